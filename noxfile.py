@@ -1,0 +1,145 @@
+"""What this project promises, one session each. `nox -l` lists them.
+
+The distributions are built once an invocation, and what is tested are the built wheels: the
+sources are not on the path of any session that installs them.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "virtualenv"  # pip, as a newcomer has it
+nox.options.sessions = ["tests"]
+
+ROOT = Path(__file__).parent
+DIST = ROOT / "dist"
+DISTRIBUTIONS = ("tsa-core", "tsa-builtins", "torch-schedule-anything")
+PACKAGES = tuple(name.replace("-", "_") for name in DISTRIBUTIONS)
+SUITE = ("tests/core", "tests/builtins", "tests/meta")
+PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
+
+# (Python, torch): the oldest of both, the newest of both, and what lies between.
+MATRIX = [
+    ("3.10", "2.0.1"),
+    ("3.10", "2.2.2"),
+    ("3.11", "2.4.1"),
+    ("3.12", "2.6.0"),
+    ("3.12", "2.9.1"),
+    ("3.13", "2.13.0"),
+    ("3.13", "2.15.0"),
+]
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Six files, three wheels and three sdists, are complete and build from one another."""
+    install_group(session, "build")
+    shutil.rmtree(DIST, ignore_errors=True)
+    session.run("hatch", "build", "--all")
+    session.run("python", "tests/check_dist.py", str(DIST))
+    files = sorted(map(str, DIST.iterdir()))
+    session.run("twine", "check", "--strict", *files)
+    session.run("check-wheel-contents", *(file for file in files if file.endswith(".whl")))
+
+
+@nox.session(requires=["build"], reuse_venv=False)
+def tests(session: nox.Session) -> None:
+    """The whole suite passes against the built wheels, on this Python and the torch pip chooses."""
+    install_wheels(session, *DISTRIBUTIONS)
+    install_group(session, "test")
+    session.run("pytest", *SUITE, *session.posargs)
+    session.run("pytest", "--doctest-modules", "--pyargs", *PACKAGES)
+
+
+@nox.session(requires=["build"], reuse_venv=False)
+def demo(session: nox.Session) -> None:
+    """A real model trains on real data under four schedules, and resumes to the same weights."""
+    install_wheels(session, *DISTRIBUTIONS)
+    install_group(session, "demo")
+    session.run("python", "examples/train_digits.py", *session.posargs)
+
+
+@nox.session(requires=["build"], reuse_venv=False)
+@nox.parametrize("distribution", DISTRIBUTIONS)
+def isolated(session: nox.Session, distribution: str) -> None:
+    """Each distribution works with only what it declares, and passes its own tests."""
+    needed = DISTRIBUTIONS[: DISTRIBUTIONS.index(distribution) + 1]
+    install_wheels(session, *needed)
+    install_group(session, "test")
+    folder = SUITE[DISTRIBUTIONS.index(distribution)]
+    session.run("pytest", folder, *session.posargs)
+
+
+@nox.session(requires=["build"], reuse_venv=False, venv_backend="uv|virtualenv")
+@nox.parametrize("python,torch", MATRIX, ids=[f"py{py}-torch{torch}" for py, torch in MATRIX])
+def matrix(session: nox.Session, torch: str) -> None:
+    """The suite passes from the oldest Python and torch to the newest."""
+    old = ("numpy<2",) if torch < "2.3" else ()  # built before NumPy 2, they cannot load it
+    install_wheels(session, *DISTRIBUTIONS, extra=(f"torch=={torch}", *old))
+    install_group(session, "test", extra=old)
+    session.run("pytest", *SUITE, *session.posargs)
+
+
+@nox.session(requires=["build"], reuse_venv=False)
+def types(session: nox.Session) -> None:
+    """Sources pass mypy strictly; users of the wheels see every type, in mypy and pyright."""
+    install_wheels(session, *DISTRIBUTIONS)
+    install_group(session, "types")
+    for distribution, package in zip(DISTRIBUTIONS, PACKAGES):
+        session.run("mypy", f"packages/{distribution}/src/{package}")
+    session.run("mypy", "tests/typed_user.py")
+    session.run("pyright", "tests/typed_user.py")
+    for package in PACKAGES:
+        session.run("pyright", "--verifytypes", package, "--ignoreexternal")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, import layers, and nothing imported that is not declared."""
+    install_group(session, "lint")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    sources = {package: f"packages/{name}/src" for name, package in zip(DISTRIBUTIONS, PACKAGES)}
+    session.run("lint-imports", env={"PYTHONPATH": ":".join(sources.values())})
+    for distribution, package in zip(DISTRIBUTIONS, PACKAGES):
+        with session.chdir(f"packages/{distribution}"):
+            session.run(
+                "deptry", "src", "--known-first-party", package,
+                "--package-module-name-map", "tsa-core=tsa_core,tsa-builtins=tsa_builtins",
+            )  # fmt: skip
+
+
+@nox.session(requires=["build"], reuse_venv=False)
+def docs(session: nox.Session) -> None:
+    """Every block of the README and the documentation runs, warnings being errors."""
+    install_wheels(session, *DISTRIBUTIONS)
+    install_group(session, "docs")
+    session.run("pytest", "-p", "blocks", "README.md", "docs", env={"PYTHONPATH": "docs"})
+
+
+@nox.session(venv_backend="none")
+def bump(session: nox.Session) -> None:
+    """Set the one version of all three, and the pins between them: nox -s bump -- 2.0.1."""
+    (version,) = session.posargs
+    for distribution in DISTRIBUTIONS:
+        path = ROOT / "packages" / distribution / "pyproject.toml"
+        text = re.sub(r'(?m)^version = ".*"$', f'version = "{version}"', path.read_text())
+        path.write_text(re.sub(r'"(tsa-[a-z]+)==[^"]*"', rf'"\1=={version}"', text))
+
+
+# -- helpers -----------------------------------------------------------------------------------
+
+
+def install_group(session: nox.Session, group: str, extra: tuple[str, ...] = ()) -> None:
+    session.install(*nox.project.dependency_groups(PROJECT, group), *extra)
+
+
+def install_wheels(session: nox.Session, *distributions: str, extra: tuple[str, ...] = ()) -> None:
+    # By file: on the index, tsa-core is another project, and torch-schedule-anything is 1.x.
+    wheels = [next(DIST.glob(f"{name.replace('-', '_')}-*.whl")) for name in distributions]
+    session.install(*map(str, wheels), *extra)

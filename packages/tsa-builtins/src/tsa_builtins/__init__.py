@@ -1,0 +1,40 @@
+"""13 schedules of any hyperparameter of a PyTorch optimizer, and the curves they are made of."""
+
+from importlib.metadata import version
+
+from . import curves
+from ._schedules import (
+    constant_schedule,
+    constant_with_inverse_warmup,
+    constant_with_warmup,
+    cosine_annealing_with_inverse_warmup,
+    cosine_annealing_with_warmup,
+    linear_schedule_with_inverse_warmup,
+    linear_schedule_with_warmup,
+    polynomial_schedule_with_inverse_warmup,
+    polynomial_schedule_with_warmup,
+    quadratic_schedule_with_inverse_warmup,
+    quadratic_schedule_with_warmup,
+    sqrt_schedule_with_inverse_warmup,
+    sqrt_schedule_with_warmup,
+)
+
+__all__ = [
+    "__version__",
+    "constant_schedule",
+    "constant_with_inverse_warmup",
+    "constant_with_warmup",
+    "cosine_annealing_with_inverse_warmup",
+    "cosine_annealing_with_warmup",
+    "curves",
+    "linear_schedule_with_inverse_warmup",
+    "linear_schedule_with_warmup",
+    "polynomial_schedule_with_inverse_warmup",
+    "polynomial_schedule_with_warmup",
+    "quadratic_schedule_with_inverse_warmup",
+    "quadratic_schedule_with_warmup",
+    "sqrt_schedule_with_inverse_warmup",
+    "sqrt_schedule_with_warmup",
+]
+
+__version__ = version("tsa-builtins")

@@ -1,0 +1,32 @@
+"""What a curve may be made of."""
+
+from __future__ import annotations
+
+import math
+import numbers
+
+
+def finite(name: str, value: object) -> float:
+    """``value`` as Python's own number, if it is real and finite; else an error with ``name``."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(
+            f"{name}: expected a finite real number, got {value!r} ({type(value).__name__})"
+        )
+    number = int(value) if isinstance(value, numbers.Integral) else float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{name}: expected a finite real number, got {value!r}")
+    return number
+
+
+def at_least_zero(name: str, value: object) -> float:
+    number = finite(name, value)
+    if number < 0:
+        raise ValueError(f"{name}: expected 0 or more, got {value!r}")
+    return number
+
+
+def positive(name: str, value: object) -> float:
+    number = finite(name, value)
+    if number <= 0:
+        raise ValueError(f"{name}: expected more than 0, got {value!r}")
+    return number

@@ -1,0 +1,23 @@
+"""Schedule any hyperparameter of a PyTorch optimizer: the infrastructure, on torch alone."""
+
+from importlib.metadata import version
+
+from ._curve_schedule import CurveSchedule
+from ._extension import extend_optimizer, get_param_groups_regrouped_by_key
+from ._factory import arbitrary_schedule_factory
+from ._proxy import ProxyOptimizer
+from ._synchronous import SynchronousSchedule
+from ._target import OptimizerLike
+
+__all__ = [
+    "CurveSchedule",
+    "OptimizerLike",
+    "ProxyOptimizer",
+    "SynchronousSchedule",
+    "__version__",
+    "arbitrary_schedule_factory",
+    "extend_optimizer",
+    "get_param_groups_regrouped_by_key",
+]
+
+__version__ = version("tsa-core")

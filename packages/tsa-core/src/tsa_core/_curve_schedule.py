@@ -1,0 +1,318 @@
+"""A schedule that drives its target along λ(t), on the user's own optimizer."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+from typing import Any, TypeAlias
+
+from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler
+
+from ._step_order import has_stepped, watch_steps
+from ._target import OptimizerLike, ParamGroup, Target, Value, groups_of, real_number
+from ._warn import warn_user
+
+Curve: TypeAlias = Callable[[float], float]
+
+
+class CurveSchedule(LRScheduler):
+    """Drive one hyperparameter along a curve: value(t) = initial value × λ(t).
+
+    An ``LRScheduler`` in full standing that works on your optimizer itself: ``optimizer`` is the
+    object you passed, its ``step`` is not patched, and no base constructor touches it. The initial
+    value of each param group is taken once, the first time that a schedule is put on the target,
+    and kept in the group under ``"initial_<target>"``; building the schedule again starts from it.
+
+    Args:
+        optimizer: a ``torch.optim.Optimizer``, or anything that keeps ``param_groups`` as one does.
+        curve: λ, a callable that takes the step t (0, 1, 2, …) and returns the multiplier, a
+            finite real number; asked once a step. Or a sequence of callables, one a param group
+            in the optimizer's order, where ``None`` leaves that group alone.
+        schedule_target: the param-group entry to drive, such as ``"weight_decay"``, or
+            ``"betas[0]"`` for an element of a tuple.
+
+    Raises:
+        TypeError: ``optimizer`` has no param groups, ``curve`` is no callable, or the target
+            is not a real number (``bool``, ``None``, ``params``, a whole tuple, …).
+        KeyError: a param group lacks the target.
+        ValueError: λ or an initial value is NaN or infinite, or the number of curves is not the
+            number of param groups.
+
+    Warns:
+        UserWarning: every initial value is 0, which no multiplier moves; or the target is a float
+            of a group with ``capturable=True``, whose captured step would not see it move; or,
+            at the second step, the optimizer has not stepped yet.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1, momentum=0.8)
+        >>> schedule = CurveSchedule(optimizer, lambda t: 1 - 0.1 * t, "momentum")
+        >>> optimizer.step()
+        >>> schedule.step()
+        >>> round(optimizer.param_groups[0]["momentum"], 6)
+        0.72
+    """
+
+    optimizer: Any
+    """The optimizer that was passed."""
+    curve: Curve | Sequence[Curve | None]
+    """λ, as it was passed."""
+    last_epoch: int
+    """The step t at which the schedule stands."""
+
+    # The base constructor never runs: it would replace optimizer.step, and call ours.
+    def __init__(
+        self,
+        optimizer: OptimizerLike,
+        curve: Curve | Sequence[Curve | None],
+        schedule_target: str = "lr",
+    ) -> None:
+        target = Target.parse(schedule_target)
+        groups = groups_of(optimizer)
+        target.check(groups)
+        self._target = target
+        self.curve = curve
+        multipliers = self._multipliers(0, groups)
+        target.warn_of_dead_schedule(optimizer, map(target.initial_or_present, groups))
+        self.optimizer = optimizer
+        self._groups: Sequence[ParamGroup] = ()
+        self._num_groups = 0
+        self._step_count = 0
+        watch_steps(optimizer)
+        self._apply(0, groups, multipliers)
+
+    # -- stepping ----------------------------------------------------------------------------
+
+    def step(self, epoch: float | None = None) -> None:
+        """Advance by one step, or to the step ``epoch``, and write the values.
+
+        Args:
+            epoch: the step to go to, ≥ 0; any, in any order. ``None`` is the next one.
+
+        Raises:
+            ValueError: λ(t) is NaN or infinite, or ``epoch`` is negative.
+            TypeError: λ(t) or ``epoch`` is not a real number.
+            KeyError: a param group has lost the target. In each case nothing has moved.
+        """
+        self._apply(*self._prepare(epoch))
+
+    # SequentialLR starts its schedulers with these two, the second since torch 2.9.
+    def _initial_step(self) -> None:
+        self._step_count = 0
+        self.step()
+
+    def _update_lr(self, epoch: float | None = None) -> None:
+        self.step(epoch)
+
+    def _prepare(
+        self, epoch: float | None = None
+    ) -> tuple[float, Sequence[ParamGroup], float | list[float | None]]:
+        """The step to go to and λ there. All that can fail in a step fails here."""
+        if self._step_count == 1 and not has_stepped(self.optimizer):
+            # Opens with torch's words: people filter this warning by them.
+            warn_user(
+                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. The optimizer "
+                f"has not used the first value of this schedule of {self.schedule_target!r} and "
+                "never will: call optimizer.step() first, then step the schedule"
+            )
+        t = self.last_epoch + 1 if epoch is None else _checked_epoch(epoch)
+        groups = self.optimizer.param_groups
+        if groups is not self._groups or len(groups) != self._num_groups:
+            self._target.check(groups)
+        return t, groups, self._multipliers(t, groups)
+
+    def _apply(
+        self, t: float, groups: Sequence[ParamGroup], multipliers: float | list[float | None]
+    ) -> None:
+        if groups is not self._groups or len(groups) != self._num_groups:
+            self._adopt(groups)
+        if isinstance(multipliers, list):
+            for group, multiplier in zip(groups, multipliers):
+                if multiplier is not None:
+                    self._target.scale((group,), multiplier)
+        else:
+            self._target.scale(groups, multipliers)
+        self.last_epoch = t  # type: ignore[assignment]  # torch declares int and takes floats too
+        self._step_count += 1
+
+    def _adopt(self, groups: Sequence[ParamGroup]) -> None:
+        """Take in groups that are new here: joined since, or put there by load_state_dict."""
+        target = self._target
+        target.unshare(groups)
+        for group in groups:
+            group[target.initial_key] = target.initial_or_present(group)
+        self._groups, self._num_groups = groups, len(groups)
+
+    def _multipliers(self, t: float, groups: Sequence[ParamGroup]) -> float | list[float | None]:
+        curve = self.curve
+        if callable(curve):
+            return self._multiplier(curve, t)
+        if not isinstance(curve, Sequence) or isinstance(curve, str):
+            raise TypeError(
+                "curve: expected a callable t -> multiplier, or a sequence of them, one a param "
+                f"group, got {curve!r} ({type(curve).__name__})"
+            )
+        for each in curve:
+            if each is not None and not callable(each):
+                raise TypeError(f"curve: expected callables t -> multiplier or None, got {each!r}")
+        if len(curve) != len(groups):
+            raise ValueError(
+                f"curve: got {len(curve)} curves for {len(groups)} param groups; "
+                "give one a group, None for a group to leave alone"
+            )
+        return [None if each is None else self._multiplier(each, t) for each in curve]
+
+    def _multiplier(self, curve: Curve, t: float) -> float:
+        multiplier = curve(t)
+        if type(multiplier) is float and isfinite(multiplier):
+            return multiplier
+        try:
+            return real_number(multiplier)
+        except (TypeError, ValueError) as error:
+            raise type(error)(
+                f"the multiplier of {self.schedule_target!r} at step {t}: {error}, "
+                f"as {describe(curve)} gave it; return a finite real number"
+            ) from None
+
+    # -- what an LRScheduler is asked ----------------------------------------------------------
+
+    @property
+    def schedule_target(self) -> str:
+        """The name of the entry that this schedule drives."""
+        return self._target.name
+
+    @property
+    def base_lrs(self) -> list[float]:  # type: ignore[override]  # torch keeps a copy; we read
+        """The initial value of each param group."""
+        return [self._target.initial_or_present(group) for group in self.optimizer.param_groups]
+
+    @property
+    def _last_lr(self) -> list[Value]:  # type: ignore[override]
+        return self.get_last_lr()
+
+    def get_last_lr(self) -> list[Value]:
+        """The target's present value in each param group (a copy, where it is a tensor)."""
+        values = [self._target.read(group) for group in self.optimizer.param_groups]
+        return [value.clone() if isinstance(value, Tensor) else value for value in values]
+
+    def get_lr(self) -> list[Value]:
+        """The same as :meth:`get_last_lr`; torch's schedulers compute their next value here."""
+        return self.get_last_lr()
+
+    # -- state ---------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the schedule stands, in numbers, strings and lists: any format can hold it.
+
+        ``"curve"`` names the plan, for comparison; a curve itself is code and is not saved.
+        """
+        return {
+            "schedule_target": self.schedule_target,
+            "curve": self._plan(),
+            "last_epoch": self.last_epoch,
+            "_step_count": self._step_count,
+            "base_lrs": self.base_lrs,
+            "_last_lr": [real_number(value) for value in self.get_last_lr()],
+        }
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take up a saved state, and write its values into the optimizer at once.
+
+        Also takes the state of a built-in of torch-schedule-anything 1.x.
+
+        Args:
+            state_dict: what :meth:`state_dict` returned.
+
+        Raises:
+            TypeError, ValueError: it is not the state of such a schedule (missing or unknown
+                entries, another target, another number of param groups). Nothing has moved.
+
+        Warns:
+            UserWarning: it was saved under another curve. The curve in the code goes on.
+        """
+        self._take(self._checked_state(state_dict))
+
+    def _checked_state(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        """``state`` if it can be taken up here; raises otherwise."""
+        what = f"state of the schedule of {self.schedule_target!r}"
+        if not isinstance(state, Mapping):
+            raise TypeError(f"{what}: expected a dict, got {type(state).__name__}")
+        if "lr_lambdas" in state:  # 1.x, whose built-ins were LambdaLRs
+            own = {"last_epoch", "_step_count", "base_lrs", "_last_lr"}
+            expected, given = own, own & set(state)
+        else:
+            expected, given = set(self.state_dict()), set(state)
+        if given != expected:
+            raise ValueError(
+                f"{what}: missing {sorted(expected - given)}, unknown {sorted(given - expected)}"
+            )
+        if state.get("schedule_target", self.schedule_target) != self.schedule_target:
+            raise ValueError(f"{what}: it was saved for {state['schedule_target']!r}")
+        num_groups = len(groups_of(self.optimizer))
+        try:
+            real_number(state["last_epoch"]), real_number(state["_step_count"])
+            for key in ("base_lrs", "_last_lr"):
+                values = state[key]
+                if not isinstance(values, (list, tuple)) or len(values) != num_groups:
+                    raise ValueError(f"{key!r} is {values!r}; there are {num_groups} param groups")
+                for value in values:
+                    real_number(value)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{what}: {error}") from None
+        self._target.check(self.optimizer.param_groups)
+        return state
+
+    def _take(self, state: Mapping[str, Any]) -> None:
+        if state.get("curve", self._plan()) != self._plan():
+            warn_user(
+                f"the schedule of {self.schedule_target!r} was saved under {state['curve']} and "
+                f"goes on under {self._plan()}, from the step after {state['last_epoch']}"
+            )
+        target, groups = self._target, self.optimizer.param_groups
+        self._adopt(groups)
+        for group, initial, value in zip(groups, state["base_lrs"], state["_last_lr"]):
+            group[target.initial_key] = real_number(initial)
+            target.write(group, real_number(value))
+        self.last_epoch = state["last_epoch"]
+        self._step_count = state["_step_count"]
+
+    def _plan(self) -> str | list[str | None]:
+        if callable(self.curve):
+            return describe(self.curve)
+        return [None if curve is None else describe(curve) for curve in self.curve]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_groups": (), "_num_groups": 0}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        watch_steps(self.optimizer)  # hooks do not survive a copy of the optimizer
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} of {self.schedule_target!r} on "
+            f"{type(self.optimizer).__name__} along {self._plan()}, at step {self.last_epoch}: "
+            f"{self.get_last_lr()}>"
+        )
+
+
+def describe(curve: Curve) -> str:
+    """A text that is the same for the same curve in another process."""
+    own_repr: object = type(curve).__repr__
+    if inspect.isroutine(curve):
+        return f"{curve.__module__}.{curve.__qualname__}"
+    if own_repr is object.__repr__:
+        return f"{type(curve).__module__}.{type(curve).__qualname__}"
+    return repr(curve)
+
+
+def _checked_epoch(epoch: object) -> float:
+    try:
+        t = real_number(epoch)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"epoch: {error}; expected a step, 0 or later") from None
+    if t < 0:
+        raise ValueError(f"epoch: expected a step, 0 or later, got {epoch!r}")
+    return t

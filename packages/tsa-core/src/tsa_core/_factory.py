@@ -1,0 +1,121 @@
+"""Somebody else's scheduler, on any target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from torch import Tensor
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from ._extension import extend_optimizer
+from ._proxy import ProxyOptimizer
+from ._target import OptimizerLike, ParamGroup, Target, groups_of
+
+Schedule = TypeVar("Schedule")
+
+
+def arbitrary_schedule_factory(
+    optimizer: OptimizerLike,
+    schedule_factory: Callable[[ProxyOptimizer], Schedule],
+    default_value: float | Tensor | None = None,
+    schedule_target: str = "lr",
+) -> Schedule:
+    """Put any torch scheduler on any entry of the param groups.
+
+    ``schedule_factory`` is called with a :class:`ProxyOptimizer`, on which ``lr`` *is* the target,
+    and returns a scheduler built on it. The scheduler computes what it always computes, from the
+    target's own initial value, and the target moves.
+
+    Args:
+        optimizer: a ``torch.optim.Optimizer``, or anything that keeps ``param_groups`` as one does.
+        schedule_factory: takes the proxy and returns the scheduler; compound ones
+            (``SequentialLR``, ``ChainedScheduler``) are built inside one call, on the same proxy.
+        default_value: the value to add to groups that lack the target; what is there, stays.
+        schedule_target: the entry to drive, such as ``"weight_decay"``, or ``"betas[0]"`` for an
+            element of a tuple.
+
+    Returns:
+        What ``schedule_factory`` returned, as it is. Its ``optimizer`` is the proxy.
+
+    Raises:
+        TypeError: ``schedule_factory`` is no callable or returns no scheduler, or the target holds
+            no real number.
+        KeyError: a group lacks the target and there is no ``default_value``.
+        ValueError: the scheduler was built on another optimizer, or would write another entry of
+            the groups (``cycle_momentum``).
+
+        Whatever is raised, by the factory too, leaves the param groups as they were.
+
+    Warns:
+        UserWarning: as :class:`CurveSchedule` does, where the target can never move.
+
+    Example:
+        >>> import torch
+        >>> from torch.optim.lr_scheduler import ExponentialLR
+        >>> optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))], weight_decay=0.1)
+        >>> schedule = arbitrary_schedule_factory(
+        ...     optimizer, lambda proxy: ExponentialLR(proxy, 0.5), schedule_target="weight_decay"
+        ... )
+        >>> optimizer.step()
+        >>> schedule.step()
+        >>> optimizer.param_groups[0]["weight_decay"]
+        0.05
+    """
+    if not callable(schedule_factory):
+        raise TypeError(
+            "schedule_factory: expected a callable that takes an optimizer and returns a "
+            f"scheduler, got {schedule_factory!r} ({type(schedule_factory).__name__})"
+        )
+    target = Target.parse(schedule_target)
+    groups = groups_of(optimizer)
+    with _undone_on_error(groups, target):
+        if default_value is not None:
+            extend_optimizer(optimizer, schedule_target, default_value)
+        proxy = ProxyOptimizer(optimizer, schedule_target)
+        initial_values = [target.initial_or_present(group) for group in groups]
+        schedule = schedule_factory(proxy)
+        _check_schedule(schedule, proxy)
+        # The one scheduler of torch's that records no initial value, and takes new groups.
+        if isinstance(schedule, ReduceLROnPlateau):
+            proxy.accepts_new_groups = True
+        for group, initial in zip(groups, initial_values):
+            if not target.has_initial(group):
+                group[target.initial_key] = initial
+        target.warn_of_dead_schedule(optimizer, map(target.initial, groups))
+    return schedule
+
+
+def _check_schedule(schedule: object, proxy: ProxyOptimizer) -> None:
+    if not hasattr(schedule, "optimizer") or not callable(getattr(schedule, "step", None)):
+        raise TypeError(
+            "schedule_factory: expected it to return a scheduler built on the optimizer it is "
+            f"given, got {schedule!r} ({type(schedule).__name__})"
+        )
+    if schedule.optimizer is not proxy:
+        raise ValueError(
+            f"schedule_factory: it returned a scheduler on {type(schedule.optimizer).__name__}; "
+            "build it on the optimizer that the factory is given, which stands for "
+            f"{proxy.schedule_target!r}"
+        )
+
+
+@contextmanager
+def _undone_on_error(groups: Sequence[ParamGroup], target: Target) -> Iterator[None]:
+    """Put every group back as it was if the body raises."""
+    saved = [(group, dict(group)) for group in groups]
+    tensors = [
+        (held, held.clone())
+        for group in groups
+        if target.is_in(group) and isinstance(held := target.read(group), Tensor)
+    ]
+    try:
+        yield
+    except BaseException:
+        for group, entries in saved:
+            group.clear()
+            group.update(entries)
+        for tensor, value in tensors:
+            tensor.copy_(value)
+        raise

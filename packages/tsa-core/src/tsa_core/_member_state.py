@@ -1,0 +1,101 @@
+"""Saved state of one schedule: whether it fits, and putting it to work at once."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from ._curve_schedule import CurveSchedule
+from ._target import Target, real_number
+from ._warn import warn_user
+
+_LR = Target.parse("lr")
+
+# What torch's schedulers hold one of a param group.
+_PER_GROUP = ("base_lrs", "_last_lr", "lr_lambdas", "min_lrs", "max_lrs")
+
+# What changes in torch's schedulers as they run. All else in their state is the plan.
+_RUNNING = frozenset(
+    {"last_epoch", "_step_count", "_last_lr", "base_lrs", "_schedulers", "lr_lambdas"}
+    | {"best", "num_bad_epochs", "cooldown_counter", "T_cur", "T_i"}
+    | {"verbose", "_get_lr_called_within_step", "_is_initial"}
+)
+
+
+def check_state(member: Any, state: Any, name: str) -> None:
+    """Raise unless ``state`` can be loaded into ``member``; nothing is touched."""
+    if isinstance(member, CurveSchedule):
+        member._checked_state(state)
+        return
+    what = f"state of the schedule of {name!r} ({type(member).__name__})"
+    if not isinstance(state, Mapping):
+        raise TypeError(f"{what}: expected a dict, got {type(state).__name__}")
+    own = member.state_dict()
+    # Private names and these two come and go between torch's versions; files outlive them.
+    strange = {
+        key
+        for key in set(own) ^ set(state)
+        if not key.startswith("_") and key not in ("verbose", "anneal_func", "default_min_lr")
+    }
+    missing = sorted(strange & set(own)) + [
+        key for key in ("_schedulers", "_last_lr") if key in own and key not in state
+    ]
+    if strange or missing:
+        raise ValueError(f"{what}: missing {missing}, unknown {sorted(strange - set(own))}")
+    num_groups = len(member.optimizer.param_groups)
+    for key in _PER_GROUP:
+        if key in own and key in state:
+            values = state[key]
+            if not isinstance(values, (list, tuple)) or len(values) != num_groups:
+                raise ValueError(
+                    f"{what}: {key!r} is {values!r}, the optimizer has {num_groups} param groups"
+                )
+    try:
+        numbers = [state[key] for key in ("last_epoch", "_step_count") if key in own]
+        for number in (*numbers, *state.get("_last_lr", ())):
+            real_number(number)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{what}: {error}") from None
+    if "_schedulers" in own:
+        inner, states = member._schedulers, state["_schedulers"]
+        if not isinstance(states, (list, tuple)) or len(states) != len(inner):
+            raise ValueError(f"{what}: expected {len(inner)} schedulers' states, got {states!r}")
+        for one, its_state in zip(inner, states):
+            check_state(one, its_state, name)
+
+
+def load_state(member: Any, state: Mapping[str, Any], name: str) -> None:
+    """Load a state that was checked, and write the values that it reports into the optimizer."""
+    if isinstance(member, CurveSchedule):
+        member._take(state)
+        return
+    # A copy: torch keeps the lists it is given, and takes entries out of the dict.
+    own_copy = copy.deepcopy(dict(state))
+    _keep_plan(member, own_copy, name)
+    member.load_state_dict(own_copy)
+    # torch leaves the optimizer as it is, and its recurrences would go on from there.
+    for group, value in zip(member.optimizer.param_groups, state.get("_last_lr", ())):
+        _LR.write(group, value)
+
+
+def _keep_plan(member: Any, state: dict[str, Any], name: str) -> None:
+    """Have the plan in the code go on where the saved one differs.
+
+    Only for torch's own classes: of the others nobody knows what is plan and what is progress.
+    """
+    if not type(member).__module__.startswith("torch.optim."):
+        return
+    own = member.state_dict()
+    changed = [
+        key for key in own if key in state and key not in _RUNNING and own[key] != state[key]
+    ]
+    if changed:
+        warn_user(
+            f"the schedule of {name!r} ({type(member).__name__}) was saved under "
+            f"{ {key: state[key] for key in changed} } and goes on under "
+            f"{ {key: own[key] for key in changed} }"
+        )
+        state.update((key, own[key]) for key in changed)
+    for inner, its_state in zip(getattr(member, "_schedulers", ()), state.get("_schedulers", ())):
+        _keep_plan(inner, its_state, name)

@@ -1,0 +1,292 @@
+"""What a torch scheduler sees instead of the optimizer: its target, under the name ``lr``."""
+
+from __future__ import annotations
+
+import inspect
+import operator
+from collections.abc import Callable, Iterator, MutableMapping
+from math import isfinite
+from typing import Any, NoReturn
+
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from ._step_order import has_stepped, watch_steps
+from ._target import LEGACY, OptimizerLike, ParamGroup, Target, groups_of, real_number
+
+# Where torch's schedulers keep what is theirs. A scheduler put on the real optimizer leaves
+# these in the real group, where they are about the learning rate and nothing else.
+_AUXILIARY = frozenset({"max_lr", "min_lr", "swa_lr", "max_momentum", "base_momentum", LEGACY})
+_HIDDEN = _AUXILIARY | {"lr", "initial_lr"}
+
+
+class ProxyOptimizer(Optimizer):
+    """The stand-in optimizer on which a torch scheduler's ``lr`` is the target.
+
+    ``arbitrary_schedule_factory`` makes one and hands it to your factory. It *is* a
+    ``torch.optim.Optimizer`` to everything that asks, and forwards to the real optimizer what it
+    does not redefine. In its param groups
+
+    - ``group["lr"]`` is the target of the real group (``group["weight_decay"]``, say),
+    - ``group["initial_lr"]`` is the target's initial value, kept in the real group under
+      ``"initial_<target>"``,
+    - what schedulers keep for themselves (``max_lr``, ``swa_lr``, …) stays in the proxy,
+    - every other entry can be read. Writing one is a ``ValueError``, except where the target is
+      ``"lr"``: then the proxy does what the optimizer would.
+
+    Args:
+        optimizer: a ``torch.optim.Optimizer``, or anything that keeps ``param_groups`` as one does.
+        schedule_target: the entry to present as ``lr``: ``"weight_decay"``, or ``"betas[0]"`` for
+            an element of a tuple.
+
+    Raises:
+        TypeError: ``optimizer`` has no param groups, or the target holds no real number.
+        KeyError: a group lacks the target.
+        ValueError: the target holds NaN or an infinity, or its name is malformed.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))], weight_decay=0.01)
+        >>> proxy = ProxyOptimizer(optimizer, "weight_decay")
+        >>> proxy.param_groups[0]["lr"]
+        0.01
+        >>> proxy.param_groups[0]["lr"] = 0.02
+        >>> optimizer.param_groups[0]["weight_decay"]
+        0.02
+    """
+
+    optimizer: Any
+    """The real optimizer."""
+    accepts_new_groups: bool
+    """Whether a group that joins the optimizer shows here; most torch schedulers cannot take it."""
+
+    # The base constructor never runs: it would collect parameters and groups of its own.
+    def __init__(self, optimizer: OptimizerLike, schedule_target: str = "lr") -> None:
+        target = Target.parse(schedule_target)
+        groups = groups_of(optimizer)
+        if isinstance(optimizer, ProxyOptimizer):
+            raise ValueError(
+                f"optimizer: {optimizer!r} is a proxy already; schedule its lr, or another entry "
+                "on the optimizer behind it"
+            )
+        target.check(groups)
+        target.unshare(groups)
+        self.optimizer = optimizer
+        self.accepts_new_groups = False
+        self._target = target
+        self._auxiliary: list[dict[str, Any]] = [{} for _ in groups]
+        self._groups: list[ParamGroup] = []
+        self._views: list[dict[str, Any]] = []
+        watch_steps(optimizer)
+
+    @property
+    def schedule_target(self) -> str:
+        """The name of the entry that is presented as ``lr``."""
+        return self._target.name
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:  # type: ignore[override]  # derived, so read-only
+        """One view a group of the real optimizer, in its order."""
+        groups = groups_of(self.optimizer)
+        # load_state_dict puts new dicts in the place of the old: compare each, by identity.
+        if len(groups) != len(self._views) or not all(map(operator.is_, groups, self._groups)):
+            self._renew_views(groups)
+        return self._views
+
+    def _renew_views(self, groups: Any) -> None:
+        if len(groups) != len(self._auxiliary):
+            if not self.accepts_new_groups:
+                raise RuntimeError(
+                    f"the schedule of {self.schedule_target!r} was built for "
+                    f"{len(self._auxiliary)} param groups and the optimizer has {len(groups)}: "
+                    "torch's schedulers cannot take a group that joins later. Build the schedule "
+                    "again, or use CurveSchedule, which takes it"
+                )
+            self._auxiliary += [{} for _ in groups[len(self._auxiliary) :]]
+        self._target.check(groups)
+        self._target.unshare(groups)
+        self._groups = list(groups)
+        # Mappings, not dicts; torch declares dicts and asks for no more than a mapping.
+        self._views = [
+            _GroupView(self._target, i, group, own)  # type: ignore[misc]
+            for i, (group, own) in enumerate(zip(groups, self._auxiliary))
+        ]
+
+    # -- what torch asks about the order of steps ------------------------------------------
+
+    def _refuse_step(self, closure: Callable[[], float] | None = None) -> NoReturn:
+        raise RuntimeError(
+            f"{self!r} only stands in for {type(self.optimizer).__name__} in front of a scheduler: "
+            "step the optimizer itself"
+        )
+
+    # Schedulers look for these marks to see whether ``step`` already keeps count for them.
+    _refuse_step._wrapped_by_lr_sched = True  # type: ignore[attr-defined]  # torch >= 2.4
+    _refuse_step._with_counter = True  # type: ignore[attr-defined]  # torch < 2.4
+
+    @property
+    def step(self) -> Any:
+        """Refused: ``RuntimeError``. Step the real optimizer."""
+        return self._refuse_step
+
+    @step.setter
+    def step(self, value: object) -> None:
+        """Torch < 2.4 puts the marked method back; kept, it would be a reference cycle."""
+
+    @property
+    def _opt_called(self) -> bool:  # read by torch >= 2.4
+        return has_stepped(self.optimizer)
+
+    @property
+    def _step_count(self) -> int:  # read, and set to 0, by torch < 2.4
+        return int(has_stepped(self.optimizer))
+
+    @_step_count.setter
+    def _step_count(self, value: int) -> None:
+        pass
+
+    # -- the rest of an optimizer ----------------------------------------------------------
+
+    def load_state_dict(self, state_dict: Any) -> NoReturn:
+        """Refused: ``RuntimeError``. Load into the real optimizer."""
+        raise RuntimeError(
+            f"{self!r} holds no state: load into {type(self.optimizer).__name__} itself"
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "optimizer":  # not set yet: copy and pickle ask before they restore
+            raise AttributeError(name)
+        return getattr(self.optimizer, name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_groups": [], "_views": []}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        watch_steps(self.optimizer)  # hooks do not survive a copy of the optimizer
+
+    def __repr__(self) -> str:
+        values = [
+            self._target.read(group) if self._target.is_in(group) else None
+            for group in self.optimizer.param_groups
+        ]
+        return (
+            f"{type(self).__name__}({self.schedule_target!r} of "
+            f"{type(self.optimizer).__name__} as lr, now {values})"
+        )
+
+
+def _forward(name: str) -> property:
+    return property(lambda proxy: getattr(proxy.optimizer, name))
+
+
+# What the class inherits would act on the proxy, which holds nothing: send it all on.
+for _name, _member in vars(Optimizer).items():
+    if inspect.isfunction(_member) and _name not in vars(ProxyOptimizer):
+        setattr(ProxyOptimizer, _name, _forward(_name))
+
+
+class _GroupView(MutableMapping[str, Any]):
+    """One param group as a scheduler of the target sees it."""
+
+    __slots__ = ("_group", "_index", "_own", "_target")
+
+    def __init__(self, target: Target, index: int, group: ParamGroup, own: dict[str, Any]) -> None:
+        self._target = target
+        self._index = index
+        self._group = group
+        self._own = own
+
+    def __getitem__(self, key: str) -> Any:
+        target = self._target
+        if key == "lr":
+            if target.index is None:
+                return self._group[target.key]
+            return target.read(self._group)
+        if key == "initial_lr":
+            if target.has_initial(self._group):
+                return target.initial(self._group)
+            raise KeyError(key)
+        if key in self._own:
+            return self._own[key]
+        if key in _AUXILIARY:
+            raise KeyError(key)
+        return self._group[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        target = self._target
+        if key == "lr":
+            # The common case in line, as in Target.scale.
+            if type(value) is float and isfinite(value) and type(self[key]) is float:
+                target.replace(self._group, value)
+            else:
+                target.write(self._group, self._checked(value))
+        elif key == "initial_lr":
+            initial = self._checked(value)
+            # torch < 2.4 hands over the very tensor that is about to be filled.
+            self._group[target.initial_key] = (
+                initial.clone() if isinstance(initial, Tensor) else initial
+            )
+        elif key in _AUXILIARY or key not in self._group:
+            self._own[key] = value
+        elif target.name == "lr":
+            self._group[key] = value
+        elif key == target.key:
+            raise ValueError(f"on this proxy {target.name!r} is called 'lr': schedule 'lr'")
+        else:
+            raise ValueError(
+                f"a scheduler of {target.name!r} would write {key!r} of param group {self._index}. "
+                "Where that is its cycle_momentum, write cycle_momentum=False and give "
+                f"{key!r} a schedule of its own"
+            )
+
+    def _checked(self, value: Any) -> Any:
+        # A tensor stays one, and a check would make an accelerator wait for its value.
+        if isinstance(value, Tensor) and value.device.type != "cpu":
+            return value
+        try:
+            number = real_number(value)
+        except (TypeError, ValueError) as error:
+            raise type(error)(
+                f"{self._target.name!r} in param group {self._index} at step "
+                f"{_step_of_caller()}: the schedule gave {error}"
+            ) from None
+        return value if isinstance(value, Tensor) and isinstance(self["lr"], Tensor) else number
+
+    def __delitem__(self, key: str) -> None:
+        if key not in self._own:
+            raise KeyError(f"{key!r} belongs to the optimizer, not to the schedule")
+        del self._own[key]
+
+    def __iter__(self) -> Iterator[str]:
+        yield "lr"
+        if self._target.has_initial(self._group):
+            yield "initial_lr"
+        yield from self._own
+        yield from (key for key in self._group if key not in _HIDDEN and key not in self._own)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        shown = {key: value for key, value in self.items() if key != "params"}
+        return f"<param group {self._index} with {self._target.name!r} as lr: {shown}>"
+
+
+def _step_of_caller() -> int | None:
+    """The step of the scheduler that is writing, for an error message.
+
+    A scheduler hands over a value and not its step, and a reference back to it would keep both
+    alive; the call stack, which an error prints anyway, knows.
+    """
+    step = None
+    frame = inspect.currentframe()
+    while frame is not None:
+        caller = frame.f_locals.get("self")
+        if isinstance(caller, LRScheduler) and isinstance(
+            getattr(caller, "optimizer", None), ProxyOptimizer
+        ):
+            step = getattr(caller, "last_epoch", step)
+        frame = frame.f_back
+    return step

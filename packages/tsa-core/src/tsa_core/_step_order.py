@@ -1,0 +1,27 @@
+"""Whether the optimizer has stepped: all that the warning about the order of steps needs.
+
+torch's schedulers find this out by replacing ``optimizer.step``. A post-hook tells the same,
+also where the step was compiled or patched, and leaves the optimizer's methods alone.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def _note_step(optimizer: Any, args: object, kwargs: object) -> None:
+    optimizer._opt_called = True  # the flag that torch's own schedulers read since 2.4
+
+
+def watch_steps(optimizer: Any) -> None:
+    """Have ``optimizer`` remember that it stepped; once, however often this is called."""
+    hooks = getattr(optimizer, "_optimizer_step_post_hooks", None)
+    if hooks is not None and _note_step not in hooks.values():
+        optimizer.register_step_post_hook(_note_step)
+
+
+def has_stepped(optimizer: Any) -> bool:
+    """Whether ``optimizer`` stepped since it is watched; ``True`` where it cannot tell."""
+    if getattr(optimizer, "_optimizer_step_post_hooks", None) is None:
+        return True
+    return bool(getattr(optimizer, "_opt_called", False))

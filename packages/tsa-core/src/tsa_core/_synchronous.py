@@ -1,0 +1,297 @@
+"""Many schedules of one optimizer, stepped in lock-step and asked by name."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler
+
+from ._curve_schedule import CurveSchedule
+from ._member_state import check_state, load_state
+from ._proxy import ProxyOptimizer
+from ._target import Target, Value, groups_of
+
+
+class SynchronousSchedule(LRScheduler):
+    """Step many schedules of one optimizer together, and ask for values by name.
+
+    A member's name is its target (``"weight_decay"``), and ``"lr"`` for a plain torch scheduler on
+    the optimizer itself. A ``SynchronousSchedule`` among the members contributes its members.
+
+    Args:
+        schedules: the members: at least one, all of one optimizer, each target once.
+
+    Raises:
+        TypeError: ``schedules`` is not iterable, or one of them is no scheduler.
+        ValueError: there is none, or they are not all of one optimizer.
+        RuntimeError: two of them have the same target.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+        >>> sync = SynchronousSchedule([
+        ...     CurveSchedule(optimizer, lambda t: 0.5**t),
+        ...     CurveSchedule(optimizer, lambda t: 1.0 + t, "weight_decay"),
+        ... ])
+        >>> optimizer.step()
+        >>> sync.step()
+        >>> sync.get_last_schedules()
+        {'lr': [0.05], 'weight_decay': [0.02]}
+    """
+
+    optimizer: Any
+    """The optimizer of all members."""
+    schedules: dict[str, Any]
+    """The members by name, in the order they were given."""
+
+    # The base constructor never runs: it would patch the optimizer and step.
+    def __init__(self, schedules: Iterable[Any]) -> None:
+        members = list(_flattened(schedules))
+        if not members:
+            raise ValueError("schedules: expected at least one schedule, got none")
+        by_name: dict[str, Any] = {}
+        optimizer = _real_optimizer(members[0])
+        for member in members:
+            name = _name(member)
+            if _real_optimizer(member) is not optimizer:
+                raise ValueError(
+                    f"schedules: that of {name!r} is on another optimizer than that of "
+                    f"{_name(members[0])!r}; make one SynchronousSchedule an optimizer"
+                )
+            if name in by_name:
+                raise RuntimeError(
+                    f"schedules: two of them schedule {name!r}; a target takes one. To play "
+                    "several one after the other, join their curves, or build a SequentialLR "
+                    "inside one arbitrary_schedule_factory call"
+                )
+            by_name[name] = member
+        self.optimizer = optimizer
+        self.schedules = by_name
+        # What each member's step takes, and whether it demands it; looked up once, since asking
+        # takes longer than stepping.
+        self._arguments = {
+            name: {
+                parameter.name: parameter.default is parameter.empty
+                for parameter in inspect.signature(member.step).parameters.values()
+            }
+            for name, member in by_name.items()
+        }
+        takes_metrics = any("metrics" in arguments for arguments in self._arguments.values())
+        self._signature = inspect.Signature(
+            [
+                inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None)
+                for name in (("metrics", "epoch") if takes_metrics else ("epoch",))
+            ]
+        )
+        self._step_count = 1
+        self._note_positions()
+
+    @property
+    def schedule_names(self) -> list[str]:
+        """The members' names, in order."""
+        return list(self.schedules)
+
+    # -- stepping ----------------------------------------------------------------------------
+
+    def step(self, *args: Any, **kwargs: Any) -> None:
+        """Step every member once.
+
+        Call it as ``step()``; as ``step(epoch)`` to go to that step; and where a member takes
+        metrics (``ReduceLROnPlateau``), as ``step(metrics)`` or ``step(metrics, epoch)``, by
+        position or by keyword. ``metrics`` reaches only the members that take it.
+
+        Raises:
+            TypeError: a member demands metrics and none came, or metrics came and no member takes
+                them; an epoch came and a member takes none; an unknown argument.
+            RuntimeError: a member was stepped from outside since the last step.
+            Exception: whatever a member's own step raises. Then no curve member has moved, and
+                none that was to come after the one that raised.
+        """
+        given = {
+            name: value
+            for name, value in self._signature.bind(*args, **kwargs).arguments.items()
+            if value is not None
+        }
+        self._check_arguments(given)
+        self._check_positions()
+        moves = []
+        for member in self.schedules.values():
+            if isinstance(member, CurveSchedule):
+                moves.append((member, member._prepare(given.get("epoch"))))
+        # torch's members first: they may raise, and a curve whose λ is known cannot any more.
+        for name, member in self.schedules.items():
+            if not isinstance(member, CurveSchedule):
+                arguments = self._arguments[name]
+                member.step(**{key: given[key] for key in given if key in arguments})
+        for member, move in moves:
+            member._apply(*move)
+        self._step_count += 1
+        self._note_positions()
+
+    def _check_arguments(self, given: Mapping[str, Any]) -> None:
+        for name, arguments in self._arguments.items():
+            what = f"step: the schedule of {name!r} ({type(self.schedules[name]).__name__})"
+            if arguments.get("metrics") and "metrics" not in given:
+                raise TypeError(f"{what} takes metrics: call step(metrics)")
+            if "epoch" in given and "epoch" not in arguments:
+                raise TypeError(f"{what} cannot go to epoch {given['epoch']!r}: call step()")
+
+    def _check_positions(self) -> None:
+        for name, member in self.schedules.items():
+            if _position(member) != self._positions[name]:
+                raise RuntimeError(
+                    f"the schedule of {name!r} stands at step {_position(member)}, and was left at "
+                    f"step {self._positions[name]} here: something else stepped or loaded it. Step "
+                    "and load only the SynchronousSchedule, or build it anew from where its "
+                    "members stand"
+                )
+
+    def _note_positions(self) -> None:
+        self._positions = {name: _position(member) for name, member in self.schedules.items()}
+
+    # -- values by name ------------------------------------------------------------------------
+
+    def get_last_schedule(self, name: str) -> list[Value]:
+        """The present values of a member's target, one a param group.
+
+        Args:
+            name: a member's name, such as ``"weight_decay"``.
+
+        Raises:
+            KeyError: no member has that name.
+        """
+        if name not in self.schedules:
+            close = difflib.get_close_matches(str(name), self.schedules, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise KeyError(f"no schedule of {name!r} here, only of {self.schedule_names}{hint}")
+        return self._present(Target.parse(name))
+
+    def get_last_schedules(self) -> dict[str, list[Value]]:
+        """The present values of every member's target: by name, one a param group."""
+        return {name: self.get_last_schedule(name) for name in self.schedules}
+
+    def get_last_lr(self) -> list[Value]:
+        """The optimizer's present learning rates, one a param group, scheduled here or not.
+
+        Raises:
+            KeyError: the optimizer has no ``lr``.
+        """
+        return self._present(Target.parse("lr"))
+
+    def get_lr(self) -> list[Value]:
+        """The same as :meth:`get_last_lr`."""
+        return self.get_last_lr()
+
+    def _present(self, target: Target) -> list[Value]:
+        groups = groups_of(self.optimizer)
+        target.check(groups)
+        values = [target.read(group) for group in groups]
+        return [value.clone() if isinstance(value, Tensor) else value for value in values]
+
+    # -- what else frameworks read on a scheduler ------------------------------------------------
+
+    @property
+    def last_epoch(self) -> int:  # type: ignore[override]
+        """The step at which the first member stands."""
+        position: int = next(iter(self._positions.values()))
+        return position
+
+    @property
+    def base_lrs(self) -> list[Value]:  # type: ignore[override]
+        """The initial learning rates, one a param group."""
+        return [Target.parse("lr").initial_or_present(group) for group in groups_of(self.optimizer)]
+
+    @property
+    def _last_lr(self) -> list[Value]:  # type: ignore[override]
+        return self.get_last_lr()
+
+    # -- state ---------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """``{name: state of that member}``."""
+        return {name: member.state_dict() for name, member in self.schedules.items()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Load every member's state, and write the values into the optimizer at once.
+
+        Takes the state of a ``SynchronousSchedule`` of torch-schedule-anything 1.x too.
+
+        Args:
+            state_dict: what :meth:`state_dict` returned, of members with the same names.
+
+        Raises:
+            KeyError: a member's state is missing, or there is one that no member has.
+            TypeError, ValueError: a member's state does not fit. Nothing has moved.
+
+        Warns:
+            UserWarning: a member was saved under another plan. The plan in the code goes on.
+        """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"state_dict: expected a dict, got {type(state_dict).__name__}")
+        missing = [name for name in self.schedules if name not in state_dict]
+        unknown = [name for name in state_dict if name not in self.schedules]
+        if missing or unknown:
+            raise KeyError(
+                f"state_dict: expected the states of {self.schedule_names}; missing {missing}, "
+                f"unknown {unknown}"
+            )
+        for name, member in self.schedules.items():
+            check_state(member, state_dict[name], name)
+        before = copy.deepcopy(self.state_dict())
+        try:
+            self._load(state_dict)
+        except BaseException:  # a scheduler with a load of its own, or a warning made an error
+            self._load(before)
+            raise
+        self._note_positions()
+
+    def _load(self, states: Mapping[str, Any]) -> None:
+        for name, member in self.schedules.items():
+            load_state(member, states[name], name)
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} on {type(self.optimizer).__name__}, at step "
+            f"{self.last_epoch}: {self.get_last_schedules()}>"
+        )
+
+
+def _flattened(schedules: object) -> Iterator[Any]:
+    if not isinstance(schedules, Iterable) or isinstance(schedules, (str, bytes)):
+        raise TypeError(
+            f"schedules: expected a list of schedules, got {schedules!r} "
+            f"({type(schedules).__name__})"
+        )
+    for i, schedule in enumerate(schedules):
+        if isinstance(schedule, SynchronousSchedule):
+            yield from schedule.schedules.values()
+        elif hasattr(schedule, "optimizer") and callable(getattr(schedule, "step", None)):
+            yield schedule
+        else:
+            raise TypeError(
+                f"schedules: expected schedules, got {schedule!r} ({type(schedule).__name__}) "
+                f"at position {i}"
+            )
+
+
+def _name(schedule: Any) -> str:
+    if isinstance(schedule.optimizer, ProxyOptimizer):
+        return schedule.optimizer.schedule_target
+    return schedule.schedule_target if isinstance(schedule, CurveSchedule) else "lr"
+
+
+def _real_optimizer(schedule: Any) -> Any:
+    optimizer = schedule.optimizer
+    return optimizer.optimizer if isinstance(optimizer, ProxyOptimizer) else optimizer
+
+
+def _position(schedule: Any) -> Any:
+    """The step at which a schedule stands; ``ChainedScheduler`` knows it by its parts alone."""
+    if not hasattr(schedule, "last_epoch") and getattr(schedule, "_schedulers", None):
+        return _position(schedule._schedulers[0])
+    return getattr(schedule, "last_epoch", None)

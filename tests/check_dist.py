@@ -1,0 +1,60 @@
+"""Check what was built: `python tests/check_dist.py dist`. Run by `nox -s build`."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+import tomllib
+
+ROOT = Path(__file__).parent.parent
+DISTRIBUTIONS = ("tsa-core", "tsa-builtins", "torch-schedule-anything")
+
+
+def main(dist: Path) -> None:
+    versions = {
+        tomllib.loads((ROOT / "packages" / name / "pyproject.toml").read_text())["project"][
+            "version"
+        ]
+        for name in DISTRIBUTIONS
+    }
+    (version,) = versions
+    stems = [f"{name.replace('-', '_')}-{version}" for name in DISTRIBUTIONS]
+    expected = {f"{stem}-py3-none-any.whl" for stem in stems} | {f"{stem}.tar.gz" for stem in stems}
+    built = {path.name for path in dist.iterdir()}
+    assert built == expected, f"expected {sorted(expected)}, got {sorted(built)}"
+    license_text = (ROOT / "LICENSE").read_bytes()
+    for stem in stems:
+        package = stem.rpartition("-")[0]
+        names = check_wheel(dist / f"{stem}-py3-none-any.whl", package, license_text)
+        with tempfile.TemporaryDirectory() as folder:
+            rebuilt = wheel_from_sdist(dist / f"{stem}.tar.gz", stem, Path(folder))
+            assert check_wheel(rebuilt, package, license_text) == names, f"{stem}: sdist differs"
+    print(f"{len(built)} files of version {version} are complete")
+
+
+def check_wheel(wheel: Path, package: str, license_text: bytes) -> list[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        names = sorted(archive.namelist())
+        assert f"{package}/py.typed" in names, f"{wheel.name}: no py.typed"
+        (license_name,) = (name for name in names if name.endswith("/LICENSE"))
+        assert archive.read(license_name) == license_text, f"{wheel.name}: another LICENSE"
+    return names
+
+
+def wheel_from_sdist(sdist: Path, stem: str, folder: Path) -> Path:
+    with tarfile.open(sdist) as archive:
+        archive.extractall(folder, filter="data")
+    subprocess.run(
+        ["hatch", "build", "-t", "wheel", str(folder / "out")], cwd=folder / stem, check=True
+    )
+    (wheel,) = (folder / "out").glob("*.whl")
+    return wheel
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

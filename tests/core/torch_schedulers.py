@@ -1,0 +1,93 @@
+"""Every scheduler of torch, in set-ups that move, as makers that take an optimizer."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch.optim import lr_scheduler as torch_lr
+from torch.optim.swa_utils import SWALR
+
+TORCH = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
+
+
+def factor(t: int) -> float:
+    return 0.95**t
+
+
+def drop(t: int) -> float:
+    return 0.9 if t % 2 else 0.99
+
+
+def sequential(optimizer: Any) -> Any:
+    return torch_lr.SequentialLR(
+        optimizer,
+        [torch_lr.LinearLR(optimizer, 0.1, total_iters=4), torch_lr.ExponentialLR(optimizer, 0.9)],
+        milestones=[5],
+    )
+
+
+def chained(optimizer: Any) -> Any:
+    return torch_lr.ChainedScheduler(
+        [
+            torch_lr.ConstantLR(optimizer, factor=0.3, total_iters=4),
+            torch_lr.ExponentialLR(optimizer, 0.9),
+        ]
+    )
+
+
+def nested(optimizer: Any) -> Any:
+    inner = torch_lr.SequentialLR(
+        optimizer,
+        [torch_lr.ConstantLR(optimizer, 0.5, 2), torch_lr.StepLR(optimizer, 2, 0.7)],
+        milestones=[3],
+    )
+    return torch_lr.SequentialLR(
+        optimizer, [inner, torch_lr.CosineAnnealingLR(optimizer, 8)], milestones=[7]
+    )
+
+
+SCHEDULERS: dict[str, Callable[[Any], Any]] = {
+    "LambdaLR": lambda o: torch_lr.LambdaLR(o, factor),
+    "LambdaLR, one a group": lambda o: torch_lr.LambdaLR(
+        o, [lambda t, i=i: 1 / (1 + i + t) for i in range(len(o.param_groups))]
+    ),
+    "MultiplicativeLR": lambda o: torch_lr.MultiplicativeLR(o, drop),
+    "StepLR": lambda o: torch_lr.StepLR(o, 3, 0.5),
+    "MultiStepLR": lambda o: torch_lr.MultiStepLR(o, [2, 5, 5], 0.3),
+    "ConstantLR": lambda o: torch_lr.ConstantLR(o, 0.25, 4),
+    "LinearLR": lambda o: torch_lr.LinearLR(o, 0.1, 0.8, 6),
+    "ExponentialLR": lambda o: torch_lr.ExponentialLR(o, 0.9),
+    "PolynomialLR": lambda o: torch_lr.PolynomialLR(o, 8, 2.0),
+    "CosineAnnealingLR": lambda o: torch_lr.CosineAnnealingLR(o, 5, 1e-4),
+    "CosineAnnealingWarmRestarts": lambda o: torch_lr.CosineAnnealingWarmRestarts(o, 3, 2),
+    "SequentialLR": sequential,
+    "ChainedScheduler": chained,
+    "SequentialLR in SequentialLR": nested,
+    "CyclicLR": lambda o: torch_lr.CyclicLR(
+        o, [0.01 * (i + 1) for i in range(len(o.param_groups))], 0.2, 3, cycle_momentum=False
+    ),
+    "OneCycleLR": lambda o: torch_lr.OneCycleLR(
+        o,
+        [0.2 * (i + 1) for i in range(len(o.param_groups))],
+        total_steps=20,
+        cycle_momentum=False,
+    ),
+    "OneCycleLR in three phases": lambda o: torch_lr.OneCycleLR(
+        o, 0.2, total_steps=20, cycle_momentum=False, three_phase=True, anneal_strategy="linear"
+    ),
+    "ReduceLROnPlateau": lambda o: torch_lr.ReduceLROnPlateau(o, factor=0.5, patience=1),
+    "SWALR": lambda o: SWALR(o, 0.3, 5),
+}
+if TORCH < (2, 3):  # its SequentialLR cannot be nested: it undoes one level only
+    del SCHEDULERS["SequentialLR in SequentialLR"]
+
+
+def step(scheduler: Any, loss: float = 1.0) -> None:
+    """Step ``scheduler``, with a metric where it takes one."""
+    if "metrics" in inspect.signature(scheduler.step).parameters:
+        scheduler.step(loss)
+    else:
+        scheduler.step()
