@@ -1,0 +1,268 @@
+"""Train a small convolutional network on handwritten digits, under four schedules at once.
+
+    nox -s demo
+
+AdamW, with weight decay on the weights and none on the biases and norms. One SynchronousSchedule
+drives the learning rate, the weight decay, Adam's beta1, and a gradient-clip threshold that AdamW
+has never heard of. Half-way the run is saved; a second run starts from the file and has to end in
+the same weights, bit for bit.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+import torch
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import StepLR
+from tqdm import tqdm
+
+import torch_schedule_anything as tsa
+
+matplotlib.use("Agg")  # draws into files; needs no display
+import matplotlib.pyplot as plt
+
+SEED = 0
+EPOCHS = 24
+BATCH_SIZE = 64
+BAR = "{desc} {percentage:3.0f}% |{bar}| {elapsed}{postfix}"
+CLIP = "gradient_clip_threshold"
+OUT = Path(__file__).resolve().parent.parent / "out"
+
+TITLES = {
+    "lr": "learning rate",
+    "weight_decay": "weight decay",
+    "betas[0]": "Adam's beta1",
+    CLIP: "gradient-clip threshold",
+}
+
+
+@dataclass
+class Data:
+    """The digits, split for training and test."""
+
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-len(self.train_labels) // BATCH_SIZE)
+
+
+@dataclass
+class Run:
+    """A model in training, and what was seen on the way."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    schedule: tsa.SynchronousSchedule
+    losses: list[float] = field(default_factory=list)
+    values: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in TITLES})
+
+
+def load_data() -> Data:
+    """1797 real digits, 8 × 8 pixels each; a fifth of them is kept for the test."""
+    images, labels = load_digits(return_X_y=True)
+    images = images.reshape(-1, 1, 8, 8).astype(np.float32) / 16
+    parts = train_test_split(images, labels, test_size=0.2, random_state=SEED, stratify=labels)
+    train_images, test_images, train_labels, test_labels = map(torch.as_tensor, parts)
+    return Data(train_images, train_labels, test_images, test_labels)
+
+
+def build_run(num_steps: int) -> Run:
+    """A fresh model, its optimizer and its four schedules, over ``num_steps`` steps."""
+    torch.manual_seed(SEED)
+    model = nn.Sequential(
+        nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(),
+        nn.Conv2d(16, 32, 3, padding=1), nn.BatchNorm2d(32), nn.ReLU(), nn.MaxPool2d(2),
+        nn.Flatten(), nn.Dropout(0.25), nn.Linear(32 * 4 * 4, 10),
+    )  # fmt: skip
+    weights = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    biases_and_norms = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    optimizer = torch.optim.AdamW(
+        [{"params": weights, "weight_decay": 0.1}, {"params": biases_and_norms, "weight_decay": 0}],
+        lr=3e-3,
+        betas=(0.85, 0.999),
+    )
+    return Run(model, optimizer, build_schedule(optimizer, num_steps))
+
+
+def build_schedule(optimizer: torch.optim.Optimizer, num_steps: int) -> tsa.SynchronousSchedule:
+    """Each schedule multiplies the value that the optimizer was built with."""
+    num_warmup_steps = num_steps // 10
+    lr = tsa.cosine_annealing_with_warmup(
+        optimizer,
+        warmup_to_value=1.0,
+        anneal_to_value=0.01,
+        num_warmup_steps=num_warmup_steps,
+        num_training_steps=num_steps,
+    )
+    # AdamW decays by lr × weight decay: let the one rise as the other falls.
+    weight_decay = tsa.quadratic_schedule_with_warmup(
+        optimizer,
+        warmup_to_value=1.0,
+        anneal_to_value=4.0,
+        num_warmup_steps=0,
+        num_training_steps=num_steps,
+        schedule_target="weight_decay",
+    )
+    # Long memory while steps are small: 0.935, down to 0.85 as lr warms up, and back. A modest
+    # move, because Adam corrects its bias as if beta1 had always been what it is now.
+    beta1 = tsa.linear_schedule_with_inverse_warmup(
+        optimizer,
+        warmup_to_value=1.0,
+        anneal_to_value=1.1,
+        num_warmup_steps=num_warmup_steps,
+        num_training_steps=num_steps,
+        warmup_multiplier=1.1,
+        schedule_target="betas[0]",
+    )
+    # One of torch's own schedulers, on an entry that AdamW does not have: ours to read, in train.
+    clip = tsa.arbitrary_schedule_factory(
+        optimizer,
+        lambda proxy: StepLR(proxy, step_size=num_steps // 4, gamma=0.5),
+        default_value=4.0,
+        schedule_target=CLIP,
+    )
+    return tsa.SynchronousSchedule([lr, weight_decay, beta1, clip])
+
+
+def train(run: Run, data: Data, epochs: range, bar: tqdm[Any]) -> None:
+    run.model.train()
+    for _ in epochs:
+        for batch in torch.randperm(len(data.train_labels)).split(BATCH_SIZE):
+            now = {name: values[0] for name, values in run.schedule.get_last_schedules().items()}
+            loss = train_step(run, data.train_images[batch], data.train_labels[batch])
+            run.losses.append(loss)
+            for name, value in now.items():
+                run.values[name].append(value)
+            bar.set_postfix_str(
+                f"loss {loss:.3f} lr {now['lr']:.1e} wd {now['weight_decay']:.2f} "
+                f"beta1 {now['betas[0]']:.3f} clip {now[CLIP]:.1f}",
+                refresh=False,
+            )
+            bar.update()
+
+
+def train_step(run: Run, images: Tensor, labels: Tensor) -> float:
+    loss = nn.functional.cross_entropy(run.model(images), labels)
+    run.optimizer.zero_grad()
+    loss.backward()
+    for threshold, params, _ in tsa.get_param_groups_regrouped_by_key(run.optimizer, CLIP):
+        nn.utils.clip_grad_norm_(params, threshold)
+    run.optimizer.step()
+    run.schedule.step()
+    return loss.item()
+
+
+def save(run: Run, path: Path) -> None:
+    checkpoint = {
+        "model": run.model.state_dict(),
+        "optimizer": run.optimizer.state_dict(),
+        "schedule": run.schedule.state_dict(),
+        "random": torch.get_rng_state(),  # the order of the data, and dropout
+    }
+    torch.save(checkpoint, path)
+
+
+def resume(path: Path, num_steps: int) -> Run:
+    run = build_run(num_steps)
+    checkpoint = torch.load(path, weights_only=True)
+    run.model.load_state_dict(checkpoint["model"])
+    run.optimizer.load_state_dict(checkpoint["optimizer"])
+    run.schedule.load_state_dict(checkpoint["schedule"])
+    torch.set_rng_state(checkpoint["random"])
+    return run
+
+
+@torch.no_grad()
+def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
+    model.eval()
+    return (model(images).argmax(dim=1) == labels).double().mean().item()
+
+
+def same_weights(one: nn.Module, other: nn.Module) -> bool:
+    states = one.state_dict(), other.state_dict()
+    return all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def print_table(run: Run) -> None:
+    num_steps = len(run.losses)
+    print(f"{'step':>6}" + "".join(f"{title:>25}" for title in TITLES.values()))
+    for t in (*(num_steps * i // 10 for i in range(10)), num_steps - 1):
+        print(f"{t:>6}" + "".join(f"{run.values[name][t]:>25.5f}" for name in TITLES))
+
+
+def draw(run: Run, saved_at: int, path: Path) -> None:
+    """The four curves, one below the other, beside the loss."""
+    figure = plt.figure(figsize=(11, 6.4), layout="constrained")
+    grid = figure.add_gridspec(len(TITLES), 2, width_ratios=(1, 1.25))
+    steps = range(len(run.losses))
+    curves = [figure.add_subplot(grid[row, 0]) for row in range(len(TITLES))]
+    for axes, (name, title), color in zip(curves, TITLES.items(), plt.cm.tab10.colors):
+        axes.plot(steps, run.values[name], color=color, linewidth=1.8)
+        axes.set_title(title, loc="left", fontsize=10)
+        axes.margins(x=0.01, y=0.12)
+    for axes in curves[:-1]:
+        axes.tick_params(labelbottom=False)
+    loss = figure.add_subplot(grid[:, 1])
+    loss.semilogy(steps, run.losses, color="0.8", linewidth=0.8, label="a batch")
+    window = len(run.losses) // EPOCHS
+    smooth = np.convolve(run.losses, np.ones(window) / window, mode="valid")
+    loss.semilogy(steps[window - 1 :], smooth, color="0.15", linewidth=1.8, label="an epoch's mean")
+    loss.set_title("training loss", loc="left", fontsize=10)
+    loss.margins(x=0.01)
+    for axes in (*curves, loss):
+        axes.axvline(saved_at, color="0.5", linewidth=0.9, linestyle=":")
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    loss.plot([], [], color="0.5", linestyle=":", label="checkpoint")
+    loss.legend(frameon=False)
+    curves[-1].set_xlabel("step")
+    loss.set_xlabel("step")
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def main() -> int:
+    torch.use_deterministic_algorithms(True)
+    torch.set_num_threads(1)  # on a network this small, threads wait longer than they work
+    OUT.mkdir(exist_ok=True)
+    data = load_data()
+    num_steps = EPOCHS * data.steps_per_epoch
+    half = EPOCHS // 2
+    checkpoint = OUT / "train_digits.pt"
+
+    run = build_run(num_steps)
+    with tqdm(total=num_steps, desc="training", bar_format=BAR) as bar:
+        train(run, data, range(half), bar)
+        save(run, checkpoint)
+        train(run, data, range(half, EPOCHS), bar)
+
+    resumed = resume(checkpoint, num_steps)
+    at = half * data.steps_per_epoch
+    with tqdm(total=num_steps, initial=at, desc="resumed ", bar_format=BAR) as bar:
+        train(resumed, data, range(half, EPOCHS), bar)
+
+    print_table(run)
+    picture = OUT / "train_digits.png"
+    draw(run, at, picture)
+    reached = accuracy(run.model, data.test_images, data.test_labels)
+    same = same_weights(run.model, resumed.model)
+    print(f"\ntest accuracy: {reached:.2%} of {len(data.test_labels)} digits (expected over 97 %)")
+    print(f"the resumed run ended in the same weights: {'yes' if same else 'NO'}")
+    print(f"picture: {picture}")
+    return 0 if reached > 0.97 and same else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
