@@ -1,0 +1,107 @@
+"""The 13 built-ins as the design states them: λ(t) in the symbols W, A, L, M, R and P."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import tsa_builtins
+
+
+@dataclass(frozen=True)
+class Plan:
+    W: float = 1.5
+    A: float = 0.25
+    L: float = 4
+    M: float = 12
+    R: float = 20.0
+    P: float = 2.0
+
+
+def rising(t: float, plan: Plan) -> float:
+    return plan.W * t / plan.L
+
+
+def falling(t: float, plan: Plan) -> float:
+    return plan.W * (plan.R - (plan.R - 1) * t / plan.L)
+
+
+def quarter_wave(p: float, plan: Plan) -> float:
+    return math.cos(math.pi / 2 * p)
+
+
+def straight(p: float, plan: Plan) -> float:
+    return 1 - p
+
+
+def square(p: float, plan: Plan) -> float:
+    return (1 - p) ** 2
+
+
+def root(p: float, plan: Plan) -> float:
+    return (1 - p) ** 0.5
+
+
+def power(p: float, plan: Plan) -> float:
+    return (1 - p) ** plan.P
+
+
+Warmup = Callable[[float, Plan], float]
+
+# The warm-up (None: there is none), and the share of W − A that is left at progress p
+# (None: the schedule stays at W).
+FORMS: dict[str, tuple[Warmup | None, Callable[[float, Plan], float] | None]] = {
+    "cosine_annealing_with_warmup": (rising, quarter_wave),
+    "cosine_annealing_with_inverse_warmup": (falling, quarter_wave),
+    "polynomial_schedule_with_warmup": (rising, power),
+    "polynomial_schedule_with_inverse_warmup": (falling, power),
+    "linear_schedule_with_warmup": (rising, straight),
+    "linear_schedule_with_inverse_warmup": (falling, straight),
+    "quadratic_schedule_with_warmup": (rising, square),
+    "quadratic_schedule_with_inverse_warmup": (falling, square),
+    "sqrt_schedule_with_warmup": (rising, root),
+    "sqrt_schedule_with_inverse_warmup": (falling, root),
+    "constant_with_warmup": (rising, None),
+    "constant_with_inverse_warmup": (falling, None),
+    "constant_schedule": (None, None),
+}
+
+NAMES = tuple(FORMS)
+
+
+def closed_form(name: str, plan: Plan, t: float) -> float:
+    warmup, share_left = FORMS[name]
+    if warmup is not None and plan.L > 0 and t <= plan.L:
+        return warmup(t, plan)
+    if share_left is None or t <= plan.L:  # the second: L = 0 and t = 0, where λ is W
+        return plan.W
+    if t > plan.M:
+        return plan.A
+    p = (t - plan.L) / (plan.M - plan.L)
+    return plan.A + (plan.W - plan.A) * share_left(p, plan)
+
+
+# Every parameter that is a number, and its symbol.
+SYMBOLS = {
+    "value": "W",
+    "warmup_to_value": "W",
+    "anneal_to_value": "A",
+    "num_warmup_steps": "L",
+    "num_training_steps": "M",
+    "warmup_multiplier": "R",
+    "polynomial_exponent": "P",
+}
+
+
+def arguments(name: str, plan: Plan) -> dict[str, float]:
+    taken = inspect.signature(getattr(tsa_builtins, name)).parameters
+    return {
+        parameter: getattr(plan, SYMBOLS[parameter]) for parameter in taken if parameter in SYMBOLS
+    }
+
+
+def build(name: str, optimizer: Any, plan: Plan, target: str = "lr") -> Any:
+    return getattr(tsa_builtins, name)(optimizer, **arguments(name, plan), schedule_target=target)

@@ -1,0 +1,250 @@
+"""Each built-in equals its closed form, on any target, however a step is reached."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from closed_forms import NAMES, Plan, build, closed_form
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tsa_builtins
+
+TARGETS = ("lr", "weight_decay", "betas[0]")
+INITIAL_VALUES = {
+    "lr": [0.1, 0.003, 2.0],
+    "weight_decay": [0.01, 0.5, 0.07],
+    "betas[0]": [0.9, 0.8, 0.95],
+}
+PLANS = {
+    "a warm-up and an annealing": Plan(),
+    "no warm-up": Plan(L=0),
+    "no annealing": Plan(L=12),
+    "steps that are not whole": Plan(L=0.06 * 70, M=12.5),
+    "upwards": Plan(W=0.2, A=3.0, R=0.0, P=0.7),
+    "negative": Plan(W=-1.0, A=2.0, R=-3.0, P=3.5),
+    "to zero": Plan(W=1.0, A=0.0, R=5.0, P=0.5),
+    "one step": Plan(L=0, M=1),
+}
+
+every_name = pytest.mark.parametrize("name", NAMES)
+every_target = pytest.mark.parametrize("target", TARGETS)
+every_plan = pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS.keys())
+
+
+def optimizer() -> Any:
+    return torch.optim.AdamW(
+        [
+            {
+                "params": [torch.nn.Parameter(torch.ones(2))],
+                "lr": INITIAL_VALUES["lr"][i],
+                "weight_decay": INITIAL_VALUES["weight_decay"][i],
+                "betas": (INITIAL_VALUES["betas[0]"][i], 0.999),
+            }
+            for i in range(3)
+        ]
+    )
+
+
+def scheduled(name: str, opt: Any, plan: Plan, target: str = "lr") -> Any:
+    """The schedule, ready to go anywhere: torch wants the optimizer to step before it does."""
+    schedule = build(name, opt, plan, target)
+    opt.step()
+    return schedule
+
+
+def present(optimizer: Any, target: str) -> list[Any]:
+    if target == "betas[0]":
+        return [group["betas"][0] for group in optimizer.param_groups]
+    return [group[target] for group in optimizer.param_groups]
+
+
+def expected(name: str, plan: Plan, target: str, t: float) -> Any:
+    λ = closed_form(name, plan, t)
+    # Relative to the largest multiplier of the plan: where terms of that size cancel, what is
+    # left is no more exact than they are.
+    largest = max(abs(plan.W), abs(plan.A), abs(plan.W * plan.R))
+    return [
+        pytest.approx(initial * λ, rel=1e-12, abs=1e-12 * initial * largest)
+        for initial in INITIAL_VALUES[target]
+    ]
+
+
+def interesting_steps(plan: Plan) -> list[float]:
+    L, M = plan.L, plan.M
+    corners = [0, 1, L - 1, L, L + 1, M - 1, M, M + 1, 10 * M]
+    interior = [L / 2, L / 3, (L + M) / 2, L + 0.9 * (M - L)]
+    return [t for t in corners + interior if t >= 0]
+
+
+# -- the formulas ---------------------------------------------------------------------------
+
+
+@every_name
+@every_target
+@every_plan
+def test_a_run_of_steps_follows_the_closed_form(name: str, target: str, plan: Plan) -> None:
+    """Step by step from 0 to 10·M, the values are initial value × λ(t) in every group."""
+    opt = optimizer()
+    schedule = build(name, opt, plan, target)
+    for t in range(int(10 * plan.M) + 1):
+        assert schedule.last_epoch == t
+        assert present(opt, target) == expected(name, plan, target, t)
+        assert schedule.get_last_lr() == present(opt, target)
+        opt.step()
+        schedule.step()
+
+
+@every_name
+@every_target
+@every_plan
+def test_any_step_follows_the_closed_form(name: str, target: str, plan: Plan) -> None:
+    """Gone to directly, the corners and the points between them have the closed form's values."""
+    opt = optimizer()
+    schedule = scheduled(name, opt, plan, target)
+    for t in interesting_steps(plan):
+        schedule.step(t)
+        assert present(opt, target) == expected(name, plan, target, t), f"t = {t}"
+
+
+# Nothing so small that the closed form, as it is written, would lose it to underflow.
+real = st.just(0) | st.floats(1e-6, 100) | st.floats(-100, -1e-6)
+plans = st.builds(
+    lambda W, A, R, P, M, share: Plan(W, A, share * M, M, R, P),
+    W=real,
+    A=real,
+    R=real,
+    P=st.floats(0.01, 20),
+    M=st.integers(1, 10_000) | st.floats(0.5, 10_000),
+    share=st.sampled_from([0, 1]) | st.floats(1e-6, 1),
+)
+
+
+@every_name
+@every_target
+@given(plan=plans, where=st.floats(0, 2) | st.sampled_from([0, 1, 10]))
+def test_drawn_plans_follow_the_closed_form(
+    name: str, target: str, plan: Plan, where: float
+) -> None:
+    """Any finite W, A and R, any 0 ≤ L ≤ M and P > 0 give the closed form at t = where·M."""
+    opt = optimizer()
+    t = where * plan.M
+    scheduled(name, opt, plan, target).step(t)
+    assert present(opt, target) == expected(name, plan, target, t)
+
+
+@every_name
+@given(plan=plans, around=st.sampled_from(["L", "M"]), by=st.integers(-2, 2))
+def test_drawn_plans_follow_the_closed_form_around_their_corners(
+    name: str, plan: Plan, around: str, by: int
+) -> None:
+    """The same at the end of the warm-up and of the annealing, and a step or two beside them."""
+    opt = optimizer()
+    t = max(0, getattr(plan, around) + by)
+    scheduled(name, opt, plan).step(t)
+    assert present(opt, "lr") == expected(name, plan, "lr", t)
+
+
+# -- what a curve is, beyond its values -------------------------------------------------------
+
+
+@every_name
+@given(order=st.permutations(range(30)))
+def test_the_order_of_evaluation_does_not_matter(name: str, order: list[int]) -> None:
+    """A step has the same value, to the last bit, gone to in any order or reached by steps."""
+    plan, opt = PLANS["steps that are not whole"], optimizer()
+    schedule = scheduled(name, opt, plan)
+    by_steps = [present(opt, "lr")]
+    for _ in range(29):
+        schedule.step()
+        by_steps.append(present(opt, "lr"))
+    by_jumps = {}
+    for t in order:
+        schedule.step(t)
+        by_jumps[t] = present(opt, "lr")
+    assert [by_jumps[t] for t in range(30)] == by_steps
+
+
+@every_name
+@every_plan
+def test_past_the_end_nothing_moves_any_more(name: str, plan: Plan) -> None:
+    """After M the multiplier is exactly A (W in the constant ones), a real float, for ever."""
+    opt = optimizer()
+    schedule = scheduled(name, opt, plan)
+    final = plan.W if name.startswith("constant") else plan.A
+    for t in [plan.M + 0.25, plan.M + 1, 2 * plan.M, 2 * plan.M + 1, 10 * plan.M, 1e12]:
+        schedule.step(t)
+        values = present(opt, "lr")
+        assert values == [initial * final for initial in INITIAL_VALUES["lr"]]
+        assert [type(value) for value in values] == [float] * 3
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("constant")])
+def test_an_annealing_downwards_never_rises_and_never_turns_negative(name: str) -> None:
+    """From L on, with W > A ≥ 0, each value is at most the last one and at least A."""
+    opt = optimizer()
+    schedule = scheduled(name, opt, PLANS["to zero"])
+    schedule.step(4)
+    last = present(opt, "lr")
+    for _ in range(120):
+        schedule.step()
+        values = present(opt, "lr")
+        assert all(0 <= value <= before for value, before in zip(values, last))
+        last = values
+
+
+@pytest.mark.parametrize(("name", "exponent"), [("linear", 1.0), ("quadratic", 2.0), ("sqrt", 0.5)])
+@pytest.mark.parametrize("warmup", ["with_warmup", "with_inverse_warmup"])
+@given(plan=plans, t=st.floats(0, 20_000))
+def test_the_named_powers_are_the_polynomial_one(
+    name: str, exponent: float, warmup: str, plan: Plan, t: float
+) -> None:
+    """Linear, quadratic and sqrt equal the polynomial built-in with P = 1, 2, 0.5 to the bit."""
+    one, other = optimizer(), optimizer()
+    scheduled(f"{name}_schedule_{warmup}", one, plan).step(t)
+    scheduled(f"polynomial_schedule_{warmup}", other, replace(plan, P=exponent)).step(t)
+    assert present(one, "lr") == present(other, "lr")
+
+
+@every_name
+def test_a_built_in_works_on_the_users_own_optimizer(name: str) -> None:
+    """Its ``optimizer`` is the one it was given, whose ``step`` is the class's own, unpatched."""
+    opt = optimizer()
+    schedule = build(name, opt, Plan())
+    assert schedule.optimizer is opt
+    assert "step" not in vars(opt)
+    assert isinstance(schedule, torch.optim.lr_scheduler.LRScheduler)
+
+
+@every_target
+def test_other_entries_stay(target: str) -> None:
+    """A built-in moves its target and adds the target's initial value; all else stays."""
+    opt = optimizer()
+    before = [dict(group) for group in opt.param_groups]
+    schedule = scheduled("cosine_annealing_with_warmup", opt, Plan(), target)
+    schedule.step()
+    moved = target.partition("[")[0]
+    for i, (group, group_before) in enumerate(zip(opt.param_groups, before)):
+        assert group.pop(f"initial_{target}") == INITIAL_VALUES[target][i]
+        del group[moved], group_before[moved]
+        assert group == group_before
+
+
+def test_the_other_beta_stays() -> None:
+    """Scheduling ``betas[0]`` leaves ``betas[1]`` as it was, in a tuple."""
+    opt = optimizer()
+    schedule = scheduled("constant_schedule", opt, Plan(W=0.5), "betas[0]")
+    schedule.step()
+    assert [group["betas"] for group in opt.param_groups] == [
+        (initial * 0.5, 0.999) for initial in INITIAL_VALUES["betas[0]"]
+    ]
+
+
+def test_all_thirteen_are_tested() -> None:
+    """The closed forms of this file are those of all schedules that the package offers."""
+    offered = {name for name in tsa_builtins.__all__ if name not in ("curves", "__version__")}
+    assert set(NAMES) == offered
+    assert len(NAMES) == 13
