@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from torch.nn import Parameter
-from torch_schedulers import SCHEDULERS, step
+from torch_schedulers import SCHEDULERS, TORCH, step
 
 import tsa_core
 
@@ -65,7 +65,10 @@ def test_same_numbers_as_on_lr(name: str, target: str, kind: str) -> None:
     """Step by step the target holds what torch gives a plain lr, and nothing else changes."""
     if "in SequentialLR" in name:  # torch warns of the order in its own constructor here
         warnings.filterwarnings("ignore", "Detected call of `lr_scheduler", UserWarning)
-    reference = plain_optimizer(kind)
+    # torch before 2.13 makes lr and initial_lr one tensor in SequentialLR, and from 2.4 on fills
+    # it: its own numbers go wrong. Ours are those of a float lr there, up to float32.
+    torch_is_wrong = kind == "tensor" and "SequentialLR" in name and TORCH < (2, 13)
+    reference = plain_optimizer("float" if torch_is_wrong else kind)
     expected = SCHEDULERS[name](reference)
     optimizer = adamw(target, kind)
     objects = [read(group, target) for group in optimizer.param_groups]
@@ -76,7 +79,8 @@ def test_same_numbers_as_on_lr(name: str, target: str, kind: str) -> None:
     )
     for _ in range(18):
         values = [read(group, target) for group in optimizer.param_groups]
-        assert values == [group["lr"] for group in reference.param_groups]
+        numbers = [group["lr"] for group in reference.param_groups]
+        assert values == (pytest.approx(numbers, rel=1e-6) if torch_is_wrong else numbers)
         assert others(optimizer, target) == before
         if kind == "tensor":
             assert all(value is object_ for value, object_ in zip(values, objects))

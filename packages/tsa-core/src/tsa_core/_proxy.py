@@ -232,13 +232,12 @@ class _GroupView(MutableMapping[str, Any]):
             self._own[key] = value
         elif target.name == "lr":
             self._group[key] = value
-        elif key == target.key:
-            raise ValueError(f"on this proxy {target.name!r} is called 'lr': schedule 'lr'")
         else:
             raise ValueError(
-                f"a scheduler of {target.name!r} would write {key!r} of param group {self._index}. "
-                "Where that is its cycle_momentum, write cycle_momentum=False and give "
-                f"{key!r} a schedule of its own"
+                f"a schedule of {target.name!r} would write {key!r} of param group {self._index}. "
+                f"On this proxy {target.name!r} is called 'lr', and no other entry is its to "
+                "write. If that was a scheduler cycling momentum, write cycle_momentum=False and "
+                f"give {key!r} a schedule of its own"
             )
 
     def _checked(self, value: Any) -> Any:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 
 def _note_step(optimizer: Any, args: object, kwargs: object) -> None:
     optimizer._opt_called = True  # the flag that torch's own schedulers read since 2.4
@@ -21,7 +23,18 @@ def watch_steps(optimizer: Any) -> None:
 
 
 def has_stepped(optimizer: Any) -> bool:
-    """Whether ``optimizer`` stepped since it is watched; ``True`` where it cannot tell."""
-    if getattr(optimizer, "_optimizer_step_post_hooks", None) is None:
+    """Whether ``optimizer`` stepped since it is watched; ``True`` where that cannot be known."""
+    if getattr(optimizer, "_optimizer_step_post_hooks", None) is None or _hooks_are_stripped():
         return True
     return bool(getattr(optimizer, "_opt_called", False))
+
+
+def _hooks_are_stripped() -> bool:
+    """Whether step hooks are off for good: in torch < 2.4, from the first ``torch.compile`` on.
+
+    What runs the hooks is a wrapper around each class's ``step``, marked ``hooked``; there the
+    compiler takes the wrapper off every class and leaves the mark.
+    """
+    step: Any = torch.optim.SGD.step
+    runs_hooks: Any = torch.optim.Optimizer.profile_hook_step(step)
+    return getattr(step, "hooked", False) and step.__code__ is not runs_hooks.__code__
