@@ -1,0 +1,66 @@
+"""Ignite: a schedule as an event handler, and in a Checkpoint."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from ignite.engine import Engine, Events
+from ignite.handlers import Checkpoint, DiskSaver
+from training_plan import (
+    STEPS,
+    assert_on_plan,
+    clip_gradients,
+    held,
+    lr_schedule,
+    make_optimizer,
+    other_schedules,
+)
+
+import torch_schedule_anything as tsa
+
+DATA = torch.randn(STEPS, 8, 4, generator=torch.Generator().manual_seed(1))
+
+
+def make_run() -> tuple[dict[str, Any], dict[int, dict[str, list[float]]]]:
+    """What a Checkpoint keeps, and the values before each step, filled as the trainer runs."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+    optimizer = make_optimizer(model[0].parameters(), model[2].parameters())
+    sync = tsa.SynchronousSchedule([lr_schedule(optimizer), *other_schedules(optimizer)])
+    values = {}
+
+    def update(engine: Engine, batch: torch.Tensor) -> None:
+        t = engine.state.iteration - 1
+        values[t] = held(optimizer)
+        optimizer.zero_grad()
+        model(DATA[t]).square().mean().backward()
+        clip_gradients(optimizer)
+        optimizer.step()
+
+    trainer = Engine(update)
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda: sync.step())
+    kept = {"trainer": trainer, "model": model, "optimizer": optimizer, "schedule": sync}
+    return kept, values
+
+
+def test_on_plan_and_resumes_to_the_same_weights(tmp_path: Path) -> None:
+    """Values follow the plan, and a Checkpoint resumes to the uninterrupted weights."""
+    whole, values = make_run()
+    saver = Checkpoint(whole, DiskSaver(str(tmp_path)), n_saved=None)
+    whole["trainer"].add_event_handler(Events.ITERATION_COMPLETED(once=8), saver)
+    whole["trainer"].run(range(STEPS), max_epochs=1)
+    assert list(values) == list(range(STEPS))
+    for t, at_t in values.items():
+        assert_on_plan(at_t, t)
+
+    resumed, values_after = make_run()
+    saved = torch.load(tmp_path / "checkpoint_8.pt", weights_only=True)
+    Checkpoint.load_objects(resumed, saved)
+    resumed["trainer"].run(range(STEPS), max_epochs=1)
+    assert values_after == {t: values[t] for t in range(8, STEPS)}
+    for weight, again in zip(
+        whole["model"].parameters(), resumed["model"].parameters(), strict=True
+    ):
+        assert torch.equal(weight, again)
