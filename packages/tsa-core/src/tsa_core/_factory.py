@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 from torch import Tensor
-from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from ._extension import extend_optimizer
 from ._proxy import ProxyOptimizer
@@ -77,9 +76,8 @@ def arbitrary_schedule_factory(
         initial_values = [target.initial_or_present(group) for group in groups]
         schedule = schedule_factory(proxy)
         _check_schedule(schedule, proxy)
-        # The one scheduler of torch's that records no initial value, and takes new groups.
-        if isinstance(schedule, ReduceLROnPlateau):
-            proxy.accepts_new_groups = True
+        # ReduceLROnPlateau, where torch has taught it to take new groups.
+        proxy.accepts_new_groups = hasattr(schedule, "default_min_lr")
         for group, initial in zip(groups, initial_values):
             if not target.has_initial(group):
                 group[target.initial_key] = initial

@@ -1,0 +1,159 @@
+"""Param groups are replaced, joined and stripped of keys; schedules follow, or say why not."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import Parameter
+from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, ReduceLROnPlateau
+
+import tsa_core
+
+
+def halving(t: float) -> float:
+    return 0.5**t
+
+
+def put_curve(optimizer: Any, target: str) -> Any:
+    return tsa_core.CurveSchedule(optimizer, halving, target)
+
+
+def put_lambda(optimizer: Any, target: str) -> Any:
+    return tsa_core.arbitrary_schedule_factory(
+        optimizer, lambda proxy: LambdaLR(proxy, halving), schedule_target=target
+    )
+
+
+def put_exponential(optimizer: Any, target: str) -> Any:
+    return tsa_core.arbitrary_schedule_factory(
+        optimizer, lambda proxy: ExponentialLR(proxy, 0.5), schedule_target=target
+    )
+
+
+ALL = pytest.mark.parametrize("put", [put_curve, put_lambda, put_exponential])
+PROXIED = pytest.mark.parametrize("put", [put_lambda, put_exponential])
+
+
+def adamw(value: Any = 0.08) -> torch.optim.AdamW:
+    return torch.optim.AdamW([Parameter(torch.ones(1))], lr=0.1, weight_decay=value)
+
+
+def advance(optimizer: Any, schedule: Any, steps: int) -> None:
+    for _ in range(steps):
+        optimizer.step()
+        schedule.step()
+
+
+@ALL
+@pytest.mark.parametrize("value", [0.08, torch.tensor(0.08)], ids=["float", "tensor"])
+def test_load_state_dict_replaces_every_dict_and_tensor(put: Any, value: Any) -> None:
+    """The schedule goes on in the new dicts, from what they hold."""
+    value = copy.copy(value) if isinstance(value, float) else value.clone()
+    optimizer = adamw(value)
+    schedule = put(optimizer, "weight_decay")
+    advance(optimizer, schedule, 2)
+    saved = copy.deepcopy(optimizer.state_dict())
+    old = optimizer.param_groups[0]
+    optimizer.load_state_dict(saved)
+    assert optimizer.param_groups[0] is not old
+    advance(optimizer, schedule, 1)
+    assert float(optimizer.param_groups[0]["weight_decay"]) == pytest.approx(0.01, rel=1e-6)
+    assert float(old["weight_decay"]) == pytest.approx(0.02, rel=1e-6)
+
+
+@ALL
+def test_loaded_state_without_the_key_is_named(put: Any) -> None:
+    """A checkpoint from before the custom key takes the key away: KeyError, key and remedy."""
+    optimizer = adamw()
+    saved = copy.deepcopy(optimizer.state_dict())
+    tsa_core.extend_optimizer(optimizer, "clip", 1.0)
+    schedule = put(optimizer, "clip")
+    advance(optimizer, schedule, 1)
+    optimizer.load_state_dict(saved)
+    optimizer.step()
+    groups = copy.deepcopy(optimizer.param_groups)
+    with pytest.raises(KeyError, match=r"'clip' is not in param group 0.*extend_optimizer"):
+        schedule.step()
+    assert [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups] == [
+        {k: v for k, v in g.items() if k != "params"} for g in groups
+    ]
+    repr(schedule.optimizer)  # and still says what it is
+
+
+def test_a_group_that_joins_starts_from_its_own_value() -> None:
+    """Its own value is its initial value, and λ applies from the next step on."""
+    optimizer = adamw()
+    schedule = put_curve(optimizer, "weight_decay")
+    advance(optimizer, schedule, 1)
+    optimizer.add_param_group({"params": [Parameter(torch.ones(1))], "weight_decay": 0.4})
+    assert schedule.get_last_lr() == [0.04, 0.4]
+    advance(optimizer, schedule, 1)
+    assert schedule.get_last_lr() == [0.02, 0.1]
+    assert schedule.base_lrs == [0.08, 0.4]
+
+
+def test_a_group_that_joins_with_the_default_tensor() -> None:
+    """It shares the tensor that the schedule fills, and starts where the others started."""
+    optimizer = adamw(torch.tensor(0.08))
+    schedule = put_curve(optimizer, "weight_decay")
+    advance(optimizer, schedule, 1)
+    optimizer.add_param_group({"params": [Parameter(torch.ones(1))]})
+    advance(optimizer, schedule, 1)
+    first, second = (group["weight_decay"] for group in optimizer.param_groups)
+    assert first is not second
+    assert (float(first), float(second)) == pytest.approx((0.02, 0.02), rel=1e-6)
+
+
+def test_a_group_that_joins_without_the_key() -> None:
+    """It is named, and nothing has moved."""
+    optimizer = adamw()
+    tsa_core.extend_optimizer(optimizer, "clip", 1.0)
+    schedule = put_curve(optimizer, "clip")
+    optimizer.add_param_group({"params": [Parameter(torch.ones(1))]})
+    optimizer.step()
+    with pytest.raises(KeyError, match="'clip' is not in param group 1"):
+        schedule.step()
+    assert (schedule.last_epoch, optimizer.param_groups[0]["clip"]) == (0, 1.0)
+
+
+@PROXIED
+def test_a_group_that_joins_under_a_torch_scheduler(put: Any) -> None:
+    """Torch's schedulers cannot take it, on every version; the error says what can."""
+    optimizer = adamw()
+    schedule = put(optimizer, "weight_decay")
+    optimizer.add_param_group({"params": [Parameter(torch.ones(1))]})
+    optimizer.step()
+    with pytest.raises(RuntimeError, match=r"'weight_decay'.*1 param groups.*CurveSchedule"):
+        schedule.step()
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.08, 0.08]
+
+
+@pytest.mark.skipif(
+    not hasattr(ReduceLROnPlateau(adamw()), "default_min_lr"), reason="torch's own cannot here"
+)
+def test_a_group_that_joins_under_a_plateau() -> None:
+    """The one scheduler of torch's that takes new groups takes them on any target."""
+    optimizer = adamw()
+    schedule = tsa_core.arbitrary_schedule_factory(
+        optimizer,
+        lambda proxy: ReduceLROnPlateau(proxy, factor=0.5, patience=0),
+        schedule_target="weight_decay",
+    )
+    optimizer.add_param_group({"params": [Parameter(torch.ones(1))], "weight_decay": 0.4})
+    schedule.step(1.0)
+    schedule.step(2.0)
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.04, 0.2]
+
+
+def test_tensor_becomes_float_where_the_checkpoint_holds_one() -> None:
+    """Torch puts the checkpoint's float in the tensor's place; the schedule writes floats then."""
+    saved = copy.deepcopy(adamw(0.08).state_dict())
+    optimizer = adamw(torch.tensor(0.02))
+    schedule = put_curve(optimizer, "weight_decay")
+    optimizer.load_state_dict(saved)
+    advance(optimizer, schedule, 1)
+    assert optimizer.param_groups[0]["weight_decay"] == 0.04
+    assert type(optimizer.param_groups[0]["weight_decay"]) is float
