@@ -131,7 +131,8 @@ print(optimizer.param_groups[0]["weight_decay"])
 
 def test_compiling_never_makes_a_right_loop_warn() -> None:
     """Nor where the training step is one compiled function, on any torch; on its own, since
-    torch < 2.4 takes the hooks off every optimizer in the process."""
+    torch < 2.4 takes the hooks off every optimizer in the process.
+    """
     done = subprocess.run(
         [sys.executable, "-c", RIGHT_LOOP_IN_ONE_COMPILED_FUNCTION],
         capture_output=True,
