@@ -12,10 +12,13 @@ def finite(name: str, value: object) -> float:
         raise TypeError(
             f"{name}: expected a finite real number, got {value!r} ({type(value).__name__})"
         )
-    number = int(value) if isinstance(value, numbers.Integral) else float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an int or a fraction that no float comes near
+        number = math.inf
     if not math.isfinite(number):
         raise ValueError(f"{name}: expected a finite real number, got {value!r}")
-    return number
+    return int(value) if isinstance(value, numbers.Integral) else number
 
 
 def at_least_zero(name: str, value: object) -> float:
