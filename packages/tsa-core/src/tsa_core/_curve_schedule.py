@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import isfinite
-from typing import Any, TypeAlias
+from typing import Any
 
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
+from ._group_curves import Curve, CurvePerGroup, curve_of_each
 from ._step_order import has_stepped, watch_steps
 from ._target import OptimizerLike, ParamGroup, Target, Value, groups_of, real_number
 from ._warn import warn_user
-
-Curve: TypeAlias = Callable[[float], float]
 
 
 class CurveSchedule(LRScheduler):
@@ -28,8 +27,10 @@ class CurveSchedule(LRScheduler):
     Args:
         optimizer: a ``torch.optim.Optimizer``, or anything that keeps ``param_groups`` as one does.
         curve: λ, a callable that takes the step t (0, 1, 2, …) and returns the multiplier, a
-            finite real number; asked once a step. Or a sequence of callables, one a param group
-            in the optimizer's order, where ``None`` leaves that group alone.
+            finite real number; asked once a step. Or one a param group: a sequence of them in
+            the optimizer's order, or a mapping from the groups' ``"name"`` entries to them, in
+            which ``"*"`` stands for all other groups. ``None`` leaves a group alone. A group
+            that joins later finds its curve by the same rule.
         schedule_target: the param-group entry to drive, such as ``"weight_decay"``, or
             ``"betas[0]"`` for an element of a tuple.
 
@@ -37,8 +38,9 @@ class CurveSchedule(LRScheduler):
         TypeError: ``optimizer`` has no param groups, ``curve`` is no callable, or the target
             is not a real number (``bool``, ``None``, ``params``, a whole tuple, …).
         KeyError: a param group lacks the target.
-        ValueError: λ or an initial value is NaN or infinite, or the number of curves is not the
-            number of param groups.
+        ValueError: λ or an initial value is NaN or infinite, the number of curves is not the
+            number of param groups, no group has a name in the mapping, or one group is given two
+            curves or none there. Nothing has been touched.
 
     Warns:
         UserWarning: every initial value is 0, which no multiplier moves; or the target is a float
@@ -57,7 +59,7 @@ class CurveSchedule(LRScheduler):
 
     optimizer: Any
     """The optimizer that was passed."""
-    curve: Curve | Sequence[Curve | None]
+    curve: Curve | CurvePerGroup
     """λ, as it was passed."""
     last_epoch: int
     """The step t at which the schedule stands."""
@@ -66,7 +68,7 @@ class CurveSchedule(LRScheduler):
     def __init__(
         self,
         optimizer: OptimizerLike,
-        curve: Curve | Sequence[Curve | None],
+        curve: Curve | CurvePerGroup,
         schedule_target: str = "lr",
     ) -> None:
         target = Target.parse(schedule_target)
@@ -149,20 +151,12 @@ class CurveSchedule(LRScheduler):
         curve = self.curve
         if callable(curve):
             return self._multiplier(curve, t)
-        if not isinstance(curve, Sequence) or isinstance(curve, str):
-            raise TypeError(
-                "curve: expected a callable t -> multiplier, or a sequence of them, one a param "
-                f"group, got {curve!r} ({type(curve).__name__})"
-            )
-        for each in curve:
-            if each is not None and not callable(each):
-                raise TypeError(f"curve: expected callables t -> multiplier or None, got {each!r}")
-        if len(curve) != len(groups):
-            raise ValueError(
-                f"curve: got {len(curve)} curves for {len(groups)} param groups; "
-                "give one a group, None for a group to leave alone"
-            )
-        return [None if each is None else self._multiplier(each, t) for each in curve]
+        curves = curve_of_each(curve, groups)
+        multipliers: dict[int, float] = {}  # a curve of several groups is asked once, too
+        for each in curves:
+            if each is not None and id(each) not in multipliers:
+                multipliers[id(each)] = self._multiplier(each, t)
+        return [None if each is None else multipliers[id(each)] for each in curves]
 
     def _multiplier(self, curve: Curve, t: float) -> float:
         multiplier = curve(t)
@@ -278,10 +272,13 @@ class CurveSchedule(LRScheduler):
         self.last_epoch = state["last_epoch"]
         self._step_count = state["_step_count"]
 
-    def _plan(self) -> str | list[str | None]:
-        if callable(self.curve):
-            return describe(self.curve)
-        return [None if curve is None else describe(curve) for curve in self.curve]
+    def _plan(self) -> str | list[str | None] | dict[str, str | None]:
+        curve = self.curve
+        if callable(curve):
+            return describe(curve)
+        if isinstance(curve, Mapping):
+            return {name: None if each is None else describe(each) for name, each in curve.items()}
+        return [None if each is None else describe(each) for each in curve]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_groups": (), "_num_groups": 0}

@@ -1,0 +1,67 @@
+"""Which curve drives which param group."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+from ._target import ParamGroup
+
+Curve: TypeAlias = Callable[[float], float]
+CurvePerGroup: TypeAlias = Sequence[Curve | None] | Mapping[str, Curve | None]
+
+# The key, in a mapping from names, of the groups that no other key names.
+OTHERS = "*"
+
+
+def curve_of_each(curves: CurvePerGroup, groups: Sequence[ParamGroup]) -> list[Curve | None]:
+    """The curve of each group; ``None`` leaves it alone. Raises where they do not fit."""
+    if not isinstance(curves, (Mapping, Sequence)) or isinstance(curves, str):
+        raise TypeError(
+            "curve: expected a callable t -> multiplier, a sequence of them, one a param group, "
+            f"or a mapping from the groups' names to them, got {curves!r} ({type(curves).__name__})"
+        )
+    for curve in curves.values() if isinstance(curves, Mapping) else curves:
+        if curve is not None and not callable(curve):
+            raise TypeError(f"curve: expected callables t -> multiplier or None, got {curve!r}")
+    if isinstance(curves, Mapping):
+        return _by_name(curves, groups)
+    if len(curves) != len(groups):
+        raise ValueError(
+            f"curve: got {len(curves)} curves for {len(groups)} param groups; "
+            "give one a group, None for a group to leave alone"
+        )
+    return list(curves)
+
+
+def _by_name(
+    curves: Mapping[str, Curve | None], groups: Sequence[ParamGroup]
+) -> list[Curve | None]:
+    names = [group.get("name") for group in groups]
+    seen = set()
+    for name in curves:
+        if not isinstance(name, str):
+            raise TypeError(
+                f"curve: expected the names of param groups as keys, or {OTHERS!r} for the others, "
+                f"got {name!r} ({type(name).__name__})"
+            )
+        if name in seen:  # no dict can, but other mappings list a key twice
+            raise ValueError(f"curve: got two curves for the param group {name!r}")
+        seen.add(name)
+        if name != OTHERS and name not in names:
+            texts = [each for each in names if isinstance(each, str)]
+            close = difflib.get_close_matches(name, texts, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise ValueError(
+                f"curve: of the param groups, whose 'name' entries are {names}, none is called "
+                f"{name!r}{hint}"
+            )
+    keys = [name if isinstance(name, str) and name in seen else OTHERS for name in names]
+    if OTHERS in keys and OTHERS not in seen:
+        i = keys.index(OTHERS)
+        raise ValueError(
+            f"curve: there is none for param group {i} (its 'name': {names[i]!r}); add "
+            f"{names[i] or OTHERS!r}, or {OTHERS!r} for all others, with None to leave it alone"
+        )
+    return [curves[key] for key in keys]
