@@ -72,11 +72,11 @@ SCHEDULERS: dict[str, Callable[[Any], Any]] = {
     "OneCycleLR": lambda o: torch_lr.OneCycleLR(
         o,
         [0.2 * (i + 1) for i in range(len(o.param_groups))],
-        total_steps=20,
+        total_steps=70,
         cycle_momentum=False,
     ),
     "OneCycleLR in three phases": lambda o: torch_lr.OneCycleLR(
-        o, 0.2, total_steps=20, cycle_momentum=False, three_phase=True, anneal_strategy="linear"
+        o, 0.2, total_steps=70, cycle_momentum=False, three_phase=True, anneal_strategy="linear"
     ),
     "ReduceLROnPlateau": lambda o: torch_lr.ReduceLROnPlateau(o, factor=0.5, patience=1),
     "SWALR": lambda o: SWALR(o, 0.3, 5),

@@ -1,0 +1,356 @@
+"""A run that is stopped and resumed is the run that was not stopped."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import Parameter
+from torch.optim.lr_scheduler import MultiStepLR, ReduceLROnPlateau, SequentialLR, StepLR
+from torch_schedulers import SCHEDULERS, TORCH, factor
+
+import tsa_core
+
+# torch < 2.9 warns of its own SequentialLR, which passes itself a deprecated epoch; and nested,
+# torch's SequentialLR warns of the order of steps in its own constructor.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step:UserWarning"),
+]
+NESTED = "SequentialLR in SequentialLR"
+STEPS = 60
+
+
+def loss(t: int) -> float:
+    """Falls, stalls for longer than any patience, and falls again."""
+    return 1.0 / (1 + t % 17)
+
+
+def new_optimizer() -> torch.optim.Optimizer:
+    groups = [
+        {"params": [Parameter(torch.ones(1))], "weight_decay": w, "lr": lr}
+        for w, lr in ((0.1, 0.5), (0.03, 0.25))
+    ]
+    return torch.optim.AdamW(groups)
+
+
+def mixed(optimizer: Any, name: str) -> tsa_core.SynchronousSchedule:
+    """A curve, a torch scheduler through the factory, and a plateau, the last two nested."""
+    put = tsa_core.arbitrary_schedule_factory
+    inner = tsa_core.SynchronousSchedule(
+        [
+            put(optimizer, SCHEDULERS[name], schedule_target="weight_decay"),
+            put(
+                optimizer,
+                lambda proxy: ReduceLROnPlateau(proxy, factor=0.5, patience=3, cooldown=2),
+                schedule_target="betas[0]",
+            ),
+        ]
+    )
+    return tsa_core.SynchronousSchedule([inner, tsa_core.CurveSchedule(optimizer, factor)])
+
+
+def held(optimizer: Any) -> list[tuple[float, float, float]]:
+    return [(g["lr"], g["weight_decay"], g["betas"][0]) for g in optimizer.param_groups]
+
+
+def load_optimizer(optimizer: Any, state: Any) -> None:
+    optimizer.load_state_dict(copy.deepcopy(state))
+
+
+def resumed(order: str, name: str, optimizer_state: Any, schedule_state: Any) -> Any:
+    """A fresh optimizer and fresh schedules, with what was saved put in, in that order."""
+    optimizer = new_optimizer()
+    if order == "optimizer loaded before building":
+        load_optimizer(optimizer, optimizer_state)
+    schedule = mixed(optimizer, name)
+    if order == "optimizer, schedules":
+        load_optimizer(optimizer, optimizer_state)
+    schedule.load_state_dict(schedule_state)
+    assert schedule.get_last_schedules() == {
+        "weight_decay": [group["weight_decay"] for group in optimizer.param_groups],
+        "betas[0]": [group["betas"][0] for group in optimizer.param_groups],
+        "lr": [group["lr"] for group in optimizer.param_groups],
+    }
+    if order == "schedules, optimizer":
+        load_optimizer(optimizer, optimizer_state)
+    return optimizer, schedule
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        "optimizer, schedules",
+        "schedules, optimizer",
+        "optimizer loaded before building",
+        "schedules alone",
+    ],
+)
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_resumed_at_every_step(
+    name: str, order: str, recwarn: pytest.WarningsRecorder, request: pytest.FixtureRequest
+) -> None:
+    """Bit for bit, the next values are the uninterrupted run's, and at once the reported ones."""
+    if name == NESTED:
+        request.node.add_marker(
+            pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler:UserWarning")
+        )
+    optimizer = new_optimizer()
+    schedule = mixed(optimizer, name)
+    values, saved = [], []
+    for t in range(STEPS):
+        values.append(held(optimizer))
+        saved.append(copy.deepcopy((optimizer.state_dict(), schedule.state_dict())))
+        optimizer.step()
+        schedule.step(loss(t))
+    assert len({str(value) for value in values}) > STEPS / 2  # it moves
+    for k, states in enumerate(saved):
+        optimizer, schedule = resumed(order, name, *states)
+        for t in range(k, min(k + 8, STEPS)):
+            assert held(optimizer) == values[t]
+            optimizer.step()
+            schedule.step(loss(t))
+
+
+def through_torch_save(state: Any) -> Any:
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+# What torch before 2.6 keeps in the state of these, its own weights_only refuses.
+OPAQUE = {"MultiStepLR", "CyclicLR", "OneCycleLR", "OneCycleLR in three phases", "SWALR"}
+
+
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler:UserWarning")  # as above
+@pytest.mark.parametrize("name", [n for n in SCHEDULERS if TORCH >= (2, 6) or n not in OPAQUE])
+def test_state_goes_through_torch_save(name: str) -> None:
+    """And torch.load(weights_only=True) gives it back unchanged."""
+    state = mixed(new_optimizer(), name).state_dict()
+    assert through_torch_save(state) == state
+
+
+def test_state_of_a_curve_goes_through_json() -> None:
+    """Numbers, strings and lists alone; a tensor target's too."""
+    optimizer = torch.optim.AdamW([Parameter(torch.ones(1))], lr=torch.tensor(0.1))
+    schedule = tsa_core.CurveSchedule(optimizer, factor)
+    state = schedule.state_dict()
+    assert json.loads(json.dumps(state)) == state
+    schedule.load_state_dict(json.loads(json.dumps(state)))
+
+
+def test_a_tensor_target_resumes_as_the_same_tensor() -> None:
+    """Loading fills it in place, as a step does."""
+    optimizer = torch.optim.SGD([Parameter(torch.ones(1))], lr=torch.tensor(0.5))
+    tensor = optimizer.param_groups[0]["lr"]
+    schedule = tsa_core.CurveSchedule(optimizer, lambda t: 0.5**t)
+    optimizer.step()
+    schedule.step()
+    state = schedule.state_dict()
+    optimizer.step()
+    schedule.step()
+    schedule.load_state_dict(state)
+    assert optimizer.param_groups[0]["lr"] is tensor
+    assert float(tensor) == 0.25
+
+
+def test_the_callers_state_is_left_alone() -> None:
+    """Torch takes entries out of the dict it is given; not out of the user's."""
+    schedule = mixed(new_optimizer(), "CyclicLR")
+    state = schedule.state_dict()
+    before = copy.deepcopy(state)
+    schedule.load_state_dict(state)
+    assert state == before
+
+
+# -- what is refused ---------------------------------------------------------------------------
+
+
+def curve_and_step() -> tsa_core.SynchronousSchedule:
+    optimizer = new_optimizer()
+    put = tsa_core.arbitrary_schedule_factory
+    return tsa_core.SynchronousSchedule(
+        [
+            put(optimizer, lambda p: StepLR(p, 2, 0.5), schedule_target="weight_decay"),
+            put(
+                optimizer,
+                lambda p: SequentialLR(p, [StepLR(p, 2), MultiStepLR(p, [1])], [3]),
+                schedule_target="eps",
+            ),
+            tsa_core.CurveSchedule(optimizer, factor),
+        ]
+    )
+
+
+def without(key: str) -> Any:
+    return lambda member: {k: v for k, v in member.items() if k != key}
+
+
+def with_(**entries: Any) -> Any:
+    return lambda member: {**member, **entries}
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "error", "says"),
+    [
+        ("lr", without("last_epoch"), ValueError, r"'lr': missing \['last_epoch'\]"),
+        ("lr", with_(gamma=1.0), ValueError, r"'lr': .*unknown \['gamma'\]"),
+        ("lr", with_(last_epoch="3"), TypeError, "'lr': '3'"),
+        ("lr", with_(last_epoch=None), TypeError, "'lr': None"),
+        ("lr", with_(last_epoch=float("nan")), ValueError, "'lr': nan"),
+        ("lr", with_(base_lrs=[0.1]), ValueError, r"'lr': 'base_lrs' is \[0.1\]; there are 2"),
+        ("lr", with_(_last_lr=[0.1] * 3), ValueError, "'lr': '_last_lr' is"),
+        ("lr", with_(_last_lr=[0.1, "x"]), TypeError, "'lr': 'x'"),
+        ("lr", with_(schedule_target="eps"), ValueError, "'lr': it was saved for 'eps'"),
+        ("lr", lambda _: [1, 2], TypeError, "'lr': expected a dict, got list"),
+        ("weight_decay", without("last_epoch"), ValueError, r"missing \['last_epoch'\]"),
+        ("weight_decay", without("_last_lr"), ValueError, r"missing \['_last_lr'\]"),
+        ("weight_decay", with_(T_max=9), ValueError, r"unknown \['T_max'\]"),
+        ("weight_decay", with_(base_lrs=[0.1]), ValueError, "'base_lrs' is .*2 param groups"),
+        ("weight_decay", with_(_last_lr=[0.1, float("inf")]), ValueError, "inf is not finite"),
+        ("weight_decay", with_(last_epoch="x"), TypeError, "'x'"),
+        ("weight_decay", lambda _: None, TypeError, "expected a dict, got NoneType"),
+        ("eps", with_(_schedulers=[]), ValueError, "expected 2 schedulers' states"),
+        ("eps", without("_schedulers"), ValueError, r"missing \['_schedulers'\]"),
+        ("eps", lambda s: {**s, "_schedulers": s["_schedulers"][::-1]}, ValueError, "missing"),
+    ],
+)
+def test_state_that_does_not_fit(name: str, change: Any, error: Any, says: str) -> None:
+    """Torn, foreign or mis-sized: named, before any member has moved."""
+    other = curve_and_step()
+    for _ in range(3):
+        other.optimizer.step()
+        other.step()
+    state = copy.deepcopy(other.state_dict())
+    state[name] = change(state[name])
+    schedule = curve_and_step()
+    groups, before = copy.deepcopy(held(schedule.optimizer)), copy.deepcopy(schedule.state_dict())
+    with pytest.raises(error, match=says):
+        schedule.load_state_dict(state)
+    assert held(schedule.optimizer) == groups
+    assert schedule.state_dict() == before
+    schedule.optimizer.step()
+    schedule.step()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda s: s.pop("eps"), r"missing \['eps'\]"),
+        (lambda s: s.update(momentum={}), r"unknown \['momentum'\]"),
+    ],
+)
+def test_exactly_the_members_names(change: Any, says: str) -> None:
+    """No member without state, and no state without a member."""
+    schedule = curve_and_step()
+    state = schedule.state_dict()
+    change(state)
+    with pytest.raises(KeyError, match=says):
+        schedule.load_state_dict(state)
+
+
+@pytest.mark.parametrize("state", [None, [], "lr"])
+def test_no_dict_at_all(state: Any) -> None:
+    """A TypeError that says what came."""
+    with pytest.raises(TypeError, match=f"expected a dict, got {type(state).__name__}"):
+        curve_and_step().load_state_dict(state)
+
+
+class Quarter(StepLR):
+    """A scheduler with a load of its own, which fails."""
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        if state_dict["last_epoch"]:
+            raise OSError("torn")
+        super().load_state_dict(state_dict)
+
+
+def test_a_load_that_fails_puts_the_others_back() -> None:
+    """Members that had loaded already are where they were."""
+
+    def build() -> tsa_core.SynchronousSchedule:
+        optimizer = new_optimizer()
+        quarter = tsa_core.arbitrary_schedule_factory(
+            optimizer, lambda p: Quarter(p, 1), schedule_target="weight_decay"
+        )
+        return tsa_core.SynchronousSchedule([tsa_core.CurveSchedule(optimizer, factor), quarter])
+
+    moved, schedule = build(), build()
+    moved.optimizer.step()
+    moved.step()
+    before = held(schedule.optimizer), copy.deepcopy(schedule.state_dict())
+    with pytest.raises(OSError, match="torn"):
+        schedule.load_state_dict(moved.state_dict())
+    assert (held(schedule.optimizer), schedule.state_dict()) == before
+
+
+# -- another plan ------------------------------------------------------------------------------
+
+
+class Halving:
+    def __init__(self, every: int) -> None:
+        self.every = every
+
+    def __call__(self, t: float) -> float:
+        return 0.5 ** (t // self.every)
+
+    def __repr__(self) -> str:
+        return f"Halving({self.every})"
+
+
+def test_another_curve_goes_on_with_the_one_in_the_code() -> None:
+    """One warning that names both; the saved value holds until the next step."""
+    old, new = (
+        tsa_core.SynchronousSchedule([tsa_core.CurveSchedule(new_optimizer(), Halving(every))])
+        for every in (1, 2)
+    )
+    for _ in range(4):
+        old.optimizer.step()
+        old.step()
+    with pytest.warns(UserWarning, match=r"Halving\(1\) and goes on under Halving\(2\)") as caught:
+        new.load_state_dict(old.state_dict())
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert new.get_last_lr() == [0.5 * 0.5**4, 0.25 * 0.5**4]
+    new.optimizer.step()
+    new.step()
+    assert new.get_last_lr() == [0.5 * 0.5**2, 0.25 * 0.5**2]
+
+
+def test_another_plan_of_a_torch_scheduler() -> None:
+    """The same rule: the step size in the code goes on, and the warning names both."""
+
+    def build(step_size: int) -> tsa_core.SynchronousSchedule:
+        optimizer = new_optimizer()
+        schedule = tsa_core.arbitrary_schedule_factory(
+            optimizer, lambda p: StepLR(p, step_size, 0.5), schedule_target="weight_decay"
+        )
+        return tsa_core.SynchronousSchedule([schedule])
+
+    old, new = build(2), build(3)
+    for _ in range(2):
+        old.optimizer.step()
+        old.step()
+    with pytest.warns(UserWarning, match=r"'step_size': 2.*'step_size': 3") as caught:
+        new.load_state_dict(old.state_dict())
+    assert len(caught) == 1
+    assert new.get_last_schedule("weight_decay") == [0.05, 0.015]
+    new.optimizer.step()
+    new.step()
+    assert new.get_last_schedule("weight_decay") == [0.025, 0.0075]
+
+
+def test_the_same_plan_does_not_warn_in_another_process() -> None:
+    """Functions are compared by name, not by where they lie in memory."""
+
+    def build() -> Any:
+        def local(t: float) -> float:
+            return 0.5**t
+
+        return tsa_core.CurveSchedule(new_optimizer(), local)
+
+    build().load_state_dict(build().state_dict())

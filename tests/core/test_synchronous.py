@@ -1,0 +1,356 @@
+"""Many schedules step as one, and are asked by name."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import Parameter
+from torch.optim.lr_scheduler import (
+    ChainedScheduler,
+    ExponentialLR,
+    LRScheduler,
+    ReduceLROnPlateau,
+    SequentialLR,
+    StepLR,
+)
+
+import tsa_core
+
+
+def adamw() -> torch.optim.AdamW:
+    groups = [
+        {"params": [Parameter(torch.ones(1))], "lr": lr, "weight_decay": wd}
+        for lr, wd in ((0.5, 0.25), (0.125, 0.0625))
+    ]
+    optimizer = torch.optim.AdamW(groups)
+    tsa_core.extend_optimizer(optimizer, "clip", 4.0)
+    return optimizer
+
+
+def halving(t: float) -> float:
+    return 0.5**t
+
+
+def curve(optimizer: Any, target: str = "lr") -> Any:
+    return tsa_core.CurveSchedule(optimizer, halving, target)
+
+
+def put(optimizer: Any, target: str, make: Any = lambda proxy: ExponentialLR(proxy, 0.5)) -> Any:
+    return tsa_core.arbitrary_schedule_factory(optimizer, make, schedule_target=target)
+
+
+def plateau(proxy: Any) -> Any:
+    return ReduceLROnPlateau(proxy, factor=0.5, patience=0)
+
+
+def held(optimizer: Any) -> list[tuple[Any, ...]]:
+    return [(g["lr"], g["weight_decay"], g["clip"], g["betas"]) for g in optimizer.param_groups]
+
+
+# -- members -----------------------------------------------------------------------------------
+
+
+def test_members_are_named_by_target() -> None:
+    """A plain torch scheduler is lr; the order is the one given."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule(
+        [put(optimizer, "clip"), StepLR(optimizer, 1), curve(optimizer, "betas[0]")]
+    )
+    assert sync.schedule_names == ["clip", "lr", "betas[0]"]
+    assert list(sync.schedules) == sync.schedule_names
+    assert sync.optimizer is optimizer
+
+
+def test_a_curve_on_a_proxy_is_named_by_the_proxys_target() -> None:
+    """It drives the proxy's lr, which is the target."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule([put(optimizer, "clip", curve)])
+    assert sync.schedule_names == ["clip"]
+
+
+def test_a_synchronous_schedule_contributes_its_members() -> None:
+    """Nested to any depth, they step once each."""
+    optimizer = adamw()
+    inner = tsa_core.SynchronousSchedule([curve(optimizer, "weight_decay")])
+    middle = tsa_core.SynchronousSchedule([put(optimizer, "clip"), inner])
+    sync = tsa_core.SynchronousSchedule([middle, curve(optimizer)])
+    assert sync.schedule_names == ["clip", "weight_decay", "lr"]
+    optimizer.step()
+    sync.step()
+    assert held(optimizer) == [
+        (0.25, 0.125, 2.0, (0.9, 0.999)),
+        (0.0625, 0.03125, 2.0, (0.9, 0.999)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("schedules", "error", "says"),
+    [
+        (lambda o: [], ValueError, "at least one"),
+        (lambda o: None, TypeError, "expected a list of schedules, got None"),
+        (lambda o: "lr", TypeError, "expected a list of schedules, got 'lr'"),
+        (lambda o: curve(o), TypeError, "expected a list of schedules, got <CurveSchedule"),
+        (lambda o: [curve(o), 3], TypeError, r"got 3 \(int\) at position 1"),
+        (
+            lambda o: [curve(o), curve(adamw(), "clip")],
+            ValueError,
+            "'clip' is on another optimizer",
+        ),
+        (lambda o: [curve(o), StepLR(o, 1)], RuntimeError, "two of them schedule 'lr'"),
+        (lambda o: [put(o, "clip"), curve(o, "clip")], RuntimeError, "two of them schedule 'clip'"),
+    ],
+)
+def test_members_that_cannot_be(schedules: Any, error: Any, says: str) -> None:
+    """At least one, all of one optimizer, each target once."""
+    with pytest.raises(error, match=says):
+        tsa_core.SynchronousSchedule(schedules(adamw()))
+
+
+# -- stepping ----------------------------------------------------------------------------------
+
+
+def test_members_step_in_lock_step() -> None:
+    """One call moves every target by one step of its own schedule."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule(
+        [curve(optimizer), put(optimizer, "weight_decay"), put(optimizer, "clip", plateau)]
+    )
+    for t in range(1, 5):
+        optimizer.step()
+        sync.step(float(t))
+        assert sync.last_epoch == t
+    assert sync.get_last_schedules() == {
+        "lr": [0.5**5, 0.5**7],
+        "weight_decay": [0.5**6, 0.5**8],
+        "clip": [0.5, 0.5],  # the first metric is the best; three more reduce it
+    }
+
+
+def test_step_to_an_epoch() -> None:
+    """An epoch reaches every member that takes one."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule([curve(optimizer), curve(optimizer, "clip")])
+    optimizer.step()
+    sync.step(3)
+    assert sync.get_last_schedules() == {"lr": [0.5**4, 0.5**6], "clip": [0.5, 0.5]}
+    sync.step(epoch=1)
+    assert sync.get_last_schedule("clip") == [2.0, 2.0]
+    sync.step()
+    assert sync.get_last_schedule("clip") == [1.0, 1.0]
+
+
+@pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step:UserWarning")  # asked
+def test_an_epoch_reaches_torchs_members_too() -> None:
+    """As torch passes it on."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule([curve(optimizer), put(optimizer, "clip")])
+    optimizer.step()
+    sync.step(2)
+    assert sync.get_last_schedule("clip") == [1.0, 1.0]
+
+
+@pytest.mark.parametrize("call", [lambda s, m: s.step(m), lambda s, m: s.step(metrics=m)])
+def test_metrics_go_to_the_members_that_take_them(call: Any) -> None:
+    """By position or by keyword; a lone positional argument is the metric, never an epoch."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule([curve(optimizer), put(optimizer, "clip", plateau)])
+    optimizer.step()
+    call(sync, 7.0)
+    call(sync, 8.0)
+    assert sync.last_epoch == 2
+    assert sync.get_last_schedules() == {"lr": [0.125, 0.03125], "clip": [2.0, 2.0]}
+
+
+@pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step:UserWarning")  # asked
+def test_metrics_and_an_epoch() -> None:
+    """In ReduceLROnPlateau's own order."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule([curve(optimizer), put(optimizer, "clip", plateau)])
+    optimizer.step()
+    sync.step(7.0, 4)
+    assert (sync.last_epoch, sync.get_last_lr()) == (4, [0.5**5, 0.5**7])
+
+
+def sequential(proxy: Any) -> Any:
+    return SequentialLR(proxy, [ExponentialLR(proxy, 0.5), ExponentialLR(proxy, 0.9)], [5])
+
+
+@pytest.mark.parametrize(
+    ("make", "args", "kwargs", "says"),
+    [
+        (plateau, (), {}, r"'clip' \(ReduceLROnPlateau\) takes metrics: call step\(metrics\)"),
+        (plateau, (), {"epoch": 3}, r"'clip' \(ReduceLROnPlateau\) takes metrics"),
+        (plateau, (1.0, 2, 3), {}, "too many positional arguments"),
+        (plateau, (1.0,), {"metrics": 1.0}, "multiple values for argument 'metrics'"),
+        (curve, (), {"metrics": 1.0}, "unexpected keyword argument 'metrics'"),
+        (curve, (1, 2), {}, "too many positional arguments"),
+        (curve, (), {"step": 2}, "unexpected keyword argument 'step'"),
+        (curve, ("x",), {}, "epoch: 'x'"),
+        (sequential, (2,), {}, r"'clip' \(SequentialLR\) cannot go to epoch 2: call step\(\)"),
+    ],
+)
+def test_arguments_that_do_not_fit_move_nothing(
+    make: Any, args: Any, kwargs: Any, says: str
+) -> None:
+    """Python's TypeError, before any member has moved."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule([curve(optimizer), put(optimizer, "clip", make)])
+    optimizer.step()
+    before = held(optimizer)
+    with pytest.raises(TypeError, match=says):
+        sync.step(*args, **kwargs)
+    assert held(optimizer) == before
+    assert [member.last_epoch for member in sync.schedules.values()] == [0, 0]
+
+
+@pytest.mark.parametrize(
+    "make", [curve, lambda p: ExponentialLR(p, 0.5), lambda p: ChainedScheduler([StepLR(p, 1)])]
+)
+def test_a_member_stepped_from_outside_is_found_out(make: Any) -> None:
+    """At the next step, by name, before anything moves."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule([curve(optimizer), put(optimizer, "clip", make)])
+    optimizer.step()
+    sync.step()
+    sync.schedules["clip"].step()
+    before = held(optimizer)
+    with pytest.raises(RuntimeError, match="'clip' stands at step 2, and was left at step 1"):
+        sync.step()
+    assert held(optimizer) == before
+
+
+def test_members_keep_the_distance_they_started_with() -> None:
+    """A member that stood at step 3 when it came in stays three steps ahead."""
+    optimizer = adamw()
+    ahead = curve(optimizer, "clip")
+    optimizer.step()
+    for _ in range(3):
+        ahead.step()
+    sync = tsa_core.SynchronousSchedule([curve(optimizer), ahead])
+    for _ in range(2):
+        optimizer.step()
+        sync.step()
+    assert sync.get_last_schedules() == {"lr": [0.125, 0.03125], "clip": [0.125, 0.125]}
+
+
+class Failing(ExponentialLR):
+    """Raises in its third step."""
+
+    def step(self, epoch: Any = None) -> None:
+        if getattr(self, "last_epoch", -1) == 2:
+            raise OSError("disk")
+        super().step()
+
+
+def test_a_members_exception_leaves_every_curve_where_it_was() -> None:
+    """And every member that was to come; also those listed before the one that raised."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule(
+        [
+            curve(optimizer),
+            put(optimizer, "weight_decay", lambda p: Failing(p, 0.5)),
+            put(optimizer, "clip"),
+            curve(optimizer, "betas[0]"),
+        ]
+    )
+    for _ in range(2):
+        optimizer.step()
+        sync.step()
+    before = held(optimizer)
+    optimizer.step()
+    with pytest.raises(OSError, match="disk"):
+        sync.step()
+    assert held(optimizer) == before
+    assert [member.last_epoch for member in sync.schedules.values()] == [2, 2, 2, 2]
+
+
+def test_a_curve_that_fails_moves_nothing() -> None:
+    """Not even the torch schedulers listed before it: every λ is asked first."""
+    optimizer = adamw()
+    nan_at_2 = tsa_core.CurveSchedule(
+        optimizer, lambda t: float("nan") if t == 2 else 1.0, "betas[0]"
+    )
+    sync = tsa_core.SynchronousSchedule([put(optimizer, "clip"), curve(optimizer), nan_at_2])
+    optimizer.step()
+    sync.step()
+    before = held(optimizer)
+    with pytest.raises(ValueError, match=r"'betas\[0\]' at step 2: nan"):
+        sync.step()
+    assert held(optimizer) == before
+    assert [member.last_epoch for member in sync.schedules.values()] == [1, 1, 1]
+
+
+# -- what is asked of it -----------------------------------------------------------------------
+
+
+def test_values_by_name() -> None:
+    """One a group; an unknown name is a KeyError that lists the known ones."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule([curve(optimizer, "weight_decay")])
+    assert sync.get_last_schedule("weight_decay") == [0.25, 0.0625]
+    with pytest.raises(KeyError, match=r"'weight_deca' here.*'weight_decay'.*did you mean"):
+        sync.get_last_schedule("weight_deca")
+
+
+def test_learning_rates_where_none_is_scheduled() -> None:
+    """The optimizer's present ones, moved by whatever moves them."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule([curve(optimizer, "clip")])
+    optimizer.param_groups[1]["lr"] = 0.75
+    assert sync.get_last_lr() == [0.5, 0.75]
+
+
+def test_what_frameworks_read_on_a_scheduler() -> None:
+    """It is an LRScheduler to isinstance and to the attributes they know."""
+    optimizer = adamw()
+    sync: Any = tsa_core.SynchronousSchedule([curve(optimizer, "clip"), curve(optimizer)])
+    optimizer.step()
+    sync.step()
+    assert isinstance(sync, LRScheduler)
+    assert (sync.last_epoch, sync._step_count) == (1, 2)
+    assert sync.base_lrs == [0.5, 0.125]
+    assert sync._last_lr == sync.get_last_lr() == sync.get_lr() == [0.25, 0.0625]
+    sync._step_count += 1  # some count for it
+
+
+def test_tensor_values_are_copies() -> None:
+    """What is returned does not move with the next step."""
+    optimizer = torch.optim.SGD([Parameter(torch.ones(1))], lr=torch.tensor(0.5))
+    sync = tsa_core.SynchronousSchedule([curve(optimizer)])
+    before = sync.get_last_lr()
+    optimizer.step()
+    sync.step()
+    assert [float(value) for value in before] == [0.5]
+
+
+def test_its_repr_says_what_it_schedules_on_what_and_where_it_stands() -> None:
+    """Optimizer, step, and the values by name."""
+    sync = tsa_core.SynchronousSchedule([curve(adamw(), "clip")])
+    assert repr(sync) == "<SynchronousSchedule on AdamW, at step 0: {'clip': [4.0, 4.0]}>"
+
+
+def test_state_is_a_dict_by_name() -> None:
+    """The member's own state under its name."""
+    optimizer = adamw()
+    members = {"clip": put(optimizer, "clip"), "lr": curve(optimizer)}
+    sync = tsa_core.SynchronousSchedule(members.values())
+    assert sync.state_dict() == {name: m.state_dict() for name, m in members.items()}
+
+
+def test_after_loading_it_counts_from_what_was_loaded() -> None:
+    """Loading through it is not a step from outside."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule([curve(optimizer), put(optimizer, "clip")])
+    for _ in range(3):
+        optimizer.step()
+        sync.step()
+    state = copy.deepcopy(sync.state_dict())
+    fresh = adamw()
+    again = tsa_core.SynchronousSchedule([curve(fresh), put(fresh, "clip")])
+    again.load_state_dict(state)
+    fresh.step()
+    again.step()
+    assert again.get_last_schedules() == {"lr": [0.5**5, 0.5**7], "clip": [0.25, 0.25]}
