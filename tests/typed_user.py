@@ -1,0 +1,194 @@
+"""A user's program, to be checked and never run: what each public name takes and gives.
+
+``mypy --strict`` and ``pyright`` must find no error in it, and the exact types it asserts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import MutableMapping, Sequence
+from typing import Any
+
+import torch
+from torch.nn import Parameter
+from torch.optim.lr_scheduler import (
+    ChainedScheduler,
+    CosineAnnealingLR,
+    ExponentialLR,
+    LRScheduler,
+    ReduceLROnPlateau,
+    SequentialLR,
+    StepLR,
+)
+from torch.optim.swa_utils import SWALR
+from typing_extensions import assert_type
+
+import torch_schedule_anything as tsa
+from torch_schedule_anything import curves
+
+model = torch.nn.Linear(4, 1)
+optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, weight_decay=0.01)
+
+assert_type(tsa.__version__, str)
+
+# -- built-ins --------------------------------------------------------------------------------
+
+cosine = tsa.cosine_annealing_with_warmup(optimizer, 1.0, 0.1, 10, 100)
+assert_type(cosine, tsa.CurveSchedule)
+assert_type(
+    tsa.cosine_annealing_with_inverse_warmup(
+        optimizer,
+        warmup_to_value=1,
+        anneal_to_value=0,
+        num_warmup_steps=0.06 * 1000,
+        num_training_steps=1000,
+        warmup_multiplier=5,
+        schedule_target="betas[0]",
+    ),
+    tsa.CurveSchedule,
+)
+assert_type(
+    tsa.polynomial_schedule_with_warmup(optimizer, 1.0, 0.1, 10, 100, 3.0, "weight_decay"),
+    tsa.CurveSchedule,
+)
+assert_type(
+    tsa.polynomial_schedule_with_inverse_warmup(optimizer, 1.0, 0.1, 10, 100, 3.0, 5.0, "eps"),
+    tsa.CurveSchedule,
+)
+assert_type(tsa.linear_schedule_with_warmup(optimizer, 1, 0, 10, 100), tsa.CurveSchedule)
+assert_type(tsa.linear_schedule_with_inverse_warmup(optimizer, 1, 0, 10, 100), tsa.CurveSchedule)
+assert_type(tsa.quadratic_schedule_with_warmup(optimizer, 1, 0, 10, 100), tsa.CurveSchedule)
+assert_type(tsa.quadratic_schedule_with_inverse_warmup(optimizer, 1, 0, 10, 100), tsa.CurveSchedule)
+assert_type(tsa.sqrt_schedule_with_warmup(optimizer, 1, 0, 10, 100, "lr"), tsa.CurveSchedule)
+assert_type(tsa.sqrt_schedule_with_inverse_warmup(optimizer, 1, 0, 10, 100, 5), tsa.CurveSchedule)
+assert_type(tsa.constant_with_warmup(optimizer, 1.0, 10), tsa.CurveSchedule)
+assert_type(tsa.constant_with_inverse_warmup(optimizer, 1.0, 10, 5.0), tsa.CurveSchedule)
+assert_type(tsa.constant_schedule(optimizer, 1.0, "weight_decay"), tsa.CurveSchedule)
+
+# -- curves, and a schedule of one's own ------------------------------------------------------
+
+line = curves.Linear(0.0, 1.0, 10)
+joined = tsa.curves.join(
+    [line, curves.QuarterCosine(1.0, 0.1, 90), curves.Polynomial(0.1, 0.0, 10, 2.0), math.cos],
+    [10, 100, 110.5],
+)
+assert_type(line, curves.Linear)
+assert_type(line.steps, float)
+assert_type(line(5), float)
+assert_type(curves.Constant(0.5)(5), float)
+assert_type(joined, curves.Join)
+assert_type(joined(50), float)
+
+
+class OwnCurve:
+    """A curve of the user's own."""
+
+    def __call__(self, t: float) -> float:
+        return 1 / (1 + t)
+
+
+def wave(t: float) -> float:
+    return math.cos(t)
+
+
+schedule = tsa.CurveSchedule(optimizer, joined, "weight_decay")
+one_a_group = tsa.CurveSchedule(optimizer, [OwnCurve(), wave, lambda t: 0.5**t, None])
+as_torchs: LRScheduler = schedule
+assert_type(schedule.step(), None)
+assert_type(schedule.step(3), None)
+assert_type(schedule.get_last_lr(), list[float | torch.Tensor])
+assert_type(schedule.base_lrs, list[float])
+assert_type(schedule.last_epoch, int)
+assert_type(schedule.schedule_target, str)
+assert_type(schedule.state_dict(), dict[str, Any])
+schedule.load_state_dict(schedule.state_dict())
+
+# -- somebody else's scheduler: its own type comes back ---------------------------------------
+
+step_lr = tsa.arbitrary_schedule_factory(
+    optimizer, lambda proxy: StepLR(proxy, step_size=10), schedule_target="weight_decay"
+)
+assert_type(step_lr, StepLR)
+assert_type(
+    tsa.arbitrary_schedule_factory(
+        optimizer=optimizer,
+        schedule_factory=lambda proxy: ExponentialLR(proxy, gamma=0.95),
+        default_value=1.0,
+        schedule_target="gradient_clip_value",
+    ),
+    ExponentialLR,
+)
+plateau = tsa.arbitrary_schedule_factory(
+    optimizer, lambda proxy: ReduceLROnPlateau(proxy), torch.tensor(1.0), "clip"
+)
+assert_type(plateau, ReduceLROnPlateau)
+assert_type(
+    tsa.arbitrary_schedule_factory(optimizer, lambda proxy: SWALR(proxy, swa_lr=0.05)), SWALR
+)
+
+
+def compound(proxy: tsa.ProxyOptimizer) -> SequentialLR:
+    warmup = tsa.linear_schedule_with_warmup(proxy, 1.0, 0.5, 10, 100)
+    return SequentialLR(proxy, [warmup, CosineAnnealingLR(proxy, 100)], milestones=[100])
+
+
+def chained(any_optimizer: torch.optim.Optimizer) -> ChainedScheduler:
+    return ChainedScheduler([ExponentialLR(any_optimizer, 0.9)])
+
+
+assert_type(tsa.arbitrary_schedule_factory(optimizer, compound), SequentialLR)
+assert_type(tsa.arbitrary_schedule_factory(optimizer, chained), ChainedScheduler)
+
+proxy = tsa.ProxyOptimizer(optimizer, "weight_decay")
+as_an_optimizer: torch.optim.Optimizer = proxy
+assert_type(proxy.schedule_target, str)
+assert_type(proxy.param_groups, list[dict[str, Any]])
+
+# -- several ----------------------------------------------------------------------------------
+
+sync = tsa.SynchronousSchedule([cosine, schedule, step_lr, plateau, StepLR(optimizer, 10)])
+nested = tsa.SynchronousSchedule(iter([sync]))
+another_of_torchs: LRScheduler = sync
+sync.step()
+sync.step(metrics=0.5)
+assert_type(sync.schedule_names, list[str])
+assert_type(sync.schedules, dict[str, Any])
+assert_type(sync.get_last_schedule("weight_decay"), list[float | torch.Tensor])
+assert_type(sync.get_last_schedules(), dict[str, list[float | torch.Tensor]])
+assert_type(sync.get_last_lr(), list[float | torch.Tensor])
+assert_type(sync.last_epoch, int)
+assert_type(sync.state_dict(), dict[str, Any])
+sync.load_state_dict(sync.state_dict())
+
+# -- optimizers that are extended, or that are none of torch's --------------------------------
+
+assert_type(tsa.extend_optimizer(optimizer, "clip", 10.0), torch.optim.AdamW)
+assert_type(tsa.extend_optimizer(optimizer, "clip", torch.tensor(1.0), True), torch.optim.AdamW)
+for value, params, group in tsa.get_param_groups_regrouped_by_key(optimizer, "clip"):
+    assert_type(params, list[Parameter])
+    assert_type(group, dict[str, Any])
+    torch.nn.utils.clip_grad_norm_(params, value)
+
+
+class Wrapper:
+    """What a framework wraps around an optimizer."""
+
+    @property
+    def param_groups(self) -> Sequence[MutableMapping[str, Any]]:
+        return optimizer.param_groups
+
+
+wrapper = Wrapper()
+like_one: tsa.OptimizerLike = wrapper
+assert_type(tsa.extend_optimizer(wrapper, "clip", 10.0), Wrapper)
+assert_type(tsa.constant_schedule(wrapper, 0.5), tsa.CurveSchedule)
+assert_type(tsa.arbitrary_schedule_factory(wrapper, lambda proxy: StepLR(proxy, 10)), StepLR)
+
+# -- what must not type-check: an ignore that is not needed is an error of its own ------------
+
+tsa.constant_schedule(model, 0.5)  # type: ignore[arg-type]
+tsa.constant_schedule(optimizer, "0.5")  # type: ignore[arg-type]
+tsa.constant_schedule(optimizer, 0.5, ("betas", 0))  # type: ignore[arg-type]
+tsa.arbitrary_schedule_factory(optimizer, StepLR(optimizer, 10))  # type: ignore[arg-type]
+tsa.extend_optimizer(optimizer, "clip", None)  # type: ignore[arg-type]
+tsa.CurveSchedule(optimizer, 0.5)  # type: ignore[arg-type]
