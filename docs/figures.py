@@ -1,0 +1,95 @@
+"""Draw the pictures of the documentation from the code that they are of.
+
+    python docs/figures.py [FOLDER] [SUFFIX]
+
+Needs matplotlib. Writes to docs/_static/generated/, as SVG, unless told otherwise. Each picture of
+a curve is drawn from the expression that stands in its legend or above it.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+
+mpl.use("agg")  # no screen needed
+
+from matplotlib import pyplot as plt
+
+from tsa_builtins import curves
+
+HERE = Path(__file__).resolve().parent
+
+# Name of the picture: the expressions in it. One stands above it as its title; of several, each
+# stands in the legend.
+CURVES = {
+    "constant": ["Constant(0.5)"],
+    "linear": ["Linear(0, 1, 60)"],
+    "cosine": ["Cosine(1, 0, 60)", "QuarterCosine(1, 0, 60)"],
+    "polynomial": [f"Polynomial(1, 0, 60, {exponent})" for exponent in (0.5, 1, 2, 4)],
+    "exponential": ["Exponential(1, 0.01, 60)", "Exponential(0.1, 1, 60)"],
+    "one_minus_sqrt": ["OneMinusSqrt(1, 0, 60)"],
+    "inverse_sqrt": ["InverseSqrt(1, 10)", "InverseSqrt(1, 40)"],
+    "piecewise_linear": ["PiecewiseLinear({0: 0, 10: 1, 40: 0.8, 80: 0.1})"],
+    "piecewise_constant": ["PiecewiseConstant({0: 1, 30: 0.5, 60: 0.1})"],
+    "join": ["join([Linear(0, 1, 10), Constant(1), OneMinusSqrt(1, 0, 30)], [10, 60])"],
+    "product": ["Linear(0, 1, 20) * PiecewiseConstant({0: 1, 50: 0.4})"],
+    "clip": ["clip(InverseSqrt(1, 10), 0.4, 0.8)"],
+    "repeat": ["repeat(Cosine(1, 0, 14), 14, growth=2, decay=0.7)"],
+    "delay": ["delay(Cosine(1, 0, 60), 25)", "delay(Cosine(1, 0, 60), -25)"],
+}
+
+STYLE = {
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 9,
+    "figure.constrained_layout.use": True,
+    "font.family": "DejaVu Sans Mono",  # comes with matplotlib
+    "font.size": 9,
+    "grid.alpha": 0.35,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "lines.linewidth": 2,
+    "savefig.facecolor": "white",
+    "svg.hashsalt": "the same picture from the same code",
+}
+
+
+def draw_curves(expressions: list[str], path: Path) -> None:
+    """Steps −10 to 110, so that what a curve does before 0 and past its end is seen."""
+    t = np.linspace(-10, 110, 2401)
+    legend_rows = (len(expressions) + 1) // 2 if len(expressions) > 1 else 0
+    figure, axes = plt.subplots(figsize=(6.4, 2.6 + 0.2 * legend_rows))
+    for expression in expressions:
+        values = eval(expression, dict(vars(curves)))(t)
+        # A jump is no slope: the line is broken where it would stand upright.
+        values[1:][np.abs(np.diff(values)) > 0.05] = np.nan
+        axes.plot(t, values, label=expression)
+    axes.axvspan(t[0], 0, color="0.94", zorder=0)
+    axes.set(xlim=(t[0], t[-1]), ylim=(-0.05, 1.08), xlabel="t", ylabel="λ(t)")
+    axes.set_yticks(np.linspace(0, 1, 6))
+    if legend_rows:
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+    else:
+        axes.set_title(expressions[0])
+    save(figure, path)
+
+
+def save(figure: plt.Figure, path: Path) -> None:
+    date = {"metadata": {"Date": None}} if path.suffix == ".svg" else {"dpi": 150}
+    figure.savefig(path, **date)
+    plt.close(figure)
+
+
+def main(folder: Path = HERE / "_static" / "generated", suffix: str = ".svg") -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with plt.rc_context(STYLE):
+        for name, expressions in CURVES.items():
+            draw_curves(expressions, folder / f"curve_{name}{suffix}")
+
+
+if __name__ == "__main__":
+    main(*(Path(argument) for argument in sys.argv[1:2]), *sys.argv[2:])

@@ -1,0 +1,77 @@
+"""The table in docs/curves.md, against what other libraries gave and what torch gives now."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.optim import lr_scheduler
+
+from tsa_builtins import curves
+
+HERE = Path(__file__).parent
+PAGE = HERE.parents[2] / "docs" / "curves.md"
+
+# A row is a call, perhaps with how far the two are the same, and the expression.
+ROW = re.compile(
+    r"^\| `(?P<call>[^`]+)`(, to step `(?P<last>[^`]+)`|, for ever)? "
+    r"\| `(?P<expression>[^`]+)` \|$",
+    re.MULTILINE,
+)
+ROWS = [row.groupdict() for row in ROW.finditer(PAGE.read_text("utf-8"))]
+
+TABLES = {path.stem: json.loads(path.read_text("utf-8")) for path in sorted(HERE.glob("*.json"))}
+CASES = {case["call"]: case for table in TABLES.values() for case in table["cases"]}
+TORCH_CALLS = {case["call"] for case in TABLES["torch"]["cases"]}
+
+
+def named(row: dict[str, str]) -> str:
+    return f"{row['call']} = {row['expression']}"
+
+
+def compare(row: dict[str, str], theirs: list[float]) -> None:
+    """To 1e-12 of the largest: near 0, what others add up has rounded as much as that."""
+    symbols = CASES[row["call"]]["symbols"]
+    initial = symbols.get("lr", next(iter(symbols.values())))
+    if row["last"] is not None:
+        theirs = theirs[: eval(row["last"], dict(symbols)) + 1]
+    curve = eval(row["expression"], {**vars(curves), **symbols})
+    ours = [initial * curve(t) for t in range(len(theirs))]
+    assert ours == pytest.approx(theirs, rel=0, abs=1e-12 * max(theirs))
+
+
+def test_every_row_has_its_numbers_and_every_number_its_row() -> None:
+    """The table in the docs and the golden tables are about the same calls, of five libraries."""
+    assert {row["call"] for row in ROWS} == set(CASES)
+    assert sorted(TABLES) == ["dinov2", "optax", "timm", "torch", "transformers"]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=named)
+def test_an_expression_gives_what_the_library_gave(row: dict[str, str]) -> None:
+    """The expression in the docs equals the call beside it, at every step of a recorded run."""
+    compare(row, CASES[row["call"]]["values"])
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row["call"] in TORCH_CALLS], ids=named)
+def test_an_expression_gives_what_torch_gives(row: dict[str, str]) -> None:
+    """The same holds for torch as it is installed, run beside it."""
+    symbols: dict[str, Any] = CASES[row["call"]]["symbols"]
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=symbols["lr"])
+    schedule = eval(row["call"], {**vars(lr_scheduler), **symbols, "opt": optimizer})
+    theirs = [optimizer.param_groups[0]["lr"]]
+    for _ in CASES[row["call"]]["values"][1:]:
+        optimizer.step()
+        schedule.step()
+        theirs.append(optimizer.param_groups[0]["lr"])
+    compare(row, theirs)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row["last"] is not None], ids=named)
+def test_a_row_says_how_far_it_goes(row: dict[str, str]) -> None:
+    """Where the docs bound the likeness to a step, the two do differ at one after it."""
+    with pytest.raises(AssertionError):
+        compare({**row, "last": "10_000"}, CASES[row["call"]]["values"])
