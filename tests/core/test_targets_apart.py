@@ -139,7 +139,7 @@ def test_cycle_momentum_elsewhere_than_on_lr_is_refused(cls: Any, target: str) -
     optimizer.param_groups[0]["clip"] = 1.0
     before = dict(optimizer.param_groups[0])
     # Where torch knows no betas in CyclicLR (< 2.3), it refuses AdamW itself.
-    with pytest.raises(ValueError, match="cycle_momentum=False|`cycle_momentum` option"):
+    with pytest.raises(ValueError, match=r"cycle_momentum=False|`cycle_momentum` option"):
         tsa_core.arbitrary_schedule_factory(
             optimizer,
             lambda proxy: cls(
