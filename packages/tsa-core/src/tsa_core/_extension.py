@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, TypeVar
 
 from torch import Tensor
@@ -27,15 +28,16 @@ def extend_optimizer(
         default_value: its value, a finite real number. A 0-dim floating-point tensor makes the
             entry a tensor, a clone a group, which schedules then fill in place: a compiled step
             follows it without compiling again.
-        overwrite_values: set the value where the entry exists too. It becomes the initial value
-            from which schedules of it count.
+        overwrite_values: set the value where the entry exists too; a tensor that is there is
+            filled with a number in place. The value becomes the initial value from which
+            schedules of the entry count.
 
     Returns:
         ``optimizer``, extended in place.
 
     Raises:
-        TypeError: ``default_value`` is not a real number, or ``name`` is not a string or is
-            ``"params"``.
+        TypeError: ``default_value`` is not a real number, ``name`` is not a string or is
+            ``"params"``, or what would be overwritten is no number (a flag, a whole tuple).
         ValueError: ``default_value`` is NaN or infinite, or ``name`` is malformed.
         KeyError: ``name`` is an element of a tuple that a group does not have.
 
@@ -50,18 +52,28 @@ def extend_optimizer(
     target = Target.parse(name, "name")
     groups = groups_of(optimizer)
     value = checked_default(default_value)
-    if target.index is not None:
-        for group in groups:
-            if not target.is_in(group):  # a tuple cannot be made out of one element
-                target.check(groups)
+    if target.index is not None:  # a tuple cannot be made out of one element
+        target.check_present(groups)
+    if overwrite_values:
+        for i, group in enumerate(groups):
+            if target.is_in(group):
+                with contextlib.suppress(ValueError):  # NaN and infinity may well be replaced
+                    target.check_value(target.read(group), i)
     for group in groups:
-        if overwrite_values or not target.is_in(group):
-            had_initial = target.is_in(group) and target.has_initial(group)
-            own = value.clone() if isinstance(value, Tensor) else value
-            target.replace(group, own)
+        if not target.is_in(group):
+            target.replace(group, _own(value))
+        elif overwrite_values:
+            had_initial = target.has_initial(group)
+            # A number goes into a tensor that is there; a new tensor takes the place of either.
+            put = target.replace if isinstance(value, Tensor) else target.write
+            put(group, _own(value))
             if had_initial:
                 group[target.initial_key] = real_number(value)
     return optimizer
+
+
+def _own(value: float | Tensor) -> float | Tensor:
+    return value.clone() if isinstance(value, Tensor) else value
 
 
 def checked_default(default_value: object) -> float | Tensor:

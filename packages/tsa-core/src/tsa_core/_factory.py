@@ -9,7 +9,7 @@ from typing import TypeVar
 from torch import Tensor
 
 from ._extension import extend_optimizer
-from ._proxy import ProxyOptimizer
+from ._proxy import ProxyOptimizer, refuse_proxy
 from ._target import OptimizerLike, ParamGroup, Target, groups_of
 
 Schedule = TypeVar("Schedule")
@@ -69,6 +69,7 @@ def arbitrary_schedule_factory(
         )
     target = Target.parse(schedule_target)
     groups = groups_of(optimizer)
+    refuse_proxy(optimizer)
     with _undone_on_error(groups, target):
         if default_value is not None:
             extend_optimizer(optimizer, schedule_target, default_value)

@@ -65,11 +65,7 @@ class ProxyOptimizer(Optimizer):
     def __init__(self, optimizer: OptimizerLike, schedule_target: str = "lr") -> None:
         target = Target.parse(schedule_target)
         groups = groups_of(optimizer)
-        if isinstance(optimizer, ProxyOptimizer):
-            raise ValueError(
-                f"optimizer: {optimizer!r} is a proxy already; schedule its lr, or another entry "
-                "on the optimizer behind it"
-            )
+        refuse_proxy(optimizer)
         target.check(groups)
         target.unshare(groups)
         self.optimizer = optimizer
@@ -174,6 +170,15 @@ class ProxyOptimizer(Optimizer):
         return (
             f"{type(self).__name__}({self.schedule_target!r} of "
             f"{type(self.optimizer).__name__} as lr, now {values})"
+        )
+
+
+def refuse_proxy(optimizer: object) -> None:
+    """A proxy presents one entry alone; a second one has to be put on the optimizer behind it."""
+    if isinstance(optimizer, ProxyOptimizer):
+        raise ValueError(
+            f"optimizer: {optimizer!r} is a proxy already; build the scheduler on it directly, or "
+            "schedule another entry on the optimizer behind it"
         )
 
 

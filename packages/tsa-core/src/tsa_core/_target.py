@@ -42,10 +42,13 @@ def real_number(value: object) -> float:
         value = value.item()
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{value!r} ({type(value).__name__}) is not a real number")
-    number = value if isinstance(value, int) else float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an int beyond every float
+        number = math.inf
     if not math.isfinite(number):
         raise ValueError(f"{value!r} is not finite")
-    return number
+    return value if isinstance(value, int) else number
 
 
 def groups_of(optimizer: OptimizerLike) -> Sequence[ParamGroup]:
@@ -154,13 +157,18 @@ class Target:
 
     def check(self, groups: Sequence[ParamGroup]) -> None:
         """Raise unless every group holds a finite real number under this target."""
+        self.check_present(groups)
+        for i, group in enumerate(groups):
+            self.check_value(self.read(group), i)
+
+    def check_present(self, groups: Sequence[ParamGroup]) -> None:
+        """Raise unless every group has this target."""
         missing = [i for i, group in enumerate(groups) if not self.is_in(group)]
         if missing:
             raise KeyError(self._missing(groups, missing))
-        for i, group in enumerate(groups):
-            self._check_value(self.read(group), i)
 
-    def _check_value(self, value: object, i: int) -> None:
+    def check_value(self, value: object, i: int) -> None:
+        """Raise unless ``value``, which group ``i`` holds, is a number that can be scheduled."""
         where = f"{self.name!r} in param group {i}"
         if isinstance(value, (tuple, list)):
             raise TypeError(f"{where} is the whole {value!r}: name one element, '{self.name}[0]'")
