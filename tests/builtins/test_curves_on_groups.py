@@ -1,0 +1,228 @@
+"""A curve for each param group, by name or in order, on one ``CurveSchedule``."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+import torch
+
+from tsa_builtins.curves import Constant, Cosine, Linear, join
+from tsa_core import CurveSchedule, ProxyOptimizer, SynchronousSchedule
+
+Untouched = Callable[[Any], AbstractContextManager[None]]
+
+UP, DOWN, HALF = Linear(0, 1, 10), Linear(1, 0, 20), Constant(0.5)
+
+
+def adamw(*names: Any, lr: float = 0.1) -> torch.optim.AdamW:
+    """A group a name, with the initial values lr, 2·lr, 3·lr, …; ``None`` is a group without."""
+    return torch.optim.AdamW(
+        [
+            {"params": [torch.nn.Parameter(torch.ones(1))], "lr": lr * (1 + i)}
+            | ({} if name is None else {"name": name})
+            for i, name in enumerate(names)
+        ]
+    )
+
+
+def after(schedule: Any, optimizer: torch.optim.Optimizer, num_steps: int) -> list[float]:
+    for _ in range(num_steps):
+        optimizer.step()
+        schedule.step()
+    return [group["lr"] for group in optimizer.param_groups]
+
+
+@pytest.mark.parametrize(
+    ("curve", "multipliers"),
+    [
+        ({"head": DOWN, "body": UP, "stem": HALF}, [0.5, 0.4, 0.8]),
+        ({"head": DOWN, "*": UP}, [0.4, 0.4, 0.8]),
+        ({"*": UP, "head": None}, [0.4, 0.4, 1]),
+        ({"*": None, "body": UP}, [1, 0.4, 1]),
+        ({"*": UP}, [0.4, 0.4, 0.4]),
+        ({"stem": UP, "body": lambda t: 3.0, "head": HALF, "*": DOWN}, [0.4, 3, 0.5]),
+        ([HALF, UP, DOWN], [0.5, 0.4, 0.8]),
+        ((None, UP, None), [1, 0.4, 1]),
+    ],
+)
+def test_each_group_follows_its_own(curve: Any, multipliers: list[float]) -> None:
+    """By name, by ``"*"`` where no other key names it, or in order; ``None`` leaves it alone."""
+    optimizer = adamw("stem", "body", "head")
+    schedule = CurveSchedule(optimizer, curve)
+    expected = [initial * factor for initial, factor in zip((0.1, 0.2, 0.3), multipliers)]
+    assert after(schedule, optimizer, 4) == pytest.approx(expected, rel=1e-12)
+    assert schedule.get_last_lr() == [group["lr"] for group in optimizer.param_groups]
+
+
+def test_groups_without_a_name_are_the_others() -> None:
+    """``"*"`` takes what has no ``"name"``, or none that is text; groups may share a name."""
+    optimizer = adamw("head", None, 3, ["head"], "head")
+    CurveSchedule(optimizer, {"head": HALF, "*": Constant(2)})
+    assert [group["lr"] for group in optimizer.param_groups] == pytest.approx(
+        [0.05, 0.4, 0.6, 0.8, 0.25], rel=1e-12
+    )
+
+
+def test_a_curve_of_several_groups_is_asked_once_a_step() -> None:
+    """The number of groups does not matter, only that of curves."""
+    asked: list[float] = []
+
+    def curve(t: float) -> float:
+        asked.append(t)
+        return 1.0
+
+    optimizer = adamw("a", "b", "c", "d")
+    schedule = CurveSchedule(optimizer, {"a": HALF, "*": curve})
+    after(schedule, optimizer, 2)
+    assert asked == [0, 1, 2]
+
+
+class Listing(Mapping[str, Any]):
+    """A mapping that may list a key twice, as those of some configuration formats do."""
+
+    def __init__(self, *pairs: tuple[str, Any]) -> None:
+        self.pairs = pairs
+
+    def __getitem__(self, key: str) -> Any:
+        return dict(self.pairs)[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([key for key, _ in self.pairs])
+
+    def __len__(self) -> int:
+        return len(self.pairs)
+
+
+@pytest.mark.parametrize(
+    ("curve", "error", "named"),
+    [
+        (Listing(("stem", UP), ("body", UP), ("stem", DOWN)), ValueError, "two curves.*'stem'"),
+        ({"haed": UP, "*": UP}, ValueError, "'haed'; did you mean 'head'"),
+        ({"stem": UP, "body": UP, "head": UP, "neck": None}, ValueError, "'neck'"),
+        ({"stem": UP, "body": UP}, ValueError, "param group 2.*'head'"),
+        ({}, ValueError, "param group 0.*'stem'"),
+        ([UP, UP], ValueError, "2 curves for 3"),
+        ([UP] * 4, ValueError, "4 curves for 3"),
+        ([], ValueError, "0 curves for 3"),
+        ({0: UP, "*": UP}, TypeError, "0 .int"),
+        ({None: UP, "*": UP}, TypeError, "None"),
+        ({"*": 0.5}, TypeError, "0.5"),
+        ([UP, UP, "cosine"], TypeError, "cosine"),
+        ("cosine", TypeError, "cosine"),
+        (None, TypeError, "None"),
+        ({"stem", "body", "head"}, TypeError, "set"),
+        ({"*": lambda t: float("nan")}, ValueError, "nan"),
+    ],
+)
+def test_curves_that_do_not_fit_are_refused(
+    curve: Any, error: type[Exception], named: str, untouched: Untouched
+) -> None:
+    """Two for a group, none for one, a name that no group has, another length: named, untouched."""
+    optimizer = adamw("stem", "body", "head")
+    with untouched(optimizer), pytest.raises(error, match=named):
+        CurveSchedule(optimizer, curve)
+
+
+def test_a_group_without_a_name_and_a_curve_is_refused(untouched: Untouched) -> None:
+    """It can only be named by ``"*"``, and the error says so."""
+    optimizer = adamw("stem", None)
+    with untouched(optimizer), pytest.raises(ValueError, match=r"param group 1.*'\*'"):
+        CurveSchedule(optimizer, {"stem": UP})
+
+
+@pytest.mark.parametrize(("name", "multiplier"), [("head", 0.8), ("another", 0.4), (None, 0.4)])
+def test_a_group_that_joins_later_finds_its_curve(name: Any, multiplier: float) -> None:
+    """By the same rule, from its own initial value."""
+    optimizer = adamw("stem", "head")
+    schedule = CurveSchedule(optimizer, {"head": DOWN, "*": UP})
+    after(schedule, optimizer, 3)
+    group = {"params": [torch.nn.Parameter(torch.ones(1))], "lr": 0.7}
+    optimizer.add_param_group(group | ({} if name is None else {"name": name}))
+    expected = pytest.approx([0.1 * 0.4, 0.2 * 0.8, 0.7 * multiplier], rel=1e-12)
+    assert after(schedule, optimizer, 1) == expected
+
+
+def test_a_group_that_joins_without_a_curve_is_refused(untouched: Untouched) -> None:
+    """Where there is no ``"*"``, the next step names it, and nothing moves."""
+    optimizer = adamw("stem", "head")
+    schedule = CurveSchedule(optimizer, {"head": DOWN, "stem": UP})
+    optimizer.step()
+    optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))], "name": "neck"})
+    with untouched(optimizer), pytest.raises(ValueError, match="'neck'"):
+        schedule.step()
+    assert schedule.last_epoch == 0
+
+
+def test_loaded_groups_keep_their_curves() -> None:
+    """``Optimizer.load_state_dict`` puts other dicts in place, with the same names."""
+    optimizer = adamw("stem", "head")
+    schedule = CurveSchedule(optimizer, {"head": DOWN, "*": UP})
+    after(schedule, optimizer, 3)
+    optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    expected = pytest.approx([0.1 * 0.4, 0.2 * 0.8], rel=1e-12)
+    assert after(schedule, optimizer, 1) == expected
+
+
+def test_the_state_is_json_and_names_the_plan() -> None:
+    """It goes through JSON and resumes silently under an equal plan, not under another."""
+    optimizer = adamw("stem", "body", "head")
+    schedule = CurveSchedule(optimizer, {"head": join([UP, DOWN], [10]), "*": UP, "body": None})
+    values = after(schedule, optimizer, 7)
+    state = json.loads(json.dumps(schedule.state_dict()))
+
+    again = adamw("stem", "body", "head")
+    resumed = CurveSchedule(again, {"head": join([UP, DOWN], [10]), "*": UP, "body": None})
+    resumed.load_state_dict(state)
+    assert [group["lr"] for group in again.param_groups] == values
+    assert after(resumed, again, 1) == after(schedule, optimizer, 1)
+
+    other = CurveSchedule(adamw("stem", "body", "head"), {"*": UP, "body": None})
+    with pytest.warns(UserWarning, match=r"saved under .*'head': .*goes on under {'\*'"):
+        other.load_state_dict(state)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
+def test_a_copy_keeps_the_curves_apart(copied: Callable[[Any], Any]) -> None:
+    """A copy has its own optimizer, and its groups follow the same curves."""
+    optimizer = adamw("stem", "head")
+    schedule = copied(CurveSchedule(optimizer, {"head": DOWN, "*": Cosine(1, 0, 8)}))
+    assert after(schedule, schedule.optimizer, 4) == pytest.approx(
+        [0.1 * 0.5, 0.2 * 0.8], rel=1e-12
+    )
+    assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.2]
+
+
+def test_a_synchronous_schedule_answers_a_value_a_group() -> None:
+    """``get_last_schedule`` gives each group's value, of groups that are left alone too."""
+    optimizer = adamw("stem", "body", "head")
+    schedule = SynchronousSchedule(
+        [
+            CurveSchedule(optimizer, {"head": DOWN, "body": None, "*": UP}),
+            CurveSchedule(optimizer, [UP, None, None], schedule_target="weight_decay"),
+        ]
+    )
+    after(schedule, optimizer, 4)
+    lrs = pytest.approx([0.1 * 0.4, 0.2, 0.3 * 0.8], rel=1e-12)
+    assert schedule.get_last_schedule("lr") == schedule.get_last_lr() == lrs
+    decays = pytest.approx([0.01 * 0.4, 0.01, 0.01], rel=1e-12)
+    assert schedule.get_last_schedule("weight_decay") == decays
+
+
+def test_names_are_seen_through_a_proxy() -> None:
+    """On the stand-in that a factory is given, the groups have the names of the real ones."""
+    optimizer = adamw("stem", "head")
+    CurveSchedule(ProxyOptimizer(optimizer, "weight_decay"), {"head": HALF, "*": None})
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.01, 0.005]
+    assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.2]
+
+
+def test_repr_says_which_group_follows_which() -> None:
+    """The names and their curves stand in it."""
+    schedule = CurveSchedule(adamw("stem", "head"), {"head": DOWN, "*": None})
+    assert "{'head': 'Linear(start=1, end=0, steps=20)', '*': None}" in repr(schedule)
