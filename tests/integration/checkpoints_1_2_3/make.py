@@ -12,8 +12,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import torch
-import torch_schedule_anything as tsa
 from runs import RUNS, SAVED_AT, STEPS, make_model, make_optimizer
+
+import torch_schedule_anything as tsa
 
 assert version("torch-schedule-anything") == "1.2.3"
 
