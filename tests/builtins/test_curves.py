@@ -226,7 +226,7 @@ def test_combinations_nest() -> None:
 @each_kind
 def test_a_curve_is_frozen(curve: Any) -> None:
     """What it was made from cannot be set or deleted, and nothing can be added."""
-    for name in (*curve.__match_args__, "another"):
+    for name in (*to_dict(curve).keys() - {"kind"}, "another"):
         with pytest.raises(AttributeError, match=name):
             setattr(curve, name, 1)
         with pytest.raises(AttributeError, match=name):

@@ -15,8 +15,8 @@ from ._value import Value
 class Join(Value, Curve):
     """What :func:`join` returns."""
 
-    __match_args__ = ("curves", "boundaries")
-    __slots__ = (*__match_args__, "_parts", "_starts")
+    _made_from = ("curves", "boundaries")
+    __slots__ = (*_made_from, "_parts", "_starts")
     curves: tuple[CurveLike, ...]
     boundaries: tuple[float, ...]
     _starts: tuple[float, ...]
@@ -86,8 +86,8 @@ def join(curves: Iterable[CurveLike], boundaries: Iterable[float]) -> Join:
 class Clip(Value, Curve):
     """What :func:`clip` returns."""
 
-    __match_args__ = ("curve", "low", "high")
-    __slots__ = (*__match_args__, "_curve")
+    _made_from = ("curve", "low", "high")
+    __slots__ = (*_made_from, "_curve")
     curve: CurveLike
     low: float
     high: float
@@ -135,8 +135,8 @@ def clip(curve: CurveLike, low: float, high: float) -> Clip:
 class Repeat(Value, Curve):
     """What :func:`repeat` returns."""
 
-    __match_args__ = ("curve", "steps", "growth", "decay")
-    __slots__ = (*__match_args__, "_curve")
+    _made_from = ("curve", "steps", "growth", "decay")
+    __slots__ = (*_made_from, "_curve")
     curve: CurveLike
     steps: float
     growth: float
@@ -221,8 +221,8 @@ def repeat(curve: CurveLike, steps: float, *, growth: float = 1.0, decay: float 
 class Delay(Value, Curve):
     """What :func:`delay` returns."""
 
-    __match_args__ = ("curve", "steps")
-    __slots__ = (*__match_args__, "_curve")
+    _made_from = ("curve", "steps")
+    __slots__ = (*_made_from, "_curve")
     curve: CurveLike
     steps: float
     _curve: CurveLike

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numbers
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar, overload
 
 from .._checks import finite
 from ._value import Value
@@ -38,7 +38,7 @@ class Curve:
     __slots__ = ()
 
     # NumPy's numbers and arrays leave ``x * curve`` to __rmul__ here.
-    __array_ufunc__ = None
+    __array_ufunc__: ClassVar[None] = None
 
     @overload
     def __call__(self, t: float) -> float: ...
@@ -122,8 +122,8 @@ class Constant(Value, Curve):
         0.5
     """
 
-    __match_args__ = ("value",)
-    __slots__ = __match_args__
+    _made_from = ("value",)
+    __slots__ = _made_from
     value: float
 
     def __init__(self, value: float) -> None:
@@ -157,8 +157,8 @@ class Product(Value, Curve):
         0.2 * Linear(start=0.0, end=1.0, steps=10)
     """
 
-    __match_args__ = ("left", "right")
-    __slots__ = (*__match_args__, "_left", "_right")
+    _made_from = ("left", "right")
+    __slots__ = (*_made_from, "_left", "_right")
     left: CurveLike
     right: CurveLike
     _left: CurveLike

@@ -5,22 +5,26 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
+from typing import TypeAlias
 
 from .._checks import at_least_zero, finite
 from ._curve import Curve
 from ._value import Value
 
+# A mapping's type does not let an int be a float among its keys.
+Points: TypeAlias = Mapping[float, float] | Mapping[int, float] | Iterable[tuple[float, float]]
+
 
 class _Piecewise(Value, Curve):
     """``points``, in order of their steps."""
 
-    __match_args__ = ("points",)
-    __slots__ = (*__match_args__, "_steps", "_values")
+    _made_from = ("points",)
+    __slots__ = (*_made_from, "_steps", "_values")
     points: tuple[tuple[float, float], ...]
     _steps: tuple[float, ...]
     _values: tuple[float, ...]
 
-    def __init__(self, points: Mapping[float, float] | Iterable[tuple[float, float]]) -> None:
+    def __init__(self, points: Points) -> None:
         pairs = points.items() if isinstance(points, Mapping) else points
         try:
             listed = [(step, value) for step, value in pairs]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 from .._checks import at_least_zero, finite, positive
 from ._curve import Curve
@@ -16,8 +17,8 @@ class _Transition(Value, Curve):
     ``end`` after. Each formula stands whole in its ``_at``: it is what a training step waits for.
     """
 
-    __match_args__ = ("start", "end", "steps")
-    __slots__ = __match_args__
+    _made_from: ClassVar[tuple[str, ...]] = ("start", "end", "steps")
+    __slots__ = _made_from
     start: float
     end: float
     steps: float
@@ -129,7 +130,7 @@ class Polynomial(_Transition):
         0.25
     """
 
-    __match_args__ = ("start", "end", "steps", "exponent")
+    _made_from = ("start", "end", "steps", "exponent")
     __slots__ = ("exponent",)
     exponent: float
 
@@ -228,8 +229,8 @@ class InverseSqrt(Value, Curve):
         0.5
     """
 
-    __match_args__ = ("start", "timescale")
-    __slots__ = __match_args__
+    _made_from = ("start", "timescale")
+    __slots__ = _made_from
     start: float
     timescale: float
 

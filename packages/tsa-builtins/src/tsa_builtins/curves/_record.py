@@ -63,7 +63,7 @@ def to_dict(curve: CurveLike) -> dict[str, Any]:
             f"{curve!r} ({kind.__name__}) is no curve of tsa_builtins.curves, and cannot be "
             "written as data; put the parts there together instead, or record it by a name of yours"
         )
-    entries = {name: _plain(getattr(curve, name)) for name in kind.__match_args__}
+    entries = {name: _plain(getattr(curve, name)) for name in kind._made_from}
     return {"kind": kind.__name__, **entries}
 
 
@@ -91,7 +91,7 @@ def from_dict(record: Mapping[str, Any]) -> Curve:
     name = record.get("kind")
     if not isinstance(name, str) or name not in _KINDS:
         raise ValueError(f"record: expected a kind among {sorted(_KINDS)}, got {name!r}")
-    expected, given = set(_KINDS[name].__match_args__), set(record) - {"kind"}
+    expected, given = set(_KINDS[name]._made_from), set(record) - {"kind"}
     if given != expected:
         raise ValueError(
             f"record of a {name}: missing {sorted(expected - given)}, "

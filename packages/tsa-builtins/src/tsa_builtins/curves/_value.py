@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 
 class Value:
     """A value: frozen, and equal, hashed, shown and stored by what it was made from.
 
-    ``__match_args__`` names that: the arguments of the constructor, in order, each a slot.
+    ``_made_from`` names that: the arguments of the constructor, in order, each a slot.
     """
 
     __slots__ = ()
-    __match_args__: tuple[str, ...] = ()
+    _made_from: ClassVar[tuple[str, ...]] = ()
 
     def _set(self, **entries: Any) -> None:
         """What a constructor says in place of ``self.name = …``."""
@@ -20,7 +20,7 @@ class Value:
             object.__setattr__(self, name, value)
 
     def _arguments(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, name) for name in self.__match_args__)
+        return tuple(getattr(self, name) for name in self._made_from)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{name}: a {type(self).__name__} is frozen; make another")
@@ -37,7 +37,7 @@ class Value:
         return hash((type(self), *self._arguments()))
 
     def __repr__(self) -> str:
-        arguments = (f"{name}={getattr(self, name)!r}" for name in self.__match_args__)
+        arguments = (f"{name}={getattr(self, name)!r}" for name in self._made_from)
         return f"{type(self).__name__}({', '.join(arguments)})"
 
     def __reduce__(self) -> tuple[type[Value], tuple[Any, ...]]:
