@@ -26,16 +26,19 @@ from tsa_builtins import (
 from tsa_core import (
     CurveSchedule,
     OptimizerLike,
+    Preview,
     ProxyOptimizer,
     SynchronousSchedule,
     arbitrary_schedule_factory,
     extend_optimizer,
     get_param_groups_regrouped_by_key,
+    preview,
 )
 
 __all__ = [
     "CurveSchedule",
     "OptimizerLike",
+    "Preview",
     "ProxyOptimizer",
     "SynchronousSchedule",
     "__version__",
@@ -52,6 +55,7 @@ __all__ = [
     "linear_schedule_with_warmup",
     "polynomial_schedule_with_inverse_warmup",
     "polynomial_schedule_with_warmup",
+    "preview",
     "quadratic_schedule_with_inverse_warmup",
     "quadratic_schedule_with_warmup",
     "sqrt_schedule_with_inverse_warmup",

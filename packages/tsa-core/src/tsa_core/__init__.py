@@ -5,6 +5,7 @@ from importlib.metadata import version
 from ._curve_schedule import CurveSchedule
 from ._extension import extend_optimizer, get_param_groups_regrouped_by_key
 from ._factory import arbitrary_schedule_factory
+from ._preview import Preview, preview
 from ._proxy import ProxyOptimizer
 from ._synchronous import SynchronousSchedule
 from ._target import OptimizerLike
@@ -12,12 +13,14 @@ from ._target import OptimizerLike
 __all__ = [
     "CurveSchedule",
     "OptimizerLike",
+    "Preview",
     "ProxyOptimizer",
     "SynchronousSchedule",
     "__version__",
     "arbitrary_schedule_factory",
     "extend_optimizer",
     "get_param_groups_regrouped_by_key",
+    "preview",
 ]
 
 __version__ = version("tsa-core")
