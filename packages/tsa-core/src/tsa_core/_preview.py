@@ -1,0 +1,241 @@
+"""What a schedule will give, seen before it is run."""
+
+from __future__ import annotations
+
+import copy
+import random
+import sys
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ._curve_schedule import CurveSchedule
+from ._synchronous import SynchronousSchedule
+from ._target import ParamGroup, real_number
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The values that :func:`preview` foresees.
+
+    ``values[target][i][g]`` is what ``target`` will hold in param group ``g`` at step
+    ``steps[i]``; ``values[target][i]`` compares with ``get_last_schedule(target)`` there.
+    """
+
+    steps: range
+    """The steps t that are foreseen: from where the schedule stands, one by one."""
+    values: dict[str, list[list[float]]]
+    """By target: at each step, one value a param group."""
+    marks: dict[str, tuple[float, ...]]
+    """By target: the steps at which one curve hands over to the next, where that is known."""
+
+    def __repr__(self) -> str:
+        groups = len(next(iter(self.values.values()))[0])
+        return (
+            f"<Preview of {', '.join(map(repr, self.values))} at steps {self.steps[0]} to "
+            f"{self.steps[-1]}, {groups} param group{'s' * (groups > 1)}>"
+        )
+
+    def plot(self) -> Figure:
+        """Draw one panel a target, one line a param group, with the ends of warm-up and annealing.
+
+        Returns:
+            A ``matplotlib.figure.Figure``; ``figure.savefig(path)`` writes it.
+
+        Raises:
+            ImportError: matplotlib is not installed.
+        """
+        try:
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            raise ImportError(
+                "plot() draws with matplotlib: pip install 'torch-schedule-anything[plot]'"
+            ) from error
+        figure = Figure(figsize=(7, 0.6 + 2 * len(self.values)), layout="constrained")
+        panels = figure.subplots(len(self.values), sharex=True, squeeze=False)[:, 0]
+        for panel, (target, values) in zip(panels, self.values.items()):
+            for g, line in enumerate(zip(*values)):
+                panel.plot(self.steps, line, label=f"group {g}")
+            for mark in self._marks_in_view(target):
+                panel.axvline(mark, color="0.6", linewidth=0.8, linestyle=":")
+            panel.set_ylabel(target)
+            panel.margins(x=0.01)
+            panel.spines[["top", "right"]].set_visible(False)
+            panel.grid(axis="y", color="0.92")
+            if 1 < len(values[0]) <= 10:
+                panel.legend(frameon=False, fontsize="small")
+        panels[-1].set_xlabel("step t")
+        return figure
+
+    def _marks_in_view(self, target: str) -> list[float]:
+        """The hand-overs, and the step from which on nothing moves any more."""
+        values = self.values[target]
+        last_move = next(
+            (i for i in reversed(range(1, len(values))) if values[i] != values[i - 1]), 0
+        )
+        marks = {*self.marks[target], self.steps[last_move]}
+        return sorted(mark for mark in marks if self.steps[0] < mark < self.steps[-1])
+
+
+def preview(
+    schedule: Any, num_steps: int, *, metrics: float | Iterable[float] | None = None
+) -> Preview:
+    """The values that ``schedule`` will give from where it stands, without moving anything.
+
+    A curve schedule is asked for its λ; any other scheduler is copied, with a stand-in for the
+    optimizer, and the copy is stepped. No parameter is copied. Optimizer, schedule, and the global
+    random numbers of Python, NumPy and torch are afterwards as they were.
+
+    Args:
+        schedule: a built-in, a scheduler made by ``arbitrary_schedule_factory``, a plain torch
+            scheduler, or a ``SynchronousSchedule``.
+        num_steps: how many steps to foresee, ≥ 1: the present one, and those that
+            ``num_steps - 1`` calls of ``step()`` will lead to.
+        metrics: what to assume for members that take metrics (``ReduceLROnPlateau``): one number
+            for every step, or one after the other for each of the ``num_steps - 1`` calls.
+
+    Returns:
+        A :class:`Preview`.
+
+    Raises:
+        TypeError: ``schedule`` is no schedule, ``num_steps`` no int, or metrics are missing.
+        ValueError: ``num_steps`` is less than 1, there are fewer metrics than calls, or what the
+            schedule itself will raise on the way (a λ that is not finite, …).
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+        >>> seen = preview(CurveSchedule(optimizer, lambda t: 0.5**t), 3)
+        >>> seen.values["lr"]
+        [[0.1], [0.05], [0.025]]
+        >>> seen
+        <Preview of 'lr' at steps 0 to 2, 1 param group>
+    """
+    if isinstance(num_steps, bool) or not isinstance(num_steps, int):
+        raise TypeError(f"num_steps: expected an int, got {num_steps!r}")
+    if num_steps < 1:
+        raise ValueError(f"num_steps: expected 1 or more, got {num_steps}")
+    sync = SynchronousSchedule([schedule])
+    assumed = _assumed(sync, num_steps - 1, metrics)
+    values: dict[str, list[list[float]]] = {}
+    marks: dict[str, tuple[float, ...]] = {}
+    with _random_numbers_kept(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the run itself will warn, in its own time
+        for name, member in sync.schedules.items():
+            twin = _twin(member, sync.optimizer)
+            if isinstance(twin, CurveSchedule):
+                values[name] = _asked(twin, num_steps)
+            else:
+                takes_metrics = "metrics" in sync._arguments[name]
+                values[name] = _stepped(twin, num_steps, assumed if takes_metrics else None)
+            marks[name] = tuple(getattr(getattr(twin, "curve", None), "boundaries", ()))
+    start = int(sync.last_epoch or 0)
+    return Preview(range(start, start + num_steps), values, marks)
+
+
+def _assumed(
+    sync: SynchronousSchedule, num_calls: int, metrics: float | Iterable[float] | None
+) -> list[float]:
+    demanding = [name for name, arguments in sync._arguments.items() if "metrics" in arguments]
+    if metrics is None:
+        if demanding:
+            raise TypeError(
+                f"metrics: the schedule of {demanding[0]!r} takes metrics; pass the ones to "
+                "assume, one number or one a step"
+            )
+        return []
+    if not isinstance(metrics, Iterable):
+        return [real_number(metrics)] * num_calls
+    assumed = list(islice(metrics, num_calls))
+    if len(assumed) < num_calls:
+        raise ValueError(f"metrics: expected one for each of {num_calls} calls, got {len(assumed)}")
+    return assumed
+
+
+class _StandIn:
+    """What a copied schedule moves in the optimizer's place: the groups, without a step."""
+
+    _opt_called = True  # the order of steps is nothing to a preview
+    _step_count = 1
+
+    def __init__(self, groups: Sequence[ParamGroup]) -> None:
+        self.param_groups = [
+            {key: value if key == "params" else _own(value) for key, value in group.items()}
+            for group in groups
+        ]
+
+    def step(self) -> None:
+        raise NotImplementedError
+
+    step._wrapped_by_lr_sched = True  # type: ignore[attr-defined]  # as on the proxy
+    step._with_counter = True  # type: ignore[attr-defined]
+
+
+def _own(value: Any) -> Any:
+    if isinstance(value, (tuple, list)):
+        return type(value)(map(_own, value))
+    return value.clone() if isinstance(value, Tensor) else value
+
+
+def _twin(member: Any, optimizer: Any) -> Any:
+    """A copy of ``member`` on a stand-in for ``optimizer``, sharing the parameters."""
+    memo: dict[int, Any] = {id(optimizer): _StandIn(optimizer.param_groups)}
+    for group in optimizer.param_groups:
+        memo.update((id(parameter), parameter) for parameter in group["params"])
+    return copy.deepcopy(member, memo)
+
+
+def _asked(schedule: CurveSchedule, num_steps: int) -> list[list[float]]:
+    """Initial value × λ at each step, as the groups will hold it."""
+    target, groups = schedule._target, schedule.optimizer.param_groups
+    now = int(schedule.last_epoch)
+    asked = [schedule._multipliers(t, groups) for t in range(now + 1, now + num_steps)]
+    columns = []
+    for g, group in enumerate(groups):
+        initial, held = target.initial_or_present(group), target.read(group)
+        present = real_number(held)
+        multipliers = [one[g] if isinstance(one, list) else one for one in asked]
+        values = [present if one is None else initial * one for one in multipliers]
+        if isinstance(held, Tensor):  # which will hold them rounded to its precision
+            values = torch.tensor(values, dtype=torch.float64).to(held.dtype).tolist()
+        columns.append([present, *values])
+    return [list(row) for row in zip(*columns)]
+
+
+def _stepped(schedule: Any, num_steps: int, metrics: list[float] | None) -> list[list[float]]:
+    rows = [_held(schedule)]
+    for i in range(num_steps - 1):
+        if metrics is None:
+            schedule.step()
+        else:
+            schedule.step(metrics[i])
+        rows.append(_held(schedule))
+    return rows
+
+
+def _held(schedule: Any) -> list[float]:
+    return [real_number(group["lr"]) for group in schedule.optimizer.param_groups]
+
+
+@contextmanager
+def _random_numbers_kept() -> Iterator[None]:
+    """A λ may draw random numbers; what it draws here is drawn again in the run."""
+    numpy = sys.modules.get("numpy")
+    python_state = random.getstate()
+    numpy_state = numpy.random.get_state() if numpy else None
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        random.setstate(python_state)
+        if numpy:
+            numpy.random.set_state(numpy_state)
