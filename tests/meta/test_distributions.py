@@ -23,11 +23,13 @@ every_package = pytest.mark.parametrize("package", PACKAGES.values(), ids=PACKAG
 CORE = {
     "CurveSchedule",
     "OptimizerLike",
+    "Preview",
     "ProxyOptimizer",
     "SynchronousSchedule",
     "arbitrary_schedule_factory",
     "extend_optimizer",
     "get_param_groups_regrouped_by_key",
+    "preview",
 }
 BUILTINS = {
     "constant_schedule",
