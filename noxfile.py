@@ -119,7 +119,27 @@ def docs(session: nox.Session) -> None:
     """Every block of the README and the documentation runs, warnings being errors."""
     install_wheels(session, *DISTRIBUTIONS)
     install_group(session, "docs")
-    session.run("pytest", "-p", "blocks", "README.md", "docs", env={"PYTHONPATH": "docs"})
+    elsewhere = "--ignore=docs/frameworks.md"  # `frameworks` runs it: it needs all of them
+    session.run(
+        "pytest", "-p", "blocks", elsewhere, "README.md", "docs", env={"PYTHONPATH": "docs"}
+    )
+
+
+@nox.session(requires=["build"], reuse_venv=False)
+def frameworks(session: nox.Session) -> None:
+    """Trainer, Lightning, Accelerate and Ignite keep to the plan at each step, and resume."""
+    install_wheels(session, *DISTRIBUTIONS)
+    install_group(session, "frameworks")
+    page = "docs/frameworks.md"
+    session.run("pytest", "-p", "blocks", "tests/integration", page, env={"PYTHONPATH": "docs"})
+
+
+@nox.session(requires=["build"], reuse_venv=False)
+def distributed(session: nox.Session) -> None:
+    """Two processes hold the same values, and their checkpoints resume: DDP, FSDP2, ZeRO."""
+    install_wheels(session, *DISTRIBUTIONS)
+    install_group(session, "distributed")
+    session.run("pytest", "tests/distributed", *session.posargs)
 
 
 @nox.session(venv_backend="none")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -91,3 +92,15 @@ def test_the_next_checkpoint_is_of_this_version() -> None:
     for _ in range(5):
         optimizer.step(), again.step(), sync.step(), again_sync.step()
         assert again_sync.get_last_schedules() == sync.get_last_schedules()
+
+
+def test_as_the_documentation_resumes_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The script that docs/checkpoints.md shows takes up the built-ins' file."""
+    page = (Path(__file__).parents[2] / "docs" / "checkpoints.md").read_text()
+    _, _, after = page.partition('```python title="resume_1_2_3.py"\n')
+    script, _, _ = after.partition("```\n")
+    shutil.copy(FOLDER / "builtins.pt", tmp_path / "saved_with_1_2_3.pt")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(compile(script, "resume_1_2_3.py", "exec"), names)
+    assert names["schedule"].last_epoch == SAVED_AT

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch.optim.lr_scheduler import ReduceLROnPlateau
 from training_plan import (
     LR,
     STEPS,
@@ -42,7 +44,7 @@ class Watch(TrainerCallback):
         clip_gradients(kwargs["optimizer"])
 
 
-def make_trainer(folder: Path, with_lr: bool) -> tuple[Trainer, Watch]:
+def make_trainer(folder: Path, lr_member: Callable[[Any], Any] | None) -> tuple[Trainer, Watch]:
     torch.manual_seed(0)
     model = LlamaForCausalLM(
         LlamaConfig(
@@ -56,8 +58,10 @@ def make_trainer(folder: Path, with_lr: bool) -> tuple[Trainer, Watch]:
     )
     tokens = torch.randint(0, 32, (64, 6))
     optimizer = make_optimizer(model.model.parameters(), model.lm_head.parameters())
-    members = [lr_schedule(optimizer)] if with_lr else []
-    sync = tsa.SynchronousSchedule([*members, *other_schedules(optimizer)])
+    members = other_schedules(optimizer)
+    if lr_member is not None:
+        members.append(lr_member(optimizer))
+    sync = tsa.SynchronousSchedule(members)
     arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=STEPS,
@@ -81,25 +85,34 @@ def make_trainer(folder: Path, with_lr: bool) -> tuple[Trainer, Watch]:
     return trainer, watch
 
 
-@pytest.mark.parametrize("with_lr", [True, False])
-def test_on_plan_and_resumes_to_the_same_weights(tmp_path: Path, with_lr: bool) -> None:
+@pytest.mark.parametrize("lr_member", [lr_schedule, None])
+def test_on_plan_and_resumes_to_the_same_weights(
+    tmp_path: Path, lr_member: Callable[[Any], Any] | None
+) -> None:
     """Values and logs follow the plan, and checkpoint-8 resumes to the uninterrupted weights."""
-    trainer, watch = make_trainer(tmp_path / "whole", with_lr)
+    trainer, watch = make_trainer(tmp_path / "whole", lr_member)
     trainer.train()
 
     assert list(watch.values) == list(range(STEPS))
     for t, values in watch.values.items():
-        assert_on_plan(values, t, lr=None if with_lr else list(LR))
+        assert_on_plan(values, t, lr=None if lr_member else list(LR))
     logged = [entry["learning_rate"] for entry in trainer.state.log_history if "loss" in entry]
     # Each step is logged with the learning rate that it was made with.
-    expected = [expected_lr(t)[0] if with_lr else LR[0] for t in range(STEPS)]
+    expected = [expected_lr(t)[0] if lr_member else LR[0] for t in range(STEPS)]
     assert logged == pytest.approx(expected, rel=1e-12)
 
-    resumed, watch = make_trainer(tmp_path / "resumed", with_lr)
+    resumed, watch = make_trainer(tmp_path / "resumed", lr_member)
     resumed.train(resume_from_checkpoint=str(tmp_path / "whole" / "checkpoint-8"))
 
     assert list(watch.values) == list(range(8, STEPS))
     for t, values in watch.values.items():
-        assert_on_plan(values, t, lr=None if with_lr else list(LR))
+        assert_on_plan(values, t, lr=None if lr_member else list(LR))
     for weight, again in zip(trainer.model.parameters(), resumed.model.parameters(), strict=True):
         assert torch.equal(weight, again)
+
+
+def test_a_plateau_among_the_members_is_refused(tmp_path: Path) -> None:
+    """The Trainer passes metrics to none but a bare ReduceLROnPlateau; the first step says so."""
+    trainer, _ = make_trainer(tmp_path, ReduceLROnPlateau)
+    with pytest.raises(TypeError, match="takes metrics"):
+        trainer.train()

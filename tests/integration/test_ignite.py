@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from ignite.engine import Engine, Events
 from ignite.handlers import Checkpoint, DiskSaver
@@ -64,3 +65,15 @@ def test_on_plan_and_resumes_to_the_same_weights(tmp_path: Path) -> None:
         whole["model"].parameters(), resumed["model"].parameters(), strict=True
     ):
         assert torch.equal(weight, again)
+
+
+def test_attached_as_it_is_it_refuses_the_engine() -> None:
+    """Ignite hands the engine to ``step``, which says that it is no epoch; nothing moves."""
+    model = torch.nn.Linear(4, 1)
+    optimizer = make_optimizer([model.weight], [model.bias])
+    sync = tsa.SynchronousSchedule([lr_schedule(optimizer)])
+    trainer = Engine(lambda engine, batch: optimizer.step())
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, sync.step)
+    with pytest.raises(TypeError, match=r"epoch: .*Engine"):
+        trainer.run([0])
+    assert sync.last_epoch == 0
