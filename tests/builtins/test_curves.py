@@ -200,6 +200,11 @@ def test_a_restart_is_at_its_step(growth: float, length: int, parts: int, cycle:
     assert curve(float(start)) == pytest.approx(0, abs=1e-9 * length / parts)
 
 
+def test_a_restart_is_not_before_0() -> None:
+    """Three cycles of 0.1 end a hair after 0.3; a curve that has no value before 0 is not asked."""
+    assert repeat(math.sqrt, 0.1)(0.3) == 0
+
+
 @pytest.mark.parametrize("growth", [1, 1 + 1e-9, 1.5, 2])
 def test_repeat_is_finite_far_out(growth: float) -> None:
     """A million million steps on, it is still within its curve, and a decay has brought it to 0."""
@@ -520,7 +525,7 @@ def test_what_is_no_curve_is_refused_by_name(
 @pytest.mark.parametrize(
     ("curves", "boundaries", "error", "named"),
     [
-        ([], [], ValueError, "curves"),
+        ([], [], ValueError, "curves: expected at least one"),
         ([third], [3], ValueError, "boundaries"),
         ([third, third], [], ValueError, "boundaries"),
         ([third] * 3, [4, 3], ValueError, "boundaries"),

@@ -162,7 +162,7 @@ class Repeat(Value, Curve):
         if t <= 0:
             return self._curve(t)
         cycle = self._cycle(t)
-        since = max(t - self._start(cycle), 0)
+        since = max(t - self._start(cycle), 0)  # that hair, for curves that begin at 0
         return self.decay**cycle * self._curve(since / self.growth**cycle)
 
     def _cycle(self, t: float) -> int:
@@ -172,10 +172,8 @@ class Repeat(Value, Curve):
         t *= 1 + 1e-15
         if self.growth == 1:
             return math.floor(t / self.steps)
-        # start(i) ≤ t solved for i; the logarithms may be off by one near a restart.
+        # start(i) ≤ t solved for i. The logarithms round too, and may leave out a restart.
         cycle = math.floor(math.log1p(t * (self.growth - 1) / self.steps) / math.log(self.growth))
-        if self._start(cycle) > t:
-            return cycle - 1
         return cycle + 1 if self._start(cycle + 1) <= t else cycle
 
     def _start(self, cycle: int) -> float:
