@@ -74,9 +74,7 @@ class Curve:
 
 def one_step(curve: CurveLike) -> CurveLike:
     """What to call with a single step: a curve of ours need not look at what kind of t it is."""
-    if not isinstance(curve, Curve) or type(curve)._at is Curve._at:
-        return curve
-    return curve._at
+    return curve._at if isinstance(curve, Curve) else curve
 
 
 def at_each(curve: CurveLike, t: Any) -> Any:
@@ -185,4 +183,4 @@ class Product(Value, Curve):
 
 
 def _can_multiply(other: object) -> bool:
-    return callable(other) or (isinstance(other, numbers.Real) and not isinstance(other, bool))
+    return callable(other) or isinstance(other, numbers.Real)
