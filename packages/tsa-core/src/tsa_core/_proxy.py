@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import operator
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from math import isfinite
 from typing import Any, NoReturn
 
@@ -72,7 +72,7 @@ class ProxyOptimizer(Optimizer):
         self.accepts_new_groups = False
         self._target = target
         self._auxiliary: list[dict[str, Any]] = [{} for _ in groups]
-        self._groups: list[ParamGroup] = []
+        self._groups: Sequence[ParamGroup] = ()
         self._views: list[dict[str, Any]] = []
         watch_steps(optimizer)
 
@@ -84,13 +84,14 @@ class ProxyOptimizer(Optimizer):
     @property
     def param_groups(self) -> list[dict[str, Any]]:  # type: ignore[override]  # derived, so read-only
         """One view a group of the real optimizer, in its order."""
-        groups = groups_of(self.optimizer)
-        # load_state_dict puts new dicts in the place of the old: compare each, by identity.
+        groups = self.optimizer.param_groups
+        # Each dict may have been replaced, by load_state_dict or in its place in the same list:
+        # a view of the old one would move what no step reads any more.
         if len(groups) != len(self._views) or not all(map(operator.is_, groups, self._groups)):
-            self._renew_views(groups)
+            self._renew_views(groups_of(self.optimizer))
         return self._views
 
-    def _renew_views(self, groups: Any) -> None:
+    def _renew_views(self, groups: Sequence[ParamGroup]) -> None:
         if len(groups) != len(self._auxiliary):
             if not self.accepts_new_groups:
                 raise RuntimeError(
@@ -104,8 +105,9 @@ class ProxyOptimizer(Optimizer):
         self._target.unshare(groups)
         self._groups = list(groups)
         # Mappings, not dicts; torch declares dicts and asks for no more than a mapping.
+        view = _GroupView if self._target.index is None else _ElementView
         self._views = [
-            _GroupView(self._target, i, group, own)  # type: ignore[misc]
+            view(self._target, i, group, own)  # type: ignore[misc]
             for i, (group, own) in enumerate(zip(groups, self._auxiliary))
         ]
 
@@ -156,7 +158,7 @@ class ProxyOptimizer(Optimizer):
         return getattr(self.optimizer, name)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_groups": [], "_views": []}
+        return {**self.__dict__, "_groups": (), "_views": []}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -195,20 +197,21 @@ for _name, _member in vars(Optimizer).items():
 class _GroupView(MutableMapping[str, Any]):
     """One param group as a scheduler of the target sees it."""
 
-    __slots__ = ("_group", "_index", "_own", "_target")
+    __slots__ = ("_group", "_index", "_key", "_own", "_target")
 
     def __init__(self, target: Target, index: int, group: ParamGroup, own: dict[str, Any]) -> None:
         self._target = target
+        self._key = target.key
         self._index = index
         self._group = group
         self._own = own
 
+    # torch's schedulers read ``lr`` three or four times a step and write it once, in each group:
+    # these two come before everything else, and without a call.
     def __getitem__(self, key: str) -> Any:
-        target = self._target
         if key == "lr":
-            if target.index is None:
-                return self._group[target.key]
-            return target.read(self._group)
+            return self._group[self._key]
+        target = self._target
         if key == "initial_lr":
             if target.has_initial(self._group):
                 return target.initial(self._group)
@@ -220,13 +223,12 @@ class _GroupView(MutableMapping[str, Any]):
         return self._group[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        target = self._target
+        group, target = self._group, self._target
         if key == "lr":
-            # The common case in line, as in Target.scale.
-            if type(value) is float and isfinite(value) and type(self[key]) is float:
-                target.replace(self._group, value)
+            if type(value) is type(group[self._key]) is float and isfinite(value):
+                group[self._key] = value
             else:
-                target.write(self._group, self._checked(value))
+                target.write(group, self._checked(value))
         elif key == "initial_lr":
             initial = self._checked(value)
             # torch < 2.4 hands over the very tensor that is about to be filled.
@@ -276,6 +278,15 @@ class _GroupView(MutableMapping[str, Any]):
     def __repr__(self) -> str:
         shown = {key: value for key, value in self.items() if key != "params"}
         return f"<param group {self._index} with {self._target.name!r} as lr: {shown}>"
+
+
+class _ElementView(_GroupView):
+    """The same for a target that is one element of a tuple."""
+
+    __slots__ = ()
+
+    def __getitem__(self, key: str) -> Any:
+        return self._target.read(self._group) if key == "lr" else super().__getitem__(key)
 
 
 def _step_of_caller() -> int | None:

@@ -112,11 +112,8 @@ class SynchronousSchedule(LRScheduler):
             Exception: whatever a member's own step raises. Then no curve member has moved, and
                 none that was to come after the one that raised.
         """
-        given = {
-            name: value
-            for name, value in self._signature.bind(*args, **kwargs).arguments.items()
-            if value is not None
-        }
+        # Most steps come without: binding nothing would take longer than stepping a member.
+        given = self._bound(args, kwargs) if args or kwargs else {}
         self._check_arguments(given)
         self._check_positions()
         moves = []
@@ -133,13 +130,21 @@ class SynchronousSchedule(LRScheduler):
         self._step_count += 1
         self._note_positions()
 
+    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        bound = self._signature.bind(*args, **kwargs).arguments
+        return {name: value for name, value in bound.items() if value is not None}
+
     def _check_arguments(self, given: Mapping[str, Any]) -> None:
         for name, arguments in self._arguments.items():
-            what = f"step: the schedule of {name!r} ({type(self.schedules[name]).__name__})"
             if arguments.get("metrics") and "metrics" not in given:
-                raise TypeError(f"{what} takes metrics: call step(metrics)")
+                raise TypeError(f"{self._step_of(name)} takes metrics: call step(metrics)")
             if "epoch" in given and "epoch" not in arguments:
-                raise TypeError(f"{what} cannot go to epoch {given['epoch']!r}: call step()")
+                raise TypeError(
+                    f"{self._step_of(name)} cannot go to epoch {given['epoch']!r}: call step()"
+                )
+
+    def _step_of(self, name: str) -> str:
+        return f"step: the schedule of {name!r} ({type(self.schedules[name]).__name__})"
 
     def _check_positions(self) -> None:
         for name, member in self.schedules.items():
@@ -292,6 +297,8 @@ def _real_optimizer(schedule: Any) -> Any:
 
 def _position(schedule: Any) -> Any:
     """The step at which a schedule stands; ``ChainedScheduler`` knows it by its parts alone."""
-    if not hasattr(schedule, "last_epoch") and getattr(schedule, "_schedulers", None):
-        return _position(schedule._schedulers[0])
-    return getattr(schedule, "last_epoch", None)
+    try:
+        return schedule.last_epoch
+    except AttributeError:
+        parts = getattr(schedule, "_schedulers", None)
+        return _position(parts[0]) if parts else None

@@ -119,11 +119,10 @@ class Target:
         if self.index is None:
             group[self.key] = value
         else:
-            entry = group[self.key]
+            elements = list(group[self.key])
+            elements[self.index] = value
             # A new container: the old one may be shared with other groups and the defaults.
-            group[self.key] = type(entry)(
-                value if i == self.index else neighbour for i, neighbour in enumerate(entry)
-            )
+            group[self.key] = type(group[self.key])(elements)
 
     def scale(self, groups: Iterable[ParamGroup], multiplier: float) -> None:
         """Write initial value × ``multiplier`` into each group."""
