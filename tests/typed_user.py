@@ -92,6 +92,7 @@ def wave(t: float) -> float:
 
 
 schedule = tsa.CurveSchedule(optimizer, joined, "weight_decay")
+by_name = tsa.CurveSchedule(optimizer, {"decay": wave, "*": None}, "weight_decay")
 one_a_group = tsa.CurveSchedule(optimizer, [OwnCurve(), wave, lambda t: 0.5**t, None])
 as_torchs: LRScheduler = schedule
 assert_type(schedule.step(), None)
@@ -159,6 +160,14 @@ assert_type(sync.get_last_lr(), list[float | torch.Tensor])
 assert_type(sync.last_epoch, int)
 assert_type(sync.state_dict(), dict[str, Any])
 sync.load_state_dict(sync.state_dict())
+
+# -- looking ahead --------------------------------------------------------------------------------
+
+seen = tsa.preview(sync, 100, metrics=0.5)
+assert_type(seen, tsa.Preview)
+assert_type(seen.steps, range)
+assert_type(seen.values, dict[str, list[list[float]]])
+assert_type(seen.marks, dict[str, tuple[float, ...]])
 
 # -- optimizers that are extended, or that are none of torch's --------------------------------
 
