@@ -142,6 +142,27 @@ def distributed(session: nox.Session) -> None:
     session.run("pytest", "tests/distributed", *session.posargs)
 
 
+@nox.session(requires=["build"], reuse_venv=False)
+def bench(session: nox.Session) -> None:
+    """What a step costs, against torch, a bare loop and other libraries: nox -s bench -- FOLDER."""
+    results = Path(session.posargs[0] if session.posargs else "benchmarks/results")
+    install_wheels(session, *DISTRIBUTIONS)
+    install_group(session, "bench")
+    session.run("python", "benchmarks/step_cost.py", str(results / "torch_schedule_anything.json"))
+    for group in PROJECT["dependency-groups"]:
+        kind, _, peer = group.partition("-")
+        if kind == "peer":
+            # Apart: they bring what they need, and the predecessor has our name.
+            environment = Path(session.create_tmp()) / peer
+            session.run("python", "-m", "venv", "--clear", str(environment))
+            python = str(environment / "bin" / "python")
+            needed = nox.project.dependency_groups(PROJECT, group)
+            session.run(python, "-m", "pip", "install", "--quiet", *needed, external=True)
+            result = str(results / f"peer_{peer}.json")
+            session.run(python, "benchmarks/peers.py", peer, result, external=True)
+    session.run("python", "benchmarks/table.py", str(results))
+
+
 @nox.session(venv_backend="none")
 def bump(session: nox.Session) -> None:
     """Set the one version of all three, and the pins between them: nox -s bump -- 2.0.1."""

@@ -1,0 +1,202 @@
+"""Cost of a step against torch and against the bare loop: python step_cost.py RESULT.json."""
+
+from __future__ import annotations
+
+import gc
+import json
+import subprocess
+import sys
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from measuring import GROUPS, adamw, compare, machine, on_adamw, yardstick
+from torch.optim import lr_scheduler as torch_lr
+
+import torch_schedule_anything as tsa
+
+STEPS = 10**9  # of the plans: no curve comes to its end
+
+TORCH_SCHEDULERS: dict[str, Callable[[Any], Any]] = {
+    "LambdaLR": lambda o: torch_lr.LambdaLR(o, lambda t: 0.95**t),
+    "ExponentialLR": lambda o: torch_lr.ExponentialLR(o, 0.9999),
+    "OneCycleLR": lambda o: torch_lr.OneCycleLR(o, 0.2, total_steps=STEPS, cycle_momentum=False),
+    "SequentialLR": lambda o: torch_lr.SequentialLR(
+        o,
+        [torch_lr.LinearLR(o, 0.1, total_iters=4), torch_lr.ExponentialLR(o, 0.9999)],
+        milestones=[5],
+    ),
+}
+
+
+def cosine(optimizer: Any, target: str = "lr") -> tsa.CurveSchedule:
+    return tsa.cosine_annealing_with_warmup(optimizer, 1.0, 0.1, 100, STEPS, schedule_target=target)
+
+
+def targets(optimizer: Any, number: int) -> list[tsa.CurveSchedule]:
+    """Built-ins on so many float entries of the groups."""
+    names = ["lr", "weight_decay", "eps", *(f"entry_{i}" for i in range(3, number))][:number]
+    for name in names[3:]:
+        tsa.extend_optimizer(optimizer, name, 1.0)
+    return [cosine(optimizer, name) for name in names]
+
+
+def bare_loop(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
+    """What one would write by hand, with the same curve and no check at all."""
+    pairs = [(group, group["lr"]) for group in optimizer.param_groups]
+    curve, t = cosine(adamw(1)).curve, 0
+
+    def step() -> None:
+        nonlocal t
+        t += 1
+        multiplier = curve(t)
+        for group, base in pairs:
+            group["lr"] = base * multiplier
+
+    return step
+
+
+def one_by_one(schedules: list[tsa.CurveSchedule]) -> Callable[[], None]:
+    def step() -> None:
+        for schedule in schedules:
+            schedule.step()
+
+    return step
+
+
+def row(
+    what: str, against: str, groups: int, bound: float | None, **figures: Any
+) -> dict[str, Any]:
+    print(f"{what} / {against}, {groups}: {figures['ratio']}", file=sys.stderr)
+    holds = None if bound is None else figures["ratio"] <= bound
+    names = {"what": what, "against": against, "groups": groups}
+    return {**names, **figures, "bound": bound, "holds": holds}
+
+
+def steps() -> list[dict[str, Any]]:
+    rows = []
+    lambda_lr, built_in = "LambdaLR on lr", "a built-in"
+    for groups, bound in zip(GROUPS, (0.5, 0.3, 0.22, 0.22, None)):
+        figures = compare(on_adamw(groups, cosine).step, yardstick(groups))
+        rows.append(row(built_in, lambda_lr, groups, bound, **figures))
+    for groups, bound in zip(GROUPS, (None, None, 2.2, 2.2, 2.2)):
+        figures = compare(on_adamw(groups, cosine).step, bare_loop(adamw(groups)))
+        rows.append(row(built_in, "the bare loop", groups, bound, **figures))
+    for name, make in TORCH_SCHEDULERS.items():
+        for groups in GROUPS:
+            proxied = on_adamw(groups, lambda o, make=make: tsa.arbitrary_schedule_factory(
+                o, make, schedule_target="weight_decay"
+            ))  # fmt: skip
+            figures = compare(proxied.step, on_adamw(groups, make).step)
+            rows.append(row(f"{name} on weight_decay", f"{name} on lr", groups, 1.8, **figures))
+    for groups, bound in zip(GROUPS, (None, None, 1.15, None, None)):
+        together = on_adamw(groups, lambda o: tsa.SynchronousSchedule(targets(o, 4)))
+        apart = on_adamw(groups, lambda o: targets(o, 4))
+        figures = compare(together.step, one_by_one(apart))
+        rows.append(row("four in step", "one by one", groups, bound, **figures))
+    for number in (1, 2, 4, 8):
+        together = on_adamw(100, lambda o, n=number: tsa.SynchronousSchedule(targets(o, n)))
+        figures = compare(together.step, yardstick(100))
+        rows.append(row(f"{number} in step", lambda_lr, 100, None, **figures))
+    return [*rows, *kinds()]
+
+
+def kinds() -> list[dict[str, Any]]:
+    """What else a target can be than a float entry."""
+
+    def tensors(optimizer: Any) -> tsa.CurveSchedule:
+        tsa.extend_optimizer(optimizer, "weight_decay", torch.tensor(0.1), overwrite_values=True)
+        return cosine(optimizer, "weight_decay")
+
+    rows = []
+    for what, make in (
+        ("a built-in on betas[0]", lambda o: cosine(o, "betas[0]")),
+        ("a built-in on tensors", tensors),
+    ):
+        figures = compare(on_adamw(100, make).step, on_adamw(100, cosine).step)
+        rows.append(row(what, "a built-in", 100, None, **figures))
+    return rows
+
+
+def parts() -> dict[str, float]:
+    """Microseconds of what a step is made of."""
+    schedule = on_adamw(1, cosine)
+    proxy = tsa.ProxyOptimizer(adamw(1), "weight_decay")
+    view, group = proxy.param_groups[0], adamw(1).param_groups[0]
+
+    def times(body: str) -> Callable[[], None]:
+        """``body``, 100 times over."""
+        scope: dict[str, Any] = {"curve": schedule.curve, "view": view, "group": group}
+        exec(f"def run():\n for _ in range(100):\n  {body}", scope)
+        return scope["run"]
+
+    empty = times("pass")
+    return {
+        what: round((compare(times(body), empty)["us"] - compare(empty, empty)["us"]) / 100, 4)
+        for what, body in {
+            "the curve": "curve(500)",
+            "reading a dict": "group['weight_decay']",
+            "reading a view": "view['lr']",
+            "writing a dict": "group['weight_decay'] = 0.5",
+            "writing a view": "view['lr'] = 0.5",
+        }.items()
+    }
+
+
+def import_ms() -> float:
+    """Importing the library after torch, in fresh processes that find compiled bytecode."""
+    code = (
+        "import time, torch; start = time.process_time(); import torch_schedule_anything; "
+        "print(time.process_time() - start)"
+    )
+    runs = [
+        float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
+        for _ in range(12)
+    ]
+    return round(median(runs[1:]) * 1e3, 2)  # the first may have to compile it
+
+
+def bytes_a_group(make: Callable[[Any], Any], groups: int = 2000) -> float:
+    """What is alive after making a schedule and stepping it, beyond what was before."""
+    optimizer = adamw(groups)
+    optimizer.step()
+    gc.collect()
+    tracemalloc.start()
+    before, _ = tracemalloc.get_traced_memory()
+    schedule = make(optimizer)
+    for _ in range(3):
+        optimizer.step()
+        schedule.step()
+    gc.collect()
+    after, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return round((after - before) / groups, 1)
+
+
+def main(path: Path) -> None:
+    milliseconds = import_ms()
+    kept = {
+        "a built-in": bytes_a_group(lambda o: cosine(o, "weight_decay")),
+        "LambdaLR on lr": bytes_a_group(TORCH_SCHEDULERS["LambdaLR"]),
+        "LambdaLR on weight_decay": bytes_a_group(
+            lambda o: tsa.arbitrary_schedule_factory(
+                o, TORCH_SCHEDULERS["LambdaLR"], schedule_target="weight_decay"
+            )
+        ),
+    }
+    result = {
+        "machine": machine() | {"torch_schedule_anything": tsa.__version__},
+        "import": {"ms": milliseconds, "bound": 15, "holds": milliseconds <= 15},
+        "memory": {"bytes": kept, "bound": 200, "holds": kept["a built-in"] <= 200},
+        "parts_us": parts(),
+        "steps": steps(),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
