@@ -173,12 +173,12 @@ def many() -> SynchronousSchedule:
 
 
 @pytest.mark.parametrize("start", [0, 5])
-@pytest.mark.parametrize("metrics", [0.75, LOSSES, iter(LOSSES)], ids=["one", "list", "iterator"])
+@pytest.mark.parametrize("metrics", [1.0, LOSSES, iter(LOSSES)], ids=["one", "list", "iterator"])
 def test_many_are_foreseen_under_assumed_metrics(metrics: Any, start: int) -> None:
     """Each member's values are those of a run that meets the assumed metrics."""
     sync = many()
     advance(sync, [1.0] * start, num_calls=start)
-    losses = [metrics] * NUM_STEPS if metrics == 0.75 else LOSSES
+    losses = [1.0] * NUM_STEPS if metrics == 1.0 else LOSSES
     seen = preview(sync, NUM_STEPS, metrics=copy.copy(metrics))
     assert list(seen.values) == ["betas[0]", "lr", "clip"]
     assert seen.values == lived(sync, NUM_STEPS, losses)
@@ -306,8 +306,13 @@ def test_random_numbers_after_an_error() -> None:
 
 def test_looking_is_silent_and_the_run_is_not() -> None:
     """A preview before the first optimizer step warns of nothing; a wrong loop is warned after."""
-    optimizer = adamw()
-    curve, plain = CurveSchedule(optimizer, decay), LambdaLR(adamw(), decay)
+
+    def warning(t: float) -> float:
+        if t == 3:
+            warnings.warn("step 3", UserWarning, stacklevel=2)
+        return decay(t)
+
+    curve, plain = CurveSchedule(adamw(), warning), LambdaLR(adamw(), warning)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         preview(curve, NUM_STEPS)
@@ -353,6 +358,13 @@ def test_too_few_metrics() -> None:
     assert preview(many(), 4, metrics=[1.0, 1.0, 1.0]).steps == range(4)
     with pytest.raises(ValueError, match="metrics: expected one for each of 4 calls, got 3"):
         preview(many(), 5, metrics=[1.0, 1.0, 1.0])
+
+
+def test_metrics_are_taken_one_by_one() -> None:
+    """Of an iterator as many are taken as there are calls."""
+    metrics = iter([3.0, 2.0, 1.0])
+    preview(many(), 3, metrics=metrics)
+    assert next(metrics) == 1.0
 
 
 # -- what is shown -------------------------------------------------------------------------------
