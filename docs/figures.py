@@ -3,21 +3,24 @@
     python docs/figures.py [FOLDER] [SUFFIX]
 
 Needs matplotlib. Writes to docs/_static/generated/, as SVG, unless told otherwise. Each picture of
-a curve is drawn from the expression that stands in its legend or above it.
+a curve or a built-in is drawn from the expression that stands in its legend or above it.
 """
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
+import torch
 
 mpl.use("agg")  # no screen needed
 
 from matplotlib import pyplot as plt
 
+import torch_schedule_anything as tsa
 from tsa_builtins import curves
 
 HERE = Path(__file__).resolve().parent
@@ -41,16 +44,33 @@ CURVES = {
     "delay": ["delay(Cosine(1, 0, 60), 25)", "delay(Cosine(1, 0, 60), -25)"],
 }
 
+# Arguments are W, A, L and M, then P and R where the built-in has them.
+BUILTINS = [
+    "cosine_annealing_with_warmup(optimizer, 1, 0.2, 20, 100)",
+    "cosine_annealing_with_inverse_warmup(optimizer, 1, 0.2, 20, 100, 2)",
+    "polynomial_schedule_with_warmup(optimizer, 1, 0.2, 20, 100, 4)",
+    "polynomial_schedule_with_inverse_warmup(optimizer, 1, 0.2, 20, 100, 4, 2)",
+    "linear_schedule_with_warmup(optimizer, 1, 0.2, 20, 100)",
+    "linear_schedule_with_inverse_warmup(optimizer, 1, 0.2, 20, 100, 2)",
+    "quadratic_schedule_with_warmup(optimizer, 1, 0.2, 20, 100)",
+    "quadratic_schedule_with_inverse_warmup(optimizer, 1, 0.2, 20, 100, 2)",
+    "sqrt_schedule_with_warmup(optimizer, 1, 0.2, 20, 100)",
+    "sqrt_schedule_with_inverse_warmup(optimizer, 1, 0.2, 20, 100, 2)",
+    "constant_with_warmup(optimizer, 1, 20)",
+    "constant_with_inverse_warmup(optimizer, 1, 20, 2)",
+    "constant_schedule(optimizer, 1)",
+]
+
 STYLE = {
     "axes.grid": True,
     "axes.spines.right": False,
     "axes.spines.top": False,
-    "axes.titlesize": 9,
+    "axes.titlesize": 8,
     "figure.constrained_layout.use": True,
     "font.family": "DejaVu Sans Mono",  # comes with matplotlib
     "font.size": 9,
     "grid.alpha": 0.35,
-    "legend.fontsize": 8.5,
+    "legend.fontsize": 8,
     "legend.frameon": False,
     "lines.linewidth": 2,
     "savefig.facecolor": "white",
@@ -62,7 +82,7 @@ def draw_curves(expressions: list[str], path: Path) -> None:
     """Steps −10 to 110, so that what a curve does before 0 and past its end is seen."""
     t = np.linspace(-10, 110, 2401)
     legend_rows = (len(expressions) + 1) // 2 if len(expressions) > 1 else 0
-    figure, axes = plt.subplots(figsize=(6.4, 2.6 + 0.2 * legend_rows))
+    figure, axes = plt.subplots(figsize=(5.6, 2.4 + 0.2 * legend_rows))
     for expression in expressions:
         values = eval(expression, dict(vars(curves)))(t)
         # A jump is no slope: the line is broken where it would stand upright.
@@ -78,6 +98,30 @@ def draw_curves(expressions: list[str], path: Path) -> None:
     save(figure, path)
 
 
+def draw_builtin(expression: str, folder: Path, suffix: str) -> None:
+    """On axes that all of them share, marked with the arguments; two fit beside each other."""
+    t = np.arange(0, 121)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    schedule = eval(expression, {**vars(tsa), "optimizer": optimizer})
+    figure, axes = plt.subplots(figsize=(3.6, 2.5))
+    axes.plot(t, schedule.curve(t))
+    name, parenthesis, arguments = expression.partition("(")
+    figure.suptitle(f"{name}\n{parenthesis}{arguments}", fontsize=8)
+    axes.set(xlim=(0, 120), ylim=(0, 2.1), xlabel="t", ylabel="λ(t)")
+    axes.set_xticks([0, 20, 100], ["0", "L = 20", "M = 100"])
+    axes.set_yticks([0, 0.2, 1, 2], ["0", "A = 0.2", "W = 1", "R·W = 2"])
+    save(figure, folder / f"{name}{suffix}")
+
+
+def draw_preview(path: Path) -> None:
+    """What the first block of the landing page draws."""
+    block = re.search(r"```python\n(.*?)```", (HERE / "index.md").read_text(), re.DOTALL)[1]
+    namespace = {}
+    exec(block, namespace)
+    namespace["figure"].set_size_inches(5.6, 3.8)
+    save(namespace["figure"], path)
+
+
 def save(figure: plt.Figure, path: Path) -> None:
     date = {"metadata": {"Date": None}} if path.suffix == ".svg" else {"dpi": 150}
     figure.savefig(path, **date)
@@ -89,6 +133,9 @@ def main(folder: Path = HERE / "_static" / "generated", suffix: str = ".svg") ->
     with plt.rc_context(STYLE):
         for name, expressions in CURVES.items():
             draw_curves(expressions, folder / f"curve_{name}{suffix}")
+        for expression in BUILTINS:
+            draw_builtin(expression, folder, suffix)
+        draw_preview(folder / f"preview{suffix}")
 
 
 if __name__ == "__main__":
