@@ -116,13 +116,21 @@ def lint(session: nox.Session) -> None:
 
 @nox.session(requires=["build"], reuse_venv=False)
 def docs(session: nox.Session) -> None:
-    """Every block of the README and the documentation runs, warnings being errors."""
+    """Every block of the documentation runs, and the site builds: docs/_build/html.
+
+    Warnings are errors in both. Pictures are drawn from the code, every cross-reference leads
+    somewhere, and every public name is there.
+    """
     install_wheels(session, *DISTRIBUTIONS)
     install_group(session, "docs")
     elsewhere = "--ignore=docs/frameworks.md"  # `frameworks` runs it: it needs all of them
     session.run(
         "pytest", "-p", "blocks", elsewhere, "README.md", "docs", env={"PYTHONPATH": "docs"}
     )
+    session.run("python", "docs/figures.py")
+    site = "docs/_build/html"
+    session.run("sphinx-build", "-nW", "--keep-going", "-E", "-b", "html", "docs", site)
+    session.run("python", "docs/check_names.py", site)
 
 
 @nox.session(requires=["build"], reuse_venv=False)
@@ -161,6 +169,14 @@ def bench(session: nox.Session) -> None:
             result = str(results / f"peer_{peer}.json")
             session.run(python, "benchmarks/peers.py", peer, result, external=True)
     session.run("python", "benchmarks/table.py", str(results))
+
+
+@nox.session(requires=["build"], reuse_venv=False)
+def release_check(session: nox.Session) -> None:
+    """The files in dist/ can be published: they go together, break nobody, and pip chooses them."""
+    install_group(session, "release")
+    session.run("python", "tests/check_release.py", str(DIST))
+    session.run("python", "tests/index_rehearsal.py", str(DIST))
 
 
 @nox.session(venv_backend="none")

@@ -1,0 +1,44 @@
+"""Fail unless every public name is on a page that somebody wrote, and in the API of the built site.
+
+python docs/check_names.py docs/_build/html
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import zlib
+from importlib import import_module
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+MODULES = ("tsa_core", "tsa_builtins", "tsa_builtins.curves")  # the third name has what these have
+NOT_WRITTEN = {"api.md", "changelog.md"}  # one is made from docstrings, the other is history
+
+
+def main(site: Path) -> None:
+    pages = [page.read_text() for page in HERE.glob("*.md") if page.name not in NOT_WRITTEN]
+    written = set(re.findall(r"\w+", "\n".join(pages)))
+    documented = names_in(site / "objects.inv")
+    missing = [
+        f"{module}.{name} is {where}"
+        for module in MODULES
+        for name in import_module(module).__all__
+        for where, names in (
+            ("on no written page", {f"{module}.{word}" for word in written}),
+            ("not in the API", documented),
+        )
+        if f"{module}.{name}" not in names
+    ]
+    if missing:
+        raise SystemExit("\n".join(missing))
+
+
+def names_in(inventory: Path) -> set[str]:
+    """The names in Sphinx's inventory: four lines of text, then one name a line, compressed."""
+    compressed = inventory.read_bytes().split(b"\n", 4)[4]
+    return {line.split(" ", 1)[0] for line in zlib.decompress(compressed).decode().splitlines()}
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
