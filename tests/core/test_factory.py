@@ -151,7 +151,7 @@ FACTORIES: dict[str, tuple[Any, type[BaseException], str]] = {
     ),
     "returns None": (lambda proxy: None, TypeError, "schedule_factory: .* got None"),
     "returns a number": (lambda proxy: 0.5, TypeError, "schedule_factory: .* got 0.5"),
-    "returns the proxy": (lambda proxy: proxy, ValueError, "schedule_factory: "),
+    "returns the proxy": (lambda proxy: proxy, TypeError, "schedule_factory: "),
     "returns a class": (lambda proxy: ExponentialLR, TypeError, "schedule_factory: "),
     "returns a list": (lambda proxy: [exponential(proxy)], TypeError, "schedule_factory: "),
     "builds on another optimizer": (on_another_optimizer, ValueError, "schedule_factory: .*SGD"),

@@ -83,6 +83,34 @@ def test_loaded_state_without_the_key_is_named(put: Any) -> None:
     repr(schedule.optimizer)  # and still says what it is
 
 
+@PROXIED
+def test_the_remedy_mends_it(put: Any) -> None:
+    """A SynchronousSchedule asks before torch counts the step: once mended, it goes on."""
+    optimizer = adamw()
+    saved = copy.deepcopy(optimizer.state_dict())
+    tsa_core.extend_optimizer(optimizer, "clip", 1.0)
+    sync = tsa_core.SynchronousSchedule([put(optimizer, "clip")])
+    optimizer.load_state_dict(saved)
+    optimizer.step()
+    with pytest.raises(KeyError, match="'clip' is not in param group 0"):
+        sync.step()
+    tsa_core.extend_optimizer(optimizer, "clip", 1.0)
+    sync.step()
+    assert sync.get_last_schedule("clip") == [0.5]
+
+
+@ALL
+def test_groups_replaced_in_their_own_list(put: Any) -> None:
+    """The list is the same object, and as long; the dicts in it are others."""
+    optimizer = adamw()
+    schedule = put(optimizer, "weight_decay")
+    groups = [dict(group) for group in optimizer.param_groups]
+    optimizer.param_groups.clear()
+    optimizer.param_groups.extend(groups)
+    advance(optimizer, schedule, 1)
+    assert optimizer.param_groups[0]["weight_decay"] == 0.04
+
+
 def test_a_group_that_joins_starts_from_its_own_value() -> None:
     """Its own value is its initial value, and λ applies from the next step on."""
     optimizer = adamw()

@@ -37,7 +37,6 @@ def test_it_forwards_what_it_does_not_redefine() -> None:
     """Attributes, state, and the methods that the base class would have acted on itself with."""
     optimizer = adamw()
     proxy = tsa_core.ProxyOptimizer(optimizer, "weight_decay")
-    assert proxy.defaults is optimizer.defaults
     assert proxy.state is optimizer.state
     assert proxy.state_dict() == optimizer.state_dict()
     optimizer.param_groups[0]["params"][0].grad = torch.ones(1)
@@ -47,6 +46,20 @@ def test_it_forwards_what_it_does_not_redefine() -> None:
     assert len(optimizer.param_groups) == 3
     with pytest.raises(AttributeError, match="'AdamW' object has no attribute 'no_such_thing'"):
         proxy.no_such_thing
+
+
+@pytest.mark.parametrize(
+    ("target", "default"), [("weight_decay", 0.01), ("lr", 0.1), ("betas[0]", 0.9), ("clip", 4.0)]
+)
+def test_its_default_lr_is_the_targets(target: str, default: float) -> None:
+    """Some schedulers scale by it; an entry of the user's own starts where its first group does."""
+    optimizer = adamw()
+    for group, value in zip(optimizer.param_groups, (4.0, 5.0)):
+        group["clip"] = value
+    proxy = tsa_core.ProxyOptimizer(optimizer, target)
+    assert proxy.defaults == {**optimizer.defaults, "lr": default}
+    tsa_core.CurveSchedule(optimizer, lambda t: 0.5, target)
+    assert proxy.defaults["lr"] == default
 
 
 def test_it_refuses_to_be_stepped_or_loaded() -> None:

@@ -217,7 +217,18 @@ def test_a_target_that_is_no_string_is_refused(
 
 @all_calls
 @pytest.mark.parametrize(
-    "target", ["", "betas[-1]", "betas[]", "betas[a]", "betas[0", "betas0]", "[0]", "betas[0.5]"]
+    "target",
+    [
+        "",
+        "betas[-1]",
+        "betas[]",
+        "betas[a]",
+        "betas[0",
+        "betas0]",
+        "[0]",
+        "betas[0.5]",
+        "betas[00]",
+    ],
 )
 def test_a_malformed_target_is_refused(call: Call, target: str, untouched: Untouched) -> None:
     """A ``ValueError`` names the parameter, the target and the way to write one."""

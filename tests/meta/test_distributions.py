@@ -144,3 +144,10 @@ def test_each_distribution_has_the_license() -> None:
     assert b"MIT License" in license_text
     for name in PACKAGES:
         assert (root / "packages" / name / "LICENSE").read_bytes() == license_text
+
+
+def test_curves_can_be_imported_from_the_meta_package() -> None:
+    """By the path that the attribute suggests, and it is the same module."""
+    from torch_schedule_anything.curves import Linear
+
+    assert Linear is tsa_builtins.curves.Linear

@@ -13,7 +13,6 @@ from tsa_builtins import (
     constant_with_warmup,
     cosine_annealing_with_inverse_warmup,
     cosine_annealing_with_warmup,
-    curves,
     linear_schedule_with_inverse_warmup,
     linear_schedule_with_warmup,
     polynomial_schedule_with_inverse_warmup,
@@ -34,6 +33,8 @@ from tsa_core import (
     get_param_groups_regrouped_by_key,
     preview,
 )
+
+from . import curves
 
 __all__ = [
     "CurveSchedule",

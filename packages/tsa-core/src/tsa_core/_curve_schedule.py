@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from math import isfinite
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
-from ._group_curves import Curve, CurvePerGroup, curve_of_each
+from ._group_curves import Curve, CurvePerGroup, shares
 from ._step_order import has_stepped, watch_steps
 from ._target import OptimizerLike, ParamGroup, Target, Value, groups_of, real_number
 from ._warn import warn_user
+
+_Shares: TypeAlias = Sequence[tuple[Curve, Sequence[ParamGroup]]]
+# The optimizer's list of groups as last seen, how many were in it, and which curve drives which.
+_Adopted: TypeAlias = tuple[Sequence[ParamGroup], int, _Shares]
 
 
 class CurveSchedule(LRScheduler):
@@ -76,14 +80,14 @@ class CurveSchedule(LRScheduler):
         target.check(groups)
         self._target = target
         self.curve = curve
-        multipliers = self._multipliers(0, groups)
+        shared = shares(curve, groups)
+        multipliers = [self._multiplier(each, 0) for each, _ in shared]
         target.warn_of_dead_schedule(optimizer, map(target.initial_or_present, groups))
         self.optimizer = optimizer
-        self._groups: Sequence[ParamGroup] = ()
-        self._num_groups = 0
+        self._adopted: _Adopted = ((), 0, [])
         self._step_count = 0
         watch_steps(optimizer)
-        self._apply(0, groups, multipliers)
+        self._apply(0, groups, shared, multipliers)
 
     # -- stepping ----------------------------------------------------------------------------
 
@@ -98,8 +102,8 @@ class CurveSchedule(LRScheduler):
             TypeError: λ(t) or ``epoch`` is not a real number.
             KeyError: a param group has lost the target. In each case nothing has moved.
         """
-        t, groups, multipliers = self._prepare(epoch)  # by name: unpacking into a call is slower
-        self._apply(t, groups, multipliers)
+        t, groups, shared, multipliers = self._prepare(epoch)  # a starred call would cost more
+        self._apply(t, groups, shared, multipliers)
 
     # SequentialLR starts its schedulers with these two, the second since torch 2.9.
     def _initial_step(self) -> None:
@@ -111,7 +115,7 @@ class CurveSchedule(LRScheduler):
 
     def _prepare(
         self, epoch: float | None = None
-    ) -> tuple[float, Sequence[ParamGroup], float | list[float | None]]:
+    ) -> tuple[float, Sequence[ParamGroup], _Shares, list[float]]:
         """The step to go to and λ there. All that can fail in a step fails here."""
         if self._step_count == 1 and not has_stepped(self.optimizer):
             # Opens with torch's words: people filter this warning by them.
@@ -122,42 +126,33 @@ class CurveSchedule(LRScheduler):
             )
         t = self.last_epoch + 1 if epoch is None else _checked_epoch(epoch)
         groups = self.optimizer.param_groups
-        if groups is not self._groups or len(groups) != self._num_groups:
+        known, num_groups, shared = self._adopted
+        if groups is not known or len(groups) != num_groups:
             self._target.check(groups)
-        return t, groups, self._multipliers(t, groups)
+            shared = shares(self.curve, groups)
+        multipliers = []  # not a comprehension, a call of its own before Python 3.12
+        for curve, _ in shared:
+            multipliers.append(self._multiplier(curve, t))
+        return t, groups, shared, multipliers
 
     def _apply(
-        self, t: float, groups: Sequence[ParamGroup], multipliers: float | list[float | None]
+        self, t: float, groups: Sequence[ParamGroup], shared: _Shares, multipliers: list[float]
     ) -> None:
-        if groups is not self._groups or len(groups) != self._num_groups:
-            self._adopt(groups)
-        if isinstance(multipliers, list):
-            for group, multiplier in zip(groups, multipliers):
-                if multiplier is not None:
-                    self._target.scale((group,), multiplier)
-        else:
-            self._target.scale(groups, multipliers)
+        if shared is not self._adopted[2]:
+            self._adopt(groups, shared)
+        for (_, driven), multiplier in zip(shared, multipliers):
+            self._target.scale(driven, multiplier)
         self.last_epoch = t  # type: ignore[assignment]  # torch declares int and takes floats too
         self._step_count += 1
 
-    def _adopt(self, groups: Sequence[ParamGroup]) -> None:
+    def _adopt(self, groups: Sequence[ParamGroup], shared: _Shares) -> None:
         """Take in groups that are new here: joined since, or put there by load_state_dict."""
         target = self._target
         target.unshare(groups)
-        for group in groups:
-            group[target.initial_key] = target.initial_or_present(group)
-        self._groups, self._num_groups = groups, len(groups)
-
-    def _multipliers(self, t: float, groups: Sequence[ParamGroup]) -> float | list[float | None]:
-        curve = self.curve
-        if callable(curve):
-            return self._multiplier(curve, t)
-        curves = curve_of_each(curve, groups)
-        multipliers: dict[int, float] = {}  # a curve of several groups is asked once, too
-        for each in curves:
-            if each is not None and id(each) not in multipliers:
-                multipliers[id(each)] = self._multiplier(each, t)
-        return [None if each is None else multipliers[id(each)] for each in curves]
+        for _, driven in shared:
+            for group in driven:
+                group[target.initial_key] = target.initial_or_present(group)
+        self._adopted = (groups, len(groups), shared)
 
     def _multiplier(self, curve: Curve, t: float) -> float:
         multiplier = curve(t)
@@ -257,6 +252,7 @@ class CurveSchedule(LRScheduler):
         except (TypeError, ValueError) as error:
             raise type(error)(f"{what}: {error}") from None
         self._target.check(self.optimizer.param_groups)
+        shares(self.curve, self.optimizer.param_groups)
         return state
 
     def _take(self, state: Mapping[str, Any]) -> None:
@@ -266,10 +262,13 @@ class CurveSchedule(LRScheduler):
                 f"goes on under {self._plan()}, from the step after {state['last_epoch']}"
             )
         target, groups = self._target, self.optimizer.param_groups
-        self._adopt(groups)
+        shared = shares(self.curve, groups)
+        self._adopt(groups, shared)
+        driven = {id(group) for _, some in shared for group in some}
         for group, initial, value in zip(groups, state["base_lrs"], state["_last_lr"]):
-            group[target.initial_key] = real_number(initial)
-            target.write(group, real_number(value))
+            if id(group) in driven:
+                group[target.initial_key] = real_number(initial)
+                target.write(group, real_number(value))
         self.last_epoch = state["last_epoch"]
         self._step_count = state["_step_count"]
 
@@ -282,7 +281,7 @@ class CurveSchedule(LRScheduler):
         return [None if each is None else describe(each) for each in curve]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_groups": (), "_num_groups": 0}
+        return {**self.__dict__, "_adopted": ((), 0, [])}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -36,8 +36,9 @@ def extend_optimizer(
         ``optimizer``, extended in place.
 
     Raises:
-        TypeError: ``default_value`` is not a real number, ``name`` is not a string or is
-            ``"params"``, or what would be overwritten is no number (a flag, a whole tuple).
+        TypeError: ``default_value`` is not a real number, ``overwrite_values`` not a bool, ``name``
+            not a string or ``"params"``, or what would be overwritten is no number (a flag, a
+            whole tuple).
         ValueError: ``default_value`` is NaN or infinite, or ``name`` is malformed.
         KeyError: ``name`` is an element of a tuple that a group does not have.
 
@@ -52,6 +53,8 @@ def extend_optimizer(
     target = Target.parse(name, "name")
     groups = groups_of(optimizer)
     value = checked_default(default_value)
+    if not isinstance(overwrite_values, bool):
+        raise TypeError(f"overwrite_values: expected True or False, got {overwrite_values!r}")
     if target.index is not None:  # a tuple cannot be made out of one element
         target.check_present(groups)
     if overwrite_values:

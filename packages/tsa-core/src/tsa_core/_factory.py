@@ -87,7 +87,11 @@ def arbitrary_schedule_factory(
 
 
 def _check_schedule(schedule: object, proxy: ProxyOptimizer) -> None:
-    if not hasattr(schedule, "optimizer") or not callable(getattr(schedule, "step", None)):
+    if (
+        not hasattr(schedule, "optimizer")
+        or not callable(getattr(schedule, "step", None))
+        or isinstance(schedule, ProxyOptimizer)
+    ):
         raise TypeError(
             "schedule_factory: expected it to return a scheduler built on the optimizer it is "
             f"given, got {schedule!r} ({type(schedule).__name__})"

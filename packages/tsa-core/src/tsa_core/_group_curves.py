@@ -15,8 +15,23 @@ CurvePerGroup: TypeAlias = Sequence[Curve | None] | Mapping[str, Curve | None]
 OTHERS = "*"
 
 
-def curve_of_each(curves: CurvePerGroup, groups: Sequence[ParamGroup]) -> list[Curve | None]:
-    """The curve of each group; ``None`` leaves it alone. Raises where they do not fit."""
+def shares(
+    curve: Curve | CurvePerGroup, groups: Sequence[ParamGroup]
+) -> list[tuple[Curve, Sequence[ParamGroup]]]:
+    """Each curve beside the groups that it drives. Raises where they do not fit.
+
+    A curve of several groups stands once, to be asked once; a group left alone is in no share.
+    """
+    if callable(curve):
+        return [(curve, groups)]
+    by_curve: dict[int, tuple[Curve, list[ParamGroup]]] = {}
+    for each, group in zip(_curve_of_each(curve, groups), groups):
+        if each is not None:
+            by_curve.setdefault(id(each), (each, []))[1].append(group)
+    return [*by_curve.values()]
+
+
+def _curve_of_each(curves: CurvePerGroup, groups: Sequence[ParamGroup]) -> list[Curve | None]:
     if not isinstance(curves, (Mapping, Sequence)) or isinstance(curves, str):
         raise TypeError(
             "curve: expected a callable t -> multiplier, a sequence of them, one a param group, "

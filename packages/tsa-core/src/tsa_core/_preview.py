@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ._curve_schedule import CurveSchedule
+from ._group_curves import shares
 from ._synchronous import SynchronousSchedule
 from ._target import ParamGroup, real_number
 
@@ -198,13 +199,22 @@ def _asked(schedule: CurveSchedule, num_steps: int) -> list[list[float]]:
     """Initial value × λ at each step, as the groups will hold it."""
     target, groups = schedule._target, schedule.optimizer.param_groups
     now = int(schedule.last_epoch)
-    asked = [schedule._multipliers(t, groups) for t in range(now + 1, now + num_steps)]
+    asked = {
+        id(group): multipliers
+        for curve, driven in shares(schedule.curve, groups)
+        for multipliers in [
+            [schedule._multiplier(curve, t) for t in range(now + 1, now + num_steps)]
+        ]
+        for group in driven
+    }
     columns = []
-    for g, group in enumerate(groups):
-        initial, held = target.initial_or_present(group), target.read(group)
+    for group in groups:
+        held, initial = target.read(group), target.initial_or_present(group)
         present = real_number(held)
-        multipliers = [one[g] if isinstance(one, list) else one for one in asked]
-        values = [present if one is None else initial * one for one in multipliers]
+        if id(group) in asked:
+            values = [initial * multiplier for multiplier in asked[id(group)]]
+        else:  # left alone
+            values = [present] * (num_steps - 1)
         if isinstance(held, Tensor):  # which will hold them rounded to its precision
             values = torch.tensor(values, dtype=torch.float64).to(held.dtype).tolist()
         columns.append([present, *values])

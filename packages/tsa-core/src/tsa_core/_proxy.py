@@ -91,6 +91,13 @@ class ProxyOptimizer(Optimizer):
             self._renew_views(groups_of(self.optimizer))
         return self._views
 
+    def check_groups(self) -> None:
+        """Raise what looking at ``param_groups`` would: a group joined, or one lost the target.
+
+        A torch scheduler counts its step before it looks.
+        """
+        self.param_groups  # noqa: B018
+
     def _renew_views(self, groups: Sequence[ParamGroup]) -> None:
         if len(groups) != len(self._auxiliary):
             if not self.accepts_new_groups:
@@ -110,6 +117,22 @@ class ProxyOptimizer(Optimizer):
             view(self._target, i, group, own)  # type: ignore[misc]
             for i, (group, own) in enumerate(zip(groups, self._auxiliary))
         ]
+
+    @property
+    def defaults(self) -> dict[str, Any]:  # type: ignore[override]  # derived, so read-only
+        """The real optimizer's, with the target's default as ``lr``; some schedulers scale by it.
+
+        What an entry of the user's own was added with, no optimizer remembers: there it is the
+        initial value of the first group.
+        """
+        defaults = getattr(self.optimizer, "defaults", {})
+        target = self._target
+        known = target.is_in(defaults)
+        lr = target.read(defaults) if known else target.initial_or_present(self._first_group())
+        return {**defaults, "lr": lr}
+
+    def _first_group(self) -> ParamGroup:
+        return groups_of(self.optimizer)[0]
 
     # -- what torch asks about the order of steps ------------------------------------------
 

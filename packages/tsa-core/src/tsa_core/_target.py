@@ -26,7 +26,7 @@ class OptimizerLike(Protocol):
         """One mapping a group, from the names of hyperparameters to their values."""
 
 
-_ELEMENT = re.compile(r"(?P<key>.+)\[(?P<index>\d+)\]")
+_ELEMENT = re.compile(r"(?P<key>.+)\[(?P<index>0|[1-9][0-9]*)\]")
 
 # Where torch-schedule-anything 1.x kept initial values; its checkpoints still carry them.
 LEGACY = "schedule_namespaces"
