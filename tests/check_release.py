@@ -1,7 +1,7 @@
-"""Check what would be released: `python tests/check_release.py dist`. Run by `nox -s release_check`.
+"""Check what would be released: `python tests/check_release.py dist`.
 
-One version and exact pins, an entry in the changelog, a tag that says the same, and nothing public
-taken away or changed since the last release.
+Run by `nox -s release_check`. One version and exact pins, an entry in the changelog, a tag that
+says the same, and nothing public taken away or changed since the last release.
 """
 
 from __future__ import annotations
@@ -53,8 +53,9 @@ def metadata(dist: Path, name: str):
 
 
 def check_changelog(text: str, version: str) -> None:
-    entry = re.search(rf"^## {re.escape(version)}\n(.*?)(^## |\Z)", text, re.DOTALL | re.MULTILINE)
-    assert entry and entry[1].strip(), f"CHANGELOG.md: there is nothing under '## {version}'"
+    entries = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE))
+    entry = entries.get(version, "").strip()
+    assert entry, f"CHANGELOG.md: there is nothing under '## {version}'"
 
 
 def check_tag(tags: list[str], version: str) -> None:
