@@ -37,13 +37,19 @@ def torchrun(file: Path) -> str:
 
 def load(checkpoint: Path) -> Any:
     if checkpoint.is_dir():
-        dcp_to_torch_save(checkpoint, checkpoint.with_suffix(".whole"))
-        checkpoint = checkpoint.with_suffix(".whole")
+        in_one_file = checkpoint.parent / "in_one_file.pt"
+        dcp_to_torch_save(checkpoint, in_one_file)
+        checkpoint = in_one_file
     return torch.load(checkpoint, weights_only=True)
 
 
-def assert_equal(actual: Any, expected: Any) -> None:
-    torch.testing.assert_close(actual, expected, rtol=0.0, atol=0.0)
+def tensors(state: Any) -> list[torch.Tensor]:
+    """Every tensor in a nested state."""
+    if isinstance(state, torch.Tensor):
+        return [state]
+    if isinstance(state, dict):
+        return [tensor for part in state.values() for tensor in tensors(part)]
+    return []
 
 
 @pytest.mark.parametrize("name", ["train_ddp.py", "train_fsdp2.py", "train_zero.py"])
@@ -64,8 +70,10 @@ def test_started_again_it_comes_to_the_same_checkpoint(tmp_path: Path, name: str
     assert again.keys() == {"model", "optimizer", "schedule"}
     assert again["schedule"] == whole["schedule"]
     assert again["schedule"]["lr"]["last_epoch"] == 20
-    assert_equal(again["model"], whole["model"])
-    assert_equal(again["optimizer"]["state"], whole["optimizer"]["state"])
+    for part, least in (("model", 2), ("optimizer", 6)):  # Adam has a count and two moments
+        assert len(tensors(again[part])) >= least
+        for tensor, wanted in zip(tensors(again[part]), tensors(whole[part]), strict=True):
+            assert torch.equal(tensor, wanted)
 
 
 def test_accelerate_in_two_processes(tmp_path: Path) -> None:

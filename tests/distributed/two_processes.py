@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import tempfile
 import time
@@ -30,6 +31,7 @@ def launch(worker: Callable[..., Any], *args: Any, world: int = 2) -> list[Any]:
 
 
 def _enter(rank: int, world: int, folder: Path, worker: Callable[..., Any], args: Any) -> None:
+    faulthandler.enable()  # who is ended by a signal says where it was
     warnings.simplefilter("error")
     # What a launcher sets, for Accelerate. The processes meet in a file, which needs no free port.
     os.environ.update(

@@ -7,7 +7,7 @@ THIRD_PARTY = (
     r"ignore:`torch.jit.\w+` is deprecated:DeprecationWarning",
     # Lightning asks torch's pytrees in a way that torch has deprecated since.
     r"ignore:`isinstance\(treespec, LeafSpec\)` is deprecated",
-    # Lightning's advice on a tiny data set, and on a checkpoint folder that is in use.
+    # Lightning's advice on a machine with idle cores, and on a checkpoint folder that is in use.
     "ignore:The '.*_dataloader' does not have many workers",
     "ignore:Checkpoint directory .* exists and is not empty",
     "ignore:The dirpath has changed",
