@@ -128,6 +128,7 @@ def docs(session: nox.Session) -> None:
         "pytest", "-p", "blocks", elsewhere, "README.md", "docs", env={"PYTHONPATH": "docs"}
     )
     session.run("python", "docs/figures.py")
+    session.run("python", "docs/performance_figure.py")
     site = "docs/_build/html"
     session.run("sphinx-build", "-nW", "--keep-going", "-E", "-b", "html", "docs", site)
     session.run("python", "docs/check_names.py", site)
@@ -168,7 +169,9 @@ def bench(session: nox.Session) -> None:
             session.run(python, "-m", "pip", "install", "--quiet", *needed, external=True)
             result = str(results / f"peer_{peer}.json")
             session.run(python, "benchmarks/peers.py", peer, result, external=True)
-    session.run("python", "benchmarks/table.py", str(results))
+    # Without a folder of one's own, the documentation takes the figures over.
+    pages = [] if session.posargs else ["docs/performance.md"]
+    session.run("python", "benchmarks/table.py", str(results), *pages)
 
 
 @nox.session(requires=["build"], reuse_venv=False)

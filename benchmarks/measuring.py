@@ -57,9 +57,9 @@ def _steps_a_round(*steps: Callable[[], Any]) -> int:
     return max(1, round(ROUND_SECONDS * len(steps) / (time.perf_counter() - start)))
 
 
-def adamw(groups: int) -> torch.optim.Optimizer:
-    """AdamW with so many param groups of one parameter each, each with values of its own."""
-    optimizer = torch.optim.AdamW([Parameter(torch.ones(1))], lr=0.1, weight_decay=0.1)
+def adamw(groups: int, cls: type[torch.optim.Optimizer] = torch.optim.AdamW) -> Any:
+    """AdamW, or another, with so many groups of one parameter each, with values of their own."""
+    optimizer = cls([Parameter(torch.ones(1))], lr=0.1, weight_decay=0.1)
     first = optimizer.param_groups[0]
     for i in range(1, groups):  # adding 10 000 one by one takes torch quadratic time
         own = {"params": [Parameter(torch.ones(1))], "lr": 0.1 + i / 1e6}

@@ -1,11 +1,18 @@
-"""Print what step_cost.py and peers.py found: python table.py FOLDER."""
+"""Print what step_cost.py and peers.py found: python table.py FOLDER [PAGE.md].
+
+What stands in PAGE.md between ``<!-- name -->`` and ``<!-- end -->`` is written anew from it.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+GROUPS = (1, 10, 100, 1000, 10_000)
 
 
 def verdict(of: dict[str, Any]) -> str:
@@ -14,9 +21,8 @@ def verdict(of: dict[str, Any]) -> str:
     return f"at most {of['bound']:<4}  {'holds' if of['holds'] else 'MISSED'}"
 
 
-def main(folder: Path) -> None:
-    ours = json.loads((folder / "torch_schedule_anything.json").read_text())
-    print(", ".join(f"{what} {value}" for what, value in ours["machine"].items()))
+def show(ours: dict[str, Any], peers: list[dict[str, Any]]) -> None:
+    print(machine(ours))
     print(f"\n{'step of':<32}{'against':<24}{'groups':>7}{'µs':>11}{'µs':>11}{'ratio':>8}")
     for row in ours["steps"]:
         print(
@@ -24,22 +30,143 @@ def main(folder: Path) -> None:
             f"{row['us']:>11.2f}{row['against_us']:>11.2f}{row['ratio']:>8.3f}  {verdict(row)}"
         )
     print(f"\nimport after torch: {ours['import']['ms']} ms  {verdict(ours['import'])}")
-    for what, kept in ours["memory"]["bytes"].items():
-        bound = verdict(ours["memory"]) if what == "a built-in" else ""
-        print(f"kept by {what}: {kept} bytes a group  {bound}")
+    for row in ours["memory"]:
+        print(f"kept by {row['what']}: {row['bytes']} bytes a group  {verdict(row)}")
     for what, us in ours["parts_us"].items():
         print(f"{what}: {us * 1000:.0f} ns")
     print("\nother libraries against LambdaLR on lr, each in its own environment")
-    for path in sorted(folder.glob("peer_*.json")):
-        result = json.loads(path.read_text())
-        peer = f"{result['peer']['distribution']} {result['peer']['version']}"
+    for result in peers:
         for row in result["steps"]:
             apart = "" if row["groups_apart"] else "  one value for all groups"
             print(
-                f"{peer:<32}{row['what']:<32}{row['groups']:>7}{row['us']:>11.2f}"
+                f"{library(result):<32}{row['what']:<32}{row['groups']:>7}{row['us']:>11.2f}"
                 f"{row['against_us']:>11.2f}{row['ratio']:>8.3f}{apart}"
             )
 
 
+# -- for the documentation ---------------------------------------------------------------------
+
+
+def machine(result: dict[str, Any]) -> str:
+    of = result["machine"]
+    return (
+        f"{of['cpu']}, {of['cores']} cores, {of['system']}, "
+        f"Python {of['python']}, torch {of['torch']}"
+    )
+
+
+def library(result: dict[str, Any]) -> str:
+    return f"{result['peer']['distribution']} {result['peer']['version']}"
+
+
+def table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
+    lines = [list(map(str, cells)) for cells in (head, *rows)]
+    lines.insert(1, ["---"] * len(lines[0]))
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def by_groups(rows: list[dict[str, Any]]) -> dict[tuple[str, str], dict[int, dict[str, Any]]]:
+    found: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
+    for row in rows:
+        found.setdefault((row["what"], row.get("against", "")), {})[row["groups"]] = row
+    return {pair: of for pair, of in found.items() if set(of) == set(GROUPS)}
+
+
+def ratio(row: dict[str, Any]) -> str:
+    text = f"{row['ratio']:.2f}"
+    if row.get("bound") is None:
+        return text
+    return f"{text} ≤ {row['bound']}" if row["holds"] else f"**{text}** > {row['bound']}"
+
+
+def sections(ours: dict[str, Any], peers: list[dict[str, Any]]) -> dict[str, str]:
+    steps = by_groups(ours["steps"])
+    parts = ours["parts_us"]
+    rows = (*ours["steps"], *ours["memory"], ours["import"])
+    bounded = [row for row in rows if row["bound"] is not None]
+    missed = [row for row in bounded if not row["holds"]]
+    us = {what: of for (what, against), of in steps.items() if against == "LambdaLR on lr"}
+    us["torch's LambdaLR on lr"] = {
+        groups: {"us": row["against_us"]} for groups, row in us["a built-in"].items()
+    }
+    us["the bare loop"] = {
+        groups: {"us": row["against_us"]}
+        for groups, row in steps["a built-in", "the bare loop"].items()
+    }
+    several = [row for row in ours["steps"] if row["what"].endswith(" in step")]
+    kinds = [row for row in ours["steps"] if row["against"] == "a built-in"]
+    head = [f"{groups:,}".replace(",", " ") for groups in GROUPS]
+    return {
+        "machine": f"{machine(ours)}.",
+        "bounds": table(
+            ["a step of", "against", *head],
+            ([*pair, *(ratio(of[groups]) for groups in GROUPS)] for pair, of in steps.items()),
+        ),
+        "missed": f"Missed, here and below: {len(missed)} of {len(bounded)}.",
+        "other": table(
+            ["", "found", "at most"],
+            [
+                ["import after torch", f"{ours['import']['ms']} ms", "15 ms"],
+                *(
+                    [f"kept by {row['what']}", f"{row['bytes']} bytes a group", row["bound"] or ""]
+                    for row in ours["memory"]
+                ),
+            ],
+        ),
+        "groups": table(
+            ["µs a step", *head],
+            ([what, *(f"{of[groups]['us']:.1f}" for groups in GROUPS)] for what, of in us.items()),
+        ),
+        "targets": table(
+            ["100 param groups", "µs a step"],
+            [
+                *(
+                    [f"{row['what'].split()[0]} targets, in step", f"{row['us']:.1f}"]
+                    for row in several
+                    if row["against"] == "LambdaLR on lr"
+                ),
+                *([row["what"], f"{row['us']:.1f}"] for row in kinds),
+            ],
+        ),
+        "parts": table(
+            ["", "nanoseconds"], ([what, f"{us * 1000:.0f}"] for what, us in parts.items())
+        ),
+        "peers": table(
+            ["library", "schedule", *head],
+            (
+                [
+                    library(result),
+                    f"`{what}`" + " (one value for all)" * (not of[1000]["groups_apart"]),
+                    *(ratio(of[groups]) for groups in GROUPS),
+                ]
+                for result in peers
+                for (what, _), of in by_groups(result["steps"]).items()
+            ),
+        ),
+    }  # fmt: skip
+
+
+def renew(page: Path, texts: dict[str, str]) -> None:
+    content = page.read_text()
+    for name, text in texts.items():
+        content, found = re.subn(
+            rf"(<!-- {name} -->\n).*?(<!-- end -->)",
+            lambda marks, text=text: f"{marks[1]}\n{text}\n\n{marks[2]}",
+            content,
+            flags=re.DOTALL,
+        )
+        if not found:
+            raise ValueError(f"{page}: there is no <!-- {name} --> to fill")
+    page.write_text(content)
+
+
+def main(folder: Path, *pages: Path) -> None:
+    ours = json.loads((folder / "torch_schedule_anything.json").read_text())
+    peers = [json.loads(path.read_text()) for path in sorted(folder.glob("peer_*.json"))]
+    show(ours, peers)
+    for page in pages:
+        renew(page, sections(ours, peers))
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(*map(Path, sys.argv[1:]))
