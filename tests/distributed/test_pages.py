@@ -17,8 +17,12 @@ DOCS = Path(__file__).parents[2] / "docs"
 SCRIPT = re.compile(r'^```python title="(\w+\.py)"\n(.*?)^```$', re.DOTALL | re.MULTILINE)
 
 
+# torch 2.13 over gloo, with or without us, now and then aborts as Python exits.
+LEAVE = "\n__import__('sys').stdout.flush()\n__import__('os')._exit(0)\n"
+
+
 def script(page: str, name: str) -> str:
-    return dict(SCRIPT.findall((DOCS / page).read_text()))[name]
+    return dict(SCRIPT.findall((DOCS / page).read_text()))[name] + LEAVE
 
 
 def torchrun(file: Path) -> str:

@@ -47,3 +47,4 @@ def _enter(rank: int, world: int, folder: Path, worker: Callable[..., Any], args
     torch.save(worker(*args), folder / f"{rank}.pt")
     dist.barrier()  # who leaves early takes its connections away from the others
     dist.destroy_process_group()
+    os._exit(0)  # torch 2.13 over gloo, with or without us, now and then aborts as Python exits
