@@ -18,7 +18,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
@@ -43,17 +42,16 @@ BAR = "{desc} {percentage:3.0f}% |{bar}| {elapsed}{postfix}"
 def load_data() -> list[Tensor]:
     """1797 real digits, 8 × 8 pixels each: images and labels for training, then for the test."""
     images, labels = load_digits(return_X_y=True)
-    parts = train_test_split(
-        images.astype(np.float32) / 16, labels, test_size=0.2, random_state=SEED, stratify=labels
-    )
+    parts = train_test_split(images / 16, labels, test_size=0.2, random_state=SEED, stratify=labels)
     return [torch.as_tensor(parts[i]) for i in (0, 2, 1, 3)]
 
 
 def build_model() -> nn.Sequential:
+    """In double precision: sums in another order differ in rounding, and training makes it grow."""
     torch.manual_seed(SEED)
     return nn.Sequential(
         nn.Linear(64, 96), nn.ReLU(), nn.Linear(96, 96), nn.ReLU(), nn.Linear(96, 10)
-    )
+    ).double()
 
 
 def build_schedule(optimizer: torch.optim.Optimizer, num_steps: int) -> tsa.SynchronousSchedule:
@@ -180,9 +178,9 @@ def main() -> int:
     print(
         f"the same values at each of {num_steps} steps everywhere: {'yes' if same_values else 'NO'}"
     )
-    print(f"weights of the sharded run and the other: {apart:.1e} apart (expected under 1e-3)")
+    print(f"weights of the sharded run and the other: {apart:.1e} apart (expected under 1e-8)")
     print(f"test accuracy: {reached:.2%} of {len(alone['test'][1])} digits (expected over 90 %)")
-    return 0 if same_values and apart < 1e-3 and reached > 0.9 else 1
+    return 0 if same_values and apart < 1e-8 and reached > 0.9 else 1
 
 
 if __name__ == "__main__":
