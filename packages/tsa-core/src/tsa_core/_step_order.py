@@ -11,22 +11,32 @@ from typing import Any
 import torch
 
 
-def _note_step(optimizer: Any, args: object, kwargs: object) -> None:
-    optimizer._opt_called = True  # the flag that torch's own schedulers read since 2.4
+class _Noted:
+    """The hook. It keeps what it sees: torch 2.9 cannot compile one that sets an attribute of
+    the optimizer.
+    """
+
+    stepped = False
+
+    def __call__(self, optimizer: object, args: object, kwargs: object) -> None:
+        self.stepped = True
 
 
 def watch_steps(optimizer: Any) -> None:
     """Have ``optimizer`` remember that it stepped; once, however often this is called."""
     hooks = getattr(optimizer, "_optimizer_step_post_hooks", None)
-    if hooks is not None and _note_step not in hooks.values():
-        optimizer.register_step_post_hook(_note_step)
+    if hooks is not None and not any(isinstance(hook, _Noted) for hook in hooks.values()):
+        optimizer.register_step_post_hook(_Noted())
 
 
 def has_stepped(optimizer: Any) -> bool:
     """Whether ``optimizer`` stepped since it is watched; ``True`` where that cannot be known."""
-    if getattr(optimizer, "_optimizer_step_post_hooks", None) is None or _hooks_are_stripped():
+    hooks = getattr(optimizer, "_optimizer_step_post_hooks", None)
+    if hooks is None or _hooks_are_stripped():
         return True
-    return bool(getattr(optimizer, "_opt_called", False))
+    if getattr(optimizer, "_opt_called", False):  # what torch's own schedulers note, since 2.4
+        return True
+    return any(isinstance(hook, _Noted) and hook.stepped for hook in hooks.values())
 
 
 def _hooks_are_stripped() -> bool:
