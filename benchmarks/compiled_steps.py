@@ -149,7 +149,7 @@ def table(cells: list[dict[str, Any]], optimizer: str) -> str:
 def write_tables(result: dict[str, Any], page: Path) -> None:
     text = page.read_text()
     for optimizer in OPTIMIZERS:
-        head, heading, rest = text.partition(f"## {optimizer}\n\n")
+        head, heading, rest = text.partition(f"### {optimizer}\n\n")
         rest = re.sub(r"\A(\|.*\n)*", "", rest)
         text = head + heading + table(result["cells"], optimizer) + rest
     where = ", ".join(f"{what} {value}" for what, value in result["machine"].items())
