@@ -157,15 +157,14 @@ def main() -> int:
 
     num_steps = len(alone["values"]["lr"])
     names = list(alone["values"])
-    print(
-        f"\n{'':>6}{'one process':>39}" + "".join(f"{f'process {r}':>39}" for r in range(PROCESSES))
-    )
-    print(f"{'step':>6}" + f"{'lr':>11}{'weight decay':>15}{'clip':>13}" * (1 + PROCESSES))
+    runs = {"one process": alone, "process 0": ranks[0], "process 1": ranks[1]}
+    print("\n" + " " * 6 + "".join(f"{title:>28}" for title in runs))
+    print(f"{'step':>6}" + f"{'lr':>10}{'decay':>9}{'clip':>9}" * len(runs))
     for t in (*(num_steps * i // 6 for i in range(6)), num_steps - 1):
         print(f"{t:>6}", end="")
-        for run in (alone, *ranks):
+        for run in runs.values():
             lr, weight_decay, clip = (run["values"][name][t] for name in names)
-            print(f"{lr:>11.6f}{weight_decay:>15.6f}{clip:>13.6f}", end="")
+            print(f"{lr:>10.6f}{weight_decay:>9.5f}{clip:>9.5f}", end="")
         print()
     same_values = all(run["values"] == alone["values"] for run in ranks)
     # Only process 0 is handed the whole weights.
