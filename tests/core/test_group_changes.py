@@ -159,6 +159,19 @@ def test_a_group_that_joins_under_a_torch_scheduler(put: Any) -> None:
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.08, 0.08]
 
 
+def test_a_group_that_joins_under_a_curve_on_a_proxy() -> None:
+    """Put on a proxy by a factory, a curve schedule takes it as it does on the optimizer."""
+    optimizer = adamw()
+    schedule = tsa_core.arbitrary_schedule_factory(
+        optimizer,
+        lambda proxy: tsa_core.CurveSchedule(proxy, halving),
+        schedule_target="weight_decay",
+    )
+    optimizer.add_param_group({"params": [Parameter(torch.ones(1))], "weight_decay": 0.4})
+    advance(optimizer, schedule, 1)
+    assert schedule.get_last_lr() == [0.04, 0.2]
+
+
 @pytest.mark.skipif(
     not hasattr(ReduceLROnPlateau(adamw()), "default_min_lr"), reason="torch's own cannot here"
 )

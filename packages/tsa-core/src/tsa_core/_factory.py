@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from torch import Tensor
 
+from ._curve_schedule import CurveSchedule
 from ._extension import extend_optimizer
 from ._proxy import ProxyOptimizer, refuse_proxy
 from ._target import OptimizerLike, ParamGroup, Target, groups_of
@@ -77,8 +78,10 @@ def arbitrary_schedule_factory(
         initial_values = [target.initial_or_present(group) for group in groups]
         schedule = schedule_factory(proxy)
         _check_schedule(schedule, proxy)
-        # ReduceLROnPlateau, where torch has taught it to take new groups.
-        proxy.accepts_new_groups = hasattr(schedule, "default_min_lr")
+        # Ours take new groups, and so does ReduceLROnPlateau where torch has taught it to.
+        proxy.accepts_new_groups = isinstance(schedule, CurveSchedule) or hasattr(
+            schedule, "default_min_lr"
+        )
         for group, initial in zip(groups, initial_values):
             if not target.has_initial(group):
                 group[target.initial_key] = initial

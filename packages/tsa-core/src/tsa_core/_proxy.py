@@ -91,7 +91,7 @@ class ProxyOptimizer(Optimizer):
             self._renew_views(groups_of(self.optimizer))
         return self._views
 
-    def check_groups(self) -> None:
+    def _check_groups(self) -> None:
         """Raise what looking at ``param_groups`` would: a group joined, or one lost the target.
 
         A torch scheduler counts its step before it looks.

@@ -119,7 +119,7 @@ class SynchronousSchedule(LRScheduler):
         moves = []
         for member in self.schedules.values():
             if isinstance(member.optimizer, ProxyOptimizer):
-                member.optimizer.check_groups()
+                member.optimizer._check_groups()
             if isinstance(member, CurveSchedule):
                 moves.append((member, member._prepare(given.get("epoch"))))
         # torch's members first: they may raise, and a curve whose λ is known cannot any more.
