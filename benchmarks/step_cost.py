@@ -14,6 +14,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from bare_views import VIEWS
 from measuring import GROUPS, adamw, compare, machine, on_adamw, yardstick
 from torch.optim import lr_scheduler as torch_lr
 
@@ -102,7 +103,7 @@ def steps() -> list[dict[str, Any]]:
         together = on_adamw(100, lambda o, n=number: tsa.SynchronousSchedule(targets(o, n)))
         figures = compare(together.step, yardstick(100))
         rows.append(row(f"{number} in step", lambda_lr, 100, None, **figures))
-    return [*rows, *kinds()]
+    return [*rows, *kinds(), *views()]
 
 
 def kinds() -> list[dict[str, Any]]:
@@ -119,6 +120,16 @@ def kinds() -> list[dict[str, Any]]:
     ):
         figures = compare(on_adamw(100, make).step, on_adamw(100, cosine).step)
         rows.append(row(what, "a built-in", 100, None, **figures))
+    return rows
+
+
+def views() -> list[dict[str, Any]]:
+    """ExponentialLR through proxies that check less."""
+    exponential = TORCH_SCHEDULERS["ExponentialLR"]
+    rows = []
+    for what, make in VIEWS.items():
+        figures = compare(on_adamw(1000, make).step, on_adamw(1000, exponential).step)
+        rows.append(row(what, "ExponentialLR, bare view", 1000, None, **figures))
     return rows
 
 

@@ -48,6 +48,7 @@ def draw_groups(axes: plt.Axes, ours: list[dict[str, Any]]) -> None:
     axes.set_title("a step, in steps of torch's LambdaLR")
     ticks = [0.1, 0.2, 0.5, 1, 2, 5]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.set_xticks([*built_in], [f"{groups:,}".replace(",", " ") for groups in built_in])
     axes.minorticks_off()
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=1)
 
