@@ -12,6 +12,7 @@ import json
 import logging
 import re
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,7 @@ from tqdm import tqdm
 import torch_schedule_anything as tsa
 
 STEPS = 12
-NOTHING, UNREAD = "nothing", "a key of your own"
+NOTHING, UNREAD, NESTEROV = "nothing", "a key of your own", "momentum (nesterov)"
 INITIAL = {
     "lr": 0.5,
     "weight_decay": 0.25,
@@ -37,7 +38,7 @@ INITIAL = {
     UNREAD: 1.0,
 }
 OPTIMIZERS = {
-    "SGD": ("lr", "weight_decay", "momentum", "dampening", UNREAD, NOTHING),
+    "SGD": ("lr", "weight_decay", "momentum", NESTEROV, "dampening", UNREAD, NOTHING),
     "Adam": ("lr", "weight_decay", "betas[0]", "betas[1]", "eps", UNREAD, NOTHING),
     "AdamW": ("lr", "weight_decay", "betas[0]", "betas[1]", "eps", UNREAD, NOTHING),
 }
@@ -64,43 +65,45 @@ class Inductor:
         return run
 
 
-def build(optimizer: str, value: str, kind: str) -> tuple[Any, Parameter]:
+def build(optimizer: str, value: str, kind: str) -> tuple[Any, Parameter, tsa.CurveSchedule]:
+    """The optimizer, its parameter, and the schedule of the value that moves."""
     parameter = Parameter(torch.ones(4))
     if optimizer == "SGD":
         given = {key: INITIAL[key] for key in ("lr", "weight_decay", "momentum", "dampening")}
+        if value == NESTEROV:
+            given.update(dampening=0.0, nesterov=True)
     else:
         given = {key: INITIAL[key] for key in ("lr", "weight_decay", "eps")}
         given["betas"] = (INITIAL["betas[0]"], INITIAL["betas[1]"])
     made = getattr(torch.optim, optimizer)([parameter], foreach=KINDS[kind], **given)
-    if value == UNREAD:
-        tsa.extend_optimizer(made, UNREAD, INITIAL[UNREAD])
+    tsa.extend_optimizer(made, UNREAD, INITIAL[UNREAD])
+    target = {NESTEROV: "momentum", NOTHING: UNREAD}.get(value, value)
     if kind == "tensor" and value != NOTHING:
-        number = torch.tensor(INITIAL[value])
-        tsa.extend_optimizer(made, value, number, overwrite_values=True)
-    return made, parameter
+        number = torch.tensor(INITIAL[target])
+        tsa.extend_optimizer(made, target, number, overwrite_values=True)
+    moves = 0 if value == NOTHING else 1
+    return made, parameter, tsa.CurveSchedule(made, lambda t: 1 - moves * t / 50, target)
 
 
-def train(optimizer: Any, parameter: Parameter, value: str, step: Any, after_step: Any) -> None:
-    schedule = tsa.CurveSchedule(
-        optimizer, lambda t: 1 - t / 50, UNREAD if value == NOTHING else value
-    )
+def train(parameter: Parameter, schedule: tsa.CurveSchedule, step: Callable[[], Any]) -> None:
     for t in range(STEPS):
         parameter.grad = torch.full((4,), 1.0 + t)
         step()
-        if value != NOTHING:
-            schedule.step()
-        after_step()
+        schedule.step()
 
 
 def measure(optimizer: str, value: str, kind: str) -> dict[str, Any]:
     torch._dynamo.reset()
     backend = Inductor()
-    made, parameter = build(optimizer, value, kind)
-    if value == NOTHING:
-        tsa.extend_optimizer(made, UNREAD, INITIAL[UNREAD])
+    made, parameter, schedule = build(optimizer, value, kind)
+    compiled = torch.compile(made.step, backend=backend)
     runs = [0]
-    step = torch.compile(made.step, backend=backend)
-    train(made, parameter, value, step, lambda: runs.append(backend.runs))
+
+    def step() -> None:
+        compiled()
+        runs.append(backend.runs)
+
+    train(parameter, schedule, step)
     return {
         "optimizer": optimizer,
         "value": value,
@@ -113,10 +116,8 @@ def measure(optimizer: str, value: str, kind: str) -> dict[str, Any]:
 
 def same_as_eager(optimizer: str, value: str, parameter: Parameter) -> bool:
     """Whether an eager step under the same schedule of floats ends in the same parameters."""
-    made, expected = build(optimizer, value, "float, for-loop")
-    if value == NOTHING:
-        tsa.extend_optimizer(made, UNREAD, INITIAL[UNREAD])
-    train(made, expected, value, made.step, lambda: None)
+    made, expected, schedule = build(optimizer, value, "float, for-loop")
+    train(expected, schedule, made.step)
     # Compiled, Adam takes its capturable path, which rounds differently in float32.
     return torch.allclose(parameter, expected, rtol=1e-4, atol=1e-5)
 
@@ -141,7 +142,7 @@ def table(cells: list[dict[str, Any]], optimizer: str) -> str:
             for cell in cells
             if (cell["optimizer"], cell["value"]) == (optimizer, value)
         }
-        name = value if value in (NOTHING, UNREAD) else f"`{value}`"
+        name = value if value in (NOTHING, UNREAD) else re.sub(r"^\S+", r"`\g<0>`", value)
         rows.append([name, *(by_kind[kind] for kind in KINDS)])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
