@@ -44,9 +44,8 @@ def arbitrary_schedule_factory(
             no real number.
         KeyError: a group lacks the target and there is no ``default_value``.
         ValueError: the scheduler was built on another optimizer, or would write another entry of
-            the groups (``cycle_momentum``).
-
-        Whatever is raised, by the factory too, leaves the param groups as they were.
+            the groups (``cycle_momentum``). Whatever is raised, by the factory too, leaves the
+            param groups as they were.
 
     Warns:
         UserWarning: as :class:`CurveSchedule` does, where the target can never move.
