@@ -146,6 +146,7 @@ def main() -> int:
 
     runs = {"constant β": build_run(num_steps, False), "β warmed up": build_run(num_steps, True)}
     for name, run in runs.items():
+        torch.manual_seed(SEED)  # the same batches, and the same noise in the codes
         with tqdm(total=num_steps, desc=f"{name:<11}", bar_format=BAR) as bar:
             train(run, train_images, epochs, bar)
 
