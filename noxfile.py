@@ -65,7 +65,7 @@ def tests(session: nox.Session) -> None:
     install_wheels(session, *DISTRIBUTIONS)
     install_group(session, "test")
     session.run("pytest", *SUITE, *session.posargs)
-    session.run("pytest", "--doctest-modules", "--pyargs", *PACKAGES)
+    session.run("pytest", "--doctest-modules", "--pyargs", "tsa_core", "tsa_builtins")
 
 
 @nox.session(requires=["build"], reuse_venv=False)

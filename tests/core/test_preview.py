@@ -415,3 +415,88 @@ def test_it_is_public() -> None:
     """Both names are tsa_core's own."""
     assert {"Preview", "preview"} <= set(tsa_core.__all__)
     assert isinstance(preview(CurveSchedule(adamw(), decay), 1), tsa_core.Preview)
+
+
+# -- where a prediction could go wrong ---------------------------------------------------------
+
+
+def run_of(schedule: Any, optimizer: Any, num_steps: int, *metrics: float) -> list[list[float]]:
+    """What ``lr`` really holds at each step."""
+    rows = []
+    for _ in range(num_steps):
+        rows.append([float(group["lr"]) for group in optimizer.param_groups])
+        optimizer.step()
+        schedule.step(*metrics)
+    return rows
+
+
+def sgd(lr: Any, num_groups: int = 1) -> torch.optim.SGD:
+    groups = [{"params": [Parameter(torch.ones(1))]} for _ in range(num_groups)]
+    return torch.optim.SGD(groups, lr=lr)
+
+
+def test_from_between_two_steps() -> None:
+    """A schedule that was stepped to 2.5 goes on to 3.5."""
+    optimizer = sgd(0.1)
+    schedule = tsa_core.CurveSchedule(optimizer, lambda t: 1 / (1 + t))
+    optimizer.step()
+    schedule.step(2.5)
+    seen = tsa_core.preview(schedule, 3)
+    assert list(seen.steps) == [2.5, 3.5, 4.5]
+    assert seen.values["lr"] == run_of(schedule, optimizer, 3)
+
+
+def test_a_group_that_joined_with_the_default_tensor() -> None:
+    """It will start where the others started, as the next step has it."""
+    optimizer = sgd(torch.tensor(0.1))
+    schedule = tsa_core.CurveSchedule(optimizer, lambda t: 1 / (1 + t))
+    for _ in range(2):
+        optimizer.step()
+        schedule.step()
+    optimizer.add_param_group({"params": [Parameter(torch.ones(1))]})
+    seen = tsa_core.preview(schedule, 3)
+    assert seen.values["lr"] == run_of(schedule, optimizer, 3)
+
+
+def test_a_tensor_that_groups_share_under_a_plain_scheduler() -> None:
+    """Torch reduces it once a group, so twice a step; that is foreseen too."""
+    optimizer = sgd(torch.tensor(0.5), num_groups=2)
+    schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=0)
+    seen = tsa_core.preview(schedule, 3, metrics=torch.tensor(1.0))
+    assert seen.values["lr"] == run_of(schedule, optimizer, 3, 1.0)
+
+
+def test_random_multipliers_in_the_order_of_the_run() -> None:
+    """Two curves and a second member draw from one generator, turn by turn."""
+    optimizer = sgd(0.1, num_groups=2)
+    tsa_core.extend_optimizer(optimizer, "clip", 1.0)
+
+    def drawn(t: float) -> float:
+        return random.random()
+
+    def drawn_too(t: float) -> float:
+        return 2 * random.random()
+
+    sync = tsa_core.SynchronousSchedule(
+        [
+            tsa_core.CurveSchedule(optimizer, [drawn, drawn_too]),
+            tsa_core.CurveSchedule(optimizer, drawn, "clip"),
+        ]
+    )
+    for schedule in (sync, sync.schedules["lr"]):
+        seen = tsa_core.preview(schedule, 4)
+        assert seen.values["lr"] == run_of(schedule, optimizer, 4)
+        sync = tsa_core.SynchronousSchedule(sync.schedules.values())
+
+
+def test_an_optimizer_that_refuses_to_be_copied() -> None:
+    """A preview copies no optimizer, also where one has a __deepcopy__ of its own."""
+
+    class Uncopied(torch.optim.SGD):
+        def __deepcopy__(self, memo: Any) -> Any:
+            raise AssertionError("copied")
+
+    optimizer = Uncopied([Parameter(torch.ones(1))], lr=0.1)
+    schedule = tsa_core.arbitrary_schedule_factory(optimizer, lambda p: ExponentialLR(p, 0.5))
+    seen = tsa_core.preview(schedule, 3)
+    assert seen.values["lr"] == run_of(schedule, optimizer, 3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import random
 import sys
 import warnings
@@ -32,7 +33,7 @@ class Preview:
     ``steps[i]``; ``values[target][i]`` compares with ``get_last_schedule(target)`` there.
     """
 
-    steps: range
+    steps: Sequence[float]
     """The steps t that are foreseen: from where the schedule stands, one by one."""
     values: dict[str, list[list[float]]]
     """By target: at each step, one value a param group."""
@@ -127,36 +128,39 @@ def preview(
         raise ValueError(f"num_steps: expected 1 or more, got {num_steps}")
     sync = SynchronousSchedule([schedule])
     assumed = _assumed(sync, num_steps - 1, metrics)
-    values: dict[str, list[list[float]]] = {}
-    marks: dict[str, tuple[float, ...]] = {}
-    with _random_numbers_kept(), warnings.catch_warnings():
+    with warnings.catch_warnings(), _random_numbers_kept():
         warnings.simplefilter("ignore")  # the run itself will warn, in its own time
-        for name, member in sync.schedules.items():
-            twin = _twin(member, sync.optimizer)
-            if isinstance(twin, CurveSchedule):
-                values[name] = _asked(twin, num_steps)
-            else:
-                takes_metrics = "metrics" in sync._arguments[name]
-                values[name] = _stepped(twin, num_steps, assumed if takes_metrics else None)
-            marks[name] = tuple(getattr(getattr(twin, "curve", None), "boundaries", ()))
-    start = int(sync.last_epoch or 0)
-    return Preview(range(start, start + num_steps), values, marks)
+        twin = _twin(sync)
+        if isinstance(schedule, CurveSchedule):
+            ((name, member),) = twin.schedules.items()
+            values = {name: _asked(member, num_steps)}
+        else:
+            values = _stepped(twin, assumed)
+    start = sync.last_epoch
+    steps = range(start, start + num_steps) if isinstance(start, int) else None
+    curves = {name: getattr(member, "curve", None) for name, member in sync.schedules.items()}
+    return Preview(
+        steps=steps or [start + i for i in range(num_steps)],
+        values=values,
+        marks={name: tuple(getattr(curve, "boundaries", ())) for name, curve in curves.items()},
+    )
 
 
 def _assumed(
     sync: SynchronousSchedule, num_calls: int, metrics: float | Iterable[float] | None
-) -> list[float]:
+) -> list[tuple[float, ...]]:
+    """The arguments of each call of ``step``."""
     demanding = [name for name, arguments in sync._arguments.items() if "metrics" in arguments]
+    if not demanding:
+        return [()] * num_calls
     if metrics is None:
-        if demanding:
-            raise TypeError(
-                f"metrics: the schedule of {demanding[0]!r} takes metrics; pass the ones to "
-                "assume, one number or one a step"
-            )
-        return []
-    if not isinstance(metrics, Iterable):
-        return [real_number(metrics)] * num_calls
-    assumed = list(islice(metrics, num_calls))
+        raise TypeError(
+            f"metrics: the schedule of {demanding[0]!r} takes metrics; pass the ones to "
+            "assume, one number or one a step"
+        )
+    if not isinstance(metrics, Iterable) or getattr(metrics, "ndim", None) == 0:
+        return [(real_number(metrics),)] * num_calls
+    assumed: list[tuple[float, ...]] = [(metric,) for metric in islice(metrics, num_calls)]
     if len(assumed) < num_calls:
         raise ValueError(f"metrics: expected one for each of {num_calls} calls, got {len(assumed)}")
     return assumed
@@ -168,11 +172,8 @@ class _StandIn:
     _opt_called = True  # the order of steps is nothing to a preview
     _step_count = 1
 
-    def __init__(self, groups: Sequence[ParamGroup]) -> None:
-        self.param_groups = [
-            {key: value if key == "params" else _own(value) for key, value in group.items()}
-            for group in groups
-        ]
+    def __init__(self, param_groups: Sequence[ParamGroup]) -> None:
+        self.param_groups = param_groups
 
     def step(self) -> None:
         raise NotImplementedError
@@ -181,59 +182,66 @@ class _StandIn:
     step._with_counter = True  # type: ignore[attr-defined]
 
 
-def _own(value: Any) -> Any:
-    if isinstance(value, (tuple, list)):
-        return type(value)(map(_own, value))
-    return value.clone() if isinstance(value, Tensor) else value
-
-
-def _twin(member: Any, optimizer: Any) -> Any:
-    """A copy of ``member`` on a stand-in for ``optimizer``, sharing the parameters."""
-    memo: dict[int, Any] = {id(optimizer): _StandIn(optimizer.param_groups)}
-    for group in optimizer.param_groups:
-        memo.update((id(parameter), parameter) for parameter in group["params"])
-    return copy.deepcopy(member, memo)
+def _twin(sync: SynchronousSchedule) -> SynchronousSchedule:
+    """A copy of ``sync`` on a stand-in for its optimizer, sharing the parameters."""
+    groups = sync.optimizer.param_groups
+    memo: dict[int, Any] = {id(p): p for group in groups for p in group["params"]}
+    # One copy of all groups: tensors that they share, they share there too.
+    memo[id(sync.optimizer)] = _StandIn(copy.deepcopy([dict(group) for group in groups], memo))
+    return copy.deepcopy(sync, memo)
 
 
 def _asked(schedule: CurveSchedule, num_steps: int) -> list[list[float]]:
-    """Initial value × λ at each step, as the groups will hold it."""
+    """Initial value × λ at each step, as the groups will hold it; many times faster than steps."""
     target, groups = schedule._target, schedule.optimizer.param_groups
-    now = int(schedule.last_epoch)
-    asked = {
-        id(group): multipliers
-        for curve, driven in shares(schedule.curve, groups)
-        for multipliers in [
-            [schedule._multiplier(curve, t) for t in range(now + 1, now + num_steps)]
-        ]
-        for group in driven
-    }
+    present = [real_number(target.read(group)) for group in groups]
+    shared = shares(schedule.curve, groups)
+    schedule._adopt(groups, shared)  # as the next step will
+    driven_by = {id(group): i for i, (_, driven) in enumerate(shared) for group in driven}
+    asked: list[list[float]] = [[] for _ in shared]
+    for t in (schedule.last_epoch + i for i in range(1, num_steps)):
+        for (curve, _), multipliers in zip(shared, asked):
+            multipliers.append(schedule._multiplier(curve, t))
     columns = []
-    for group in groups:
+    for group, value in zip(groups, present):
+        if id(group) not in driven_by:  # left alone
+            columns.append([value] * num_steps)
+            continue
         held, initial = target.read(group), target.initial_or_present(group)
-        present = real_number(held)
-        if id(group) in asked:
-            values = [initial * multiplier for multiplier in asked[id(group)]]
-        else:  # left alone
-            values = [present] * (num_steps - 1)
+        values = [initial * multiplier for multiplier in asked[driven_by[id(group)]]]
         if isinstance(held, Tensor):  # which will hold them rounded to its precision
             values = torch.tensor(values, dtype=torch.float64).to(held.dtype).tolist()
-        columns.append([present, *values])
-    return [list(row) for row in zip(*columns)]
+        columns.append([value, *values])
+    with _collector_paused():
+        return [list(row) for row in zip(*columns)]
 
 
-def _stepped(schedule: Any, num_steps: int, metrics: list[float] | None) -> list[list[float]]:
-    rows = [_held(schedule)]
-    for i in range(num_steps - 1):
-        if metrics is None:
-            schedule.step()
-        else:
-            schedule.step(metrics[i])
-        rows.append(_held(schedule))
-    return rows
+def _stepped(
+    sync: SynchronousSchedule, assumed: list[tuple[float, ...]]
+) -> dict[str, list[list[float]]]:
+    """What the run does, on the stand-in."""
+    values = {name: [_numbers(held)] for name, held in sync.get_last_schedules().items()}
+    for arguments in assumed:
+        sync.step(*arguments)
+        for name, held in sync.get_last_schedules().items():
+            values[name].append(_numbers(held))
+    return values
 
 
-def _held(schedule: Any) -> list[float]:
-    return [real_number(group["lr"]) for group in schedule.optimizer.param_groups]
+def _numbers(values: list[Any]) -> list[float]:
+    return [real_number(value) for value in values]
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """A million small lists would have the garbage collector look through all of them, often."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 @contextmanager

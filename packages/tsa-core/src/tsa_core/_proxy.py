@@ -176,7 +176,9 @@ class ProxyOptimizer(Optimizer):
         )
 
     def __getattr__(self, name: str) -> Any:
-        if name == "optimizer":  # not set yet: copy and pickle ask before they restore
+        # Not set yet where copy and pickle ask before they restore; and what they ask for,
+        # __deepcopy__ and its like, would make them copy the real optimizer in our place.
+        if name == "optimizer" or (name.startswith("__") and name.endswith("__")):
             raise AttributeError(name)
         return getattr(self.optimizer, name)
 
