@@ -16,6 +16,8 @@ from ._target import OptimizerLike, ParamGroup, Target, Value, groups_of, real_n
 from ._warn import warn_user
 
 _Shares: TypeAlias = Sequence[tuple[Curve, Sequence[ParamGroup]]]
+# The groups that are about to move, and the multiplier that they get.
+_Moves: TypeAlias = list[tuple[Sequence[ParamGroup], float]]
 # The optimizer's list of groups as last seen, how many were in it, and which curve drives which.
 _Adopted: TypeAlias = tuple[Sequence[ParamGroup], int, _Shares]
 
@@ -81,13 +83,13 @@ class CurveSchedule(LRScheduler):
         self._target = target
         self.curve = curve
         shared = shares(curve, groups)
-        multipliers = [self._multiplier(each, 0) for each, _ in shared]
+        moves = [(driven, self._multiplier(each, 0)) for each, driven in shared]
         target.warn_of_dead_schedule(optimizer, map(target.initial_or_present, groups))
         self.optimizer = optimizer
         self._adopted: _Adopted = ((), 0, [])
         self._step_count = 0
         watch_steps(optimizer)
-        self._apply(0, groups, shared, multipliers)
+        self._apply(0, groups, shared, moves)
 
     # -- stepping ----------------------------------------------------------------------------
 
@@ -100,10 +102,11 @@ class CurveSchedule(LRScheduler):
         Raises:
             ValueError: λ(t) is NaN or infinite, or ``epoch`` is negative.
             TypeError: λ(t) or ``epoch`` is not a real number.
-            KeyError: a param group has lost the target. In each case nothing has moved.
+            KeyError: a param group has lost the target. In each case nothing has moved; only a
+                key deleted from a group's dict in place is found out while writing.
         """
-        t, groups, shared, multipliers = self._prepare(epoch)  # a starred call would cost more
-        self._apply(t, groups, shared, multipliers)
+        t, groups, shared, moves = self._prepare(epoch)  # a starred call would cost more
+        self._apply(t, groups, shared, moves)
 
     # SequentialLR starts its schedulers with these two, the second since torch 2.9.
     def _initial_step(self) -> None:
@@ -115,7 +118,7 @@ class CurveSchedule(LRScheduler):
 
     def _prepare(
         self, epoch: float | None = None
-    ) -> tuple[float, Sequence[ParamGroup], _Shares, list[float]]:
+    ) -> tuple[float, Sequence[ParamGroup], _Shares, _Moves]:
         """The step to go to and λ there. All that can fail in a step fails here."""
         if self._step_count == 1 and not has_stepped(self.optimizer):
             # Opens with torch's words: people filter this warning by them.
@@ -130,17 +133,17 @@ class CurveSchedule(LRScheduler):
         if groups is not known or len(groups) != num_groups:
             self._target.check(groups)
             shared = shares(self.curve, groups)
-        multipliers = []  # not a comprehension, a call of its own before Python 3.12
-        for curve, _ in shared:
-            multipliers.append(self._multiplier(curve, t))
-        return t, groups, shared, multipliers
+        moves = []  # not a comprehension, a call of its own before Python 3.12
+        for curve, driven in shared:
+            moves.append((driven, self._multiplier(curve, t)))
+        return t, groups, shared, moves
 
     def _apply(
-        self, t: float, groups: Sequence[ParamGroup], shared: _Shares, multipliers: list[float]
+        self, t: float, groups: Sequence[ParamGroup], shared: _Shares, moves: _Moves
     ) -> None:
         if shared is not self._adopted[2]:
             self._adopt(groups, shared)
-        for (_, driven), multiplier in zip(shared, multipliers):
+        for driven, multiplier in moves:
             self._target.scale(driven, multiplier)
         self.last_epoch = t  # type: ignore[assignment]  # torch declares int and takes floats too
         self._step_count += 1
