@@ -165,7 +165,7 @@ sync.load_state_dict(sync.state_dict())
 
 seen = tsa.preview(sync, 100, metrics=0.5)
 assert_type(seen, tsa.Preview)
-assert_type(seen.steps, range)
+assert_type(seen.steps, Sequence[float])
 assert_type(seen.values, dict[str, list[list[float]]])
 assert_type(seen.marks, dict[str, tuple[float, ...]])
 
