@@ -10,6 +10,7 @@ import pytest
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState, GradientState, PartialState
+from torch.optim.lr_scheduler import ExponentialLR
 from torch.utils.data import DataLoader
 from training_plan import (
     STEPS,
@@ -85,3 +86,26 @@ def test_on_plan_and_resumes_to_the_same_weights(
     assert train(resumed, tmp_path, start=7) == {t: values[t] for t in range(7, STEPS)}
     for weight, again in zip(whole[1].parameters(), resumed[1].parameters(), strict=True):
         assert torch.equal(weight, again)
+
+
+def test_schedules_on_the_prepared_optimizer() -> None:
+    """Accelerate's wrapper is scheduled like the optimizer inside, which is the one that moves."""
+    PartialState._reset_state()
+    AcceleratorState._reset_state()
+    model = torch.nn.Linear(4, 1)
+    inside = torch.optim.AdamW(model.parameters(), lr=0.5, weight_decay=0.25)
+    model, wrapper = Accelerator(cpu=True).prepare(model, inside)
+    sync = tsa.SynchronousSchedule(
+        [
+            tsa.constant_with_warmup(wrapper, 1.0, 4),
+            tsa.arbitrary_schedule_factory(
+                wrapper, lambda proxy: ExponentialLR(proxy, 0.5), schedule_target="weight_decay"
+            ),
+        ]
+    )
+    for t in range(1, 4):
+        model(torch.ones(2, 4)).sum().backward()
+        wrapper.step()
+        sync.step()
+        assert sync.get_last_schedules() == {"lr": [0.5 * t / 4], "weight_decay": [0.25 * 0.5**t]}
+        assert inside.param_groups[0]["lr"] == 0.5 * t / 4
