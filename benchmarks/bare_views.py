@@ -14,7 +14,7 @@ TARGET = "weight_decay"
 
 
 class Unlooking(tsa.ProxyOptimizer):
-    """A proxy that does not look whether a group was replaced."""
+    """A proxy that does not look whether its groups are still the optimizer's."""
 
     views: Any
 
@@ -67,6 +67,19 @@ class OnlyFinite(OnlyLr):
             raise KeyError(key)
 
 
+class OrTensor(OnlyFinite):
+    """… or looks first whether the group holds a tensor, which would have to be filled."""
+
+    __slots__ = ()
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        group = self._group
+        if key == "lr" and type(value) is type(group[self._key]) is float and isfinite(value):
+            group[self._key] = value
+        else:
+            raise KeyError(key)
+
+
 def proxied(views: Callable[[tsa.ProxyOptimizer], Any]) -> Callable[[Any], Any]:
     """What puts ExponentialLR on a proxy with such views."""
 
@@ -90,5 +103,5 @@ VIEWS = {
     "looks into the real group, whatever the key": proxied(of(WhateverKey)),
     "… where the key is `lr`": proxied(of(OnlyLr)),
     "… and refuses what is no finite float": proxied(of(OnlyFinite)),
-    "… or fills a tensor, where the group holds one": proxied(lambda proxy: proxy.param_groups),
+    "… or fills a tensor, where the group holds one": proxied(of(OrTensor)),
 }

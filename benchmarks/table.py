@@ -120,7 +120,7 @@ def sections(ours: dict[str, Any], peers: list[dict[str, Any]]) -> dict[str, str
             [
                 *([row["what"], f"{row['ratio']:.2f}"] for row in views[:-1]),
                 [
-                    "… and the proxy looks, at each access, whether a group was replaced",
+                    "… and finds the group by its place, so that it may be replaced",
                     f"{views[-1]['ratio']:.2f}",
                 ],
             ],

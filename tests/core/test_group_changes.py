@@ -111,6 +111,87 @@ def test_groups_replaced_in_their_own_list(put: Any) -> None:
     assert optimizer.param_groups[0]["weight_decay"] == 0.04
 
 
+@pytest.mark.parametrize("target", ["weight_decay", "betas[0]"])
+def test_a_view_stands_for_its_place(target: str) -> None:
+    """One that was taken before its dict was replaced in the list reads and writes the new dict."""
+    optimizer = adamw()
+    view = tsa_core.ProxyOptimizer(optimizer, target).param_groups[0]
+    old = optimizer.param_groups[0]
+    optimizer.param_groups[0] = {**old, "weight_decay": 0.3, "betas": (0.3, 0.999)}
+    assert view["lr"] == 0.3
+    view["lr"] = 0.7
+    assert optimizer.param_groups[0][target.partition("[")[0]] in (0.7, (0.7, 0.999))
+    assert (old["weight_decay"], old["betas"]) == (0.08, (0.9, 0.999))
+
+
+@pytest.mark.parametrize(
+    "curve", [halving, [halving], {"*": halving}], ids=["one", "list", "names"]
+)
+@pytest.mark.parametrize("target", ["weight_decay", "betas[0]"])
+def test_a_new_dict_in_the_list_joins_a_curve(curve: Any, target: str) -> None:
+    """One that replaces another starts from its own value, as a group that joins does."""
+    optimizer = adamw()
+    schedule = tsa_core.CurveSchedule(optimizer, curve, target)
+    advance(optimizer, schedule, 1)
+    old = optimizer.param_groups[0]
+    optimizer.param_groups[0] = {**adamw(0.8).param_groups[0], "params": old["params"]}
+    advance(optimizer, schedule, 1)
+    initial = {"weight_decay": 0.8, "betas[0]": 0.9}[target]
+    assert schedule.base_lrs == [initial]
+    assert schedule.get_last_lr() == [initial / 4]
+    optimizer.param_groups[0] = dict(optimizer.param_groups[0])
+    advance(optimizer, schedule, 1)
+    assert schedule.get_last_lr() == [initial / 8]
+
+
+class Relisting:
+    """An optimizer's wrapper that makes a list at each question, as some wrappers do."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        self.inner = optimizer
+
+    @property
+    def param_groups(self) -> list[dict[str, Any]]:
+        return list(self.inner.param_groups)
+
+
+@ALL
+def test_groups_replaced_behind_a_list_of_the_moment(put: Any) -> None:
+    """The list is another one each time: what counts is whether the dicts are."""
+    optimizer = adamw()
+    wrapper = Relisting(optimizer)
+    schedule = put(wrapper, "weight_decay")
+    advance(optimizer, schedule, 1)
+    old = optimizer.param_groups[0]
+    optimizer.param_groups[0] = dict(old)
+    advance(optimizer, schedule, 1)
+    assert (optimizer.param_groups[0]["weight_decay"], old["weight_decay"]) == (0.02, 0.04)
+
+
+@ALL
+def test_a_key_deleted_on_the_way_is_named(put: Any) -> None:
+    """Whoever deletes the entry from the dict reads which group lacks it, and what to do."""
+    optimizer = adamw()
+    optimizer.add_param_group({"params": [Parameter(torch.ones(1))]})
+    tsa_core.extend_optimizer(optimizer, "clip", 1.0)
+    schedule = put(optimizer, "clip")
+    del optimizer.param_groups[1]["clip"]
+    optimizer.step()
+    with pytest.raises(KeyError, match=r"'clip' is not in param group 1.*extend_optimizer"):
+        schedule.step()
+
+
+def test_an_element_lost_on_the_way_is_named() -> None:
+    """A tuple that became shorter: the target, the group and the tuple."""
+    optimizer = adamw()
+    view = tsa_core.ProxyOptimizer(optimizer, "betas[1]").param_groups[0]
+    optimizer.param_groups[0]["betas"] = (0.9,)
+    with pytest.raises(
+        KeyError, match=r"'betas\[1\]' is not in param group 0: 'betas' is \(0.9,\)"
+    ):
+        view["lr"]
+
+
 def test_a_group_that_joins_starts_from_its_own_value() -> None:
     """Its own value is its initial value, and λ applies from the next step on."""
     optimizer = adamw()

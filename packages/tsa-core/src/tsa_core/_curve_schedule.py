@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Mapping, Sequence
 from math import isfinite
@@ -102,8 +103,8 @@ class CurveSchedule(LRScheduler):
         Raises:
             ValueError: λ(t) is NaN or infinite, or ``epoch`` is negative.
             TypeError: λ(t) or ``epoch`` is not a real number.
-            KeyError: a param group has lost the target. In each case nothing has moved; only a
-                key deleted from a group's dict in place is found out while writing.
+            KeyError: a param group has lost the target. In each case nothing has moved; only
+                what was taken from a group's dict in place is found out while writing.
         """
         t, groups, shared, moves = self._prepare(epoch)  # a starred call would cost more
         self._apply(t, groups, shared, moves)
@@ -130,7 +131,9 @@ class CurveSchedule(LRScheduler):
         t = self.last_epoch + 1 if epoch is None else _checked_epoch(epoch)
         groups = self.optimizer.param_groups
         known, num_groups, shared = self._adopted
-        if groups is not known or len(groups) != num_groups:
+        if len(groups) != num_groups or not (
+            groups is known or all(map(operator.is_, groups, known))
+        ):
             self._target.check(groups)
             shared = shares(self.curve, groups)
         moves = []  # not a comprehension, a call of its own before Python 3.12
@@ -144,7 +147,14 @@ class CurveSchedule(LRScheduler):
         if shared is not self._adopted[2]:
             self._adopt(groups, shared)
         for driven, multiplier in moves:
-            self._target.scale(driven, multiplier)
+            try:
+                self._target.scale(driven, multiplier)
+            except LookupError:
+                # A dict that was replaced in the list and has no initial value yet, or one that
+                # has lost the target: for that, the check has the words.
+                self._target.check(groups)
+                self._adopt(groups, shared)
+                self._target.scale(driven, multiplier)
         self.last_epoch = t  # type: ignore[assignment]  # torch declares int and takes floats too
         self._step_count += 1
 
@@ -155,7 +165,9 @@ class CurveSchedule(LRScheduler):
         for _, driven in shared:
             for group in driven:
                 group[target.initial_key] = target.initial_or_present(group)
-        self._adopted = (groups, len(groups), shared)
+        # One curve drives whatever stands in the list; several are each bound to their dicts.
+        known = groups if callable(self.curve) else list(groups)
+        self._adopted = (known, len(groups), shared)
 
     def _multiplier(self, curve: Curve, t: float) -> float:
         multiplier = curve(t)

@@ -85,9 +85,11 @@ class ProxyOptimizer(Optimizer):
     def param_groups(self) -> list[dict[str, Any]]:  # type: ignore[override]  # derived, so read-only
         """One view a group of the real optimizer, in its order."""
         groups = self.optimizer.param_groups
-        # Each dict may have been replaced, by load_state_dict or in its place in the same list:
-        # a view of the old one would move what no step reads any more.
-        if len(groups) != len(self._views) or not all(map(operator.is_, groups, self._groups)):
+        # A dict that is replaced in its list, the view of its place finds there. load_state_dict
+        # brings a new list: a view into the old one would move what no step reads any more.
+        if len(groups) != len(self._views) or not (
+            groups is self._groups or all(map(operator.is_, groups, self._groups))
+        ):
             self._renew_views(groups_of(self.optimizer))
         return self._views
 
@@ -110,12 +112,12 @@ class ProxyOptimizer(Optimizer):
             self._auxiliary += [{} for _ in groups[len(self._auxiliary) :]]
         self._target.check(groups)
         self._target.unshare(groups)
-        self._groups = list(groups)
+        self._groups = groups
         # Mappings, not dicts; torch declares dicts and asks for no more than a mapping.
         view = _GroupView if self._target.index is None else _ElementView
         self._views = [
-            view(self._target, i, group, own)  # type: ignore[misc]
-            for i, (group, own) in enumerate(zip(groups, self._auxiliary))
+            view(self._target, groups, i, own)  # type: ignore[misc]
+            for i, own in enumerate(self._auxiliary)
         ]
 
     @property
@@ -222,33 +224,44 @@ for _name, _member in vars(Optimizer).items():
 class _GroupView(MutableMapping[str, Any]):
     """One param group as a scheduler of the target sees it."""
 
-    __slots__ = ("_group", "_index", "_key", "_own", "_target")
+    __slots__ = ("_groups", "_index", "_key", "_own", "_target")
 
-    def __init__(self, target: Target, index: int, group: ParamGroup, own: dict[str, Any]) -> None:
+    def __init__(
+        self, target: Target, groups: Sequence[ParamGroup], index: int, own: dict[str, Any]
+    ) -> None:
         self._target = target
         self._key = target.key
+        self._groups = groups
         self._index = index
-        self._group = group
         self._own = own
+
+    @property
+    def _group(self) -> ParamGroup:
+        """The real group: whichever is in this place now."""
+        return self._groups[self._index]
 
     # torch's schedulers read ``lr`` three or four times a step and write it once, in each group:
     # these two come before everything else, and without a call.
     def __getitem__(self, key: str) -> Any:
         if key == "lr":
-            return self._group[self._key]
-        target = self._target
+            try:
+                return self._groups[self._index][self._key]
+            except LookupError:
+                self._target.check_present(self._groups)  # says which groups, and what to do
+                raise
+        group, target = self._groups[self._index], self._target
         if key == "initial_lr":
-            if target.has_initial(self._group):
-                return target.initial(self._group)
+            if target.has_initial(group):
+                return target.initial(group)
             raise KeyError(key)
         if key in self._own:
             return self._own[key]
         if key in _AUXILIARY:
             raise KeyError(key)
-        return self._group[key]
+        return group[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        group, target = self._group, self._target
+        group, target = self._groups[self._index], self._target
         if key == "lr":
             if type(value) is type(group[self._key]) is float and isfinite(value):
                 group[self._key] = value
@@ -257,13 +270,11 @@ class _GroupView(MutableMapping[str, Any]):
         elif key == "initial_lr":
             initial = self._checked(value)
             # torch < 2.4 hands over the very tensor that is about to be filled.
-            self._group[target.initial_key] = (
-                initial.clone() if isinstance(initial, Tensor) else initial
-            )
-        elif key in _AUXILIARY or key not in self._group:
+            group[target.initial_key] = initial.clone() if isinstance(initial, Tensor) else initial
+        elif key in _AUXILIARY or key not in group:
             self._own[key] = value
         elif target.name == "lr":
-            self._group[key] = value
+            group[key] = value
         else:
             raise ValueError(
                 f"a schedule of {target.name!r} would write {key!r} of param group {self._index}. "
@@ -311,7 +322,13 @@ class _ElementView(_GroupView):
     __slots__ = ()
 
     def __getitem__(self, key: str) -> Any:
-        return self._target.read(self._group) if key == "lr" else super().__getitem__(key)
+        if key != "lr":
+            return super().__getitem__(key)
+        try:
+            return self._target.read(self._group)
+        except LookupError:
+            self._target.check_present(self._groups)
+            raise
 
 
 def _step_of_caller() -> int | None:
