@@ -1,7 +1,8 @@
-"""Views of a param group that check less and less, to find out what each check costs."""
+"""Views of a param group that check less or work otherwise, to find out what each costs."""
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from math import isfinite
 from typing import Any
@@ -16,10 +17,21 @@ TARGET = "weight_decay"
 class Unlooking(tsa.ProxyOptimizer):
     """A proxy that does not look whether its groups are still the optimizer's."""
 
-    views: Any
+    known: list[Any]
+    views: list[Any]
 
     @property
     def param_groups(self) -> Any:
+        return self.views
+
+
+class Comparing(Unlooking):
+    """A proxy that compares, at each access, the dicts of its views with the optimizer's."""
+
+    @property
+    def param_groups(self) -> Any:
+        if not all(map(operator.is_, self.optimizer.param_groups, self.known)):
+            raise NotImplementedError("views of other dicts")
         return self.views
 
 
@@ -80,28 +92,48 @@ class OrTensor(OnlyFinite):
             raise KeyError(key)
 
 
-def proxied(views: Callable[[tsa.ProxyOptimizer], Any]) -> Callable[[Any], Any]:
-    """What puts ExponentialLR on a proxy with such views."""
+class Dict(dict[str, Any]):
+    """A dict of its own, so that a read is no call of Python. A write goes to both."""
+
+    __slots__ = ("_group", "_key")
+
+    def __init__(self, group: Any) -> None:
+        super().__init__(lr=group[TARGET])
+        self._group, self._key = group, TARGET
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        group = self._group
+        if key == "lr" and type(value) is type(group[self._key]) is float and isfinite(value):
+            group[self._key] = value
+            dict.__setitem__(self, key, value)
+        else:
+            raise KeyError(key)
+
+
+def proxied(view: Callable[[Any], Any], proxy: type[Unlooking] = Unlooking) -> Callable[[Any], Any]:
+    """What puts ExponentialLR on such a proxy with such views."""
 
     def make(optimizer: Any) -> Any:
         schedule = tsa.arbitrary_schedule_factory(
-            optimizer, lambda proxy: ExponentialLR(proxy, 0.9999), schedule_target=TARGET
+            optimizer, lambda p: ExponentialLR(p, 0.9999), schedule_target=TARGET
         )
-        unlooking = Unlooking(optimizer, TARGET)
-        unlooking.views = views(schedule.optimizer)
-        schedule.optimizer = unlooking
+        schedule.optimizer = proxy(optimizer, TARGET)
+        schedule.optimizer.known = list(optimizer.param_groups)
+        schedule.optimizer.views = [view(group) for group in optimizer.param_groups]
         return schedule
 
     return make
 
 
-def of(cls: type[WhateverKey]) -> Callable[[tsa.ProxyOptimizer], Any]:
-    return lambda proxy: [cls(group) for group in proxy.optimizer.param_groups]
-
-
 VIEWS = {
-    "looks into the real group, whatever the key": proxied(of(WhateverKey)),
-    "… where the key is `lr`": proxied(of(OnlyLr)),
-    "… and refuses what is no finite float": proxied(of(OnlyFinite)),
-    "… or fills a tensor, where the group holds one": proxied(of(OrTensor)),
+    "looks into the real group, whatever the key": proxied(WhateverKey),
+    "… where the key is `lr`": proxied(OnlyLr),
+    "… and refuses what is no finite float": proxied(OnlyFinite),
+    "… or fills a tensor, where the group holds one": proxied(OrTensor),
+}
+OTHERWISE = {
+    "knows its dict, while the proxy compares all dicts at each access": proxied(
+        OrTensor, Comparing
+    ),
+    "is a dict with a copy of the value, and nobody looks whether that still holds": proxied(Dict),
 }
