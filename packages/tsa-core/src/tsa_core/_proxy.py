@@ -263,10 +263,14 @@ class _GroupView(MutableMapping[str, Any]):
     def __setitem__(self, key: str, value: Any) -> None:
         group, target = self._groups[self._index], self._target
         if key == "lr":
-            if type(value) is type(group[self._key]) is float and isfinite(value):
-                group[self._key] = value
-            else:
-                target.write(group, self._checked(value))
+            try:
+                if type(value) is type(group[self._key]) is float and isfinite(value):
+                    group[self._key] = value
+                else:
+                    target.write(group, self._checked(value))
+            except LookupError:
+                target.check_present(self._groups)
+                raise
         elif key == "initial_lr":
             initial = self._checked(value)
             # torch < 2.4 hands over the very tensor that is about to be filled.
