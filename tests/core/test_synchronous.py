@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import (
     ChainedScheduler,
     ExponentialLR,
     LRScheduler,
+    OneCycleLR,
     ReduceLROnPlateau,
     SequentialLR,
     StepLR,
@@ -107,6 +108,32 @@ def test_members_that_cannot_be(schedules: Any, error: Any, says: str) -> None:
     """At least one, all of one optimizer, each target once."""
     with pytest.raises(error, match=says):
         tsa_core.SynchronousSchedule(schedules(adamw()))
+
+
+def one_cycle(optimizer: Any, cycle_momentum: bool = True) -> Any:
+    return OneCycleLR(optimizer, 1.0, total_steps=9, cycle_momentum=cycle_momentum)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        one_cycle,
+        lambda o: put(o, "lr", one_cycle),
+        lambda o: ChainedScheduler([ExponentialLR(o, 0.9), one_cycle(o)]),
+    ],
+)
+def test_momentum_is_driven_once(make: Any) -> None:
+    """OneCycleLR drives Adam's first beta, unless told not to; then it has room for a schedule."""
+    optimizer = adamw()
+    with pytest.raises(RuntimeError, match=r"'betas\[0\]' too.*cycle_momentum=False"):
+        tsa_core.SynchronousSchedule([make(optimizer), curve(optimizer, "betas[0]")])
+    optimizer = adamw()
+    tsa_core.SynchronousSchedule([make(optimizer), curve(optimizer, "betas[1]")])
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule(
+        [one_cycle(optimizer, cycle_momentum=False), curve(optimizer, "betas[0]")]
+    )
+    assert sync.schedules["betas[0]"].base_lrs == [0.9, 0.9]
 
 
 # -- stepping ----------------------------------------------------------------------------------

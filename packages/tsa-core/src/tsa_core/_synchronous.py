@@ -29,7 +29,8 @@ class SynchronousSchedule(LRScheduler):
     Raises:
         TypeError: ``schedules`` is not iterable, or one of them is no scheduler.
         ValueError: there is none, or they are not all of one optimizer.
-        RuntimeError: two of them have the same target.
+        RuntimeError: two of them have the same target, or one has the momentum that another, of
+            the learning rate, cycles (``OneCycleLR``, ``CyclicLR``).
 
     Example:
         >>> import torch
@@ -70,6 +71,13 @@ class SynchronousSchedule(LRScheduler):
                     "inside one arbitrary_schedule_factory call"
                 )
             by_name[name] = member
+        for name in by_name.keys() & {"momentum", "betas[0]"}:
+            if "lr" in by_name and _cycles_momentum(by_name["lr"]):
+                raise RuntimeError(
+                    f"schedules: that of 'lr', a {type(by_name['lr']).__name__}, moves {name!r} "
+                    "too, and has set it before the schedule of its own took its initial value: "
+                    "make the optimizer and both again, with cycle_momentum=False"
+                )
         self.optimizer = optimizer
         self.schedules = by_name
         # What each member's step takes, and whether it demands it; looked up once, since asking
@@ -295,6 +303,11 @@ def _name(schedule: Any) -> str:
 def _real_optimizer(schedule: Any) -> Any:
     optimizer = schedule.optimizer
     return optimizer.optimizer if isinstance(optimizer, ProxyOptimizer) else optimizer
+
+
+def _cycles_momentum(schedule: Any) -> bool:
+    parts = getattr(schedule, "_schedulers", ())
+    return bool(getattr(schedule, "cycle_momentum", False)) or any(map(_cycles_momentum, parts))
 
 
 def _position(schedule: Any) -> Any:
