@@ -26,7 +26,7 @@ from tqdm import tqdm
 import torch_schedule_anything as tsa
 
 STEPS = 12
-NOTHING, UNREAD, NESTEROV = "nothing", "a key of your own", "momentum (nesterov)"
+NOTHING, UNREAD, NESTEROV = "nothing", "an entry of your own", "momentum (nesterov)"
 INITIAL = {
     "lr": 0.5,
     "weight_decay": 0.25,

@@ -4,9 +4,9 @@
 
 A digit becomes 65 tokens: which digit it is, then its 64 pixels, row by row, in 17 shades. The GPT
 learns to predict each from those before. The Trainer gets the optimizer and one
-SynchronousSchedule through ``optimizers=``, and nothing else is changed: it steps the schedule,
-logs the learning rate, and saves it in its checkpoints. Besides lr, the schedule drives weight
-decay and a label smoothing that the loss reads from the optimizer's param group.
+SynchronousSchedule through ``optimizers=``: it steps the schedule and logs the learning rate.
+Besides lr, the schedule drives weight decay and a label smoothing, which ``compute_loss`` reads
+from the optimizer's param group.
 """
 
 from __future__ import annotations

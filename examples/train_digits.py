@@ -117,14 +117,10 @@ def build_schedule(optimizer: torch.optim.Optimizer, num_steps: int) -> tsa.Sync
     )
     # Long memory while steps are small: 0.935, down to 0.85 as lr warms up, and back. A modest
     # move, because Adam corrects its bias as if beta1 had always been what it is now.
-    beta1 = tsa.linear_schedule_with_inverse_warmup(
+    beta1 = tsa.CurveSchedule(
         optimizer,
-        warmup_to_value=1.0,
-        anneal_to_value=1.1,
-        num_warmup_steps=num_warmup_steps,
-        num_training_steps=num_steps,
-        warmup_multiplier=1.1,
-        schedule_target="betas[0]",
+        tsa.curves.PiecewiseLinear({0: 1.1, num_warmup_steps: 1.0, num_steps: 1.1}),
+        "betas[0]",
     )
     # One of torch's own schedulers, on an entry that AdamW does not have: ours to read, in train.
     clip = tsa.arbitrary_schedule_factory(

@@ -46,7 +46,7 @@ class CurveSchedule(LRScheduler):
             is not a real number (``bool``, ``None``, ``params``, a whole tuple, …).
         KeyError: a param group lacks the target.
         ValueError: λ or an initial value is NaN or infinite, the number of curves is not the
-            number of param groups, no group has a name in the mapping, or one group is given two
+            number of param groups, a name in the mapping is no group's, or one group is given two
             curves or none there. Nothing has been touched.
 
     Warns:

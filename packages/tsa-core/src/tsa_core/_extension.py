@@ -110,6 +110,7 @@ def get_param_groups_regrouped_by_key(
     Raises:
         KeyError: no param group has the entry.
         TypeError: the entry is not a real number (``bool``, ``None``, a whole tuple, …).
+        ValueError: it is NaN or infinite, or its name is malformed.
 
     Example:
         >>> import torch

@@ -98,8 +98,8 @@ def preview(
     random numbers of Python, NumPy and torch are afterwards as they were.
 
     Args:
-        schedule: a built-in, a scheduler made by ``arbitrary_schedule_factory``, a plain torch
-            scheduler, or a ``SynchronousSchedule``.
+        schedule: a built-in or other ``CurveSchedule``, a scheduler made by
+            ``arbitrary_schedule_factory``, a plain torch scheduler, or a ``SynchronousSchedule``.
         num_steps: how many steps to foresee, ≥ 1: the present one, and those that
             ``num_steps - 1`` calls of ``step()`` will lead to.
         metrics: what to assume for members that take metrics (``ReduceLROnPlateau``): one number

@@ -43,7 +43,8 @@ class ProxyOptimizer(Optimizer):
     Raises:
         TypeError: ``optimizer`` has no param groups, or the target holds no real number.
         KeyError: a group lacks the target.
-        ValueError: the target holds NaN or an infinity, or its name is malformed.
+        ValueError: the target holds NaN or an infinity, its name is malformed, or ``optimizer`` is
+            a proxy already.
 
     Example:
         >>> import torch
