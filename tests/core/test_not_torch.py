@@ -99,7 +99,7 @@ def test_a_group_that_joins_a_rebuilding_list(put: Any) -> None:
         schedule.step()
         assert schedule.get_last_lr() == [1.0, 2.0, 4.0]
     else:
-        with pytest.raises(RuntimeError, match="cannot take a group that joins later"):
+        with pytest.raises(RuntimeError, match="cannot take a group that joins or leaves later"):
             schedule.step()
 
 

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 import torch
 from torch.nn import Parameter
-from torch.optim.lr_scheduler import MultiStepLR, ReduceLROnPlateau, SequentialLR, StepLR
+from torch.optim.lr_scheduler import (
+    CosineAnnealingWarmRestarts,
+    CyclicLR,
+    MultiStepLR,
+    ReduceLROnPlateau,
+    SequentialLR,
+    StepLR,
+)
 from torch_schedulers import SCHEDULERS, TORCH, factor
 
 import tsa_core
@@ -205,9 +212,12 @@ def with_(**entries: Any) -> Any:
     [
         ("lr", without("last_epoch"), ValueError, r"'lr': missing \['last_epoch'\]"),
         ("lr", with_(gamma=1.0), ValueError, r"'lr': .*unknown \['gamma'\]"),
-        ("lr", with_(last_epoch="3"), TypeError, "'lr': '3'"),
-        ("lr", with_(last_epoch=None), TypeError, "'lr': None"),
-        ("lr", with_(last_epoch=float("nan")), ValueError, "'lr': nan"),
+        ("lr", with_(last_epoch="3"), TypeError, "'lr': last_epoch: '3'"),
+        ("lr", with_(last_epoch=None), TypeError, "'lr': last_epoch: None"),
+        ("lr", with_(last_epoch=float("nan")), ValueError, "'lr': last_epoch: nan"),
+        ("lr", with_(last_epoch=-7), ValueError, "'lr': last_epoch: .* 0 or later, got -7"),
+        ("lr", lambda s: {**s, 3: 1, None: 2}, ValueError, r"'lr': .*unknown \[3, None\]"),
+        ("weight_decay", lambda s: {**s, 3: 1}, ValueError, r"unknown \[3\]"),
         ("lr", with_(base_lrs=[0.1]), ValueError, r"'lr': 'base_lrs' is \[0.1\]; there are 2"),
         ("lr", with_(_last_lr=[0.1] * 3), ValueError, "'lr': '_last_lr' is"),
         ("lr", with_(_last_lr=[0.1, "x"]), TypeError, "'lr': 'x'"),
@@ -348,6 +358,60 @@ def test_another_plan_of_a_torch_scheduler() -> None:
     new.optimizer.step()
     new.step()
     assert new.get_last_schedule("weight_decay") == [0.025, 0.0075]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (
+            lambda o: CosineAnnealingWarmRestarts(o, 10),
+            lambda o: CosineAnnealingWarmRestarts(o, 3, T_mult=2),
+        ),
+        (
+            lambda o: CyclicLR(o, 0.01, 0.5, 4, cycle_momentum=False),
+            lambda o: CyclicLR(o, 0.05, 0.5, 4, cycle_momentum=False),
+        ),
+    ],
+)
+def test_another_plan_of_a_cycle(old: Any, new: Any) -> None:
+    """It goes on as if it had been the plan all along, as torch's own run of it has it."""
+    put = tsa_core.arbitrary_schedule_factory
+    saved, resumed, plain = new_optimizer(), new_optimizer(), new_optimizer()
+    schedule = tsa_core.SynchronousSchedule([put(saved, old, schedule_target="weight_decay")])
+    for group, other in zip(plain.param_groups, saved.param_groups):
+        group["lr"] = other["initial_weight_decay"]
+    reference = new(plain)
+    for _ in range(7):
+        saved.step(), plain.step(), schedule.step(), reference.step()
+    going_on = tsa_core.SynchronousSchedule([put(resumed, new, schedule_target="weight_decay")])
+    with pytest.warns(UserWarning, match="'weight_decay' .* was saved under .* and goes on under"):
+        going_on.load_state_dict(schedule.state_dict())
+    assert going_on.get_last_schedule("weight_decay") == schedule.get_last_schedule("weight_decay")
+    for _ in range(20):
+        resumed.step(), plain.step(), going_on.step(), reference.step()
+        assert going_on.get_last_schedule("weight_decay") == reference.get_last_lr()
+
+
+def test_a_load_that_fails_leaves_the_optimizers_own_values() -> None:
+    """Also those that the schedule did not put there: a learning rate set by hand."""
+    optimizer = new_optimizer()
+    schedule = tsa_core.SynchronousSchedule([StepLR(optimizer, 2)])
+    state = copy.deepcopy(schedule.state_dict())
+    state["lr"]["gamma"] = 0.5
+    optimizer.param_groups[0]["lr"] = 7.0
+    with pytest.raises(UserWarning, match="gamma"):  # as an error, which it is in these tests
+        schedule.load_state_dict(state)
+    assert [group["lr"] for group in optimizer.param_groups] == [7.0, 0.25]
+
+
+def test_a_float_stays_one_where_the_state_holds_a_tensor() -> None:
+    """A foreach step refuses a tensor that came in the place of its float."""
+    tensors = torch.optim.AdamW([Parameter(torch.ones(1))], lr=torch.tensor(0.5))
+    saved = tsa_core.SynchronousSchedule([StepLR(tensors, 2)]).state_dict()
+    optimizer = torch.optim.AdamW([Parameter(torch.ones(1))], lr=0.1)
+    tsa_core.SynchronousSchedule([StepLR(optimizer, 2)]).load_state_dict(saved)
+    assert type(optimizer.param_groups[0]["lr"]) is float
+    assert optimizer.param_groups[0]["lr"] == 0.5
 
 
 def test_the_same_plan_does_not_warn_in_another_process() -> None:

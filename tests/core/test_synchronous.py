@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import Parameter
@@ -136,6 +137,26 @@ def test_momentum_is_driven_once(make: Any) -> None:
     assert sync.schedules["betas[0]"].base_lrs == [0.9, 0.9]
 
 
+class Passing(ReduceLROnPlateau):
+    """Somebody's subclass, which says nothing of what it takes."""
+
+    def step(self, *args: Any, **kwargs: Any) -> None:
+        super().step(*args, **kwargs)
+
+
+def test_a_member_that_passes_its_arguments_on() -> None:
+    """It takes what the class takes that it passes them to."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule(
+        [put(optimizer, "clip", lambda proxy: Passing(proxy, factor=0.5, patience=0))]
+    )
+    with pytest.raises(TypeError, match=r"'clip'.*takes metrics"):
+        sync.step()
+    sync.step(1.0)
+    sync.step(metrics=2.0)
+    assert sync.get_last_schedule("clip") == [2.0, 2.0]
+
+
 # -- stepping ----------------------------------------------------------------------------------
 
 
@@ -167,6 +188,20 @@ def test_step_to_an_epoch() -> None:
     assert sync.get_last_schedule("clip") == [2.0, 2.0]
     sync.step()
     assert sync.get_last_schedule("clip") == [1.0, 1.0]
+
+
+@pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step:UserWarning")  # asked
+@pytest.mark.parametrize("epoch", [np.int64(3), torch.tensor(3)])
+def test_an_epoch_is_a_number_of_pythons(epoch: Any) -> None:
+    """Torch's members would keep what they are given, which no checkpoint could hold."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule(
+        [put(optimizer, "clip", lambda proxy: StepLR(proxy, 2, 0.5)), curve(optimizer)]
+    )
+    optimizer.step()
+    sync.step(epoch)
+    assert [type(m.last_epoch) for m in sync.schedules.values()] == [int, int]
+    assert sync.get_last_schedule("clip") == [2.0, 2.0]
 
 
 @pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step:UserWarning")  # asked

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import enum
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -333,3 +334,108 @@ def test_a_proxy_of_a_proxy_is_refused() -> None:
     proxy = tsa_core.ProxyOptimizer(optimizer(), "weight_decay")
     with pytest.raises(ValueError, match="proxy already"):
         tsa_core.arbitrary_schedule_factory(proxy, lambda p: ExponentialLR(p, 0.5))
+
+
+# -- names and values that are almost what they seem ------------------------------------------
+
+
+class Name(str, enum.Enum):
+    DECAY = "weight_decay"
+    CLIP = "clip"
+
+
+@pytest.mark.parametrize("name", [Name.DECAY, np.str_("weight_decay")])
+def test_a_string_of_another_class_is_the_same_name(name: Any) -> None:
+    """An Enum's formats as ``Name.DECAY``; what is recorded and saved is the plain string."""
+    opt = optimizer()
+    schedule = tsa_core.CurveSchedule(opt, halve, name)
+    assert "initial_weight_decay" in opt.param_groups[0]
+    assert type(schedule.schedule_target) is str
+    assert tsa_core.CurveSchedule(opt, halve, "weight_decay").base_lrs == schedule.base_lrs
+    tsa_core.extend_optimizer(opt, Name.CLIP, 1.0)
+    assert {type(key) for key in opt.param_groups[0]} == {str}
+
+
+@all_calls
+def test_a_parameter_is_no_target(call: Call, untouched: Untouched) -> None:
+    """Neither all of them, nor one."""
+    opt = torch.optim.SGD([torch.tensor(2.0), torch.tensor(3.0)], lr=0.1)
+    with untouched(opt), pytest.raises(TypeError, match="'params' are what is optimized"):
+        call(opt, "params[0]")
+    assert opt.param_groups[0]["params"][0] == 2.0
+
+
+@schedules
+def test_one_tensor_under_two_names(call: Call) -> None:
+    """The neighbour keeps it, and its value."""
+    beta = torch.tensor(0.5)
+    opt = optimizer(betas=(beta, beta), other=beta)
+    schedule = call(opt, "betas[0]")
+    opt.step()
+    schedule.step()
+    group = opt.param_groups[1]
+    assert (float(group["betas"][0]), float(group["betas"][1])) == (0.25, 0.5)
+    assert group["betas"][1] is group["other"] is beta
+
+
+class Betas(NamedTuple):
+    first: float
+    second: float
+
+
+@schedules
+def test_a_named_tuple_stays_one(call: Call) -> None:
+    """Its constructor takes the elements one by one."""
+    opt = optimizer(betas=Betas(0.5, 0.999))
+    schedule = call(opt, "betas[0]")
+    opt.step()
+    schedule.step()
+    assert opt.param_groups[1]["betas"] == Betas(0.25, 0.999)
+    assert type(opt.param_groups[1]["betas"]) is Betas
+
+
+@need_a_number
+def test_a_tensor_that_is_learned_is_refused(call: Call, untouched: Untouched) -> None:
+    """A schedule would write over it."""
+    opt = optimizer(entry=torch.tensor(1.0, requires_grad=True))
+    opt.param_groups[0]["entry"] = 1.0
+    with untouched(opt), pytest.raises(ValueError, match=r"'entry' in param group 1 .*gradient"):
+        call(opt, "entry")
+
+
+@over(curve, factory)
+@pytest.mark.parametrize(("bad", "error"), [(float("nan"), ValueError), (None, TypeError)])
+def test_a_recorded_initial_value_that_is_no_number(
+    call: Call, bad: Any, error: type[Exception], untouched: Untouched
+) -> None:
+    """The error names it, and how to set another."""
+    opt = optimizer()
+    opt.param_groups[0]["initial_lr"] = bad
+    says = rf"the initial value of 'lr', 'initial_lr' .*{bad}.*extend_optimizer\(optimizer, 'lr'"
+    with untouched(opt), pytest.raises(error, match=says):
+        call(opt, "lr")
+
+
+def test_the_librarys_own_entries_are_no_suggestion() -> None:
+    """A target that went away leaves its initial value behind, which nobody meant."""
+    opt = optimizer()
+    tsa_core.CurveSchedule(opt, halve, "weight_decay")
+    del opt.param_groups[0]["weight_decay"]
+    with pytest.raises(KeyError) as raised:
+        tsa_core.CurveSchedule(opt, halve, "weight_decay")
+    assert "initial" not in raised.value.args[0]
+
+
+def test_the_group_that_holds_no_number_is_counted_among_all() -> None:
+    """Also where others lack the entry."""
+    opt = optimizer(flag=True)
+    with pytest.raises(TypeError, match="'flag' in param group 1"):
+        tsa_core.get_param_groups_regrouped_by_key(opt, "flag")
+
+
+@over(curve, extend)
+def test_nothing_but_its_lr_is_put_on_a_proxy(call: Call, untouched: Untouched) -> None:
+    """Anything else would stay in the proxy, where the optimizer never sees it."""
+    opt = optimizer()
+    with untouched(opt), pytest.raises(ValueError, match="is a proxy already"):
+        call(tsa_core.ProxyOptimizer(opt, "lr"), "weight_decay")

@@ -120,8 +120,8 @@ def cosine_annealing_with_inverse_warmup(
     W, A, L, M = _checked_plan(
         warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps
     )
-    R = finite("warmup_multiplier", warmup_multiplier)
-    curve = join([Linear(W * R, W, L), QuarterCosine(W, A, M - L)], [L])
+    start = _inverse_start(W, warmup_multiplier)
+    curve = join([Linear(start, W, L), QuarterCosine(W, A, M - L)], [L])
     return CurveSchedule(optimizer, curve, schedule_target)
 
 
@@ -239,9 +239,9 @@ def polynomial_schedule_with_inverse_warmup(
     W, A, L, M = _checked_plan(
         warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps
     )
-    R = finite("warmup_multiplier", warmup_multiplier)
+    start = _inverse_start(W, warmup_multiplier)
     P = positive("polynomial_exponent", polynomial_exponent)
-    curve = join([Linear(W * R, W, L), Polynomial(W, A, M - L, P)], [L])
+    curve = join([Linear(start, W, L), Polynomial(W, A, M - L, P)], [L])
     return CurveSchedule(optimizer, curve, schedule_target)
 
 
@@ -708,8 +708,8 @@ def constant_with_inverse_warmup(
     """
     W = finite("warmup_to_value", warmup_to_value)
     L = at_least_zero("num_warmup_steps", num_warmup_steps)
-    R = finite("warmup_multiplier", warmup_multiplier)
-    curve = join([Linear(W * R, W, L), Constant(W)], [L])
+    start = _inverse_start(W, warmup_multiplier)
+    curve = join([Linear(start, W, L), Constant(W)], [L])
     return CurveSchedule(optimizer, curve, schedule_target)
 
 
@@ -767,4 +767,14 @@ def _checked_plan(
         raise ValueError(
             f"num_warmup_steps: expected at most num_training_steps = {M!r}, got {L!r}"
         )
+    finite("warmup_to_value - anneal_to_value", W - A)
     return W, A, L, M
+
+
+def _inverse_start(warmup_to_value: float, warmup_multiplier: float) -> float:
+    """Where an inverse warm-up begins: W·R."""
+    R = finite("warmup_multiplier", warmup_multiplier)
+    start = warmup_to_value * R
+    finite("warmup_to_value * warmup_multiplier", start)
+    finite("warmup_to_value * (warmup_multiplier - 1)", start - warmup_to_value)
+    return start

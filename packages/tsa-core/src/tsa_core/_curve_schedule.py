@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 import re
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
 from ._group_curves import Curve, CurvePerGroup, shares
+from ._proxy import refuse_proxy
 from ._step_order import has_stepped, watch_steps
 from ._target import OptimizerLike, ParamGroup, Target, Value, groups_of, real_number
 from ._warn import warn_user
@@ -46,8 +48,9 @@ class CurveSchedule(LRScheduler):
             is not a real number (``bool``, ``None``, ``params``, a whole tuple, …).
         KeyError: a param group lacks the target.
         ValueError: λ or an initial value is NaN or infinite, the number of curves is not the
-            number of param groups, a name in the mapping is no group's, or one group is given two
-            curves or none there. Nothing has been touched.
+            number of param groups, a name in the mapping is no group's, one group is given two
+            curves or none there, or ``optimizer`` is a proxy and the target not its ``"lr"``.
+            Nothing has been touched.
 
     Warns:
         UserWarning: every initial value is 0, which no multiplier moves; or the target is a float
@@ -80,10 +83,12 @@ class CurveSchedule(LRScheduler):
     ) -> None:
         target = Target.parse(schedule_target)
         groups = groups_of(optimizer)
+        if target.name != "lr":
+            refuse_proxy(optimizer)
         target.check(groups)
         self._target = target
-        self.curve = curve
         shared = shares(curve, groups)
+        self.curve = curve if callable(curve) else copy.copy(curve)  # the caller's may change
         moves = [(driven, self._multiplier(each, 0)) for each, driven in shared]
         target.warn_of_dead_schedule(optimizer, map(target.initial_or_present, groups))
         self.optimizer = optimizer
@@ -104,7 +109,8 @@ class CurveSchedule(LRScheduler):
             ValueError: λ(t) is NaN or infinite, or ``epoch`` is negative.
             TypeError: λ(t) or ``epoch`` is not a real number.
             KeyError: a param group has lost the target. In each case nothing has moved; only
-                what was taken from a group's dict in place is found out while writing.
+                what was taken from a group's dict, or is not in one that was put in its place in
+                the list, is found out while writing.
         """
         t, groups, shared, moves = self._prepare(epoch)  # a starred call would cost more
         self._apply(t, groups, shared, moves)
@@ -128,7 +134,7 @@ class CurveSchedule(LRScheduler):
                 f"has not used the first value of this schedule of {self.schedule_target!r} and "
                 "never will: call optimizer.step() first, then step the schedule"
             )
-        t = self.last_epoch + 1 if epoch is None else _checked_epoch(epoch)
+        t = self.last_epoch + 1 if epoch is None else checked_epoch(epoch)
         groups = self.optimizer.param_groups
         known, num_groups, shared = self._adopted
         if len(groups) != num_groups or not (
@@ -199,7 +205,9 @@ class CurveSchedule(LRScheduler):
 
     def get_last_lr(self) -> list[Value]:
         """The target's present value in each param group (a copy, where it is a tensor)."""
-        values = [self._target.read(group) for group in self.optimizer.param_groups]
+        groups = self.optimizer.param_groups
+        self._target.check_present(groups)
+        values = [self._target.read(group) for group in groups]
         return [value.clone() if isinstance(value, Tensor) else value for value in values]
 
     def get_lr(self) -> list[Value]:
@@ -251,13 +259,15 @@ class CurveSchedule(LRScheduler):
             expected, given = set(self.state_dict()), set(state)
         if given != expected:
             raise ValueError(
-                f"{what}: missing {sorted(expected - given)}, unknown {sorted(given - expected)}"
+                f"{what}: missing {sorted(expected - given)}, "
+                f"unknown {sorted(given - expected, key=str)}"
             )
         if state.get("schedule_target", self.schedule_target) != self.schedule_target:
             raise ValueError(f"{what}: it was saved for {state['schedule_target']!r}")
         num_groups = len(groups_of(self.optimizer))
         try:
-            real_number(state["last_epoch"]), real_number(state["_step_count"])
+            checked_epoch(state["last_epoch"], "last_epoch")
+            real_number(state["_step_count"])
             for key in ("base_lrs", "_last_lr"):
                 values = state[key]
                 if not isinstance(values, (list, tuple)) or len(values) != num_groups:
@@ -303,10 +313,11 @@ class CurveSchedule(LRScheduler):
         watch_steps(self.optimizer)  # hooks do not survive a copy of the optimizer
 
     def __repr__(self) -> str:
+        present = self._target.read_or_none(self.optimizer.param_groups)
         return (
             f"<{type(self).__name__} of {self.schedule_target!r} on "
             f"{type(self.optimizer).__name__} along {self._plan()}, at step {self.last_epoch}: "
-            f"{self.get_last_lr()}>"
+            f"{present}>"
         )
 
 
@@ -315,11 +326,12 @@ def describe(curve: Curve) -> str:
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(curve))
 
 
-def _checked_epoch(epoch: object) -> float:
+def checked_epoch(epoch: object, name: str = "epoch") -> float:
+    """``epoch`` as a Python number, if there is such a step; errors call it ``name``."""
     try:
         t = real_number(epoch)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"epoch: {error}; expected a step, 0 or later") from None
+        raise type(error)(f"{name}: {error}; expected a step, 0 or later") from None
     if t < 0:
-        raise ValueError(f"epoch: expected a step, 0 or later, got {epoch!r}")
+        raise ValueError(f"{name}: expected a step, 0 or later, got {epoch!r}")
     return t

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from torch import Tensor
 from torch.nn import Parameter
 
+from ._proxy import refuse_proxy
 from ._target import OptimizerLike, Target, groups_of, real_number
 
 OptimizerT = TypeVar("OptimizerT", bound=OptimizerLike)
@@ -30,7 +31,7 @@ def extend_optimizer(
             follows it without compiling again.
         overwrite_values: set the value where the entry exists too; a tensor that is there is
             filled with a number in place. The value becomes the initial value from which
-            schedules of the entry count.
+            curve schedules of the entry count, and others that are built after it.
 
     Returns:
         ``optimizer``, extended in place.
@@ -39,7 +40,8 @@ def extend_optimizer(
         TypeError: ``default_value`` is not a real number, ``overwrite_values`` not a bool, ``name``
             not a string or ``"params"``, or what would be overwritten is no number (a flag, a
             whole tuple).
-        ValueError: ``default_value`` is NaN or infinite, or ``name`` is malformed.
+        ValueError: ``default_value`` is NaN or infinite, ``name`` is malformed, or ``optimizer`` is
+            a proxy.
         KeyError: ``name`` is an element of a tuple that a group does not have.
 
     Example:
@@ -52,6 +54,7 @@ def extend_optimizer(
     """
     target = Target.parse(name, "name")
     groups = groups_of(optimizer)
+    refuse_proxy(optimizer)
     value = checked_default(default_value)
     if not isinstance(overwrite_values, bool):
         raise TypeError(f"overwrite_values: expected True or False, got {overwrite_values!r}")
@@ -121,6 +124,9 @@ def get_param_groups_regrouped_by_key(
     """
     target = Target.parse(schedule_target)
     groups = groups_of(optimizer)
-    having: Any = [group for group in groups if target.is_in(group)]
-    target.check(having or groups)
-    return [(target.read(group), group["params"], group) for group in having]
+    having: Any = {i: group for i, group in enumerate(groups) if target.is_in(group)}
+    if not having:
+        target.check_present(groups)
+    for i, group in having.items():
+        target.check_value(target.read(group), i)
+    return [(target.read(group), group["params"], group) for group in having.values()]

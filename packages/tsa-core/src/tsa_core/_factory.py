@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TypeVar
 
 from torch import Tensor
@@ -11,7 +10,8 @@ from torch import Tensor
 from ._curve_schedule import CurveSchedule
 from ._extension import extend_optimizer
 from ._proxy import ProxyOptimizer, refuse_proxy
-from ._target import OptimizerLike, ParamGroup, Target, groups_of
+from ._target import OptimizerLike, Target, groups_of
+from ._undo import undone_on_error
 
 Schedule = TypeVar("Schedule")
 
@@ -70,7 +70,7 @@ def arbitrary_schedule_factory(
     target = Target.parse(schedule_target)
     groups = groups_of(optimizer)
     refuse_proxy(optimizer)
-    with _undone_on_error(groups, target):
+    with undone_on_error(groups, [target]):
         if default_value is not None:
             extend_optimizer(optimizer, schedule_target, default_value)
         proxy = ProxyOptimizer(optimizer, schedule_target)
@@ -104,23 +104,3 @@ def _check_schedule(schedule: object, proxy: ProxyOptimizer) -> None:
             "build it on the optimizer that the factory is given, which stands for "
             f"{proxy.schedule_target!r}"
         )
-
-
-@contextmanager
-def _undone_on_error(groups: Sequence[ParamGroup], target: Target) -> Iterator[None]:
-    """Put every group back as it was if the body raises."""
-    saved = [(group, dict(group)) for group in groups]
-    tensors = [
-        (held, held.clone())
-        for group in groups
-        if target.is_in(group) and isinstance(held := target.read(group), Tensor)
-    ]
-    try:
-        yield
-    except BaseException:
-        for group, entries in saved:
-            group.clear()
-            group.update(entries)
-        for tensor, value in tensors:
-            tensor.copy_(value)
-        raise

@@ -77,6 +77,7 @@ def _by_name(
         i = keys.index(OTHERS)
         raise ValueError(
             f"curve: there is none for param group {i} (its 'name': {names[i]!r}); add "
-            f"{names[i] or OTHERS!r}, or {OTHERS!r} for all others, with None to leave it alone"
+            + (f"{names[i]!r}, or " if isinstance(names[i], str) else "")
+            + f"{OTHERS!r} for all others, with None to leave it alone"
         )
     return [curves[key] for key in keys]

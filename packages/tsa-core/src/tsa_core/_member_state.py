@@ -6,6 +6,8 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, CyclicLR
+
 from ._curve_schedule import CurveSchedule
 from ._target import Target, real_number
 from ._warn import warn_user
@@ -36,13 +38,15 @@ def check_state(member: Any, state: Any, name: str) -> None:
     strange = {
         key
         for key in set(own) ^ set(state)
-        if not key.startswith("_") and key not in ("verbose", "anneal_func", "default_min_lr")
+        if not str(key).startswith("_") and key not in ("verbose", "anneal_func", "default_min_lr")
     }
     missing = sorted(strange & set(own)) + [
         key for key in ("_schedulers", "_last_lr") if key in own and key not in state
     ]
     if strange or missing:
-        raise ValueError(f"{what}: missing {missing}, unknown {sorted(strange - set(own))}")
+        raise ValueError(
+            f"{what}: missing {missing}, unknown {sorted(strange - set(own), key=str)}"
+        )
     num_groups = len(member.optimizer.param_groups)
     for key in _PER_GROUP:
         if key in own and key in state:
@@ -76,7 +80,7 @@ def load_state(member: Any, state: Mapping[str, Any], name: str) -> None:
     member.load_state_dict(own_copy)
     # torch leaves the optimizer as it is, and its recurrences would go on from there.
     for group, value in zip(member.optimizer.param_groups, state.get("_last_lr", ())):
-        _LR.write(group, value)
+        _LR.write(group, real_number(value))
 
 
 def _keep_plan(member: Any, state: dict[str, Any], name: str) -> None:
@@ -87,9 +91,9 @@ def _keep_plan(member: Any, state: dict[str, Any], name: str) -> None:
     if not type(member).__module__.startswith("torch.optim."):
         return
     own = member.state_dict()
-    changed = [
-        key for key in own if key in state and key not in _RUNNING and own[key] != state[key]
-    ]
+    # CyclicLR keeps its argument base_lr there, all others the initial values.
+    running = _RUNNING - {"base_lrs"} if isinstance(member, CyclicLR) else _RUNNING
+    changed = [key for key in own if key in state and key not in running and own[key] != state[key]]
     if changed:
         warn_user(
             f"the schedule of {name!r} ({type(member).__name__}) was saved under "
@@ -97,5 +101,16 @@ def _keep_plan(member: Any, state: dict[str, Any], name: str) -> None:
             f"{ {key: own[key] for key in changed} }"
         )
         state.update((key, own[key]) for key in changed)
+        if isinstance(member, CosineAnnealingWarmRestarts):
+            state["T_cur"], state["T_i"] = _cycle(state["last_epoch"], member)
     for inner, its_state in zip(getattr(member, "_schedulers", ()), state.get("_schedulers", ())):
         _keep_plan(inner, its_state, name)
+
+
+def _cycle(t: float, restarts: CosineAnnealingWarmRestarts) -> tuple[float, float]:
+    """How far the cycle is at step ``t``, and how long; torch never looks at ``T_0`` again."""
+    length = restarts.T_0
+    while t >= length:
+        t -= length
+        length *= restarts.T_mult
+    return t, length

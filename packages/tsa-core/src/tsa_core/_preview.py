@@ -159,7 +159,10 @@ def _assumed(
             "assume, one number or one a step"
         )
     if not isinstance(metrics, Iterable) or getattr(metrics, "ndim", None) == 0:
-        return [(real_number(metrics),)] * num_calls
+        try:
+            return [(real_number(metrics),)] * num_calls
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"metrics: {error}; expected one number or one a step") from None
     assumed: list[tuple[float, ...]] = [(metric,) for metric in islice(metrics, num_calls)]
     if len(assumed) < num_calls:
         raise ValueError(f"metrics: expected one for each of {num_calls} calls, got {len(assumed)}")

@@ -107,9 +107,10 @@ class ProxyOptimizer(Optimizer):
                 raise RuntimeError(
                     f"the schedule of {self.schedule_target!r} was built for "
                     f"{len(self._auxiliary)} param groups and the optimizer has {len(groups)}: "
-                    "torch's schedulers cannot take a group that joins later. Build the schedule "
-                    "again, or use CurveSchedule, which takes it"
+                    "torch's schedulers cannot take a group that joins or leaves later. Build the "
+                    "schedule again, or use CurveSchedule, which takes it"
                 )
+            del self._auxiliary[len(groups) :]
             self._auxiliary += [{} for _ in groups[len(self._auxiliary) :]]
         self._target.check(groups)
         self._target.unshare(groups)
@@ -193,13 +194,9 @@ class ProxyOptimizer(Optimizer):
         watch_steps(self.optimizer)  # hooks do not survive a copy of the optimizer
 
     def __repr__(self) -> str:
-        values = [
-            self._target.read(group) if self._target.is_in(group) else None
-            for group in self.optimizer.param_groups
-        ]
         return (
-            f"{type(self).__name__}({self.schedule_target!r} of "
-            f"{type(self.optimizer).__name__} as lr, now {values})"
+            f"{type(self).__name__}({self.schedule_target!r} of {type(self.optimizer).__name__} "
+            f"as lr, now {self._target.read_or_none(self.optimizer.param_groups)})"
         )
 
 

@@ -11,10 +11,11 @@ from typing import Any
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
-from ._curve_schedule import CurveSchedule
+from ._curve_schedule import CurveSchedule, checked_epoch
 from ._member_state import check_state, load_state
 from ._proxy import ProxyOptimizer
 from ._target import Target, Value, groups_of
+from ._undo import undone_on_error
 
 
 class SynchronousSchedule(LRScheduler):
@@ -82,13 +83,7 @@ class SynchronousSchedule(LRScheduler):
         self.schedules = by_name
         # What each member's step takes, and whether it demands it; looked up once, since asking
         # takes longer than stepping.
-        self._arguments = {
-            name: {
-                parameter.name: parameter.default is parameter.empty
-                for parameter in inspect.signature(member.step).parameters.values()
-            }
-            for name, member in by_name.items()
-        }
+        self._arguments = {name: _arguments(member) for name, member in by_name.items()}
         takes_metrics = any("metrics" in arguments for arguments in self._arguments.values())
         self._signature = inspect.Signature(
             [
@@ -123,6 +118,8 @@ class SynchronousSchedule(LRScheduler):
         # Most steps come without: binding nothing would take longer than stepping a member.
         given = self._bound(args, kwargs) if args or kwargs else {}
         self._check_arguments(given)
+        if "epoch" in given:
+            given["epoch"] = checked_epoch(given["epoch"])
         self._check_positions()
         moves = []
         for member in self.schedules.values():
@@ -141,7 +138,18 @@ class SynchronousSchedule(LRScheduler):
         self._note_positions()
 
     def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        bound = self._signature.bind(*args, **kwargs).arguments
+        try:
+            bound = self._signature.bind(*args, **kwargs).arguments
+        except TypeError as error:
+            takers = [name for name, arguments in self._arguments.items() if "metrics" in arguments]
+            raise TypeError(
+                f"step: {error}; call step() or step(epoch)"
+                + (
+                    f", with the metrics of {takers} before it"
+                    if takers
+                    else ": none takes metrics"
+                )
+            ) from None
         return {name: value for name, value in bound.items() if value is not None}
 
     def _check_arguments(self, given: Mapping[str, Any]) -> None:
@@ -161,9 +169,9 @@ class SynchronousSchedule(LRScheduler):
             if _position(member) != self._positions[name]:
                 raise RuntimeError(
                     f"the schedule of {name!r} stands at step {_position(member)}, and was left at "
-                    f"step {self._positions[name]} here: something else stepped or loaded it. Step "
-                    "and load only the SynchronousSchedule, or build it anew from where its "
-                    "members stand"
+                    f"step {self._positions[name]} here: something else stepped or loaded it, or "
+                    "an earlier step failed after it. Step and load only the SynchronousSchedule, "
+                    "or build it anew from where its members stand"
                 )
 
     def _note_positions(self) -> None:
@@ -258,11 +266,12 @@ class SynchronousSchedule(LRScheduler):
         for name, member in self.schedules.items():
             check_state(member, state_dict[name], name)
         before = copy.deepcopy(self.state_dict())
-        try:
-            self._load(state_dict)
-        except BaseException:  # a scheduler with a load of its own, or a warning made an error
-            self._load(before)
-            raise
+        with undone_on_error(groups_of(self.optimizer), [*map(Target.parse, self.schedules)]):
+            try:
+                self._load(state_dict)
+            except BaseException:  # a scheduler with a load of its own, or a warning made an error
+                self._load(before)
+                raise
         self._note_positions()
 
     def _load(self, states: Mapping[str, Any]) -> None:
@@ -270,9 +279,11 @@ class SynchronousSchedule(LRScheduler):
             load_state(member, states[name], name)
 
     def __repr__(self) -> str:
+        groups = self.optimizer.param_groups
+        present = {name: Target.parse(name).read_or_none(groups) for name in self.schedules}
         return (
             f"<{type(self).__name__} on {type(self.optimizer).__name__}, at step "
-            f"{self.last_epoch}: {self.get_last_schedules()}>"
+            f"{self.last_epoch}: {present}>"
         )
 
 
@@ -303,6 +314,19 @@ def _name(schedule: Any) -> str:
 def _real_optimizer(schedule: Any) -> Any:
     optimizer = schedule.optimizer
     return optimizer.optimizer if isinstance(optimizer, ProxyOptimizer) else optimizer
+
+
+def _arguments(schedule: Any) -> dict[str, bool]:
+    """What the schedule's ``step`` takes, and whether it demands it.
+
+    One that passes on ``*args`` takes what the nearest class takes that says so.
+    """
+    inherited = (vars(cls)["step"] for cls in type(schedule).__mro__ if "step" in vars(cls))
+    for step in (schedule.step, *inherited):
+        parameters = inspect.signature(step).parameters.values()
+        if not any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
+            break
+    return {p.name: p.default is p.empty for p in parameters if p.name != "self"}
 
 
 def _cycles_momentum(schedule: Any) -> bool:

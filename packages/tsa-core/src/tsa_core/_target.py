@@ -6,7 +6,7 @@ import difflib
 import math
 import numbers
 import re
-from collections.abc import Iterable, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -83,8 +83,8 @@ class Target:
                 f"{parameter}: expected the name of a param-group entry, "
                 f"such as 'lr' or 'betas[0]', got {name!r} ({type(name).__name__})"
             )
-        if name == "params":
-            raise TypeError(f"{parameter}: 'params' are what is optimized, not a hyperparameter")
+        # A string of a class of its own (an Enum's, NumPy's) formats and pickles as something else.
+        name = str.__str__(name)
         element = _ELEMENT.fullmatch(name)
         if element is None and (not name or "[" in name or "]" in name):
             raise ValueError(
@@ -92,6 +92,8 @@ class Target:
                 f"or of an element of one, counted from 0 ('betas[0]'), got {name!r}"
             )
         key, index = (name, None) if element is None else (element["key"], int(element["index"]))
+        if key == "params":
+            raise TypeError(f"{parameter}: 'params' are what is optimized, not a hyperparameter")
         return cls(name, key, index, f"initial_{name}")
 
     def is_in(self, group: ParamGroup) -> bool:
@@ -105,6 +107,10 @@ class Target:
     def read(self, group: ParamGroup) -> Any:
         entry = group[self.key]
         return entry if self.index is None else entry[self.index]
+
+    def read_or_none(self, groups: Iterable[ParamGroup]) -> list[Any]:
+        """One value a group, for a ``repr``, which has to get by without."""
+        return [self.read(group) if self.is_in(group) else None for group in groups]
 
     def write(self, group: ParamGroup, value: Value) -> None:
         """Set the target; a tensor is filled in place, so that captured steps see the change."""
@@ -122,7 +128,8 @@ class Target:
             elements = list(group[self.key])
             elements[self.index] = value
             # A new container: the old one may be shared with other groups and the defaults.
-            group[self.key] = type(group[self.key])(elements)
+            kind = type(group[self.key])
+            group[self.key] = getattr(kind, "_make", kind)(elements)  # a NamedTuple has its own way
 
     def scale(self, groups: Iterable[ParamGroup], multiplier: float) -> None:
         """Write initial value × ``multiplier`` into each group."""
@@ -149,8 +156,16 @@ class Target:
 
     def initial_or_present(self, group: ParamGroup) -> float:
         """The initial value that a schedule put on the target now starts from."""
-        held = self.initial(group) if self.has_initial(group) else self.read(group)
-        return real_number(held)
+        if not self.has_initial(group):
+            return real_number(self.read(group))
+        try:
+            return real_number(self.initial(group))
+        except (TypeError, ValueError) as error:
+            raise type(error)(
+                f"the initial value of {self.name!r}, {self.initial_key!r} in its param group: "
+                f"{error}. To set it anew, call extend_optimizer(optimizer, {self.name!r}, value, "
+                "overwrite_values=True)"
+            ) from None
 
     # -- checks --------------------------------------------------------------------------
 
@@ -176,6 +191,11 @@ class Target:
                 f"{where} is a {value.dtype} tensor of shape {tuple(value.shape)}; "
                 "a schedule fills a 0-dim floating-point tensor or sets a number"
             )
+        if isinstance(value, Tensor) and value.requires_grad and value.is_leaf:
+            raise ValueError(
+                f"{where} is a tensor that requires a gradient: a schedule would write over what "
+                "is learned. Detach it"
+            )
         try:
             real_number(value)
         except (TypeError, ValueError) as error:
@@ -187,7 +207,11 @@ class Target:
         )
         if self.index is not None and all(self.key in groups[i] for i in missing):
             return f"{where}: {self.key!r} is {groups[missing[0]][self.key]!r} there"
-        names = [key for key in groups[missing[0]] if isinstance(key, str) and key != "params"]
+        names = [
+            key
+            for key in groups[missing[0]]
+            if isinstance(key, str) and key != "params" and not key.startswith("initial_")
+        ]
         close = difflib.get_close_matches(self.key, names, n=3, cutoff=0.6)
         hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
         if self.index is not None:
@@ -225,9 +249,19 @@ class Target:
             if not isinstance(value, Tensor):
                 continue
             owner = owners.setdefault(id(value), group)
-            if owner is not group:
+            if owner is not group or any(other is value for other in self._others(group)):
                 self.replace(group, value.clone())
                 # A group that joined with the optimizer's default tensor starts where the
                 # others started, not where their schedule has moved that tensor since.
                 if self.has_initial(owner) and not self.has_initial(group):
                     group[self.initial_key] = self.initial(owner)
+
+    def _others(self, group: ParamGroup) -> Iterator[object]:
+        """What the group holds besides the target, each element of a tuple by itself."""
+        for key, entry in group.items():
+            if key == self.initial_key or (key == self.key and self.index is None):
+                continue
+            elements = entry if isinstance(entry, (tuple, list)) else (entry,)
+            yield from (
+                element for i, element in enumerate(elements) if (key, i) != (self.key, self.index)
+            )

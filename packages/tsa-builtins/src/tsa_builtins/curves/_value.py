@@ -14,6 +14,12 @@ class Value:
     __slots__ = ()
     _made_from: ClassVar[tuple[str, ...]] = ()
 
+    # torch's LambdaLR and its like save what a callable object has here.
+    @property
+    def __dict__(self) -> dict[str, Any]:  # type: ignore[override]  # torch asks no more of it
+        """Nothing: a value is all slots."""
+        return {}
+
     def _set(self, **entries: Any) -> None:
         """What a constructor says in place of ``self.name = …``."""
         for name, value in entries.items():
