@@ -96,7 +96,29 @@ def test_a_number_beyond_every_float_is_refused(value: Any, untouched: Untouched
         tsa_builtins.constant_schedule(opt, value)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("constant")])
+INVERSE = [name for name in NAMES if name.endswith("inverse_warmup")]
+ANNEALING = [name for name in NAMES if not name.startswith("constant")]
+
+
+SPANS = [
+    *((name, "warmup_multiplier", 1e200, 1e200, r"to_value \* warmup_mult") for name in INVERSE),
+    *((name, "warmup_multiplier", 1e308, -1.0, r"warmup_multiplier - 1\)") for name in INVERSE),
+    *((name, "anneal_to_value", 1e308, -1e308, "to_value - anneal_to") for name in ANNEALING),
+    *((name, "anneal_to_value", 10**308, -(10**308), "value - anneal") for name in ANNEALING),
+]
+
+
+@pytest.mark.parametrize(("name", "parameter", "W", "value", "said"), SPANS)
+def test_a_span_beyond_every_float_is_refused(
+    name: str, parameter: str, W: float, value: float, said: str, untouched: Untouched
+) -> None:
+    """Each value is finite, and the way from one to the other is not: a step in it would fail."""
+    opt = optimizer()
+    with untouched(opt), pytest.raises(ValueError, match=said):
+        call(name, opt, **{"warmup_to_value": W, parameter: value})
+
+
+@pytest.mark.parametrize("name", ANNEALING)
 @pytest.mark.parametrize(("L", "M"), [(13, 12), (12.001, 12), (1, 0.5)])
 def test_a_warmup_longer_than_the_training_is_refused(
     name: str, L: float, M: float, untouched: Untouched

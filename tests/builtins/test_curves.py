@@ -15,6 +15,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.optim.lr_scheduler import LambdaLR, MultiplicativeLR
 
 import tsa_builtins
 from tsa_builtins.curves import (
@@ -576,3 +577,24 @@ def test_a_product_with_no_finite_number_is_refused(bad: Any) -> None:
         Linear(0, 1, 4) * bad
     with pytest.raises(ValueError, match="finite"):
         bad * Linear(0, 1, 4)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda optimizer: LambdaLR(optimizer, Linear(1.0, 0.5, 4)),
+        lambda optimizer: MultiplicativeLR(optimizer, join([Constant(0.5)], [])),
+    ],
+)
+def test_torchs_own_schedulers_take_and_save_a_curve(make: Any) -> None:
+    """They save what a callable object has in its ``__dict__``, and put it back."""
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.5)
+    schedule = make(optimizer)
+    optimizer.step()
+    schedule.step()
+    state = copy.deepcopy(schedule.state_dict())
+    value = schedule.get_last_lr()
+    resumed = make(torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.5))
+    resumed.load_state_dict(state)
+    assert resumed.get_last_lr() == value
+    assert resumed.lr_lambdas == schedule.lr_lambdas

@@ -16,7 +16,12 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, LRScheduler
 
-from tsa_core import CurveSchedule, arbitrary_schedule_factory, extend_optimizer
+from tsa_core import (
+    CurveSchedule,
+    SynchronousSchedule,
+    arbitrary_schedule_factory,
+    extend_optimizer,
+)
 
 Untouched = Callable[[Any], AbstractContextManager[None]]
 
@@ -541,3 +546,27 @@ def test_repr_says_what_it_drives_and_where_it_stands() -> None:
     text = repr(schedule)
     for said in ("CurveSchedule", "'momentum'", "SGD", "halve", "step 2", "[0.125]"):
         assert said in text
+
+
+def test_the_callers_list_of_curves_may_change() -> None:
+    """The schedule goes on along those that it was given."""
+    opt = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.5)
+    curves = [lambda t: 0.5**t]
+    schedule = CurveSchedule(opt, curves)
+    curves.append(curves[0])
+    opt.step()
+    schedule.step()
+    schedule.load_state_dict(schedule.state_dict())
+    assert schedule.get_last_lr() == [0.25]
+
+
+def test_what_has_lost_its_target_still_says_what_it_is() -> None:
+    """A repr that raises would hide the error that says why; asked for values, it is named."""
+    opt = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.5)
+    schedule = CurveSchedule(extend_optimizer(opt, "clip", 1.0), lambda t: 1.0, "clip")
+    sync = SynchronousSchedule([schedule])
+    del opt.param_groups[0]["clip"]
+    assert "'clip'" in repr(schedule)
+    assert "{'clip': [None]}" in repr(sync)
+    with pytest.raises(KeyError, match="'clip' is not in param group 0"):
+        schedule.get_last_lr()

@@ -253,6 +253,27 @@ def test_a_group_that_joins_under_a_curve_on_a_proxy() -> None:
     assert schedule.get_last_lr() == [0.04, 0.2]
 
 
+@pytest.mark.parametrize("put", [put_curve, put_lambda])
+def test_a_group_that_leaves(put: Any) -> None:
+    """A curve goes on with those that stay, also on a proxy; torch's schedulers cannot."""
+    optimizer = adamw()
+    optimizer.add_param_group({"params": [Parameter(torch.ones(1))], "weight_decay": 0.4})
+    schedule = put(optimizer, "weight_decay")
+    on_a_proxy = tsa_core.arbitrary_schedule_factory(
+        optimizer, lambda proxy: tsa_core.CurveSchedule(proxy, halving), schedule_target="eps"
+    )
+    left = optimizer.param_groups.pop(0)
+    advance(optimizer, on_a_proxy, 1)
+    assert on_a_proxy.get_last_lr() == [0.5e-8]
+    if put is put_curve:
+        advance(optimizer, schedule, 1)
+        assert schedule.get_last_lr() == [0.2]
+    else:
+        with pytest.raises(RuntimeError, match="2 param groups and the optimizer has 1"):
+            schedule.step()
+    assert left["weight_decay"] == 0.08
+
+
 @pytest.mark.skipif(
     not hasattr(ReduceLROnPlateau(adamw()), "default_min_lr"), reason="torch's own cannot here"
 )
@@ -268,6 +289,9 @@ def test_a_group_that_joins_under_a_plateau() -> None:
     schedule.step(1.0)
     schedule.step(2.0)
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.04, 0.2]
+    optimizer.param_groups.pop()
+    schedule.step(2.0)
+    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.02]
 
 
 def test_tensor_becomes_float_where_the_checkpoint_holds_one() -> None:

@@ -215,6 +215,13 @@ def test_the_values_are_plain_floats() -> None:
     assert {type(value) for row in seen.values["weight_decay"] for value in row} == {float}
 
 
+@pytest.mark.parametrize(("metrics", "error"), [(object(), TypeError), (float("nan"), ValueError)])
+def test_metrics_that_are_no_numbers(metrics: Any, error: type[Exception]) -> None:
+    """The argument is named."""
+    with pytest.raises(error, match="metrics: "):
+        preview(many(), NUM_STEPS, metrics=metrics)
+
+
 # -- what looking leaves alone ------------------------------------------------------------------
 
 
