@@ -274,3 +274,11 @@ def test_every_parameter_is_in_the_tables(name: str) -> None:
     """No parameter of a built-in is left out of the tests of this file."""
     parameters = set(inspect.signature(getattr(tsa_builtins, name)).parameters)
     assert parameters == {"optimizer", "schedule_target"} | (parameters & set(SYMBOLS))
+
+
+def test_a_warning_points_at_the_users_line() -> None:
+    """Through the built-in's own frame."""
+    opt = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+    with pytest.warns(UserWarning, match="starts at 0") as caught:
+        tsa_builtins.constant_schedule(opt, 0.5, "momentum")
+    assert [warning.filename for warning in caught] == [__file__]

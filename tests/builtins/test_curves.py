@@ -353,6 +353,7 @@ LINE = {"kind": "Linear", "start": 0, "end": 1, "steps": 4}
         ({**LINE, "kind": "Curve"}, ValueError, "'Curve'"),
         ({**LINE, "exponent": 2}, ValueError, "exponent"),
         ({**LINE, 3: 2}, ValueError, "3"),
+        ({**LINE, "exponent": 2, 3: 2}, ValueError, r"unknown \['3', 'exponent'\]"),
         ({"kind": "Linear", "start": 0, "steps": 4}, ValueError, "end"),
         ({**LINE, "steps": -1}, ValueError, "steps"),
         ({**LINE, "steps": "4"}, TypeError, "steps"),
@@ -598,3 +599,17 @@ def test_torchs_own_schedulers_take_and_save_a_curve(make: Any) -> None:
     resumed.load_state_dict(state)
     assert resumed.get_last_lr() == value
     assert resumed.lr_lambdas == schedule.lr_lambdas
+
+
+@each_transition
+def test_the_end_is_exact_where_the_formula_rounds(make: Callable[..., Any], done: Any) -> None:
+    """In floating point start + (end − start) need not be end; λ(steps) is."""
+    assert make(1e16, 1.0, STEPS)(STEPS) == 1.0
+
+
+def test_a_numpy_number_comes_to_a_callable_as_pythons_own() -> None:
+    """An int as an int, a float as a float."""
+    seen: list[Any] = []
+    curve = (lambda t: seen.append(t) or 1.0) * Constant(2)
+    curve(np.int64(3)), curve(np.float32(3))
+    assert [type(t) for t in seen] == [int, float]

@@ -226,3 +226,9 @@ def test_repr_says_which_group_follows_which() -> None:
     """The names and their curves stand in it."""
     schedule = CurveSchedule(adamw("stem", "head"), {"head": DOWN, "*": None})
     assert "{'head': 'Linear(start=1, end=0, steps=20)', '*': None}" in repr(schedule)
+
+
+def test_a_name_is_suggested_among_other_names() -> None:
+    """Also where a group's ``"name"`` is no text."""
+    with pytest.raises(ValueError, match="'haed'; did you mean 'head'"):
+        CurveSchedule(adamw("head", 3, None), {"haed": UP, "*": UP})

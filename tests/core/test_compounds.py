@@ -103,3 +103,20 @@ def test_on_the_optimizer_itself(compound: Any) -> None:
         optimizer.step()
         schedule.step()
     assert values == reference(compound, 0.7, 11)
+
+
+def test_a_part_that_was_stepped_before_starts_anew_at_its_milestone() -> None:
+    """As torch's do: SequentialLR sends it to step 0."""
+
+    def values(part: Any) -> list[float]:
+        optimizer = torch.optim.SGD([Parameter(torch.ones(1))], lr=0.5)
+        second = part(optimizer, halving)
+        optimizer.step(), second.step(), second.step()
+        schedule = SequentialLR(optimizer, [ExponentialLR(optimizer, 0.9), second], [2])
+        seen = []
+        for _ in range(5):
+            seen.append(optimizer.param_groups[0]["lr"])
+            optimizer.step(), schedule.step()
+        return seen
+
+    assert values(tsa_core.CurveSchedule) == values(LambdaLR)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, LRScheduler
+from torch.optim.lr_scheduler import ChainedScheduler, ExponentialLR, LambdaLR, LRScheduler
 
 from tsa_core import (
     CurveSchedule,
@@ -570,3 +570,123 @@ def test_what_has_lost_its_target_still_says_what_it_is() -> None:
     assert "{'clip': [None]}" in repr(sync)
     with pytest.raises(KeyError, match="'clip' is not in param group 0"):
         schedule.get_last_lr()
+
+
+# -- what is loaded, and what is read ------------------------------------------------------------
+
+
+def test_frameworks_read_the_last_lr() -> None:
+    """``_last_lr`` and ``get_lr()`` are what ``get_last_lr()`` is."""
+    schedule: Any = CurveSchedule(sgd({"lr": 0.5}, {"lr": 3.0}), halve)
+    advance(schedule)
+    assert schedule._last_lr == schedule.get_lr() == schedule.get_last_lr() == [0.25, 1.5]
+
+
+@pytest.mark.parametrize("old", [True, False])
+def test_loading_where_the_target_is_lost_says_so(old: bool) -> None:
+    """In the words of a step, whichever version wrote the state."""
+    opt = sgd({"clip": 1.0})
+    schedule = CurveSchedule(opt, halve, "clip")
+    state = schedule.state_dict()
+    del opt.param_groups[0]["clip"]
+    if old:
+        state = {key: state[key] for key in ("last_epoch", "_step_count", "base_lrs", "_last_lr")}
+        state["lr_lambdas"] = [None]
+    with pytest.raises(KeyError, match="'clip' is not in param group 0"):
+        schedule.load_state_dict(state)
+
+
+def test_a_group_that_joined_before_loading_is_filled_alone() -> None:
+    """It came with the optimizer's default tensor, which is the first group's."""
+
+    def build(**entries: Any) -> Any:
+        opt = sgd(lr=torch.tensor(0.5))
+        schedule = CurveSchedule(opt, halve)
+        opt.add_param_group({"params": [parameter()], **entries})
+        return schedule
+
+    saved, loaded = build(lr=torch.tensor(4.0)), build()
+    advance(saved)
+    loaded.load_state_dict(saved.state_dict())
+    assert [value.item() for value in loaded.get_last_lr()] == [0.25, 2.0]
+
+
+def test_a_group_left_alone_is_not_loaded() -> None:
+    """What it holds by now is not the schedule's to put back."""
+    opt = sgd({"lr": 0.5}, {"lr": 3.0})
+    schedule = CurveSchedule(opt, [halve, None])
+    state = schedule.state_dict()
+    opt.param_groups[1]["lr"] = 7.0
+    schedule.load_state_dict(state)
+    assert held(opt) == [0.5, 7.0]
+    assert "initial_lr" not in opt.param_groups[1]
+
+
+def test_what_is_loaded_lands_as_pythons_own() -> None:
+    """Whatever scalars the state came to hold on its way."""
+    schedule = CurveSchedule(sgd(), halve)
+    changed = {"base_lrs": [np.float64(0.25)], "_last_lr": [np.float64(0.125)]}
+    schedule.load_state_dict({**schedule.state_dict(), **changed})
+    (group,) = schedule.optimizer.param_groups
+    assert (group["initial_lr"], group["lr"]) == (0.25, 0.125)
+    assert (type(group["initial_lr"]), type(group["lr"])) == (float, float)
+
+
+def test_a_schedule_loaded_alone_goes_on_from_the_saved_initial_value() -> None:
+    """Not from that of the optimizer it is loaded beside."""
+    saved, loaded = (CurveSchedule(sgd(lr=lr), halve) for lr in (0.5, 3.0))
+    advance(saved)
+    loaded.load_state_dict(saved.state_dict())
+    advance(loaded)
+    assert (loaded.base_lrs, held(loaded.optimizer)) == ([0.5], [0.125])
+
+
+def test_what_was_loaded_is_what_is_saved() -> None:
+    """The count of steps too: a run under way is not warned of its first step."""
+    saved, loaded = CurveSchedule(sgd(), halve), CurveSchedule(sgd(), halve)
+    advance(saved, 3)
+    loaded.load_state_dict(saved.state_dict())
+    assert loaded.state_dict() == saved.state_dict()
+    loaded.step()  # before its own optimizer's: the saved run's had stepped
+
+
+@pytest.mark.parametrize("each", [[halve, None], {"*": halve, "a": None}])
+def test_a_group_left_alone_is_none_in_the_saved_plan(each: Any) -> None:
+    """Not the word for it."""
+    plan = CurveSchedule(sgd({}, {"name": "a"}), each).state_dict()["curve"]
+    assert None in (plan.values() if isinstance(plan, dict) else plan)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "kind"),
+    [(3, int), (np.int64(3), int), (3.0, float), (np.float32(2.5), float), (torch.tensor(3), int)],
+)
+def test_an_epoch_is_kept_as_pythons_own(epoch: Any, kind: type) -> None:
+    """An int stays one; so does an initial value."""
+    schedule = CurveSchedule(extend_optimizer(sgd(), "clip", 2), halve, "clip")
+    schedule.optimizer.step()
+    schedule.step(epoch)
+    assert (schedule.last_epoch, type(schedule.last_epoch)) == (epoch, kind)
+    assert type(schedule.base_lrs[0]) is int
+
+
+def test_the_initial_value_of_a_1x_checkpoint() -> None:
+    """It was kept under another name, beside those of other targets."""
+    legacy = {"clip": {"initial_lr": 2.0}, "other": {}}
+    opt = sgd({"clip": 1.0, "other": 3.0, "schedule_namespaces": legacy})
+    assert CurveSchedule(opt, halve, "clip").base_lrs == [2.0]
+    assert CurveSchedule(opt, halve, "other").base_lrs == [3.0]
+
+
+def test_groups_that_share_a_tensor_keep_their_own_initial_values() -> None:
+    """One is given only where there is none."""
+    opt = sgd({"initial_lr": 0.5}, {"initial_lr": 4.0}, lr=torch.tensor(0.5))
+    assert CurveSchedule(opt, lambda t: 1.0).base_lrs == [0.5, 4.0]
+
+
+def test_the_warning_points_at_the_users_line_through_torchs_frames() -> None:
+    """A compound scheduler of torch's that steps ours is not the user."""
+    schedule = ChainedScheduler([CurveSchedule(sgd(), halve)])
+    with pytest.warns(UserWarning, match="first value of this schedule") as caught:
+        schedule.step()
+    assert [w.filename for w in caught if "first value" in str(w.message)] == [__file__]

@@ -205,3 +205,29 @@ def test_regrouping_touches_nothing(untouched: Untouched) -> None:
     opt = sgd({"clip": 1.0}, {})
     with untouched(opt):
         get_param_groups_regrouped_by_key(opt, "clip")
+
+
+def test_overwriting_with_a_tensor_puts_a_clone_of_it_in_each_group() -> None:
+    """In the place of a float or of another tensor, with the dtype of the one given."""
+    value = torch.tensor(2.0, dtype=torch.float64)
+    opt = sgd({"clip": 1.0}, {"clip": torch.tensor(1.0)})
+    extend_optimizer(opt, "clip", value, overwrite_values=True)
+    assert [each.dtype for each in held(opt, "clip")] == [torch.float64] * 2
+    assert len({id(value), *map(id, held(opt, "clip"))}) == 3
+
+
+def test_overwriting_adds_nothing_else() -> None:
+    """An initial value is set where a schedule recorded one, and nowhere else."""
+    opt = sgd({"clip": 1.0})
+    before = set(opt.param_groups[0])
+    extend_optimizer(opt, "clip", 2.0, overwrite_values=True)
+    assert set(opt.param_groups[0]) == before
+
+
+def test_overwriting_with_a_tensor_sets_a_number_as_the_initial_value() -> None:
+    """No tensor that the next step would fill."""
+    opt = sgd({"clip": 1.0})
+    schedule = CurveSchedule(opt, lambda t: 0.5**t, "clip")
+    extend_optimizer(opt, "clip", torch.tensor(4.0), overwrite_values=True)
+    assert type(opt.param_groups[0]["initial_clip"]) is float
+    assert schedule.base_lrs == [4.0]

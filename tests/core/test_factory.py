@@ -9,6 +9,7 @@ import inspect
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -139,6 +140,11 @@ def nan_from_the_start(proxy: Any) -> Any:
 
 FACTORIES: dict[str, tuple[Any, type[BaseException], str]] = {
     "None": (None, TypeError, "schedule_factory: .* got None"),
+    "returns something without a step": (
+        lambda proxy: SimpleNamespace(optimizer=proxy),
+        TypeError,
+        "schedule_factory: .*namespace",
+    ),
     "a number": (0.5, TypeError, "schedule_factory: .* got 0.5"),
     "NaN": (math.nan, TypeError, "schedule_factory: .* got nan"),
     "a bool": (True, TypeError, "schedule_factory: .* got True"),

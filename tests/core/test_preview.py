@@ -507,3 +507,26 @@ def test_an_optimizer_that_refuses_to_be_copied() -> None:
     schedule = tsa_core.arbitrary_schedule_factory(optimizer, lambda p: ExponentialLR(p, 0.5))
     seen = tsa_core.preview(schedule, 3)
     assert seen.values["lr"] == run_of(schedule, optimizer, 3)
+
+
+@pytest.mark.parametrize(("groups", "legend"), [(1, False), (2, True), (10, True), (11, False)])
+def test_a_legend_where_it_tells_something(groups: int, legend: bool) -> None:
+    """Of some groups; neither of one nor of very many."""
+    seen = preview(CurveSchedule(sgd(0.1, groups), decay), 3)
+    (panel,) = seen.plot().axes
+    assert (panel.get_legend() is not None) is legend
+
+
+def marks_drawn(schedule: Any, num_steps: int) -> list[float]:
+    (panel,) = preview(schedule, num_steps).plot().axes
+    return [line.get_xdata()[0] for line in panel.get_lines()[1:]]
+
+
+def test_marks_within_the_view() -> None:
+    """Where it moved for the last time; nothing at either edge."""
+    assert marks_drawn(CurveSchedule(sgd(0.1), lambda t: 1.0 if t < 1 else 0.5), 4) == [1]
+    assert marks_drawn(CurveSchedule(sgd(0.1), decay), 4) == []
+    schedule = CurveSchedule(sgd(0.1), Arch())
+    schedule.optimizer.step()
+    schedule.step(4)
+    assert marks_drawn(schedule, 5) == []

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import Parameter
-from torch.optim.lr_scheduler import LambdaLR, OneCycleLR, StepLR
+from torch.optim.lr_scheduler import (
+    ChainedScheduler,
+    ConstantLR,
+    LambdaLR,
+    OneCycleLR,
+    ReduceLROnPlateau,
+    SequentialLR,
+    StepLR,
+)
 
 import tsa_core
 
@@ -245,3 +254,83 @@ def test_initial_values_that_a_scheduler_assigns() -> None:
     )
     assert [group["initial_weight_decay"] for group in optimizer.param_groups] == [0.125, 0.125]
     assert {"max_lr", "min_lr", "initial_lr"}.isdisjoint(optimizer.param_groups[0])
+
+
+@pytest.mark.skipif(
+    not hasattr(ReduceLROnPlateau(adamw()), "default_min_lr"), reason="torch's own cannot here"
+)
+def test_a_group_that_joins_a_plateau_with_the_default_tensor() -> None:
+    """It gets a tensor of its own, and each is reduced once."""
+    optimizer = torch.optim.SGD([Parameter(torch.ones(1))], lr=torch.tensor(0.5))
+    schedule = tsa_core.arbitrary_schedule_factory(
+        optimizer, lambda proxy: ReduceLROnPlateau(proxy, factor=0.5, patience=0)
+    )
+    optimizer.add_param_group({"params": [Parameter(torch.ones(1))]})
+    schedule.step(1.0)
+    schedule.step(2.0)
+    assert [group["lr"].item() for group in optimizer.param_groups] == [0.25, 0.25]
+
+
+def test_defaults_of_what_has_none() -> None:
+    """An object that only has groups presents its first value."""
+    proxy = tsa_core.ProxyOptimizer(SimpleNamespace(param_groups=[{"clip": 4.0}]), "clip")
+    assert proxy.defaults == {"lr": 4.0}
+
+
+def test_an_initial_value_lands_as_a_python_number() -> None:
+    """OneCycleLR assigns what it was given."""
+    optimizer = adamw()
+    tsa_core.arbitrary_schedule_factory(
+        optimizer,
+        lambda p: OneCycleLR(p, np.float64(0.5), total_steps=10, cycle_momentum=False),
+        schedule_target="weight_decay",
+    )
+    assert {type(group["initial_weight_decay"]) for group in optimizer.param_groups} == {float}
+
+
+def test_an_initial_value_is_no_alias_of_the_tensor() -> None:
+    """A scheduler may hand over the very tensor that it fills afterwards."""
+    optimizer = torch.optim.SGD([Parameter(torch.ones(1))], lr=torch.tensor(0.5))
+    group: Any = tsa_core.ProxyOptimizer(optimizer).param_groups[0]
+    group.setdefault("initial_lr", group["lr"])
+    group["lr"] = 0.25
+    assert (group["lr"].item(), float(group["initial_lr"])) == (0.25, 0.5)
+
+
+def test_what_a_scheduler_keeps_for_itself_stays_in_the_proxy() -> None:
+    """A name that the group does not have; listed once, if the group comes to have it."""
+    optimizer = adamw()
+    group: Any = tsa_core.ProxyOptimizer(optimizer, "weight_decay").param_groups[0]
+    group["note"] = 1
+    assert "note" not in optimizer.param_groups[0]
+    optimizer.param_groups[0]["note"] = 2
+    assert (list(group).count("note"), group["note"]) == (1, 1)
+
+
+def test_a_group_without_an_initial_value_lists_none() -> None:
+    """Until a scheduler records one."""
+    group = tsa_core.ProxyOptimizer(adamw(), "weight_decay").param_groups[0]
+    assert "initial_lr" not in list(group)
+    assert dict(group)["lr"] == 0.25
+
+
+def in_sequence(proxy: Any) -> Any:
+    bad = LambdaLR(proxy, lambda t: math.nan if t == 2 else 1.0)
+    return SequentialLR(proxy, [ConstantLR(proxy, 0.5, 9), bad], [3])
+
+
+def in_chain(proxy: Any) -> Any:
+    return ChainedScheduler([LambdaLR(proxy, lambda t: math.nan if t == 5 else 1.0)])
+
+
+@pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step:UserWarning")  # torch's
+@pytest.mark.parametrize("make", [in_sequence, in_chain])
+def test_the_step_named_is_that_of_the_whole(make: Any) -> None:
+    """Of a compound scheduler, where it knows; else of the part that is writing."""
+    optimizer = adamw()
+    schedule = tsa_core.arbitrary_schedule_factory(optimizer, make, schedule_target="weight_decay")
+    optimizer.step()
+    for _ in range(4):
+        schedule.step()
+    with pytest.raises(ValueError, match="'weight_decay' in param group 0 at step 5"):
+        schedule.step()

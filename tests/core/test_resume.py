@@ -13,7 +13,9 @@ from torch.nn import Parameter
 from torch.optim.lr_scheduler import (
     CosineAnnealingWarmRestarts,
     CyclicLR,
+    LambdaLR,
     MultiStepLR,
+    OneCycleLR,
     ReduceLROnPlateau,
     SequentialLR,
     StepLR,
@@ -211,6 +213,12 @@ def with_(**entries: Any) -> Any:
     ("name", "change", "error", "says"),
     [
         ("lr", without("last_epoch"), ValueError, r"'lr': missing \['last_epoch'\]"),
+        ("lr", lambda s: {"lr_lambdas": [None]}, ValueError, r"missing \['_last_lr', '_step_co"),
+        ("lr", with_(_step_count="x"), TypeError, "'lr': 'x'"),
+        ("lr", with_(base_lrs={0.1: 1, 0.2: 2}), ValueError, "'lr': 'base_lrs' is"),
+        ("weight_decay", with_(_step_count="x"), TypeError, "'x'"),
+        ("weight_decay", without("_step_count"), ValueError, r"missing \['_step_count'\]"),
+        ("eps", with_(_schedulers=2), ValueError, "expected 2 schedulers' states"),
         ("lr", with_(gamma=1.0), ValueError, r"'lr': .*unknown \['gamma'\]"),
         ("lr", with_(last_epoch="3"), TypeError, "'lr': last_epoch: '3'"),
         ("lr", with_(last_epoch=None), TypeError, "'lr': last_epoch: None"),
@@ -414,6 +422,20 @@ def test_a_float_stays_one_where_the_state_holds_a_tensor() -> None:
     assert optimizer.param_groups[0]["lr"] == 0.5
 
 
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler:UserWarning")  # as above
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_the_same_plan_does_not_warn(name: str) -> None:
+    """Nor does it change, whatever torch keeps in a state; warnings are errors here."""
+    saved, loaded = (
+        tsa_core.SynchronousSchedule(
+            [tsa_core.arbitrary_schedule_factory(o, SCHEDULERS[name], schedule_target="eps")]
+        )
+        for o in (new_optimizer(), new_optimizer())
+    )
+    loaded.load_state_dict(copy.deepcopy(saved.state_dict()))
+    assert loaded.get_last_schedules() == saved.get_last_schedules()
+
+
 def test_the_same_plan_does_not_warn_in_another_process() -> None:
     """Functions are compared by name, not by where they lie in memory."""
 
@@ -424,3 +446,121 @@ def test_the_same_plan_does_not_warn_in_another_process() -> None:
         return tsa_core.CurveSchedule(new_optimizer(), local)
 
     build().load_state_dict(build().state_dict())
+
+
+# -- one member's state -------------------------------------------------------------------------
+
+
+def loads(make: Any, change: Any) -> None:
+    schedule = tsa_core.SynchronousSchedule([make(new_optimizer())])
+    state = copy.deepcopy(schedule.state_dict())
+    state["lr"] = change(state["lr"])
+    schedule.load_state_dict(state)
+
+
+PER_GROUP = {
+    "base_lrs": lambda o: StepLR(o, 2),
+    "_last_lr": lambda o: StepLR(o, 2),
+    "lr_lambdas": lambda o: LambdaLR(o, factor),
+    "min_lrs": ReduceLROnPlateau,
+    "max_lrs": lambda o: CyclicLR(o, 0.1, 0.5, cycle_momentum=False),
+}
+
+
+@pytest.mark.parametrize("change", [lambda v: v[:1], lambda v: dict(enumerate(v))])
+@pytest.mark.parametrize("key", PER_GROUP)
+def test_what_is_held_one_a_group(key: str, change: Any) -> None:
+    """It comes as a list, as long as there are groups."""
+    with pytest.raises(ValueError, match=f"'{key}' is .*2 param groups"):
+        loads(PER_GROUP[key], lambda s: {**s, key: change(s[key])})
+
+
+def test_a_plain_scheduler_is_not_loaded_with_what_is_not_finite() -> None:
+    """Without a proxy nobody else looks at the values."""
+    with pytest.raises(ValueError, match="inf is not finite"):
+        loads(lambda o: StepLR(o, 2), with_(_last_lr=[0.1, float("inf")]))
+
+
+@pytest.mark.parametrize("key", ["verbose", "anneal_func", "default_min_lr", "_private"])
+def test_entries_of_other_torch_versions(key: str) -> None:
+    """Files outlive them."""
+    loads(lambda o: StepLR(o, 2), with_(**{key: None}))
+
+
+@pytest.mark.parametrize(
+    ("make", "key"),
+    [
+        (lambda o: OneCycleLR(o, 0.5, total_steps=9, cycle_momentum=False), "_anneal_func_type"),
+        (ReduceLROnPlateau, "default_min_lr"),
+    ],
+)
+def test_entries_that_an_older_torch_did_not_save(make: Any, key: str) -> None:
+    """They stay as they are."""
+    loads(make, without(key))
+
+
+def test_a_torch_scheduler_loaded_alone_goes_on_from_the_saved_initial_value() -> None:
+    """Another initial value is no other plan."""
+
+    def build(lr: float) -> tsa_core.SynchronousSchedule:
+        optimizer = torch.optim.SGD([Parameter(torch.ones(1))], lr=lr)
+        return tsa_core.SynchronousSchedule([LambdaLR(optimizer, lambda t: 0.5**t)])
+
+    saved, loaded = build(0.5), build(3.0)
+    saved.optimizer.step(), saved.step()
+    loaded.load_state_dict(saved.state_dict())
+    loaded.optimizer.step(), loaded.step()
+    assert loaded.get_last_lr() == [0.125]
+
+
+class Counting:
+    """A λ that remembers how often it was called."""
+
+    calls = 0
+
+    def __call__(self, t: float) -> float:
+        self.calls += 1
+        return 0.5**self.calls
+
+
+def test_what_a_lambda_remembers_is_loaded() -> None:
+    """It is progress, and no other plan."""
+
+    def build() -> tsa_core.SynchronousSchedule:
+        optimizer = torch.optim.SGD([Parameter(torch.ones(1))], lr=1.0)
+        return tsa_core.SynchronousSchedule([LambdaLR(optimizer, Counting())])
+
+    saved, loaded = build(), build()
+    for sync in (saved, loaded):
+        sync.optimizer.step()
+    saved.step()
+    loaded.load_state_dict(copy.deepcopy(saved.state_dict()))
+    saved.step(), loaded.step()
+    assert loaded.get_last_lr() == saved.get_last_lr() == [0.125]
+
+
+def test_state_within_the_callers_state_is_left_alone() -> None:
+    """That of a compound's parts too, where another plan goes on."""
+
+    def build(every: int) -> tsa_core.SynchronousSchedule:
+        o = new_optimizer()
+        return tsa_core.SynchronousSchedule(
+            [SequentialLR(o, [StepLR(o, every), StepLR(o, 2)], [3])]
+        )
+
+    state = build(1).state_dict()
+    before = copy.deepcopy(state)
+    with pytest.warns(UserWarning, match="goes on under"):
+        build(2).load_state_dict(state)
+    assert state == before
+
+
+class OwnStepLR(StepLR):
+    """The user's: nobody else knows what of it is plan and what progress."""
+
+
+def test_a_scheduler_of_ones_own_is_loaded_as_it_says() -> None:
+    """Nothing is kept back, and nothing warned of."""
+    saved, loaded = (tsa_core.SynchronousSchedule([OwnStepLR(new_optimizer(), n)]) for n in (2, 3))
+    loaded.load_state_dict(saved.state_dict())
+    assert loaded.schedules["lr"].step_size == 2

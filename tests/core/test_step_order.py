@@ -202,3 +202,12 @@ def test_a_warning_made_an_error_moves_nothing() -> None:
         schedule.step()
     assert schedule.last_epoch == 0
     assert optimizer.param_groups[0]["weight_decay"] == 0.01
+
+
+@pytest.mark.skipif(TORCH < (2, 4), reason="there, torch does not note it")
+def test_a_step_that_torch_noted_before_counts() -> None:
+    """A scheduler of torch's was there first, and the optimizer stepped under it."""
+    optimizer = adamw()
+    StepLR(optimizer, 1)
+    optimizer.step()
+    assert messages(curve(optimizer).step) == []

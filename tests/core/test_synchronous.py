@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -416,3 +417,105 @@ def test_after_loading_it_counts_from_what_was_loaded() -> None:
     fresh.step()
     again.step()
     assert again.get_last_schedules() == {"lr": [0.5**5, 0.5**7], "clip": [0.25, 0.25]}
+
+
+# -- what a member may be -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("args", "kwargs"), [((None,), {}), ((), {"epoch": None})])
+def test_none_is_no_epoch(args: Any, kwargs: Any) -> None:
+    """As in torch's own steps, also where a member takes no epoch."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule([curve(optimizer), put(optimizer, "clip", sequential)])
+    optimizer.step()
+    sync.step(*args, **kwargs)
+    assert sync.get_last_schedule("clip") == [2.0, 2.0]
+
+
+@pytest.mark.parametrize("name", [0, None])
+def test_a_name_that_is_no_string_is_a_key_error(name: Any) -> None:
+    """As is any name that no member has."""
+    with pytest.raises(KeyError, match=f"no schedule of {name!r} here"):
+        tsa_core.SynchronousSchedule([curve(adamw())]).get_last_schedule(name)
+
+
+def test_it_stands_where_its_first_member_stands() -> None:
+    """Members that started apart stay apart; ``last_epoch`` is the first one's."""
+    optimizer = adamw()
+    ahead, behind = curve(optimizer, "clip"), curve(optimizer)
+    optimizer.step()
+    ahead.step(3)
+    assert tsa_core.SynchronousSchedule([ahead, behind]).last_epoch == 3
+    assert tsa_core.SynchronousSchedule([behind, ahead]).last_epoch == 0
+
+
+@pytest.mark.parametrize("make", [lambda o: o, lambda o: SimpleNamespace(optimizer=o)])
+def test_half_a_schedule_is_none(make: Any) -> None:
+    """An optimizer has a step, other things an optimizer; a schedule has both."""
+    optimizer = adamw()
+    with pytest.raises(TypeError, match=r"(?s)expected schedules, got .* at position 1"):
+        tsa_core.SynchronousSchedule([curve(optimizer), make(optimizer)])
+
+
+class Doubling:
+    """All that a scheduler must have: an optimizer and a step."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self.optimizer = optimizer
+
+    def step(self) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] *= 2
+
+
+def test_a_scheduler_that_counts_no_steps() -> None:
+    """It is stepped along; nobody can tell where it stands."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule([curve(optimizer), put(optimizer, "clip", Doubling)])
+    optimizer.step()
+    sync.step()
+    assert sync.get_last_schedules() == {"lr": [0.25, 0.0625], "clip": [8.0, 8.0]}
+
+
+class Remembering(ExponentialLR):
+    """Keeps a list of its own, in place."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self.seen: list[int] = []
+        super().__init__(optimizer, 0.5)
+
+    def step(self, epoch: Any = None) -> None:
+        super().step()
+        self.seen.append(self.last_epoch)
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        self.seen[:] = state_dict.pop("seen")
+        super().load_state_dict(state_dict)
+
+
+class Torn(StepLR):
+    error: Any = OSError
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        if state_dict["last_epoch"]:
+            raise self.error("torn")
+        super().load_state_dict(state_dict)
+
+
+@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+def test_whatever_stops_a_load_all_is_put_back(error: Any, monkeypatch: Any) -> None:
+    """Also what a member holds in a list that it changes in place."""
+    monkeypatch.setattr(Torn, "error", error)
+
+    def build() -> tsa_core.SynchronousSchedule:
+        o = adamw()
+        torn = put(o, "weight_decay", lambda p: Torn(p, 1))
+        return tsa_core.SynchronousSchedule([put(o, "clip", Remembering), curve(o), torn])
+
+    moved, schedule = build(), build()
+    moved.optimizer.step()
+    moved.step()
+    before = held(schedule.optimizer), copy.deepcopy(schedule.state_dict())
+    with pytest.raises(error, match="torn"):
+        schedule.load_state_dict(moved.state_dict())
+    assert (held(schedule.optimizer), schedule.state_dict()) == before

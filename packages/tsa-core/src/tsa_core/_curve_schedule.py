@@ -252,6 +252,7 @@ class CurveSchedule(LRScheduler):
         what = f"state of the schedule of {self.schedule_target!r}"
         if not isinstance(state, Mapping):
             raise TypeError(f"{what}: expected a dict, got {type(state).__name__}")
+        self._target.check(self.optimizer.param_groups)
         if "lr_lambdas" in state:  # 1.x, whose built-ins were LambdaLRs
             own = {"last_epoch", "_step_count", "base_lrs", "_last_lr"}
             expected, given = own, own & set(state)
@@ -276,7 +277,6 @@ class CurveSchedule(LRScheduler):
                     real_number(value)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{what}: {error}") from None
-        self._target.check(self.optimizer.param_groups)
         shares(self.curve, self.optimizer.param_groups)
         return state
 

@@ -41,7 +41,7 @@ def check_state(member: Any, state: Any, name: str) -> None:
         if not str(key).startswith("_") and key not in ("verbose", "anneal_func", "default_min_lr")
     }
     missing = sorted(strange & set(own)) + [
-        key for key in ("_schedulers", "_last_lr") if key in own and key not in state
+        key for key in ("_schedulers", "_last_lr", "_step_count") if key in own and key not in state
     ]
     if strange or missing:
         raise ValueError(
@@ -49,7 +49,7 @@ def check_state(member: Any, state: Any, name: str) -> None:
         )
     num_groups = len(member.optimizer.param_groups)
     for key in _PER_GROUP:
-        if key in own and key in state:
+        if key in state:
             values = state[key]
             if not isinstance(values, (list, tuple)) or len(values) != num_groups:
                 raise ValueError(
@@ -93,18 +93,24 @@ def _keep_plan(member: Any, state: dict[str, Any], name: str) -> None:
     own = member.state_dict()
     # CyclicLR keeps its argument base_lr there, all others the initial values.
     running = _RUNNING - {"base_lrs"} if isinstance(member, CyclicLR) else _RUNNING
-    changed = [key for key in own if key in state and key not in running and own[key] != state[key]]
+    plan = [key for key in own if key in state and key not in running]
+    changed = [key for key in plan if _unbound(own[key]) != _unbound(state[key])]
     if changed:
         warn_user(
             f"the schedule of {name!r} ({type(member).__name__}) was saved under "
             f"{ {key: state[key] for key in changed} } and goes on under "
             f"{ {key: own[key] for key in changed} }"
         )
-        state.update((key, own[key]) for key in changed)
         if isinstance(member, CosineAnnealingWarmRestarts):
             state["T_cur"], state["T_i"] = _cycle(state["last_epoch"], member)
+    state.update((key, own[key]) for key in plan)
     for inner, its_state in zip(getattr(member, "_schedulers", ()), state.get("_schedulers", ())):
         _keep_plan(inner, its_state, name)
+
+
+def _unbound(value: Any) -> Any:
+    """Torch < 2.4 saves methods of the scheduler, each bound to the one that saved it."""
+    return getattr(value, "__func__", value)
 
 
 def _cycle(t: float, restarts: CosineAnnealingWarmRestarts) -> tuple[float, float]:

@@ -205,7 +205,7 @@ class Target:
         where = f"{self.name!r} is not in param group{'s' * (len(missing) > 1)} " + ", ".join(
             map(str, missing)
         )
-        if self.index is not None and all(self.key in groups[i] for i in missing):
+        if all(self.key in groups[i] for i in missing):
             return f"{where}: {self.key!r} is {groups[missing[0]][self.key]!r} there"
         names = [
             key
