@@ -144,30 +144,6 @@ def test_a_new_dict_in_the_list_joins_a_curve(curve: Any, target: str) -> None:
     assert schedule.get_last_lr() == [initial / 8]
 
 
-class Relisting:
-    """An optimizer's wrapper that makes a list at each question, as some wrappers do."""
-
-    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
-        self.inner = optimizer
-
-    @property
-    def param_groups(self) -> list[dict[str, Any]]:
-        return list(self.inner.param_groups)
-
-
-@ALL
-def test_groups_replaced_behind_a_list_of_the_moment(put: Any) -> None:
-    """The list is another one each time: what counts is whether the dicts are."""
-    optimizer = adamw()
-    wrapper = Relisting(optimizer)
-    schedule = put(wrapper, "weight_decay")
-    advance(optimizer, schedule, 1)
-    old = optimizer.param_groups[0]
-    optimizer.param_groups[0] = dict(old)
-    advance(optimizer, schedule, 1)
-    assert (optimizer.param_groups[0]["weight_decay"], old["weight_decay"]) == (0.02, 0.04)
-
-
 @ALL
 def test_a_key_deleted_on_the_way_is_named(put: Any) -> None:
     """Whoever deletes the entry from the dict reads which group lacks it, and what to do."""

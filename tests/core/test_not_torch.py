@@ -90,6 +90,18 @@ def test_an_optimizer_without_lr(put: Any, cls: Any) -> None:
 
 
 @BOTH
+def test_a_group_replaced_in_a_rebuilding_list(put: Any) -> None:
+    """What counts is whether the dicts are others, not the list."""
+    optimizer = Rebuilding()
+    schedule = put(optimizer, "temperature")
+    old = optimizer.parts[0]
+    optimizer.parts[0] = dict(old)
+    schedule.step()
+    assert schedule.get_last_lr() == [1.0, 2.0]
+    assert (optimizer.parts[0]["temperature"], old["temperature"]) == (1.0, 2.0)
+
+
+@BOTH
 def test_a_group_that_joins_a_rebuilding_list(put: Any) -> None:
     """Seen although the list is new at every look anyway."""
     optimizer = Rebuilding()

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, CyclicLR
+from torch.optim.lr_scheduler import CyclicLR
 
 from ._curve_schedule import CurveSchedule
 from ._target import Target, real_number
@@ -101,7 +101,7 @@ def _keep_plan(member: Any, state: dict[str, Any], name: str) -> None:
             f"{ {key: state[key] for key in changed} } and goes on under "
             f"{ {key: own[key] for key in changed} }"
         )
-        if isinstance(member, CosineAnnealingWarmRestarts):
+        if not {"T_0", "T_mult"}.isdisjoint(changed):
             state["T_cur"], state["T_i"] = _cycle(state["last_epoch"], member)
     state.update((key, own[key]) for key in plan)
     for inner, its_state in zip(getattr(member, "_schedulers", ()), state.get("_schedulers", ())):
@@ -113,8 +113,11 @@ def _unbound(value: Any) -> Any:
     return getattr(value, "__func__", value)
 
 
-def _cycle(t: float, restarts: CosineAnnealingWarmRestarts) -> tuple[float, float]:
-    """How far the cycle is at step ``t``, and how long; torch never looks at ``T_0`` again."""
+def _cycle(t: float, restarts: Any) -> tuple[float, float]:
+    """How far the cycle of a ``CosineAnnealingWarmRestarts`` is at step ``t``, and how long.
+
+    Torch keeps both as it goes, and looks at ``T_0`` in the beginning only.
+    """
     length = restarts.T_0
     while t >= length:
         t -= length
