@@ -129,7 +129,8 @@ class Target:
             elements[self.index] = value
             # A new container: the old one may be shared with other groups and the defaults.
             kind = type(group[self.key])
-            group[self.key] = getattr(kind, "_make", kind)(elements)  # a NamedTuple has its own way
+            make = kind if kind is tuple else getattr(kind, "_make", kind)  # as a NamedTuple has it
+            group[self.key] = make(elements)
 
     def scale(self, groups: Iterable[ParamGroup], multiplier: float) -> None:
         """Write initial value × ``multiplier`` into each group."""
