@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -690,3 +691,11 @@ def test_the_warning_points_at_the_users_line_through_torchs_frames() -> None:
     with pytest.warns(UserWarning, match="first value of this schedule") as caught:
         schedule.step()
     assert [w.filename for w in caught if "first value" in str(w.message)] == [__file__]
+
+
+def test_any_mapping_gives_the_curves_by_name() -> None:
+    """One that cannot be copied, too."""
+    opt = sgd({"name": "a", "lr": 0.5})
+    schedule = CurveSchedule(opt, MappingProxyType({"a": halve}))
+    advance(schedule)
+    assert schedule.get_last_lr() == [0.25]

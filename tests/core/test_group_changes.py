@@ -279,3 +279,31 @@ def test_tensor_becomes_float_where_the_checkpoint_holds_one() -> None:
     advance(optimizer, schedule, 1)
     assert optimizer.param_groups[0]["weight_decay"] == 0.04
     assert type(optimizer.param_groups[0]["weight_decay"]) is float
+
+
+def put_two(optimizer: Any, target: str) -> Any:
+    return tsa_core.arbitrary_schedule_factory(
+        optimizer,
+        lambda proxy: LambdaLR(proxy, [lambda t: 1.0, halving]),
+        schedule_target=target,
+    )
+
+
+@pytest.mark.parametrize(
+    "put",
+    [
+        put_two,
+        lambda o, target: tsa_core.CurveSchedule(o, [lambda t: 1.0, halving], target),
+    ],
+)
+def test_a_new_dict_in_the_list_that_shares_a_tensor(put: Any) -> None:
+    """It gets one of its own, as the groups of a new optimizer do."""
+    optimizer = adamw(torch.tensor(0.08))
+    optimizer.add_param_group({"params": [Parameter(torch.ones(1))]})
+    schedule = put(optimizer, "weight_decay")
+    advance(optimizer, schedule, 1)
+    first, second = optimizer.param_groups
+    optimizer.param_groups[1] = {**first, "params": second["params"]}
+    advance(optimizer, schedule, 2)
+    values = [group["weight_decay"].item() for group in optimizer.param_groups]
+    assert values == pytest.approx([0.08, 0.01], rel=1e-6)

@@ -564,3 +564,64 @@ def test_a_scheduler_of_ones_own_is_loaded_as_it_says() -> None:
     saved, loaded = (tsa_core.SynchronousSchedule([OwnStepLR(new_optimizer(), n)]) for n in (2, 3))
     loaded.load_state_dict(saved.state_dict())
     assert loaded.schedules["lr"].step_size == 2
+
+
+@pytest.mark.parametrize("steps", range(7))
+def test_a_part_whose_turn_has_not_come(steps: int) -> None:
+    """SequentialLR leaves it at step −1, a curve as its own; it resumes at every step."""
+
+    def build() -> tsa_core.SynchronousSchedule:
+        def parts(proxy: Any) -> Any:
+            curves = [tsa_core.CurveSchedule(proxy, each) for each in (factor, lambda t: 0.5**t)]
+            return SequentialLR(proxy, curves, [3])
+
+        put = tsa_core.arbitrary_schedule_factory
+        return tsa_core.SynchronousSchedule(
+            [put(new_optimizer(), parts, schedule_target="weight_decay")]
+        )
+
+    whole, resumed = build(), build()
+    whole.optimizer.step(), resumed.optimizer.step()
+    for _ in range(steps):
+        whole.step()
+    resumed.load_state_dict(copy.deepcopy(whole.state_dict()))
+    for _ in range(6):
+        whole.step(), resumed.step()
+        assert resumed.get_last_schedules() == whole.get_last_schedules()
+
+
+def test_another_plan_of_a_cycle_whose_turn_has_not_come() -> None:
+    """It begins at its beginning."""
+
+    def build(*cycle: int) -> tsa_core.SynchronousSchedule:
+        o = new_optimizer()
+        parts = [StepLR(o, 2), CosineAnnealingWarmRestarts(o, *cycle)]
+        return tsa_core.SynchronousSchedule([SequentialLR(o, parts, [3])])
+
+    saved, resumed, plain = build(3, 2), build(2, 3), build(2, 3)
+    for sync in (saved, resumed, plain):
+        sync.optimizer.step()
+    saved.step(), plain.step()
+    with pytest.warns(UserWarning, match="goes on under"):
+        resumed.load_state_dict(copy.deepcopy(saved.state_dict()))
+    for _ in range(9):
+        resumed.step(), plain.step()
+        assert resumed.get_last_lr() == plain.get_last_lr()
+
+
+def test_after_a_load_that_fails_each_group_has_its_own_tensor() -> None:
+    """The optimizer's state that was loaded before may have brought one for two."""
+    optimizer = torch.optim.Adam(
+        [{"params": [Parameter(torch.ones(1))]} for _ in range(2)], lr=torch.tensor(0.5)
+    )
+    curves = [lambda t: 1.0, lambda t: 0.5**t]
+    sync = tsa_core.SynchronousSchedule([tsa_core.CurveSchedule(optimizer, curves)])
+    state = {"lr": {**sync.state_dict()["lr"], "curve": "another"}}
+    shared = copy.deepcopy(optimizer.state_dict())
+    shared["param_groups"][1]["lr"] = shared["param_groups"][0]["lr"]
+    optimizer.load_state_dict(shared)
+    with pytest.raises(UserWarning, match="another"):  # as an error, which it is in these tests
+        sync.load_state_dict(state)
+    optimizer.step()
+    sync.step()
+    assert [value.item() for value in sync.get_last_lr()] == [0.5, 0.25]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from types import SimpleNamespace
 from typing import Any
 
@@ -519,3 +520,56 @@ def test_whatever_stops_a_load_all_is_put_back(error: Any, monkeypatch: Any) -> 
     with pytest.raises(error, match="torn"):
         schedule.load_state_dict(moved.state_dict())
     assert (held(schedule.optimizer), schedule.state_dict()) == before
+
+
+class Naming(LRScheduler):
+    """Somebody's own, which names its metrics and passes the rest on."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self.seen: list[Any] = []
+        super().__init__(optimizer)
+
+    def get_lr(self) -> list[float]:
+        return [group["lr"] for group in self.optimizer.param_groups]
+
+    def step(self, metrics: Any = None, **kwargs: Any) -> None:
+        self.seen.append(metrics)
+        super().step(**kwargs)
+
+
+class Partial(Naming):
+    """Its step is no plain function."""
+
+    def _step(self, flag: int, *args: Any, **kwargs: Any) -> None:
+        super().step(*args, **kwargs)
+
+    step = functools.partialmethod(_step, 1)  # type: ignore[assignment]
+
+
+def test_what_the_nearest_step_names_it_takes() -> None:
+    """The metric reaches it, and is no epoch to the others."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule([Naming(optimizer), curve(optimizer, "clip")])
+    optimizer.step()
+    sync.step(0.25)
+    assert sync.schedules["lr"].seen[-1] == 0.25
+    assert sync.get_last_schedule("clip") == [2.0, 2.0]
+
+
+def test_a_step_that_is_no_plain_function() -> None:
+    """It takes what its signature says."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule([Partial(optimizer), curve(optimizer, "clip")])
+    optimizer.step()
+    sync.step()
+    assert sync.last_epoch == 1
+    assert sync.get_last_schedule("clip") == [2.0, 2.0]
+
+
+def test_an_entry_that_is_only_called_momentum() -> None:
+    """AdamW's is its first beta; the user's own may go with a OneCycleLR that cycles that."""
+    optimizer = tsa_core.extend_optimizer(adamw(), "momentum", 0.5)
+    sync = tsa_core.SynchronousSchedule([one_cycle(optimizer), curve(optimizer, "momentum")])
+    optimizer.step()
+    sync.step()
+    assert sync.get_last_schedule("momentum") == [0.25, 0.25]

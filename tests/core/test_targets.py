@@ -394,7 +394,7 @@ def test_a_named_tuple_stays_one(call: Call) -> None:
     assert type(opt.param_groups[1]["betas"]) is Betas
 
 
-@need_a_number
+@over(curve, proxy, factory, factory_with_default)
 def test_a_tensor_that_is_learned_is_refused(call: Call, untouched: Untouched) -> None:
     """A schedule would write over it."""
     opt = optimizer(entry=torch.tensor(1.0, requires_grad=True))
@@ -439,3 +439,18 @@ def test_nothing_but_its_lr_is_put_on_a_proxy(call: Call, untouched: Untouched) 
     opt = optimizer()
     with untouched(opt), pytest.raises(ValueError, match="is a proxy already"):
         call(tsa_core.ProxyOptimizer(opt, "lr"), "weight_decay")
+
+
+def test_a_tensor_that_is_learned_can_be_read_and_set() -> None:
+    """Training code reads it, and nobody schedules it."""
+    learned = torch.nn.Parameter(torch.tensor(0.5))
+    opt = optimizer(entry=learned)
+    assert regrouped(opt, "entry") == [
+        (learned, opt.param_groups[1]["params"], opt.param_groups[1])
+    ]
+    sync = tsa_core.SynchronousSchedule([curve(opt, "weight_decay")])
+    opt.param_groups[0]["lr"] = learned
+    assert sync.get_last_lr() == [0.5, 0.001]
+    tsa_core.extend_optimizer(opt, "entry", 0.25, overwrite_values=True)
+    assert opt.param_groups[1]["entry"] is learned
+    assert learned.item() == 0.25

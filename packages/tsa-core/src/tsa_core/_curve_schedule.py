@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import operator
 import re
 from collections.abc import Mapping, Sequence
@@ -70,7 +69,7 @@ class CurveSchedule(LRScheduler):
     optimizer: Any
     """The optimizer that was passed."""
     curve: Curve | CurvePerGroup
-    """λ, as it was passed."""
+    """λ, as it was passed; of several, a list or dict."""
     last_epoch: int
     """The step t at which the schedule stands."""
 
@@ -88,7 +87,9 @@ class CurveSchedule(LRScheduler):
         target.check(groups)
         self._target = target
         shared = shares(curve, groups)
-        self.curve = curve if callable(curve) else copy.copy(curve)  # the caller's may change
+        if not callable(curve):  # the caller's may change
+            curve = dict(curve) if isinstance(curve, Mapping) else list(curve)
+        self.curve = curve
         moves = [(driven, self._multiplier(each, 0)) for each, driven in shared]
         target.warn_of_dead_schedule(optimizer, map(target.initial_or_present, groups))
         self.optimizer = optimizer
@@ -156,8 +157,9 @@ class CurveSchedule(LRScheduler):
             try:
                 self._target.scale(driven, multiplier)
             except LookupError:
-                # A dict that was replaced in the list and has no initial value yet, or one that
-                # has lost the target: for that, the check has the words.
+                # A dict that came into the list and has no initial value yet (or one from which it
+                # was taken, which looks the same), or one without the target: for that, the check
+                # has the words.
                 self._target.check(groups)
                 self._adopt(groups, shared)
                 self._target.scale(driven, multiplier)
@@ -171,9 +173,14 @@ class CurveSchedule(LRScheduler):
         for _, driven in shared:
             for group in driven:
                 group[target.initial_key] = target.initial_or_present(group)
-        # One curve drives whatever stands in the list; several are each bound to their dicts.
+        # One curve drives whatever stands in the list; several are bound to the dicts in it, which
+        # the next step compares.
         known = groups if callable(self.curve) else list(groups)
         self._adopted = (known, len(groups), shared)
+
+    def _look_anew(self) -> None:
+        """Have the next step take in all groups again."""
+        self._adopted = ((), 0, [])
 
     def _multiplier(self, curve: Curve, t: float) -> float:
         multiplier = curve(t)
@@ -267,7 +274,8 @@ class CurveSchedule(LRScheduler):
             raise ValueError(f"{what}: it was saved for {state['schedule_target']!r}")
         num_groups = len(groups_of(self.optimizer))
         try:
-            checked_epoch(state["last_epoch"], "last_epoch")
+            if state["last_epoch"] != -1:  # where SequentialLR has it wait for its turn
+                checked_epoch(state["last_epoch"], "last_epoch")
             real_number(state["_step_count"])
             for key in ("base_lrs", "_last_lr"):
                 values = state[key]

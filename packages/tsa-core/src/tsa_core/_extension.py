@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import Any, TypeVar
 
+import torch
 from torch import Tensor
 from torch.nn import Parameter
 
@@ -65,16 +66,17 @@ def extend_optimizer(
             if target.is_in(group):
                 with contextlib.suppress(ValueError):  # NaN and infinity may well be replaced
                     target.check_value(target.read(group), i)
-    for group in groups:
-        if not target.is_in(group):
-            target.replace(group, _own(value))
-        elif overwrite_values:
-            had_initial = target.has_initial(group)
-            # A number goes into a tensor that is there; a new tensor takes the place of either.
-            put = target.replace if isinstance(value, Tensor) else target.write
-            put(group, _own(value))
-            if had_initial:
-                group[target.initial_key] = real_number(value)
+    with torch.no_grad():  # the tensor that is there may be one that is learned
+        for group in groups:
+            if not target.is_in(group):
+                target.replace(group, _own(value))
+            elif overwrite_values:
+                had_initial = target.has_initial(group)
+                # A number goes into a tensor that is there; a new tensor takes the place of either.
+                put = target.replace if isinstance(value, Tensor) else target.write
+                put(group, _own(value))
+                if had_initial:
+                    group[target.initial_key] = real_number(value)
     return optimizer
 
 

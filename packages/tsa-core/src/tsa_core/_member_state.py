@@ -102,7 +102,7 @@ def _keep_plan(member: Any, state: dict[str, Any], name: str) -> None:
             f"{ {key: own[key] for key in changed} }"
         )
         if not {"T_0", "T_mult"}.isdisjoint(changed):
-            state["T_cur"], state["T_i"] = _cycle(state["last_epoch"], member)
+            state["T_cur"], state["T_i"] = _cycle(max(state["last_epoch"], 0), member)
     state.update((key, own[key]) for key in plan)
     for inner, its_state in zip(getattr(member, "_schedulers", ()), state.get("_schedulers", ())):
         _keep_plan(inner, its_state, name)

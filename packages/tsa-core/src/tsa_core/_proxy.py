@@ -87,7 +87,8 @@ class ProxyOptimizer(Optimizer):
         """One view a group of the real optimizer, in its order."""
         groups = self.optimizer.param_groups
         # A dict that is replaced in its list, the view of its place finds there. load_state_dict
-        # brings a new list: a view into the old one would move what no step reads any more.
+        # brings a new list: a view into the old one would move what no step reads any more. And
+        # where there are tensors, `_groups` is a list of our own: a new dict may share one.
         if len(groups) != len(self._views) or not (
             groups is self._groups or all(map(operator.is_, groups, self._groups))
         ):
@@ -114,7 +115,8 @@ class ProxyOptimizer(Optimizer):
             self._auxiliary += [{} for _ in groups[len(self._auxiliary) :]]
         self._target.check(groups)
         self._target.unshare(groups)
-        self._groups = groups
+        tensors = any(isinstance(self._target.read(group), Tensor) for group in groups)
+        self._groups = list(groups) if tensors else groups
         # Mappings, not dicts; torch declares dicts and asks for no more than a mapping.
         view = _GroupView if self._target.index is None else _ElementView
         self._views = [

@@ -72,13 +72,13 @@ class SynchronousSchedule(LRScheduler):
                     "inside one arbitrary_schedule_factory call"
                 )
             by_name[name] = member
-        for name in by_name.keys() & {"momentum", "betas[0]"}:
-            if "lr" in by_name and _cycles_momentum(by_name["lr"]):
-                raise RuntimeError(
-                    f"schedules: that of 'lr', a {type(by_name['lr']).__name__}, moves {name!r} "
-                    "too, and has set it before the schedule of its own took its initial value: "
-                    "make the optimizer and both again, with cycle_momentum=False"
-                )
+        momentum = "betas[0]" if "betas" in getattr(optimizer, "defaults", {}) else "momentum"
+        if momentum in by_name and "lr" in by_name and _cycles_momentum(by_name["lr"]):
+            raise RuntimeError(
+                f"schedules: that of 'lr', a {type(by_name['lr']).__name__}, moves {momentum!r} "
+                "too, and may have set what the schedule of that took for its initial value: make "
+                "the optimizer and both again, with cycle_momentum=False"
+            )
         self.optimizer = optimizer
         self.schedules = by_name
         # What each member's step takes, and whether it demands it; looked up once, since asking
@@ -212,7 +212,7 @@ class SynchronousSchedule(LRScheduler):
 
     def _present(self, target: Target) -> list[Value]:
         groups = groups_of(self.optimizer)
-        target.check(groups)
+        target.check_present(groups)
         values = [target.read(group) for group in groups]
         return [value.clone() if isinstance(value, Tensor) else value for value in values]
 
@@ -271,6 +271,9 @@ class SynchronousSchedule(LRScheduler):
                 self._load(state_dict)
             except BaseException:  # a scheduler with a load of its own, or a warning made an error
                 self._load(before)
+                for member in self.schedules.values():
+                    if isinstance(member, CurveSchedule):
+                        member._look_anew()  # at the groups that are put back
                 raise
         self._note_positions()
 
@@ -319,14 +322,19 @@ def _real_optimizer(schedule: Any) -> Any:
 def _arguments(schedule: Any) -> dict[str, bool]:
     """What the schedule's ``step`` takes, and whether it demands it.
 
-    One that passes on ``*args`` takes what the nearest class takes that says so.
+    One that passes on ``*args`` takes besides what the class takes that it passes them to.
     """
-    inherited = (vars(cls)["step"] for cls in type(schedule).__mro__ if "step" in vars(cls))
-    for step in (schedule.step, *inherited):
+    taken: dict[str, bool] = {}
+    inherited = (vars(cls).get("step") for cls in type(schedule).__mro__)
+    for step in (schedule.step, *filter(inspect.isfunction, inherited)):
         parameters = inspect.signature(step).parameters.values()
-        if not any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters):
+        passed_on = [p for p in parameters if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        for parameter in parameters:
+            if parameter not in passed_on and parameter.name != "self":
+                taken.setdefault(parameter.name, parameter.default is parameter.empty)
+        if not passed_on:
             break
-    return {p.name: p.default is p.empty for p in parameters if p.name != "self"}
+    return taken
 
 
 def _cycles_momentum(schedule: Any) -> bool:

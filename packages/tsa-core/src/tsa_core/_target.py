@@ -171,10 +171,16 @@ class Target:
     # -- checks --------------------------------------------------------------------------
 
     def check(self, groups: Sequence[ParamGroup]) -> None:
-        """Raise unless every group holds a finite real number under this target."""
+        """Raise unless every group holds what can be scheduled under this target."""
         self.check_present(groups)
         for i, group in enumerate(groups):
-            self.check_value(self.read(group), i)
+            value = self.read(group)
+            self.check_value(value, i)
+            if isinstance(value, Tensor) and value.requires_grad and value.is_leaf:
+                raise ValueError(
+                    f"{self.name!r} in param group {i} is a tensor that requires a gradient: a "
+                    "schedule would write over what is learned. Detach it"
+                )
 
     def check_present(self, groups: Sequence[ParamGroup]) -> None:
         """Raise unless every group has this target."""
@@ -183,7 +189,7 @@ class Target:
             raise KeyError(self._missing(groups, missing))
 
     def check_value(self, value: object, i: int) -> None:
-        """Raise unless ``value``, which group ``i`` holds, is a number that can be scheduled."""
+        """Raise unless ``value``, which group ``i`` holds, is a finite real number."""
         where = f"{self.name!r} in param group {i}"
         if isinstance(value, (tuple, list)):
             raise TypeError(f"{where} is the whole {value!r}: name one element, '{self.name}[0]'")
@@ -191,11 +197,6 @@ class Target:
             raise TypeError(
                 f"{where} is a {value.dtype} tensor of shape {tuple(value.shape)}; "
                 "a schedule fills a 0-dim floating-point tensor or sets a number"
-            )
-        if isinstance(value, Tensor) and value.requires_grad and value.is_leaf:
-            raise ValueError(
-                f"{where} is a tensor that requires a gradient: a schedule would write over what "
-                "is learned. Detach it"
             )
         try:
             real_number(value)

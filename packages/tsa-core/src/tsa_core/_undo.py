@@ -25,7 +25,8 @@ def undone_on_error(groups: Sequence[ParamGroup], targets: Sequence[Target]) -> 
         yield
     except BaseException:
         for group, entries in saved:
-            group.clear()
+            for key in group.keys() - entries.keys():
+                del group[key]
             group.update(entries)
         with torch.no_grad():
             for tensor, value in tensors:
