@@ -41,6 +41,12 @@ def adamw(value: Any = 0.08) -> torch.optim.AdamW:
     return torch.optim.AdamW([Parameter(torch.ones(1))], lr=0.1, weight_decay=value)
 
 
+TAKES_GROUPS = pytest.mark.skipif(
+    not hasattr(ReduceLROnPlateau(adamw()), "default_min_lr"),
+    reason="this torch's ReduceLROnPlateau, on lr too, fails where a group joins",
+)
+
+
 def advance(optimizer: Any, schedule: Any, steps: int) -> None:
     for _ in range(steps):
         optimizer.step()
@@ -250,9 +256,7 @@ def test_a_group_that_leaves(put: Any) -> None:
     assert left["weight_decay"] == 0.08
 
 
-@pytest.mark.skipif(
-    not hasattr(ReduceLROnPlateau(adamw()), "default_min_lr"), reason="torch's own cannot here"
-)
+@TAKES_GROUPS
 def test_a_group_that_joins_under_a_plateau() -> None:
     """The one scheduler of torch's that takes new groups takes them on any target."""
     optimizer = adamw()
@@ -268,6 +272,19 @@ def test_a_group_that_joins_under_a_plateau() -> None:
     optimizer.param_groups.pop()
     schedule.step(2.0)
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.02]
+
+
+@TAKES_GROUPS
+def test_a_group_that_joins_a_plateau_with_the_default_tensor() -> None:
+    """It gets a tensor of its own, and each is reduced once."""
+    optimizer = torch.optim.SGD([Parameter(torch.ones(1))], lr=torch.tensor(0.5))
+    schedule = tsa_core.arbitrary_schedule_factory(
+        optimizer, lambda proxy: ReduceLROnPlateau(proxy, factor=0.5, patience=0)
+    )
+    optimizer.add_param_group({"params": [Parameter(torch.ones(1))]})
+    schedule.step(1.0)
+    schedule.step(2.0)
+    assert [group["lr"].item() for group in optimizer.param_groups] == [0.25, 0.25]
 
 
 def test_tensor_becomes_float_where_the_checkpoint_holds_one() -> None:

@@ -15,7 +15,6 @@ from torch.optim.lr_scheduler import (
     ConstantLR,
     LambdaLR,
     OneCycleLR,
-    ReduceLROnPlateau,
     SequentialLR,
     StepLR,
 )
@@ -254,21 +253,6 @@ def test_initial_values_that_a_scheduler_assigns() -> None:
     )
     assert [group["initial_weight_decay"] for group in optimizer.param_groups] == [0.125, 0.125]
     assert {"max_lr", "min_lr", "initial_lr"}.isdisjoint(optimizer.param_groups[0])
-
-
-@pytest.mark.skipif(
-    not hasattr(ReduceLROnPlateau(adamw()), "default_min_lr"), reason="torch's own cannot here"
-)
-def test_a_group_that_joins_a_plateau_with_the_default_tensor() -> None:
-    """It gets a tensor of its own, and each is reduced once."""
-    optimizer = torch.optim.SGD([Parameter(torch.ones(1))], lr=torch.tensor(0.5))
-    schedule = tsa_core.arbitrary_schedule_factory(
-        optimizer, lambda proxy: ReduceLROnPlateau(proxy, factor=0.5, patience=0)
-    )
-    optimizer.add_param_group({"params": [Parameter(torch.ones(1))]})
-    schedule.step(1.0)
-    schedule.step(2.0)
-    assert [group["lr"].item() for group in optimizer.param_groups] == [0.25, 0.25]
 
 
 def test_defaults_of_what_has_none() -> None:

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any, TypeAlias
 
-from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
 from ._group_curves import Curve, CurvePerGroup, shares
@@ -48,8 +47,8 @@ class CurveSchedule(LRScheduler):
         KeyError: a param group lacks the target.
         ValueError: λ or an initial value is NaN or infinite, the number of curves is not the
             number of param groups, a name in the mapping is no group's, one group is given two
-            curves or none there, or ``optimizer`` is a proxy and the target not its ``"lr"``.
-            Nothing has been touched.
+            curves or none there, the target is a tensor that is learned (``requires_grad``), or
+            ``optimizer`` is a proxy and the target not its ``"lr"``. Nothing has been touched.
 
     Warns:
         UserWarning: every initial value is 0, which no multiplier moves; or the target is a float
@@ -138,6 +137,7 @@ class CurveSchedule(LRScheduler):
         t = self.last_epoch + 1 if epoch is None else checked_epoch(epoch)
         groups = self.optimizer.param_groups
         known, num_groups, shared = self._adopted
+        # As in ProxyOptimizer.param_groups, and as there in line: it is asked at every step.
         if len(groups) != num_groups or not (
             groups is known or all(map(operator.is_, groups, known))
         ):
@@ -212,10 +212,7 @@ class CurveSchedule(LRScheduler):
 
     def get_last_lr(self) -> list[Value]:
         """The target's present value in each param group (a copy, where it is a tensor)."""
-        groups = self.optimizer.param_groups
-        self._target.check_present(groups)
-        values = [self._target.read(group) for group in groups]
-        return [value.clone() if isinstance(value, Tensor) else value for value in values]
+        return self._target.read_all(self.optimizer.param_groups)
 
     def get_lr(self) -> list[Value]:
         """The same as :meth:`get_last_lr`; torch's schedulers compute their next value here."""

@@ -43,8 +43,9 @@ def arbitrary_schedule_factory(
         TypeError: ``schedule_factory`` is no callable or returns no scheduler, or the target holds
             no real number.
         KeyError: a group lacks the target and there is no ``default_value``.
-        ValueError: the scheduler was built on another optimizer, or would write another entry of
-            the groups (``cycle_momentum``). Whatever is raised, by the factory too, leaves the
+        ValueError: the target holds NaN, an infinity or a tensor that is learned; or the scheduler
+            was built on another optimizer, or would write another entry of the groups
+            (``cycle_momentum``). Whatever is raised, by the factory too, leaves the
             param groups as they were.
 
     Warns:

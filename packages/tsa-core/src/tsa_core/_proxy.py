@@ -43,8 +43,8 @@ class ProxyOptimizer(Optimizer):
     Raises:
         TypeError: ``optimizer`` has no param groups, or the target holds no real number.
         KeyError: a group lacks the target.
-        ValueError: the target holds NaN or an infinity, its name is malformed, or ``optimizer`` is
-            a proxy already.
+        ValueError: the target holds NaN, an infinity or a tensor that is learned
+            (``requires_grad``), its name is malformed, or ``optimizer`` is a proxy already.
 
     Example:
         >>> import torch

@@ -8,7 +8,6 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler
 
 from ._curve_schedule import CurveSchedule, checked_epoch
@@ -110,7 +109,9 @@ class SynchronousSchedule(LRScheduler):
 
         Raises:
             TypeError: a member demands metrics and none came, or metrics came and no member takes
-                them; an epoch came and a member takes none; an unknown argument.
+                them; an epoch came and a member takes none, or it is no real number; an unknown
+                argument.
+            ValueError: the epoch is negative, NaN or infinite.
             RuntimeError: a member was stepped from outside since the last step.
             Exception: whatever a member's own step raises. Then no curve member has moved, and
                 none that was to come after the one that raised.
@@ -142,14 +143,10 @@ class SynchronousSchedule(LRScheduler):
             bound = self._signature.bind(*args, **kwargs).arguments
         except TypeError as error:
             takers = [name for name, arguments in self._arguments.items() if "metrics" in arguments]
-            raise TypeError(
-                f"step: {error}; call step() or step(epoch)"
-                + (
-                    f", with the metrics of {takers} before it"
-                    if takers
-                    else ": none takes metrics"
-                )
-            ) from None
+            metrics = (
+                f", with the metrics of {takers} before it" if takers else ": none takes metrics"
+            )
+            raise TypeError(f"step: {error}; call step() or step(epoch){metrics}") from None
         return {name: value for name, value in bound.items() if value is not None}
 
     def _check_arguments(self, given: Mapping[str, Any]) -> None:
@@ -192,7 +189,7 @@ class SynchronousSchedule(LRScheduler):
             close = difflib.get_close_matches(str(name), self.schedules, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise KeyError(f"no schedule of {name!r} here, only of {self.schedule_names}{hint}")
-        return self._present(Target.parse(name))
+        return Target.parse(name).read_all(groups_of(self.optimizer))
 
     def get_last_schedules(self) -> dict[str, list[Value]]:
         """The present values of every member's target: by name, one a param group."""
@@ -204,17 +201,11 @@ class SynchronousSchedule(LRScheduler):
         Raises:
             KeyError: the optimizer has no ``lr``.
         """
-        return self._present(Target.parse("lr"))
+        return Target.parse("lr").read_all(groups_of(self.optimizer))
 
     def get_lr(self) -> list[Value]:
         """The same as :meth:`get_last_lr`."""
         return self.get_last_lr()
-
-    def _present(self, target: Target) -> list[Value]:
-        groups = groups_of(self.optimizer)
-        target.check_present(groups)
-        values = [target.read(group) for group in groups]
-        return [value.clone() if isinstance(value, Tensor) else value for value in values]
 
     # -- what else frameworks read on a scheduler ------------------------------------------------
 

@@ -108,6 +108,15 @@ class Target:
         entry = group[self.key]
         return entry if self.index is None else entry[self.index]
 
+    def read_all(self, groups: Sequence[ParamGroup]) -> list[Value]:
+        """One value a group, a copy where it is a tensor; a group that lacks it is named."""
+        try:
+            values = [self.read(group) for group in groups]
+        except (LookupError, TypeError):
+            self.check_present(groups)
+            raise
+        return [value.clone() if isinstance(value, Tensor) else value for value in values]
+
     def read_or_none(self, groups: Iterable[ParamGroup]) -> list[Any]:
         """One value a group, for a ``repr``, which has to get by without."""
         return [self.read(group) if self.is_in(group) else None for group in groups]
