@@ -79,6 +79,11 @@ def ratio(row: dict[str, Any]) -> str:
     return f"{text} ≤ {row['bound']}" if row["holds"] else f"**{text}** > {row['bound']}"
 
 
+def kept(row: dict[str, Any]) -> str:
+    text = f"{row['bytes']} bytes a group"
+    return f"**{text}**" if row["holds"] is False else text
+
+
 def sections(ours: dict[str, Any], peers: list[dict[str, Any]]) -> dict[str, str]:
     steps = by_groups(ours["steps"])
     parts = ours["parts_us"]
@@ -112,7 +117,7 @@ def sections(ours: dict[str, Any], peers: list[dict[str, Any]]) -> dict[str, str
             [
                 ["import after torch", f"{ours['import']['ms']} ms", "15 ms"],
                 *(
-                    [f"kept by {row['what']}", f"{row['bytes']} bytes a group", row["bound"] or ""]
+                    [f"kept by {row['what']}", kept(row), row["bound"] or ""]
                     for row in ours["memory"]
                 ),
             ],

@@ -494,14 +494,22 @@ def test_a_float_of_a_capturable_group_warns() -> None:
         CurveSchedule(opt, halve, "weight_decay")
 
 
+def test_a_cpu_tensor_of_a_capturable_group_elsewhere_warns() -> None:
+    """Kernels on an accelerator get a 0-dim CPU tensor as a number, at capture."""
+    elsewhere = torch.nn.Parameter(torch.ones(2, device="meta"))
+    opt = torch.optim.Adam([elsewhere], lr=torch.tensor(0.1), capturable=True)
+    with pytest.warns(UserWarning, match="'lr' is a tensor on the CPU .* capturable=True"):
+        CurveSchedule(opt, halve)
+
+
 def test_a_tensor_of_a_capturable_group_does_not_warn() -> None:
     """Nor does an entry that the optimizer's own step never reads."""
     opt = torch.optim.Adam([parameter()], weight_decay=0.1, capturable=True)
     with pytest.warns(UserWarning, match="capturable=True") as caught:
         CurveSchedule(opt, halve, "lr")
-    assert "extend_optimizer(optimizer, 'lr', torch.tensor(value), overwrite_values=True)" in str(
-        caught[0].message
-    )
+    assert (
+        "extend_optimizer(optimizer, 'lr', torch.tensor(value, device=...), overwrite_values=True)"
+    ) in str(caught[0].message)
     extend_optimizer(opt, "lr", torch.tensor(0.1), overwrite_values=True)
     extend_optimizer(opt, "clip", 1.0)
     with warnings.catch_warnings():

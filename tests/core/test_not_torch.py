@@ -85,8 +85,9 @@ def test_an_optimizer_without_lr(put: Any, cls: Any) -> None:
     sync = tsa_core.SynchronousSchedule([put(optimizer, "temperature")])
     sync.step()
     assert sync.get_last_schedule("temperature") == [1.0, 2.0]
-    with pytest.raises(KeyError, match="'lr' is not in param groups 0, 1"):
-        sync.get_last_lr()
+    for ask in (sync.get_last_lr, lambda: sync.base_lrs):
+        with pytest.raises(KeyError, match="'lr' is not in param groups 0, 1"):
+            ask()
 
 
 @BOTH

@@ -21,7 +21,8 @@ def cosine_annealing_with_warmup(
 ) -> CurveSchedule:
     """Cosine annealing after a linear warm-up.
 
-    value(t) = initial value × λ(t), with p = (t − L)/(M − L):
+    After t steps each param group holds initial value × λ(t); the initial value is what it held
+    before any schedule drove the target. With p = (t − L)/(M − L):
 
     - warm-up, t ≤ L: λ(t) = W·t/L
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·cos(π/2·p), a quarter of a cosine wave: level at
@@ -44,9 +45,15 @@ def cosine_annealing_with_warmup(
         A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
 
     Raises:
-        TypeError: an argument is no real number, or the target holds none.
-        ValueError: an argument is NaN, infinite or out of the range given above.
+        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
+            holds no real number.
+        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
+            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
+            malformed.
         KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
+
+    Warns:
+        UserWarning: as :class:`tsa_core.CurveSchedule` does.
 
     Example:
         >>> import torch
@@ -76,7 +83,8 @@ def cosine_annealing_with_inverse_warmup(
 ) -> CurveSchedule:
     """Cosine annealing after an inverse warm-up: high, down to W, then on to A.
 
-    value(t) = initial value × λ(t), with p = (t − L)/(M − L):
+    After t steps each param group holds initial value × λ(t); the initial value is what it held
+    before any schedule drove the target. With p = (t − L)/(M − L):
 
     - inverse warm-up, t ≤ L: λ(t) = W·(R − (R − 1)·t/L), down from W·R to W
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·cos(π/2·p), a quarter of a cosine wave: level at
@@ -101,9 +109,15 @@ def cosine_annealing_with_inverse_warmup(
         A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
 
     Raises:
-        TypeError: an argument is no real number, or the target holds none.
-        ValueError: an argument is NaN, infinite or out of the range given above.
+        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
+            holds no real number.
+        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
+            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
+            malformed.
         KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
+
+    Warns:
+        UserWarning: as :class:`tsa_core.CurveSchedule` does.
 
     Example:
         >>> import torch
@@ -111,6 +125,8 @@ def cosine_annealing_with_inverse_warmup(
         >>> schedule = cosine_annealing_with_inverse_warmup(
         ...     optimizer, 1.0, 0.1, 2, 10, warmup_multiplier=4.0
         ... )
+        >>> round(optimizer.param_groups[0]["lr"], 6)  # R times what it comes down to
+        0.4
         >>> for _ in range(6):
         ...     optimizer.step()
         ...     schedule.step()
@@ -136,7 +152,8 @@ def polynomial_schedule_with_warmup(
 ) -> CurveSchedule:
     """Polynomial annealing after a linear warm-up.
 
-    value(t) = initial value × λ(t), with p = (t − L)/(M − L):
+    After t steps each param group holds initial value × λ(t); the initial value is what it held
+    before any schedule drove the target. With p = (t − L)/(M − L):
 
     - warm-up, t ≤ L: λ(t) = W·t/L
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)^P
@@ -159,9 +176,15 @@ def polynomial_schedule_with_warmup(
         A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
 
     Raises:
-        TypeError: an argument is no real number, or the target holds none.
-        ValueError: an argument is NaN, infinite or out of the range given above.
+        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
+            holds no real number.
+        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
+            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
+            malformed.
         KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
+
+    Warns:
+        UserWarning: as :class:`tsa_core.CurveSchedule` does.
 
     Example:
         >>> import torch
@@ -195,7 +218,8 @@ def polynomial_schedule_with_inverse_warmup(
 ) -> CurveSchedule:
     """Polynomial annealing after an inverse warm-up: high, down to W, then on to A.
 
-    value(t) = initial value × λ(t), with p = (t − L)/(M − L):
+    After t steps each param group holds initial value × λ(t); the initial value is what it held
+    before any schedule drove the target. With p = (t − L)/(M − L):
 
     - inverse warm-up, t ≤ L: λ(t) = W·(R − (R − 1)·t/L), down from W·R to W
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)^P
@@ -220,9 +244,15 @@ def polynomial_schedule_with_inverse_warmup(
         A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
 
     Raises:
-        TypeError: an argument is no real number, or the target holds none.
-        ValueError: an argument is NaN, infinite or out of the range given above.
+        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
+            holds no real number.
+        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
+            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
+            malformed.
         KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
+
+    Warns:
+        UserWarning: as :class:`tsa_core.CurveSchedule` does.
 
     Example:
         >>> import torch
@@ -230,6 +260,8 @@ def polynomial_schedule_with_inverse_warmup(
         >>> schedule = polynomial_schedule_with_inverse_warmup(
         ...     optimizer, 1.0, 0.1, 2, 10, polynomial_exponent=3.0, warmup_multiplier=4.0
         ... )
+        >>> round(optimizer.param_groups[0]["lr"], 6)  # R times what it comes down to
+        0.4
         >>> for _ in range(6):
         ...     optimizer.step()
         ...     schedule.step()
@@ -255,7 +287,8 @@ def linear_schedule_with_warmup(
 ) -> CurveSchedule:
     """Linear annealing after a linear warm-up.
 
-    value(t) = initial value × λ(t), with p = (t − L)/(M − L):
+    After t steps each param group holds initial value × λ(t); the initial value is what it held
+    before any schedule drove the target. With p = (t − L)/(M − L):
 
     - warm-up, t ≤ L: λ(t) = W·t/L
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)
@@ -279,9 +312,15 @@ def linear_schedule_with_warmup(
         A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
 
     Raises:
-        TypeError: an argument is no real number, or the target holds none.
-        ValueError: an argument is NaN, infinite or out of the range given above.
+        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
+            holds no real number.
+        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
+            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
+            malformed.
         KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
+
+    Warns:
+        UserWarning: as :class:`tsa_core.CurveSchedule` does.
 
     Example:
         >>> import torch
@@ -315,7 +354,8 @@ def linear_schedule_with_inverse_warmup(
 ) -> CurveSchedule:
     """Linear annealing after an inverse warm-up: high, down to W, then on to A.
 
-    value(t) = initial value × λ(t), with p = (t − L)/(M − L):
+    After t steps each param group holds initial value × λ(t); the initial value is what it held
+    before any schedule drove the target. With p = (t − L)/(M − L):
 
     - inverse warm-up, t ≤ L: λ(t) = W·(R − (R − 1)·t/L), down from W·R to W
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)
@@ -341,9 +381,15 @@ def linear_schedule_with_inverse_warmup(
         A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
 
     Raises:
-        TypeError: an argument is no real number, or the target holds none.
-        ValueError: an argument is NaN, infinite or out of the range given above.
+        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
+            holds no real number.
+        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
+            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
+            malformed.
         KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
+
+    Warns:
+        UserWarning: as :class:`tsa_core.CurveSchedule` does.
 
     Example:
         >>> import torch
@@ -351,6 +397,8 @@ def linear_schedule_with_inverse_warmup(
         >>> schedule = linear_schedule_with_inverse_warmup(
         ...     optimizer, 1.0, 0.1, 2, 10, warmup_multiplier=4.0
         ... )
+        >>> round(optimizer.param_groups[0]["lr"], 6)  # R times what it comes down to
+        0.4
         >>> for _ in range(6):
         ...     optimizer.step()
         ...     schedule.step()
@@ -379,7 +427,8 @@ def quadratic_schedule_with_warmup(
 ) -> CurveSchedule:
     """Quadratic annealing after a linear warm-up.
 
-    value(t) = initial value × λ(t), with p = (t − L)/(M − L):
+    After t steps each param group holds initial value × λ(t); the initial value is what it held
+    before any schedule drove the target. With p = (t − L)/(M − L):
 
     - warm-up, t ≤ L: λ(t) = W·t/L
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)², fast at first and level at A
@@ -403,9 +452,15 @@ def quadratic_schedule_with_warmup(
         A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
 
     Raises:
-        TypeError: an argument is no real number, or the target holds none.
-        ValueError: an argument is NaN, infinite or out of the range given above.
+        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
+            holds no real number.
+        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
+            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
+            malformed.
         KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
+
+    Warns:
+        UserWarning: as :class:`tsa_core.CurveSchedule` does.
 
     Example:
         >>> import torch
@@ -439,7 +494,8 @@ def quadratic_schedule_with_inverse_warmup(
 ) -> CurveSchedule:
     """Quadratic annealing after an inverse warm-up: high, down to W, then on to A.
 
-    value(t) = initial value × λ(t), with p = (t − L)/(M − L):
+    After t steps each param group holds initial value × λ(t); the initial value is what it held
+    before any schedule drove the target. With p = (t − L)/(M − L):
 
     - inverse warm-up, t ≤ L: λ(t) = W·(R − (R − 1)·t/L), down from W·R to W
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)², fast at first and level at A
@@ -465,9 +521,15 @@ def quadratic_schedule_with_inverse_warmup(
         A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
 
     Raises:
-        TypeError: an argument is no real number, or the target holds none.
-        ValueError: an argument is NaN, infinite or out of the range given above.
+        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
+            holds no real number.
+        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
+            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
+            malformed.
         KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
+
+    Warns:
+        UserWarning: as :class:`tsa_core.CurveSchedule` does.
 
     Example:
         >>> import torch
@@ -475,6 +537,8 @@ def quadratic_schedule_with_inverse_warmup(
         >>> schedule = quadratic_schedule_with_inverse_warmup(
         ...     optimizer, 1.0, 0.1, 2, 10, warmup_multiplier=4.0
         ... )
+        >>> round(optimizer.param_groups[0]["lr"], 6)  # R times what it comes down to
+        0.4
         >>> for _ in range(6):
         ...     optimizer.step()
         ...     schedule.step()
@@ -503,7 +567,8 @@ def sqrt_schedule_with_warmup(
 ) -> CurveSchedule:
     """Square-root annealing after a linear warm-up.
 
-    value(t) = initial value × λ(t), with p = (t − L)/(M − L):
+    After t steps each param group holds initial value × λ(t); the initial value is what it held
+    before any schedule drove the target. With p = (t − L)/(M − L):
 
     - warm-up, t ≤ L: λ(t) = W·t/L
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·√(1 − p), slow at first and steepest at A
@@ -527,9 +592,15 @@ def sqrt_schedule_with_warmup(
         A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
 
     Raises:
-        TypeError: an argument is no real number, or the target holds none.
-        ValueError: an argument is NaN, infinite or out of the range given above.
+        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
+            holds no real number.
+        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
+            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
+            malformed.
         KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
+
+    Warns:
+        UserWarning: as :class:`tsa_core.CurveSchedule` does.
 
     Example:
         >>> import torch
@@ -563,7 +634,8 @@ def sqrt_schedule_with_inverse_warmup(
 ) -> CurveSchedule:
     """Square-root annealing after an inverse warm-up: high, down to W, then on to A.
 
-    value(t) = initial value × λ(t), with p = (t − L)/(M − L):
+    After t steps each param group holds initial value × λ(t); the initial value is what it held
+    before any schedule drove the target. With p = (t − L)/(M − L):
 
     - inverse warm-up, t ≤ L: λ(t) = W·(R − (R − 1)·t/L), down from W·R to W
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·√(1 − p), slow at first and steepest at A
@@ -589,9 +661,15 @@ def sqrt_schedule_with_inverse_warmup(
         A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
 
     Raises:
-        TypeError: an argument is no real number, or the target holds none.
-        ValueError: an argument is NaN, infinite or out of the range given above.
+        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
+            holds no real number.
+        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
+            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
+            malformed.
         KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
+
+    Warns:
+        UserWarning: as :class:`tsa_core.CurveSchedule` does.
 
     Example:
         >>> import torch
@@ -599,6 +677,8 @@ def sqrt_schedule_with_inverse_warmup(
         >>> schedule = sqrt_schedule_with_inverse_warmup(
         ...     optimizer, 1.0, 0.1, 2, 10, warmup_multiplier=4.0
         ... )
+        >>> round(optimizer.param_groups[0]["lr"], 6)  # R times what it comes down to
+        0.4
         >>> for _ in range(6):
         ...     optimizer.step()
         ...     schedule.step()
@@ -625,7 +705,8 @@ def constant_with_warmup(
 ) -> CurveSchedule:
     """A linear warm-up, then constant.
 
-    value(t) = initial value × λ(t):
+    After t steps each param group holds initial value × λ(t); the initial value is what it held
+    before any schedule drove the target.
 
     - warm-up, t ≤ L: λ(t) = W·t/L
     - after, t > L: λ(t) = W
@@ -644,9 +725,15 @@ def constant_with_warmup(
         A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
 
     Raises:
-        TypeError: an argument is no real number, or the target holds none.
-        ValueError: an argument is NaN, infinite or out of the range given above.
+        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
+            holds no real number.
+        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
+            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
+            malformed.
         KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
+
+    Warns:
+        UserWarning: as :class:`tsa_core.CurveSchedule` does.
 
     Example:
         >>> import torch
@@ -672,7 +759,8 @@ def constant_with_inverse_warmup(
 ) -> CurveSchedule:
     """An inverse warm-up, then constant: high, down to W, and held.
 
-    value(t) = initial value × λ(t):
+    After t steps each param group holds initial value × λ(t); the initial value is what it held
+    before any schedule drove the target.
 
     - inverse warm-up, t ≤ L: λ(t) = W·(R − (R − 1)·t/L), down from W·R to W
     - after, t > L: λ(t) = W
@@ -692,14 +780,22 @@ def constant_with_inverse_warmup(
         A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
 
     Raises:
-        TypeError: an argument is no real number, or the target holds none.
-        ValueError: an argument is NaN, infinite or out of the range given above.
+        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
+            holds no real number.
+        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
+            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
+            malformed.
         KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
+
+    Warns:
+        UserWarning: as :class:`tsa_core.CurveSchedule` does.
 
     Example:
         >>> import torch
         >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
         >>> schedule = constant_with_inverse_warmup(optimizer, 1.0, 4, warmup_multiplier=3.0)
+        >>> round(optimizer.param_groups[0]["lr"], 6)  # R times what it comes down to
+        0.3
         >>> for _ in range(2):
         ...     optimizer.step()
         ...     schedule.step()
@@ -720,9 +816,8 @@ def constant_schedule(
 ) -> CurveSchedule:
     """The same multiplier at every step: λ(t) = value.
 
-    value(t) = initial value × λ(t):
-
-    - λ(t) = value, for every t ≥ 0
+    After t steps each param group holds initial value × λ(t); the initial value is what it held
+    before any schedule drove the target.
 
     Args:
         optimizer: a ``torch.optim.Optimizer``, or anything that keeps ``param_groups`` as one
@@ -735,9 +830,15 @@ def constant_schedule(
         A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
 
     Raises:
-        TypeError: an argument is no real number, or the target holds none.
-        ValueError: an argument is NaN, infinite or out of the range given above.
+        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
+            holds no real number.
+        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
+            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
+            malformed.
         KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
+
+    Warns:
+        UserWarning: as :class:`tsa_core.CurveSchedule` does.
 
     Example:
         >>> import torch

@@ -42,8 +42,8 @@ class CurveSchedule(LRScheduler):
             ``"betas[0]"`` for an element of a tuple.
 
     Raises:
-        TypeError: ``optimizer`` has no param groups, ``curve`` is no callable, or the target
-            is not a real number (``bool``, ``None``, ``params``, a whole tuple, …).
+        TypeError: ``optimizer`` has no param groups, ``curve`` is no callable, λ is no real
+            number, or the target is none (``bool``, ``None``, ``params``, a whole tuple, …).
         KeyError: a param group lacks the target.
         ValueError: λ or an initial value is NaN or infinite, the number of curves is not the
             number of param groups, a name in the mapping is no group's, one group is given two
@@ -53,7 +53,7 @@ class CurveSchedule(LRScheduler):
     Warns:
         UserWarning: every initial value is 0, which no multiplier moves; or the target is a float
             of a group with ``capturable=True``, whose captured step would not see it move; or,
-            at the second step, the optimizer has not stepped yet.
+            at the first ``step()``, the optimizer has not stepped yet.
 
     Example:
         >>> import torch
@@ -221,7 +221,7 @@ class CurveSchedule(LRScheduler):
     # -- state ---------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """Where the schedule stands, in numbers, strings and lists: any format can hold it.
+        """Where the schedule stands, in numbers, strings, lists and dicts: any format can hold it.
 
         ``"curve"`` names the plan, for comparison; a curve itself is code and is not saved.
         """

@@ -59,9 +59,7 @@ class Preview:
         try:
             from matplotlib.figure import Figure
         except ImportError as error:
-            raise ImportError(
-                "plot() draws with matplotlib: pip install 'torch-schedule-anything[plot]'"
-            ) from error
+            raise ImportError("plot() draws with matplotlib: pip install matplotlib") from error
         figure = Figure(figsize=(7, 0.6 + 2 * len(self.values)), layout="constrained")
         panels = figure.subplots(len(self.values), sharex=True, squeeze=False)[:, 0]
         for panel, (target, values) in zip(panels, self.values.items()):

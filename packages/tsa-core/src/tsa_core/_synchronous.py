@@ -113,8 +113,9 @@ class SynchronousSchedule(LRScheduler):
                 argument.
             ValueError: the epoch is negative, NaN or infinite.
             RuntimeError: a member was stepped from outside since the last step.
-            Exception: whatever a member's own step raises. Then no curve member has moved, and
-                none that was to come after the one that raised.
+            Exception: whatever a member's own step raises. Then no :class:`CurveSchedule` has
+                moved, and no torch scheduler after the one that raised; those before it have, and
+                that one may have moved some groups. The next step raises ``RuntimeError``.
         """
         # Most steps come without: binding nothing would take longer than stepping a member.
         given = self._bound(args, kwargs) if args or kwargs else {}
@@ -217,8 +218,14 @@ class SynchronousSchedule(LRScheduler):
 
     @property
     def base_lrs(self) -> list[Value]:  # type: ignore[override]
-        """The initial learning rates, one a param group."""
-        return [Target.parse("lr").initial_or_present(group) for group in groups_of(self.optimizer)]
+        """The initial learning rates, one a param group.
+
+        Raises:
+            KeyError: the optimizer has no ``lr``.
+        """
+        lr, groups = Target.parse("lr"), groups_of(self.optimizer)
+        lr.check_present(groups)
+        return [lr.initial_or_present(group) for group in groups]
 
     @property
     def _last_lr(self) -> list[Value]:  # type: ignore[override]
@@ -243,7 +250,9 @@ class SynchronousSchedule(LRScheduler):
             TypeError, ValueError: a member's state does not fit. Nothing has moved.
 
         Warns:
-            UserWarning: a member was saved under another plan. The plan in the code goes on.
+            UserWarning: a member was saved under another plan. The plan in the code goes on. A
+                scheduler that is neither torch's nor ours takes over the saved plan, unwarned:
+                nobody else knows which part of its state that is.
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"state_dict: expected a dict, got {type(state_dict).__name__}")

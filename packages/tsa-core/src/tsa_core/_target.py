@@ -242,15 +242,26 @@ class Target:
                 "set it to what λ = 1 stands for before scheduling it"
             )
         # Only what the optimizer's own step reads can be baked into a captured step.
-        if self.key in getattr(optimizer, "defaults", {}) and any(
-            group.get("capturable") is True and not isinstance(self.read(group), Tensor)
-            for group in optimizer.param_groups
-        ):
-            warn_user(
-                f"{self.name!r} is a float on a param group with capturable=True: a captured step "
-                "keeps the value it was captured with. Make it a tensor: extend_optimizer("
-                f"optimizer, {self.name!r}, torch.tensor(value), overwrite_values=True)"
-            )
+        if self.key not in getattr(optimizer, "defaults", {}):
+            return
+        for group in optimizer.param_groups:
+            if group.get("capturable") is True and not self._is_read_by_replays(group):
+                kind = "tensor on the CPU" if isinstance(self.read(group), Tensor) else "float"
+                warn_user(
+                    f"{self.name!r} is a {kind} on a param group with capturable=True: a captured "
+                    "step keeps the value it was captured with. Make it a tensor on the device of "
+                    f"the parameters: extend_optimizer(optimizer, {self.name!r}, "
+                    "torch.tensor(value, device=...), overwrite_values=True)"
+                )
+                return
+
+    def _is_read_by_replays(self, group: ParamGroup) -> bool:
+        """Whether a captured step looks the target up again: not if its kernels got a number."""
+        value = self.read(group)
+        return isinstance(value, Tensor) and (
+            value.device.type != "cpu"
+            or all(parameter.device.type == "cpu" for parameter in group["params"])
+        )
 
     def unshare(self, groups: Sequence[ParamGroup]) -> None:
         """Give each group a tensor of its own: filling a shared one would move all at once."""

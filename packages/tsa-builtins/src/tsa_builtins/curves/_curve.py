@@ -114,6 +114,10 @@ class Constant(Value, Curve):
     Args:
         value: any finite real number.
 
+    Raises:
+        TypeError: ``value`` is no real number.
+        ValueError: it is NaN or infinite.
+
     Example:
         >>> from tsa_builtins.curves import Constant
         >>> Constant(0.5)(1000)
@@ -145,6 +149,10 @@ class Product(Value, Curve):
     Args:
         left: a curve, any callable t → λ, or a number, which stands for ``Constant``.
         right: the same.
+
+    Raises:
+        TypeError: one of them is no callable and no real number.
+        ValueError: it is a number that is NaN or infinite.
 
     Example:
         >>> from tsa_builtins.curves import Linear, PiecewiseConstant

@@ -55,6 +55,11 @@ class PiecewiseLinear(_Piecewise):
         points: ``{s₁: v₁, s₂: v₂, …}``, at least one, in any order: the steps finite and ≥ 0, the
             values any finite real numbers. Pairs ``(step, value)`` will do too.
 
+    Raises:
+        TypeError: ``points`` is none of these, or a step or a value no real number.
+        ValueError: there is none; a step or a value is NaN or infinite; a step is negative, or
+            there twice.
+
     Example:
         >>> from tsa_builtins.curves import PiecewiseLinear
         >>> curve = PiecewiseLinear({0: 0.0, 10: 1.0, 30: 0.5})
@@ -83,6 +88,11 @@ class PiecewiseConstant(_Piecewise):
     Args:
         points: ``{s₁: v₁, s₂: v₂, …}``, at least one, in any order: the steps finite and ≥ 0, the
             values any finite real numbers. Pairs ``(step, value)`` will do too.
+
+    Raises:
+        TypeError: ``points`` is none of these, or a step or a value no real number.
+        ValueError: there is none; a step or a value is NaN or infinite; a step is negative, or
+            there twice.
 
     Example:
         >>> from tsa_builtins.curves import PiecewiseConstant

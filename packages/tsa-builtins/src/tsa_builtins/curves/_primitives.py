@@ -41,6 +41,10 @@ class Linear(_Transition):
         end: λ(steps), and after.
         steps: how many steps it takes, a finite real number ≥ 0.
 
+    Raises:
+        TypeError: an argument is no real number.
+        ValueError: it is NaN, infinite or out of the range given above.
+
     Example:
         >>> from tsa_builtins.curves import Linear
         >>> Linear(0.0, 1.0, 10)(5)
@@ -69,6 +73,10 @@ class Cosine(_Transition):
         end: λ(steps), and after.
         steps: how many steps it takes, a finite real number ≥ 0.
 
+    Raises:
+        TypeError: an argument is no real number.
+        ValueError: it is NaN, infinite or out of the range given above.
+
     Example:
         >>> from tsa_builtins.curves import Cosine
         >>> round(Cosine(1.0, 0.0, 100)(25), 6)
@@ -95,6 +103,10 @@ class QuarterCosine(_Transition):
         start: λ(0), any finite real number.
         end: λ(steps), and after.
         steps: how many steps it takes, a finite real number ≥ 0.
+
+    Raises:
+        TypeError: an argument is no real number.
+        ValueError: it is NaN, infinite or out of the range given above.
 
     Example:
         >>> from tsa_builtins.curves import QuarterCosine
@@ -123,6 +135,10 @@ class Polynomial(_Transition):
         steps: how many steps it takes, a finite real number ≥ 0.
         exponent: the power, > 0. 1 is a straight line; above, the curve drops fast and arrives
             level; below, it leaves slowly and arrives steeply.
+
+    Raises:
+        TypeError: an argument is no real number.
+        ValueError: it is NaN, infinite or out of the range given above.
 
     Example:
         >>> from tsa_builtins.curves import Polynomial
@@ -159,6 +175,10 @@ class OneMinusSqrt(_Transition):
         end: λ(steps), and after.
         steps: how many steps it takes, a finite real number ≥ 0.
 
+    Raises:
+        TypeError: an argument is no real number.
+        ValueError: it is NaN, infinite or out of the range given above.
+
     Example:
         >>> from tsa_builtins.curves import OneMinusSqrt
         >>> OneMinusSqrt(1.0, 0.0, 100)(25)
@@ -184,6 +204,10 @@ class Exponential(_Transition):
         start: λ(0), a finite real number other than 0.
         end: λ(steps), and after; of the sign of ``start``.
         steps: how many steps it takes, a finite real number ≥ 0.
+
+    Raises:
+        TypeError: an argument is no real number.
+        ValueError: it is NaN, infinite or out of the range given above.
 
     Example:
         >>> from tsa_builtins.curves import Exponential
@@ -222,6 +246,10 @@ class InverseSqrt(Value, Curve):
     Args:
         start: λ(0), any finite real number.
         timescale: the step at which it is down to start/√2, a finite real number > 0.
+
+    Raises:
+        TypeError: an argument is no real number.
+        ValueError: it is NaN, infinite or out of the range given above.
 
     Example:
         >>> from tsa_builtins.curves import InverseSqrt
