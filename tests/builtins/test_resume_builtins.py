@@ -12,6 +12,8 @@ import torch
 from torch.nn import Parameter
 
 import tsa_builtins
+import tsa_builtins.curves
+import tsa_core
 
 STEPS = 60
 PLAN: dict[str, Any] = {
@@ -106,3 +108,19 @@ def test_resumed_under_another_plan(name: str) -> None:
         throughout.step()
         expected.step()
         assert held(new) == held(throughout)
+
+
+@pytest.mark.parametrize("curves", ["one", "list", "dict"])
+def test_an_equal_plan_is_no_other(curves: str) -> None:
+    """A 1 where there was a 1.0, as another reader of the same settings gives."""
+
+    def build(one: float, hundred: float) -> Any:
+        curve = tsa_builtins.curves.Linear(one, 0.25, hundred)
+        put: Any = {"one": curve, "list": [curve, None], "dict": {"*": curve}}[curves]
+        return tsa_core.CurveSchedule(new_optimizer(), put, "betas[0]")
+
+    build(1.0, 100.0).load_state_dict(build(1, 100).state_dict())
+    with pytest.warns(UserWarning, match="was saved under"):
+        build(1.0, 10.0).load_state_dict(build(1, 100).state_dict())
+    with pytest.warns(UserWarning, match="was saved under"):
+        build(1.05, 100).load_state_dict(build(1.5, 100).state_dict())

@@ -120,3 +120,34 @@ def test_a_part_that_was_stepped_before_starts_anew_at_its_milestone() -> None:
         return seen
 
     assert values(tsa_core.CurveSchedule) == values(LambdaLR)
+
+
+def test_a_curve_on_a_proxy_is_called_by_the_proxys_target() -> None:
+    """In warnings and errors it is what the user calls it, and there is one of each."""
+    optimizer = torch.optim.AdamW([Parameter(torch.ones(1))], lr=0.1, weight_decay=0.0)
+
+    def put(curve: Callable[[float], float], **options: Any) -> Any:
+        return tsa_core.arbitrary_schedule_factory(
+            optimizer, lambda proxy: tsa_core.CurveSchedule(proxy, curve), **options
+        )
+
+    with pytest.warns(UserWarning, match="'weight_decay' starts at 0") as caught:
+        put(halving, schedule_target="weight_decay")
+    assert len(caught) == 1
+    with pytest.raises(ValueError, match="multiplier of 'clip' at step 0: nan"):
+        put(lambda t: float("nan"), schedule_target="clip", default_value=1.0)
+    schedule = put(halving, schedule_target="clip", default_value=1.0)
+    with pytest.warns(UserWarning, match="this schedule of 'clip'"):
+        schedule.step()
+
+
+def test_a_captured_learning_rate_is_no_affair_of_another_target() -> None:
+    """What the optimizer's step never reads, a captured step need not see."""
+    lr = torch.tensor(0.1)
+    optimizer = torch.optim.AdamW([Parameter(torch.ones(1))], lr=lr, capturable=True)
+    tsa_core.arbitrary_schedule_factory(
+        optimizer,
+        lambda proxy: tsa_core.CurveSchedule(proxy, halving),
+        default_value=1.0,
+        schedule_target="clip",
+    )

@@ -494,6 +494,21 @@ def test_a_float_of_a_capturable_group_warns() -> None:
         CurveSchedule(opt, halve, "weight_decay")
 
 
+def test_a_group_left_alone_is_not_warned_of() -> None:
+    """Whether a schedule is dead depends on the groups that it drives."""
+    opt = torch.optim.Adam(
+        [{"params": [parameter()], "lr": torch.tensor(0.1)}, {"params": [parameter()], "lr": 0.0}],
+        capturable=True,
+    )
+    CurveSchedule(opt, [halve, None])
+    CurveSchedule(opt, [None, None])
+    with (
+        pytest.warns(UserWarning, match="'lr' is a float on .* capturable=True"),
+        pytest.warns(UserWarning, match="'lr' starts at 0"),
+    ):
+        CurveSchedule(opt, [None, halve])
+
+
 def test_a_cpu_tensor_of_a_capturable_group_elsewhere_warns() -> None:
     """Kernels on an accelerator get a 0-dim CPU tensor as a number, at capture."""
     elsewhere = torch.nn.Parameter(torch.ones(2, device="meta"))

@@ -231,3 +231,25 @@ def test_overwriting_with_a_tensor_sets_a_number_as_the_initial_value() -> None:
     extend_optimizer(opt, "clip", torch.tensor(4.0), overwrite_values=True)
     assert type(opt.param_groups[0]["initial_clip"]) is float
     assert schedule.base_lrs == [4.0]
+
+
+def test_what_a_tensor_that_is_there_cannot_hold(untouched: Untouched) -> None:
+    """A half would make it infinite."""
+    opt = sgd({"clip": 1.0}, {"clip": torch.tensor(1.0, dtype=torch.float16)})
+    with (
+        untouched(opt),
+        pytest.raises(ValueError, match=r"default_value: 1000000.0 .*float16.* 1 "),
+    ):
+        extend_optimizer(opt, "clip", 1e6, overwrite_values=True)
+    extend_optimizer(opt, "clip", torch.tensor(1e6), overwrite_values=True)
+    assert held(opt, "clip") == [1e6, 1e6]
+
+
+def test_overwriting_a_tensor_moves_nobody_elses() -> None:
+    """Not another entry's, nor the default, with which groups join."""
+    shared = torch.tensor(0.5)
+    opt = torch.optim.SGD(
+        [{"params": [torch.nn.Parameter(torch.ones(1))], "floor": shared}], lr=shared
+    )
+    extend_optimizer(opt, "lr", 0.25, overwrite_values=True)
+    assert (held(opt, "lr"), held(opt, "floor"), opt.defaults["lr"]) == ([0.25], [0.5], 0.5)

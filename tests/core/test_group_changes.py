@@ -324,3 +324,41 @@ def test_a_new_dict_in_the_list_that_shares_a_tensor(put: Any) -> None:
     advance(optimizer, schedule, 2)
     values = [group["weight_decay"].item() for group in optimizer.param_groups]
     assert values == pytest.approx([0.08, 0.01], rel=1e-6)
+
+
+@ALL
+def test_the_default_tensor_is_left_to_groups_that_join(put: Any) -> None:
+    """The first group holds the very tensor, which its schedule fills, also after a resume."""
+    optimizer = adamw(torch.tensor(0.08))
+    schedule = put(optimizer, "weight_decay")
+    advance(optimizer, schedule, 2)
+    state = copy.deepcopy(optimizer.state_dict())
+
+    optimizer = adamw(torch.tensor(0.08))
+    own = optimizer.param_groups[0]["weight_decay"]
+    schedule = put(optimizer, "weight_decay")
+    assert optimizer.param_groups[0]["weight_decay"] is own
+    advance(optimizer, schedule, 3)
+    optimizer.load_state_dict(state)
+    optimizer.add_param_group({"params": [Parameter(torch.ones(1))]})
+    assert float(optimizer.param_groups[1]["weight_decay"]) == pytest.approx(0.08, rel=1e-6)
+
+
+def test_the_default_tensor_that_has_moved_already() -> None:
+    """Whatever moved it before: the initial value is recorded, and goes to groups that join."""
+    optimizer = torch.optim.AdamW([Parameter(torch.ones(1))], lr=torch.tensor(0.5))
+    plain = LambdaLR(optimizer, halving)
+    advance(optimizer, plain, 1)
+    tsa_core.CurveSchedule(optimizer, lambda t: 0.5)
+    optimizer.add_param_group({"params": [Parameter(torch.ones(1))]})
+    assert float(optimizer.param_groups[1]["lr"]) == 0.5
+
+
+def test_an_element_of_the_default_tuple() -> None:
+    """Its neighbour stays what it is."""
+    betas = (torch.tensor(0.5), torch.tensor(0.75))
+    optimizer = torch.optim.AdamW([Parameter(torch.ones(1))], lr=torch.tensor(0.1))
+    optimizer.defaults["betas"] = optimizer.param_groups[0]["betas"] = betas
+    advance(optimizer, put_curve(optimizer, "betas[0]"), 1)
+    assert list(map(float, optimizer.defaults["betas"])) == [0.5, 0.75]
+    assert optimizer.defaults["betas"][1] is betas[1]

@@ -5,15 +5,22 @@ from __future__ import annotations
 import copy
 import random
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import Parameter
-from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import (
+    ChainedScheduler,
+    ExponentialLR,
+    LambdaLR,
+    LRScheduler,
+    ReduceLROnPlateau,
+)
 from torch_schedulers import SCHEDULERS, TORCH
 
 import tsa_core
@@ -411,10 +418,12 @@ def test_plot() -> None:
 
 
 def test_plot_without_matplotlib(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error names the extra that brings it."""
+    """The error says what to install, and which extra brings it."""
     seen = preview(CurveSchedule(adamw(), decay), 3)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"pip install 'torch-schedule-anything\[plot\]'"):
+    with pytest.raises(
+        ImportError, match=r"torch-schedule-anything\[plot\]: pip install matplotlib"
+    ):
         seen.plot()
 
 
@@ -530,3 +539,77 @@ def test_marks_within_the_view() -> None:
     schedule.optimizer.step()
     schedule.step(4)
     assert marks_drawn(schedule, 5) == []
+
+
+class Relative(LRScheduler):
+    """Counts from the optimizer's default, as some of transformers' do."""
+
+    def get_lr(self) -> Any:
+        default = self.optimizer.defaults["lr"]
+        return [default * (1 + self.last_epoch) for _ in self.optimizer.param_groups]
+
+
+def test_a_scheduler_that_reads_the_defaults() -> None:
+    """They are the optimizer's in the preview too, also through the factory."""
+    group = {"params": [Parameter(torch.ones(1))], "weight_decay": 0.5}
+    optimizer = torch.optim.AdamW([group], lr=0.25, weight_decay=0.125)
+    put = arbitrary_schedule_factory(optimizer, Relative, schedule_target="weight_decay")
+    assert preview(put, 3).values["weight_decay"] == [[0.125], [0.25], [0.375]]
+    assert preview(Relative(optimizer), 3).values["lr"] == [[0.25], [0.5], [0.75]]
+
+
+class Trainer:
+    """Has a method that is a curve, and what cannot be copied."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.frozen = Uncopied(torch.ones(1))
+
+    def curve(self, t: float) -> float:
+        return decay(t)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda o, curve: CurveSchedule(o, curve),
+        lambda o, curve: CurveSchedule(o, [curve] * 3),
+        lambda o, curve: CurveSchedule(o, {"*": curve}),
+        LambdaLR,
+        lambda o, curve: ChainedScheduler([LambdaLR(o, curve)]),
+    ],
+)
+def test_a_method_as_a_curve(make: Any) -> None:
+    """Whose method it is stays uncopied."""
+    seen = preview(make(adamw(), Trainer().curve), NUM_STEPS)
+    assert seen.values["lr"][5] == [value * decay(5) for value in INITIAL]
+
+
+def test_a_curve_that_cannot_be_copied() -> None:
+    """It is said whose, and what stands in the way."""
+
+    class Locked(Arch):
+        def __init__(self) -> None:
+            self.lock = threading.Lock()
+
+    with pytest.raises(TypeError, match=r"\['lr'\] .* cannot be copied: .*lock"):
+        preview(CurveSchedule(adamw(), Locked()), 3)
+
+
+def test_groups_without_parameters() -> None:
+    """An optimizer of another kind may have none."""
+
+    class Bare:
+        param_groups: ClassVar[list[dict[str, Any]]] = [{"temperature": 8.0}]
+
+    schedule = CurveSchedule(Bare(), lambda t: 0.5**t, "temperature")
+    assert preview(schedule, 3).values["temperature"] == [[8.0], [4.0], [2.0]]
+
+
+def test_an_accelerator_that_nobody_uses_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its random numbers are not asked for, which would start it, on all devices there are."""
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        pytest.skip("another test uses it")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
+    preview(CurveSchedule(adamw(), decay), 3)  # torch would warn of so many
+    assert not torch.cuda.is_initialized()  # type: ignore[no-untyped-call]

@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import (
     ChainedScheduler,
     ConstantLR,
     LambdaLR,
+    LRScheduler,
     OneCycleLR,
     SequentialLR,
     StepLR,
@@ -318,3 +319,30 @@ def test_the_step_named_is_that_of_the_whole(make: Any) -> None:
         schedule.step()
     with pytest.raises(ValueError, match="'weight_decay' in param group 0 at step 5"):
         schedule.step()
+
+
+class Floored(LRScheduler):
+    """Somebody's scheduler that reads a floor from the group."""
+
+    def get_lr(self) -> Any:
+        groups = self.optimizer.param_groups
+        return [
+            max(group["min_lr"], base * 0.5**self.last_epoch)
+            for group, base in zip(groups, self.base_lrs)
+        ]
+
+
+def test_an_entry_of_the_users_that_schedulers_name_too() -> None:
+    """On ``lr`` it is there to read, as on the optimizer; on another target, it is said why not."""
+    group = {"params": [Parameter(torch.ones(1))], "min_lr": 0.375}
+    optimizer = torch.optim.AdamW([group], lr=1.0)
+    schedule = tsa_core.arbitrary_schedule_factory(optimizer, Floored)
+    view = schedule.optimizer.param_groups[0]
+    assert "min_lr" in view
+    assert dict(view)["min_lr"] == 0.375
+    for _ in range(2):
+        optimizer.step()
+        schedule.step()
+    assert optimizer.param_groups[0]["lr"] == 0.375
+    with pytest.raises(KeyError, match=r"'min_lr': .* about the learning rate.* 'weight_decay'"):
+        tsa_core.arbitrary_schedule_factory(optimizer, Floored, schedule_target="weight_decay")

@@ -7,6 +7,7 @@ import io
 import json
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import Parameter
@@ -214,7 +215,8 @@ def with_(**entries: Any) -> Any:
     [
         ("lr", without("last_epoch"), ValueError, r"'lr': missing \['last_epoch'\]"),
         ("lr", lambda s: {"lr_lambdas": [None]}, ValueError, r"missing \['_last_lr', '_step_co"),
-        ("lr", with_(_step_count="x"), TypeError, "'lr': 'x'"),
+        ("lr", with_(_step_count="x"), TypeError, "'lr': _step_count: 'x'"),
+        ("lr", with_(_step_count=-3), ValueError, "'lr': _step_count: .* 0 or later, got -3"),
         ("lr", with_(base_lrs={0.1: 1, 0.2: 2}), ValueError, "'lr': 'base_lrs' is"),
         ("weight_decay", with_(_step_count="x"), TypeError, "'x'"),
         ("weight_decay", without("_step_count"), ValueError, r"missing \['_step_count'\]"),
@@ -462,7 +464,7 @@ PER_GROUP = {
     "base_lrs": lambda o: StepLR(o, 2),
     "_last_lr": lambda o: StepLR(o, 2),
     "lr_lambdas": lambda o: LambdaLR(o, factor),
-    "min_lrs": ReduceLROnPlateau,
+    "min_lrs": lambda o: ReduceLROnPlateau(o, min_lr=[0.0, 0.1]),
     "max_lrs": lambda o: CyclicLR(o, 0.1, 0.5, cycle_momentum=False),
 }
 
@@ -625,3 +627,55 @@ def test_after_a_load_that_fails_each_group_has_its_own_tensor() -> None:
     optimizer.step()
     sync.step()
     assert [value.item() for value in sync.get_last_lr()] == [0.5, 0.25]
+
+
+TAKES_GROUPS = pytest.mark.skipif(
+    not hasattr(ReduceLROnPlateau(new_optimizer()), "default_min_lr"),
+    reason="this torch's ReduceLROnPlateau, on lr too, fails where a group joins",
+)
+
+
+@TAKES_GROUPS
+def test_a_plateau_that_a_group_has_joined() -> None:
+    """Torch repeats ``min_lr`` for the new group only when it next reduces."""
+
+    def build(groups: int) -> Any:
+        optimizer = torch.optim.SGD(
+            [{"params": [Parameter(torch.ones(1))], "lr": 0.5} for _ in range(groups)]
+        )
+        schedule = tsa_core.arbitrary_schedule_factory(
+            optimizer, lambda proxy: ReduceLROnPlateau(proxy, factor=0.5, patience=1)
+        )
+        return tsa_core.SynchronousSchedule([schedule])
+
+    sync = build(1)
+    optimizer = sync.optimizer
+    optimizer.step()
+    sync.step(1.0)
+    optimizer.add_param_group({"params": [Parameter(torch.ones(1))], "lr": 0.25})
+    optimizer.step()
+    sync.step(1.0)
+    resumed = build(2)
+    resumed.load_state_dict(sync.state_dict())
+    for each in (sync, resumed):
+        each.optimizer.step()
+        each.step(1.0)
+        assert each.get_last_lr() == [0.25, 0.125]
+
+
+def test_a_plateau_that_has_not_stepped() -> None:
+    """Torch < 2.3 saves no ``_last_lr`` then."""
+    schedule = tsa_core.SynchronousSchedule([ReduceLROnPlateau(new_optimizer())])
+    schedule.load_state_dict({"lr": without("_last_lr")(schedule.state_dict()["lr"])})
+    assert schedule.get_last_lr() == [0.5, 0.25]
+
+
+def test_numbers_that_come_as_tensors() -> None:
+    """Some checkpoint formats hold nothing else; what is saved next is plain again."""
+    optimizer = new_optimizer()
+    schedule = tsa_core.CurveSchedule(optimizer, factor)
+    state = schedule.state_dict()
+    schedule.load_state_dict({**state, "last_epoch": torch.tensor(3), "_step_count": np.int64(4)})
+    saved = schedule.state_dict()
+    assert (saved["last_epoch"], saved["_step_count"]) == (3, 4)
+    json.dumps(saved)

@@ -573,3 +573,62 @@ def test_an_entry_that_is_only_called_momentum() -> None:
     optimizer.step()
     sync.step()
     assert sync.get_last_schedule("momentum") == [0.25, 0.25]
+
+
+# -- members with methods of their own -----------------------------------------------------------
+
+
+class Watching(tsa_core.CurveSchedule):
+    """Demands a metric, and stays where it is while that is large."""
+
+    def step(self, metrics: float) -> None:  # type: ignore[override]
+        if metrics < 1:
+            super().step()
+
+
+class Noting(tsa_core.CurveSchedule):
+    """Saves an entry of its own."""
+
+    note = ""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "note": self.note}
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        entries = dict(state_dict)
+        note = entries.pop("note")
+        super().load_state_dict(entries)
+        self.note = note
+
+
+def test_a_member_steps_as_it_defines_it() -> None:
+    """A subclass that overrides ``step`` is stepped by that, and gets what it asks for."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule([Watching(optimizer, halving), curve(optimizer, "clip")])
+    optimizer.step()
+    with pytest.raises(TypeError, match=r"'lr' \(Watching\) takes metrics"):
+        sync.step()
+    for metrics in (2.0, 0.5):
+        sync.step(metrics)
+    assert sync.get_last_schedules() == {"lr": [0.25, 0.0625], "clip": [1.0, 1.0]}
+    seen = tsa_core.preview(sync, 3, metrics=[2.0, 0.5])
+    assert seen.values["lr"] == [[0.25, 0.0625], [0.25, 0.0625], [0.125, 0.03125]]
+
+
+def test_a_member_loads_as_it_defines_it() -> None:
+    """A subclass that saves more gets it back, and no other target has moved."""
+    old, new = adamw(), adamw()
+    saved = Noting(old, halving, "weight_decay")
+    advanced = tsa_core.SynchronousSchedule([saved, curve(old)])
+    old.step()
+    advanced.step()
+    saved.note = "kept"
+    resumed = Noting(new, halving, "weight_decay")
+    sync = tsa_core.SynchronousSchedule([resumed, curve(new)])
+    sync.load_state_dict(advanced.state_dict())
+    assert resumed.note == "kept"
+    assert held(new) == held(old)
+    with pytest.raises(ValueError, match=r"'weight_decay' .*missing \['note'\]"):
+        sync.load_state_dict(
+            {**sync.state_dict(), "weight_decay": curve(adamw(), "weight_decay").state_dict()}
+        )

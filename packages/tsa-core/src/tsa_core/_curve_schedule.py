@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 from torch.optim.lr_scheduler import LRScheduler
 
 from ._group_curves import Curve, CurvePerGroup, shares
-from ._proxy import refuse_proxy
+from ._proxy import ProxyOptimizer, refuse_proxy
 from ._step_order import has_stepped, watch_steps
 from ._target import OptimizerLike, ParamGroup, Target, Value, groups_of, real_number
 from ._warn import warn_user
@@ -52,8 +52,9 @@ class CurveSchedule(LRScheduler):
 
     Warns:
         UserWarning: every initial value is 0, which no multiplier moves; or the target is a float
-            of a group with ``capturable=True``, whose captured step would not see it move; or,
-            at the first ``step()``, the optimizer has not stepped yet.
+            of a group with ``capturable=True`` (or a tensor on the CPU beside parameters on an
+            accelerator), whose captured step would not see it move; or, at the first ``step()``,
+            the optimizer has not stepped yet.
 
     Example:
         >>> import torch
@@ -89,9 +90,10 @@ class CurveSchedule(LRScheduler):
         if not callable(curve):  # the caller's may change
             curve = dict(curve) if isinstance(curve, Mapping) else list(curve)
         self.curve = curve
-        moves = [(driven, self._multiplier(each, 0)) for each, driven in shared]
-        target.warn_of_dead_schedule(optimizer, map(target.initial_or_present, groups))
         self.optimizer = optimizer
+        moves = [(driven, self._multiplier(each, 0)) for each, driven in shared]
+        if not isinstance(optimizer, ProxyOptimizer):  # what made that warns, by the target's name
+            target.warn_of_dead_schedule(optimizer, [group for _, some in shared for group in some])
         self._adopted: _Adopted = ((), 0, [])
         self._step_count = 0
         watch_steps(optimizer)
@@ -131,7 +133,7 @@ class CurveSchedule(LRScheduler):
             # Opens with torch's words: people filter this warning by them.
             warn_user(
                 "Detected call of `lr_scheduler.step()` before `optimizer.step()`. The optimizer "
-                f"has not used the first value of this schedule of {self.schedule_target!r} and "
+                f"has not used the first value of this schedule of {self._what!r} and "
                 "never will: call optimizer.step() first, then step the schedule"
             )
         t = self.last_epoch + 1 if epoch is None else checked_epoch(epoch)
@@ -169,7 +171,7 @@ class CurveSchedule(LRScheduler):
     def _adopt(self, groups: Sequence[ParamGroup], shared: _Shares) -> None:
         """Take in groups that are new here: joined since, or put there by load_state_dict."""
         target = self._target
-        target.unshare(groups)
+        target.unshare(self.optimizer, groups)
         for _, driven in shared:
             for group in driven:
                 group[target.initial_key] = target.initial_or_present(group)
@@ -190,7 +192,7 @@ class CurveSchedule(LRScheduler):
             return real_number(multiplier)
         except (TypeError, ValueError) as error:
             raise type(error)(
-                f"the multiplier of {self.schedule_target!r} at step {t}: {error}, "
+                f"the multiplier of {self._what!r} at step {t}: {error}, "
                 f"as {describe(curve)} gave it; return a finite real number"
             ) from None
 
@@ -200,6 +202,12 @@ class CurveSchedule(LRScheduler):
     def schedule_target(self) -> str:
         """The name of the entry that this schedule drives."""
         return self._target.name
+
+    @property
+    def _what(self) -> str:
+        """What the user calls the target: on a proxy it is not ``lr``."""
+        proxied = isinstance(self.optimizer, ProxyOptimizer)
+        return self.optimizer.schedule_target if proxied else self.schedule_target
 
     @property
     def base_lrs(self) -> list[float]:  # type: ignore[override]  # torch keeps a copy; we read
@@ -253,7 +261,7 @@ class CurveSchedule(LRScheduler):
 
     def _checked_state(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
         """``state`` if it can be taken up here; raises otherwise."""
-        what = f"state of the schedule of {self.schedule_target!r}"
+        what = f"state of the schedule of {self._what!r}"
         if not isinstance(state, Mapping):
             raise TypeError(f"{what}: expected a dict, got {type(state).__name__}")
         self._target.check(self.optimizer.param_groups)
@@ -261,7 +269,7 @@ class CurveSchedule(LRScheduler):
             own = {"last_epoch", "_step_count", "base_lrs", "_last_lr"}
             expected, given = own, own & set(state)
         else:
-            expected, given = set(self.state_dict()), set(state)
+            expected, given = set(CurveSchedule.state_dict(self)), set(state)
         if given != expected:
             raise ValueError(
                 f"{what}: missing {sorted(expected - given)}, "
@@ -273,7 +281,7 @@ class CurveSchedule(LRScheduler):
         try:
             if state["last_epoch"] != -1:  # where SequentialLR has it wait for its turn
                 checked_epoch(state["last_epoch"], "last_epoch")
-            real_number(state["_step_count"])
+            checked_epoch(state["_step_count"], "_step_count")
             for key in ("base_lrs", "_last_lr"):
                 values = state[key]
                 if not isinstance(values, (list, tuple)) or len(values) != num_groups:
@@ -286,9 +294,9 @@ class CurveSchedule(LRScheduler):
         return state
 
     def _take(self, state: Mapping[str, Any]) -> None:
-        if state.get("curve", self._plan()) != self._plan():
+        if not _same_plan(state.get("curve", self._plan()), self._plan()):
             warn_user(
-                f"the schedule of {self.schedule_target!r} was saved under {state['curve']} and "
+                f"the schedule of {self._what!r} was saved under {state['curve']} and "
                 f"goes on under {self._plan()}, from the step after {state['last_epoch']}"
             )
         target, groups = self._target, self.optimizer.param_groups
@@ -299,8 +307,8 @@ class CurveSchedule(LRScheduler):
             if id(group) in driven:
                 group[target.initial_key] = real_number(initial)
                 target.write(group, real_number(value))
-        self.last_epoch = state["last_epoch"]
-        self._step_count = state["_step_count"]
+        self.last_epoch = real_number(state["last_epoch"])  # type: ignore[assignment]  # as above
+        self._step_count = int(real_number(state["_step_count"]))
 
     def _plan(self) -> str | list[str | None] | dict[str, str | None]:
         curve = self.curve
@@ -329,6 +337,23 @@ class CurveSchedule(LRScheduler):
 def describe(curve: Curve) -> str:
     """``repr`` without memory addresses: the same for the same curve in another process."""
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(curve))
+
+
+def inherits(schedule: object, *methods: str) -> bool:
+    """Whether it is a ``CurveSchedule`` that has these methods as they are here."""
+    return isinstance(schedule, CurveSchedule) and all(
+        getattr(getattr(schedule, method), "__func__", None) is getattr(CurveSchedule, method)
+        for method in methods
+    )
+
+
+def _same_plan(one: object, other: object) -> bool:
+    """Whether they are the same but for 1 in place of 1.0, as curves that are equal may be."""
+    return one == other or _without_zeros(one) == _without_zeros(other)
+
+
+def _without_zeros(plan: object) -> str:
+    return re.sub(r"(?<![\w.])(\d+)\.0(?![\w.])", r"\1", repr(plan))
 
 
 def checked_epoch(epoch: object, name: str = "epoch") -> float:

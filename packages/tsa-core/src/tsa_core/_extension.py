@@ -66,7 +66,10 @@ def extend_optimizer(
             if target.is_in(group):
                 with contextlib.suppress(ValueError):  # NaN and infinity may well be replaced
                     target.check_value(target.read(group), i)
+                _check_fits(value, target.read(group), i)
     with torch.no_grad():  # the tensor that is there may be one that is learned
+        if overwrite_values:  # which fills it
+            target.unshare(optimizer, [group for group in groups if target.is_in(group)])
         for group in groups:
             if not target.is_in(group):
                 target.replace(group, _own(value))
@@ -78,6 +81,16 @@ def extend_optimizer(
                 if had_initial:
                     group[target.initial_key] = real_number(value)
     return optimizer
+
+
+def _check_fits(value: float | Tensor, held: object, i: int) -> None:
+    if isinstance(value, Tensor) or not isinstance(held, Tensor):
+        return
+    if abs(value) > torch.finfo(held.dtype).max:
+        raise ValueError(
+            f"default_value: {value!r} is more than the {held.dtype} tensor in param group {i} can "
+            "hold; give a tensor, which takes its place"
+        )
 
 
 def _own(value: float | Tensor) -> float | Tensor:

@@ -85,7 +85,7 @@ def arbitrary_schedule_factory(
         for group, initial in zip(groups, initial_values):
             if not target.has_initial(group):
                 group[target.initial_key] = initial
-        target.warn_of_dead_schedule(optimizer, map(target.initial, groups))
+        target.warn_of_dead_schedule(optimizer, groups)
     return schedule
 
 

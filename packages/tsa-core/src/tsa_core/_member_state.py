@@ -6,9 +6,9 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from torch.optim.lr_scheduler import CyclicLR
+from torch.optim.lr_scheduler import CyclicLR, ReduceLROnPlateau
 
-from ._curve_schedule import CurveSchedule
+from ._curve_schedule import CurveSchedule, inherits
 from ._target import Target, real_number
 from ._warn import warn_user
 
@@ -27,7 +27,7 @@ _RUNNING = frozenset(
 
 def check_state(member: Any, state: Any, name: str) -> None:
     """Raise unless ``state`` can be loaded into ``member``; nothing is touched."""
-    if isinstance(member, CurveSchedule):
+    if inherits(member, "state_dict", "load_state_dict"):
         member._checked_state(state)
         return
     what = f"state of the schedule of {name!r} ({type(member).__name__})"
@@ -40,9 +40,10 @@ def check_state(member: Any, state: Any, name: str) -> None:
         for key in set(own) ^ set(state)
         if not str(key).startswith("_") and key not in ("verbose", "anneal_func", "default_min_lr")
     }
-    missing = sorted(strange & set(own)) + [
-        key for key in ("_schedulers", "_last_lr", "_step_count") if key in own and key not in state
-    ]
+    demanded = {"_schedulers", "_step_count", "_last_lr"}
+    if isinstance(member, ReduceLROnPlateau):  # which in torch < 2.3 has none before its first step
+        demanded.remove("_last_lr")
+    missing = sorted(strange & set(own)) + sorted(demanded & set(own) - set(state))
     if strange or missing:
         raise ValueError(
             f"{what}: missing {missing}, unknown {sorted(strange - set(own), key=str)}"
@@ -51,7 +52,11 @@ def check_state(member: Any, state: Any, name: str) -> None:
     for key in _PER_GROUP:
         if key in state:
             values = state[key]
-            if not isinstance(values, (list, tuple)) or len(values) != num_groups:
+            # One min_lr of all groups torch repeats for those that joined, but only when it is due.
+            may_lag = key == "min_lrs" and own.get("default_min_lr") is not None
+            if not isinstance(values, (list, tuple)) or (
+                len(values) != num_groups and not (may_lag and values)
+            ):
                 raise ValueError(
                     f"{what}: {key!r} is {values!r}, the optimizer has {num_groups} param groups"
                 )
@@ -71,13 +76,15 @@ def check_state(member: Any, state: Any, name: str) -> None:
 
 def load_state(member: Any, state: Mapping[str, Any], name: str) -> None:
     """Load a state that was checked, and write the values that it reports into the optimizer."""
-    if isinstance(member, CurveSchedule):
+    if inherits(member, "state_dict", "load_state_dict"):
         member._take(state)
         return
     # A copy: torch keeps the lists it is given, and takes entries out of the dict.
     own_copy = copy.deepcopy(dict(state))
     _keep_plan(member, own_copy, name)
     member.load_state_dict(own_copy)
+    if isinstance(member, CurveSchedule):
+        return
     # torch leaves the optimizer as it is, and its recurrences would go on from there.
     for group, value in zip(member.optimizer.param_groups, state.get("_last_lr", ())):
         _LR.write(group, real_number(value))
@@ -94,7 +101,7 @@ def _keep_plan(member: Any, state: dict[str, Any], name: str) -> None:
     # CyclicLR keeps its argument base_lr there, all others the initial values.
     running = _RUNNING - {"base_lrs"} if isinstance(member, CyclicLR) else _RUNNING
     plan = [key for key in own if key in state and key not in running]
-    changed = [key for key in plan if _unbound(own[key]) != _unbound(state[key])]
+    changed = [key for key in plan if _plan(key, own[key]) != _plan(key, state[key])]
     if changed:
         warn_user(
             f"the schedule of {name!r} ({type(member).__name__}) was saved under "
@@ -108,8 +115,12 @@ def _keep_plan(member: Any, state: dict[str, Any], name: str) -> None:
         _keep_plan(inner, its_state, name)
 
 
-def _unbound(value: Any) -> Any:
-    """Torch < 2.4 saves methods of the scheduler, each bound to the one that saved it."""
+def _plan(key: str, value: Any) -> Any:
+    """``value`` without what makes no other plan."""
+    # As long as there were groups when it was last used.
+    if key == "min_lrs" and value and value.count(value[0]) == len(value):
+        return value[0]
+    # Torch < 2.4 saves methods of the scheduler, each bound to the one that saved it.
     return getattr(value, "__func__", value)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import gc
+import inspect
 import random
 import sys
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ._curve_schedule import CurveSchedule
+from ._curve_schedule import CurveSchedule, inherits
 from ._group_curves import shares
 from ._synchronous import SynchronousSchedule
 from ._target import ParamGroup, real_number
@@ -59,7 +60,10 @@ class Preview:
         try:
             from matplotlib.figure import Figure
         except ImportError as error:
-            raise ImportError("plot() draws with matplotlib: pip install matplotlib") from error
+            raise ImportError(
+                "plot() draws with matplotlib, the extra torch-schedule-anything[plot]: "
+                "pip install matplotlib"
+            ) from error
         figure = Figure(figsize=(7, 0.6 + 2 * len(self.values)), layout="constrained")
         panels = figure.subplots(len(self.values), sharex=True, squeeze=False)[:, 0]
         for panel, (target, values) in zip(panels, self.values.items()):
@@ -129,7 +133,7 @@ def preview(
     with warnings.catch_warnings(), _random_numbers_kept():
         warnings.simplefilter("ignore")  # the run itself will warn, in its own time
         twin = _twin(sync)
-        if isinstance(schedule, CurveSchedule):
+        if inherits(schedule, "step"):
             ((name, member),) = twin.schedules.items()
             values = {name: _asked(member, num_steps)}
         else:
@@ -173,8 +177,9 @@ class _StandIn:
     _opt_called = True  # the order of steps is nothing to a preview
     _step_count = 1
 
-    def __init__(self, param_groups: Sequence[ParamGroup]) -> None:
+    def __init__(self, param_groups: Sequence[ParamGroup], defaults: dict[str, Any]) -> None:
         self.param_groups = param_groups
+        self.defaults = defaults
 
     def step(self) -> None:
         raise NotImplementedError
@@ -185,11 +190,34 @@ class _StandIn:
 
 def _twin(sync: SynchronousSchedule) -> SynchronousSchedule:
     """A copy of ``sync`` on a stand-in for its optimizer, sharing the parameters."""
-    groups = sync.optimizer.param_groups
-    memo: dict[int, Any] = {id(p): p for group in groups for p in group["params"]}
-    # One copy of all groups: tensors that they share, they share there too.
-    memo[id(sync.optimizer)] = _StandIn(copy.deepcopy([dict(group) for group in groups], memo))
-    return copy.deepcopy(sync, memo)
+    groups, defaults = sync.optimizer.param_groups, getattr(sync.optimizer, "defaults", {})
+    shared = [p for group in groups for p in group.get("params", ())]
+    # Whose method λ is may hold a model, or what cannot be copied.
+    for member in sync.schedules.values():
+        shared += [curve.__self__ for curve in _curves(member) if inspect.ismethod(curve)]
+    memo: dict[int, Any] = {id(each): each for each in shared}
+    try:
+        # One copy of all groups: tensors that they share, they share there too.
+        copied = copy.deepcopy(([dict(group) for group in groups], dict(defaults)), memo)
+        memo[id(sync.optimizer)] = _StandIn(*copied)
+        return copy.deepcopy(sync, memo)
+    except (TypeError, RuntimeError) as error:
+        raise TypeError(
+            f"schedule: it is stepped in a copy, and {sync.schedule_names} or their param groups "
+            f"hold what cannot be copied: {error}"
+        ) from error
+
+
+def _curves(schedule: Any) -> Iterator[Any]:
+    """The functions of t that a schedule asks, ours or torch's."""
+    curve = getattr(schedule, "curve", None)
+    if isinstance(curve, Mapping):
+        yield from curve.values()
+    else:
+        yield from curve if isinstance(curve, list) else [curve]
+    yield from getattr(schedule, "lr_lambdas", ())
+    for part in getattr(schedule, "_schedulers", ()):
+        yield from _curves(part)
 
 
 def _asked(schedule: CurveSchedule, num_steps: int) -> list[list[float]]:
@@ -251,8 +279,10 @@ def _random_numbers_kept() -> Iterator[None]:
     numpy = sys.modules.get("numpy")
     python_state = random.getstate()
     numpy_state = numpy.random.get_state() if numpy else None
+    # On an accelerator that nobody uses there is nothing to keep, and asking would start it.
+    devices = range(torch.cuda.device_count()) if torch.cuda.is_initialized() else ()  # type: ignore[no-untyped-call]
     try:
-        with torch.random.fork_rng():
+        with torch.random.fork_rng(devices):
             yield
     finally:
         random.setstate(python_state)

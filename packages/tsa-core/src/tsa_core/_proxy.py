@@ -18,7 +18,7 @@ from ._target import LEGACY, OptimizerLike, ParamGroup, Target, groups_of, real_
 # Where torch's schedulers keep what is theirs. A scheduler put on the real optimizer leaves
 # these in the real group, where they are about the learning rate and nothing else.
 _AUXILIARY = frozenset({"max_lr", "min_lr", "swa_lr", "max_momentum", "base_momentum", LEGACY})
-_HIDDEN = _AUXILIARY | {"lr", "initial_lr"}
+_RENAMED = frozenset({"lr", "initial_lr"})
 
 
 class ProxyOptimizer(Optimizer):
@@ -68,7 +68,7 @@ class ProxyOptimizer(Optimizer):
         groups = groups_of(optimizer)
         refuse_proxy(optimizer)
         target.check(groups)
-        target.unshare(groups)
+        target.unshare(optimizer, groups)
         self.optimizer = optimizer
         self.accepts_new_groups = False
         self._target = target
@@ -114,7 +114,7 @@ class ProxyOptimizer(Optimizer):
             del self._auxiliary[len(groups) :]
             self._auxiliary += [{} for _ in groups[len(self._auxiliary) :]]
         self._target.check(groups)
-        self._target.unshare(groups)
+        self._target.unshare(self.optimizer, groups)
         tensors = any(isinstance(self._target.read(group), Tensor) for group in groups)
         self._groups = list(groups) if tensors else groups
         # Mappings, not dicts; torch declares dicts and asks for no more than a mapping.
@@ -256,8 +256,11 @@ class _GroupView(MutableMapping[str, Any]):
             raise KeyError(key)
         if key in self._own:
             return self._own[key]
-        if key in _AUXILIARY:
-            raise KeyError(key)
+        if key in _AUXILIARY and target.name != "lr":
+            raise KeyError(
+                f"{key!r}: in the param groups it is about the learning rate; a schedule of "
+                f"{target.name!r} keeps its own here, and this one has not written it yet"
+            )
         return group[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -310,7 +313,8 @@ class _GroupView(MutableMapping[str, Any]):
         if self._target.has_initial(self._group):
             yield "initial_lr"
         yield from self._own
-        yield from (key for key in self._group if key not in _HIDDEN and key not in self._own)
+        hidden = _RENAMED if self._target.name == "lr" else _RENAMED | _AUXILIARY
+        yield from (key for key in self._group if key not in hidden and key not in self._own)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -10,7 +10,7 @@ from typing import Any
 
 from torch.optim.lr_scheduler import LRScheduler
 
-from ._curve_schedule import CurveSchedule, checked_epoch
+from ._curve_schedule import CurveSchedule, checked_epoch, inherits
 from ._member_state import check_state, load_state
 from ._proxy import ProxyOptimizer
 from ._target import Target, Value, groups_of
@@ -80,6 +80,8 @@ class SynchronousSchedule(LRScheduler):
             )
         self.optimizer = optimizer
         self.schedules = by_name
+        # Asked for λ before anything moves; all other members step as they define it.
+        self._curves = {name for name, member in by_name.items() if inherits(member, "step")}
         # What each member's step takes, and whether it demands it; looked up once, since asking
         # takes longer than stepping.
         self._arguments = {name: _arguments(member) for name, member in by_name.items()}
@@ -124,14 +126,14 @@ class SynchronousSchedule(LRScheduler):
             given["epoch"] = checked_epoch(given["epoch"])
         self._check_positions()
         moves = []
-        for member in self.schedules.values():
+        for name, member in self.schedules.items():
             if isinstance(member.optimizer, ProxyOptimizer):
                 member.optimizer._check_groups()
-            if isinstance(member, CurveSchedule):
+            if name in self._curves:
                 moves.append((member, member._prepare(given.get("epoch"))))
-        # torch's members first: they may raise, and a curve whose λ is known cannot any more.
+        # The others first: they may raise, and a curve whose λ is known cannot any more.
         for name, member in self.schedules.items():
-            if not isinstance(member, CurveSchedule):
+            if name not in self._curves:
                 arguments = self._arguments[name]
                 member.step(**{key: given[key] for key in given if key in arguments})
         for member, move in moves:

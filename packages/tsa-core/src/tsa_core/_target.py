@@ -232,11 +232,9 @@ class Target:
             f"or call extend_optimizer(optimizer, {self.name!r}, value) first"
         )
 
-    def warn_of_dead_schedule(
-        self, optimizer: OptimizerLike, initial_values: Iterable[Value]
-    ) -> None:
+    def warn_of_dead_schedule(self, optimizer: OptimizerLike, driven: Sequence[ParamGroup]) -> None:
         """Warn where a schedule would move nothing: 0 × λ is 0, a captured step reads no float."""
-        if all(value == 0 for value in initial_values):
+        if driven and all(self.initial_or_present(group) == 0 for group in driven):
             warn_user(
                 f"{self.name!r} starts at 0 in every param group, and a multiplier cannot move 0: "
                 "set it to what λ = 1 stands for before scheduling it"
@@ -244,7 +242,7 @@ class Target:
         # Only what the optimizer's own step reads can be baked into a captured step.
         if self.key not in getattr(optimizer, "defaults", {}):
             return
-        for group in optimizer.param_groups:
+        for group in driven:
             if group.get("capturable") is True and not self._is_read_by_replays(group):
                 kind = "tensor on the CPU" if isinstance(self.read(group), Tensor) else "float"
                 warn_user(
@@ -260,11 +258,12 @@ class Target:
         value = self.read(group)
         return isinstance(value, Tensor) and (
             value.device.type != "cpu"
-            or all(parameter.device.type == "cpu" for parameter in group["params"])
+            or all(parameter.device.type == "cpu" for parameter in group.get("params", ()))
         )
 
-    def unshare(self, groups: Sequence[ParamGroup]) -> None:
+    def unshare(self, optimizer: OptimizerLike, groups: Sequence[ParamGroup]) -> None:
         """Give each group a tensor of its own: filling a shared one would move all at once."""
+        self._unshare_default(getattr(optimizer, "defaults", {}), groups)
         owners: dict[int, ParamGroup] = {}
         for group in groups:
             value = self.read(group)
@@ -277,6 +276,18 @@ class Target:
                 # others started, not where their schedule has moved that tensor since.
                 if self.has_initial(owner) and not self.has_initial(group):
                     group[self.initial_key] = self.initial(owner)
+
+    def _unshare_default(self, defaults: Any, groups: Sequence[ParamGroup]) -> None:
+        """Leave ``defaults`` what the groups began with, for a group that joins later."""
+        default = self.read(defaults) if self.is_in(defaults) else None
+        if not isinstance(default, Tensor):
+            return
+        for group in groups:
+            if self.read(group) is default:
+                self.replace(defaults, default.clone())
+                if self.has_initial(group):  # it has moved since
+                    self.read(defaults).fill_(self.initial(group))
+                return
 
     def _others(self, group: ParamGroup) -> Iterator[object]:
         """What the group holds besides the target, each element of a tuple by itself."""
