@@ -722,3 +722,28 @@ def test_any_mapping_gives_the_curves_by_name() -> None:
     schedule = CurveSchedule(opt, MappingProxyType({"a": halve}))
     advance(schedule)
     assert schedule.get_last_lr() == [0.25]
+
+
+def test_its_plan_stays() -> None:
+    """A step that went another way than ``repr``, state and preview say would be a silent fault."""
+    for curve in (halve, [halve], {"*": halve}):
+        schedule: Any = CurveSchedule(sgd(), curve)
+        with pytest.raises(AttributeError):
+            schedule.curve = grow
+    several: Any = CurveSchedule(sgd({}, {}), [halve, None])
+    with pytest.raises(TypeError):
+        several.curve[1] = grow
+    named: Any = CurveSchedule(sgd({"name": "a"}, {"name": "b"}), {"a": halve, "b": None})
+    with pytest.raises(TypeError):
+        named.curve["b"] = grow
+    assert several.curve == (halve, None)
+    assert named.curve == {"a": halve, "b": None}
+
+
+def test_sent_to_a_step_before_the_optimizer_has_stepped() -> None:
+    """As one does to begin there: it is silent, and the next step counts from it."""
+    schedule = CurveSchedule(sgd(), halve)
+    schedule.step(3)
+    assert schedule.get_last_lr() == [0.0625]
+    advance(schedule)
+    assert schedule.get_last_lr() == [0.03125]

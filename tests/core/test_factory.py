@@ -277,3 +277,9 @@ def test_a_default_of_0_warns() -> None:
     opt = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
     with pytest.warns(UserWarning, match="'clip' starts at 0 in every param group"):
         arbitrary_schedule_factory(opt, exponential, 0.0, "clip")
+
+
+def test_a_target_in_the_place_of_the_default() -> None:
+    """The third argument is the default value; the error says where a name goes."""
+    with pytest.raises(TypeError, match="write schedule_target='weight_decay'"):
+        arbitrary_schedule_factory(optimizer(), exponential, "weight_decay")  # type: ignore[arg-type]

@@ -353,10 +353,15 @@ def test_steps_that_are_no_int(num_steps: Any) -> None:
         preview(CurveSchedule(adamw(), decay), num_steps)
 
 
+def test_a_number_of_steps_of_numpys() -> None:
+    """An integer, if not Python's."""
+    assert len(preview(CurveSchedule(adamw(), decay), np.int64(3)).steps) == 3  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("schedule", [None, 3, "lr", decay])
 def test_not_a_schedule(schedule: Any) -> None:
     """Only a schedule can be seen, and the error shows what came instead."""
-    with pytest.raises(TypeError, match="expected schedules, got ") as caught:
+    with pytest.raises(TypeError, match=r"schedule: expected a schedule .*, got ") as caught:
         preview(schedule, 3)
     assert repr(schedule) in str(caught.value)
 

@@ -632,3 +632,64 @@ def test_a_member_loads_as_it_defines_it() -> None:
         sync.load_state_dict(
             {**sync.state_dict(), "weight_decay": curve(adamw(), "weight_decay").state_dict()}
         )
+
+
+# -- what would go wrong later -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda o: SequentialLR(o, [curve(o, "weight_decay"), curve(o, "weight_decay")], [3]),
+        lambda o: ChainedScheduler([ExponentialLR(o, 0.5), curve(o, "weight_decay")]),
+        lambda o: ChainedScheduler([SequentialLR(o, [curve(o), curve(o, "clip")], [3])]),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step:UserWarning")  # < 2.9
+def test_a_compound_of_another_target_on_the_optimizer_itself(make: Any) -> None:
+    """It would go by the name of the learning rate, which loading it would overwrite."""
+    optimizer = adamw()
+    curve(optimizer)  # torch's SequentialLR asks for an initial learning rate
+    compound = make(optimizer)
+    with pytest.raises(
+        ValueError, match=r"schedule of '(weight_decay|clip)' in it.* schedule_target="
+    ):
+        tsa_core.SynchronousSchedule([compound])
+
+
+def test_a_compound_of_curves_of_the_learning_rate() -> None:
+    """Is one of the learning rate."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule([ChainedScheduler([curve(optimizer)])])
+    optimizer.step()
+    sync.step()
+    assert sync.get_last_schedules() == {"lr": [0.25, 0.0625]}
+
+
+@pytest.mark.parametrize("name", ["lr", "weight_decay"])
+def test_members_that_are_replaced(name: str) -> None:
+    """The dict of the members is there to look at; what is put into it is found out."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule([curve(optimizer), curve(optimizer, "clip")])
+    sync.schedules[name] = ExponentialLR(optimizer, 0.5)
+    optimizer.step()
+    before = held(optimizer)
+    with pytest.raises(RuntimeError, match=f"schedules: .*{name}.* build a new Synchronous"):
+        sync.step()
+    assert held(optimizer) == before
+
+
+@pytest.mark.parametrize("metrics", [torch.ones(2), "x", [1.0], object()])
+def test_metrics_that_are_no_number(metrics: Any) -> None:
+    """Found out before the members that come first have moved, so that the call can be mended."""
+    optimizer = adamw()
+    sync = tsa_core.SynchronousSchedule(
+        [ExponentialLR(optimizer, 0.5), put(optimizer, "weight_decay", plateau)]
+    )
+    optimizer.step()
+    before = held(optimizer)
+    with pytest.raises(TypeError, match="metrics: expected a number"):
+        sync.step(metrics)
+    assert held(optimizer) == before
+    sync.step(torch.ones(1))
+    assert sync.get_last_lr() == [0.25, 0.0625]

@@ -6,6 +6,7 @@ import operator
 import re
 from collections.abc import Mapping, Sequence
 from math import isfinite
+from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from torch.optim.lr_scheduler import LRScheduler
@@ -68,8 +69,6 @@ class CurveSchedule(LRScheduler):
 
     optimizer: Any
     """The optimizer that was passed."""
-    curve: Curve | CurvePerGroup
-    """λ, as it was passed; of several, a list or dict."""
     last_epoch: int
     """The step t at which the schedule stands."""
 
@@ -88,8 +87,8 @@ class CurveSchedule(LRScheduler):
         self._target = target
         shared = shares(curve, groups)
         if not callable(curve):  # the caller's may change
-            curve = dict(curve) if isinstance(curve, Mapping) else list(curve)
-        self.curve = curve
+            curve = dict(curve) if isinstance(curve, Mapping) else tuple(curve)
+        self._curve = curve
         self.optimizer = optimizer
         moves = [(driven, self._multiplier(each, 0)) for each, driven in shared]
         if not isinstance(optimizer, ProxyOptimizer):  # what made that warns, by the target's name
@@ -129,7 +128,8 @@ class CurveSchedule(LRScheduler):
         self, epoch: float | None = None
     ) -> tuple[float, Sequence[ParamGroup], _Shares, _Moves]:
         """The step to go to and λ there. All that can fail in a step fails here."""
-        if self._step_count == 1 and not has_stepped(self.optimizer):
+        # Not where it is sent to a step: there the value is wanted that is written.
+        if epoch is None and self._step_count == 1 and not has_stepped(self.optimizer):
             # Opens with torch's words: people filter this warning by them.
             warn_user(
                 "Detected call of `lr_scheduler.step()` before `optimizer.step()`. The optimizer "
@@ -144,7 +144,7 @@ class CurveSchedule(LRScheduler):
             groups is known or all(map(operator.is_, groups, known))
         ):
             self._target.check(groups)
-            shared = shares(self.curve, groups)
+            shared = shares(self._curve, groups)
         moves = []  # not a comprehension, a call of its own before Python 3.12
         for curve, driven in shared:
             moves.append((driven, self._multiplier(curve, t)))
@@ -177,7 +177,7 @@ class CurveSchedule(LRScheduler):
                 group[target.initial_key] = target.initial_or_present(group)
         # One curve drives whatever stands in the list; several are bound to the dicts in it, which
         # the next step compares.
-        known = groups if callable(self.curve) else list(groups)
+        known = groups if callable(self._curve) else list(groups)
         self._adopted = (known, len(groups), shared)
 
     def _look_anew(self) -> None:
@@ -202,6 +202,15 @@ class CurveSchedule(LRScheduler):
     def schedule_target(self) -> str:
         """The name of the entry that this schedule drives."""
         return self._target.name
+
+    @property
+    def curve(self) -> Curve | CurvePerGroup:
+        """λ, as it was passed; of several, a tuple, or a mapping that cannot be changed.
+
+        For another curve, build the schedule anew, and go to the step that it is to begin at.
+        """
+        curve = self._curve
+        return curve if callable(curve) or isinstance(curve, tuple) else MappingProxyType(curve)
 
     @property
     def _what(self) -> str:
@@ -290,7 +299,7 @@ class CurveSchedule(LRScheduler):
                     real_number(value)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{what}: {error}") from None
-        shares(self.curve, self.optimizer.param_groups)
+        shares(self._curve, self.optimizer.param_groups)
         return state
 
     def _take(self, state: Mapping[str, Any]) -> None:
@@ -300,7 +309,7 @@ class CurveSchedule(LRScheduler):
                 f"goes on under {self._plan()}, from the step after {state['last_epoch']}"
             )
         target, groups = self._target, self.optimizer.param_groups
-        shared = shares(self.curve, groups)
+        shared = shares(self._curve, groups)
         self._adopt(groups, shared)
         driven = {id(group) for _, some in shared for group in some}
         for group, initial, value in zip(groups, state["base_lrs"], state["_last_lr"]):
@@ -311,7 +320,7 @@ class CurveSchedule(LRScheduler):
         self._step_count = int(real_number(state["_step_count"]))
 
     def _plan(self) -> str | list[str | None] | dict[str, str | None]:
-        curve = self.curve
+        curve = self._curve
         if callable(curve):
             return describe(curve)
         if isinstance(curve, Mapping):

@@ -72,6 +72,11 @@ def arbitrary_schedule_factory(
     groups = groups_of(optimizer)
     refuse_proxy(optimizer)
     with undone_on_error(groups, [target]):
+        if isinstance(default_value, str):
+            raise TypeError(
+                f"default_value: expected a number, got {default_value!r}; to name the target, "
+                f"write schedule_target={default_value!r}"
+            )
         if default_value is not None:
             extend_optimizer(optimizer, schedule_target, default_value)
         proxy = ProxyOptimizer(optimizer, schedule_target)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import copy
 import gc
 import inspect
+import numbers
 import random
 import sys
+import textwrap
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +21,7 @@ from torch import Tensor
 
 from ._curve_schedule import CurveSchedule, inherits
 from ._group_curves import shares
-from ._synchronous import SynchronousSchedule
+from ._synchronous import SynchronousSchedule, is_schedule
 from ._target import ParamGroup, real_number
 
 if TYPE_CHECKING:
@@ -111,7 +113,8 @@ def preview(
         A :class:`Preview`.
 
     Raises:
-        TypeError: ``schedule`` is no schedule, ``num_steps`` no int, or metrics are missing.
+        TypeError: ``schedule`` is no schedule, ``num_steps`` no int, metrics are missing, or the
+            schedule holds what cannot be copied.
         ValueError: ``num_steps`` is less than 1, there are fewer metrics than calls, or what the
             schedule itself will raise on the way (a λ that is not finite, …).
 
@@ -124,10 +127,16 @@ def preview(
         >>> seen
         <Preview of 'lr' at steps 0 to 2, 1 param group>
     """
-    if isinstance(num_steps, bool) or not isinstance(num_steps, int):
+    if isinstance(num_steps, bool) or not isinstance(num_steps, numbers.Integral):
         raise TypeError(f"num_steps: expected an int, got {num_steps!r}")
+    num_steps = int(num_steps)
     if num_steps < 1:
         raise ValueError(f"num_steps: expected 1 or more, got {num_steps}")
+    if not is_schedule(schedule):
+        raise TypeError(
+            "schedule: expected a schedule (several in a SynchronousSchedule), got "
+            f"{textwrap.shorten(repr(schedule), 120)} ({type(schedule).__name__})"
+        )
     sync = SynchronousSchedule([schedule])
     assumed = _assumed(sync, num_steps - 1, metrics)
     with warnings.catch_warnings(), _random_numbers_kept():
@@ -214,7 +223,7 @@ def _curves(schedule: Any) -> Iterator[Any]:
     if isinstance(curve, Mapping):
         yield from curve.values()
     else:
-        yield from curve if isinstance(curve, list) else [curve]
+        yield from curve if isinstance(curve, tuple) else [curve]
     yield from getattr(schedule, "lr_lambdas", ())
     for part in getattr(schedule, "_schedulers", ()):
         yield from _curves(part)
@@ -224,7 +233,7 @@ def _asked(schedule: CurveSchedule, num_steps: int) -> list[list[float]]:
     """Initial value × λ at each step, as the groups will hold it; many times faster than steps."""
     target, groups = schedule._target, schedule.optimizer.param_groups
     present = [real_number(target.read(group)) for group in groups]
-    shared = shares(schedule.curve, groups)
+    shared = shares(schedule._curve, groups)
     schedule._adopt(groups, shared)  # as the next step will
     driven_by = {id(group): i for i, (_, driven) in enumerate(shared) for group in driven}
     asked: list[list[float]] = [[] for _ in shared]

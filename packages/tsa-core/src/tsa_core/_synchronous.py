@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import difflib
 import inspect
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from torch.optim.lr_scheduler import LRScheduler
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from ._curve_schedule import CurveSchedule, checked_epoch, inherits
 from ._member_state import check_state, load_state
@@ -28,7 +29,8 @@ class SynchronousSchedule(LRScheduler):
 
     Raises:
         TypeError: ``schedules`` is not iterable, or one of them is no scheduler.
-        ValueError: there is none, or they are not all of one optimizer.
+        ValueError: there is none, they are not all of one optimizer, or a compound scheduler of
+            the learning rate has a schedule of another target in it.
         RuntimeError: two of them have the same target, or one has the momentum that another, of
             the learning rate, cycles (``OneCycleLR``, ``CyclicLR``).
 
@@ -58,17 +60,19 @@ class SynchronousSchedule(LRScheduler):
         by_name: dict[str, Any] = {}
         optimizer = _real_optimizer(members[0])
         for member in members:
+            _check_parts(member)
             name = _name(member)
             if _real_optimizer(member) is not optimizer:
                 raise ValueError(
                     f"schedules: that of {name!r} is on another optimizer than that of "
-                    f"{_name(members[0])!r}; make one SynchronousSchedule an optimizer"
+                    f"{_name(members[0])!r}; make one SynchronousSchedule for each optimizer"
                 )
             if name in by_name:
                 raise RuntimeError(
                     f"schedules: two of them schedule {name!r}; a target takes one. To play "
                     "several one after the other, join their curves, or build a SequentialLR "
-                    "inside one arbitrary_schedule_factory call"
+                    "inside one arbitrary_schedule_factory call; to give param groups different "
+                    "ones, make one CurveSchedule with a curve for each"
                 )
             by_name[name] = member
         momentum = "betas[0]" if "betas" in getattr(optimizer, "defaults", {}) else "momentum"
@@ -80,6 +84,7 @@ class SynchronousSchedule(LRScheduler):
             )
         self.optimizer = optimizer
         self.schedules = by_name
+        self._members = [*by_name.values()]
         # Asked for λ before anything moves; all other members step as they define it.
         self._curves = {name for name, member in by_name.items() if inherits(member, "step")}
         # What each member's step takes, and whether it demands it; looked up once, since asking
@@ -114,7 +119,7 @@ class SynchronousSchedule(LRScheduler):
                 them; an epoch came and a member takes none, or it is no real number; an unknown
                 argument.
             ValueError: the epoch is negative, NaN or infinite.
-            RuntimeError: a member was stepped from outside since the last step.
+            RuntimeError: a member was stepped from outside since the last step, or replaced.
             Exception: whatever a member's own step raises. Then no :class:`CurveSchedule` has
                 moved, and no torch scheduler after the one that raised; those before it have, and
                 that one may have moved some groups. The next step raises ``RuntimeError``.
@@ -122,6 +127,8 @@ class SynchronousSchedule(LRScheduler):
         # Most steps come without: binding nothing would take longer than stepping a member.
         given = self._bound(args, kwargs) if args or kwargs else {}
         self._check_arguments(given)
+        if "metrics" in given:
+            self._check_metrics(given["metrics"])
         if "epoch" in given:
             given["epoch"] = checked_epoch(given["epoch"])
         self._check_positions()
@@ -161,10 +168,23 @@ class SynchronousSchedule(LRScheduler):
                     f"{self._step_of(name)} cannot go to epoch {given['epoch']!r}: call step()"
                 )
 
+    def _check_metrics(self, metrics: Any) -> None:
+        """Torch's own would meet what is no number only after others have stepped."""
+        if any(isinstance(member, ReduceLROnPlateau) for member in self._members):
+            try:
+                float(metrics)
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise TypeError(f"metrics: expected a number, got {metrics!r}: {error}") from None
+
     def _step_of(self, name: str) -> str:
         return f"step: the schedule of {name!r} ({type(self.schedules[name]).__name__})"
 
     def _check_positions(self) -> None:
+        if [*self.schedules.values()] != self._members:
+            raise RuntimeError(
+                f"schedules: the members, now {self.schedule_names}, are others than it was built "
+                "of; build a new SynchronousSchedule"
+            )
         for name, member in self.schedules.items():
             if _position(member) != self._positions[name]:
                 raise RuntimeError(
@@ -301,13 +321,30 @@ def _flattened(schedules: object) -> Iterator[Any]:
     for i, schedule in enumerate(schedules):
         if isinstance(schedule, SynchronousSchedule):
             yield from schedule.schedules.values()
-        elif hasattr(schedule, "optimizer") and callable(getattr(schedule, "step", None)):
+        elif is_schedule(schedule):
             yield schedule
         else:
             raise TypeError(
-                f"schedules: expected schedules, got {schedule!r} ({type(schedule).__name__}) "
-                f"at position {i}"
+                f"schedules: expected schedules, got {textwrap.shorten(repr(schedule), 120)} "
+                f"({type(schedule).__name__}) at position {i}"
             )
+
+
+def is_schedule(schedule: object) -> bool:
+    return hasattr(schedule, "optimizer") and callable(getattr(schedule, "step", None))
+
+
+def _check_parts(schedule: Any) -> None:
+    """Raise where a compound scheduler of the learning rate has a curve of something else in it."""
+    for part in getattr(schedule, "_schedulers", ()):
+        if isinstance(part, CurveSchedule) and part.schedule_target != "lr":
+            raise ValueError(
+                f"schedules: a {type(schedule).__name__} on the optimizer itself is of 'lr', and "
+                f"has a schedule of {part.schedule_target!r} in it. Build all of it on the "
+                "optimizer that the factory of one arbitrary_schedule_factory call is given, with "
+                f"schedule_target={part.schedule_target!r}; or join the curves"
+            )
+        _check_parts(part)
 
 
 def _name(schedule: Any) -> str:

@@ -90,7 +90,7 @@ class Cosine(_Transition):
             return self.start
         if t >= self.steps:
             return self.end
-        return self.end + (self.start - self.end) * (1 + math.cos(math.pi * (t / self.steps))) / 2
+        return self.end + (self.start - self.end) * ((1 + math.cos(math.pi * (t / self.steps))) / 2)
 
 
 class QuarterCosine(_Transition):
