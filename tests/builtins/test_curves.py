@@ -176,12 +176,22 @@ def test_clip_does_not_hide_a_nan() -> None:
 
 @pytest.mark.parametrize(
     ("t", "expected"),
-    [(-3, -1), (0, 0), (3, 1), (5.7, 1.9), (6, 0), (9, 0.5 * 0.5), (17.999, 0.5 * 5.9995 / 3),
-     (18, 0), (30, 0.25 * 1), (41.9, 0.25 * 5.975 / 3), (42, 0), (6 * (2**20 - 1), 0)],
+    [(-3, -1), (-0.6, -0.2), (0, 0), (3, 1), (5.7, 1.9), (6, 0), (9, 0.5 * 0.5),
+     (17.999, 0.5 * 5.9995 / 3), (18, 0), (30, 0.25 * 1), (41.9, 0.25 * 5.975 / 3), (42, 0),
+     (6 * (2**20 - 1), 0)],
 )  # fmt: skip
 def test_repeat_starts_again(t: float, expected: float) -> None:
     """Cycles of 6, 12, 24, … steps from 0, 6, 18, 42, …, each as tall as half the last."""
     assert repeat(third, 6, growth=2, decay=0.5)(t) == pytest.approx(expected, rel=1e-12, abs=1e-15)
+
+
+@pytest.mark.parametrize("growth", [1.1, 1.5, 3])
+@pytest.mark.parametrize("cycle", range(8))
+def test_a_cycle_is_as_long_as_it_grew(growth: float, cycle: int) -> None:
+    """Half-way through cycle i the curve is half-way, at decayⁱ of its height."""
+    start = 6 * sum(growth**i for i in range(cycle))
+    curve = repeat(Linear(0, 1, 6), 6, growth=growth, decay=0.5)
+    assert curve(start + 3 * growth**cycle) == pytest.approx(0.5 * 0.5**cycle, rel=1e-9)
 
 
 def test_repeat_cuts_and_holds() -> None:
@@ -199,6 +209,8 @@ def test_a_restart_is_at_its_step(growth: float, length: int, parts: int, cycle:
     curve = repeat(lambda t: t, length / parts, growth=growth)
     # A hair before the restart it would be at the end of a cycle instead, at length/parts.
     assert curve(float(start)) == pytest.approx(0, abs=1e-9 * length / parts)
+    level = repeat(Constant(1), length / parts, growth=growth, decay=0.5)
+    assert level(float(start)) == 0.5**cycle
 
 
 def test_a_restart_is_not_before_0() -> None:
@@ -256,6 +268,7 @@ def test_different_curves_differ() -> None:
     assert Linear(0, 1, 4) != Linear(0, 1, 5)
     assert Linear(0, 1, 4) != Cosine(0, 1, 4)
     assert Linear(0, 1, 4) != "Linear(start=0, end=1, steps=4)"
+    assert (Linear(0, 1, 4) == "Linear(start=0, end=1, steps=4)") is False
 
 
 @each_kind
@@ -571,6 +584,16 @@ def test_a_product_with_what_is_no_factor_is_pythons_type_error(bad: Any) -> Non
         bad * Linear(0, 1, 4)
 
 
+def test_what_multiplies_curves_itself_has_its_turn() -> None:
+    """As Python asks the right operand where the left one cannot."""
+
+    class Scaling:
+        def __rmul__(self, other: Any) -> Any:
+            return "mine"
+
+    assert Linear(0, 1, 4) * Scaling() == "mine"
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf, 10**400])
 def test_a_product_with_no_finite_number_is_refused(bad: Any) -> None:
     """A factor is finite."""
@@ -605,6 +628,7 @@ def test_torchs_own_schedulers_take_and_save_a_curve(make: Any) -> None:
 def test_the_end_is_exact_where_the_formula_rounds(make: Callable[..., Any], done: Any) -> None:
     """In floating point start + (end − start) need not be end; λ(steps) is."""
     assert make(1e16, 1.0, STEPS)(STEPS) == 1.0
+    assert make(0.3, 0.7, STEPS)(STEPS) == 0.7
 
 
 def test_a_numpy_number_comes_to_a_callable_as_pythons_own() -> None:

@@ -8,6 +8,7 @@ import pickle
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from fractions import Fraction
 from types import MappingProxyType
 from typing import Any
@@ -107,6 +108,22 @@ def test_one_curve_a_group_and_none_for_a_group_left_alone() -> None:
     opt.param_groups[1]["lr"] = 7.0
     advance(schedule)
     assert held(opt) == [1.0 * 0.125, 7.0, 4.0 * 4.0]
+
+
+def test_a_curve_need_not_be_hashable() -> None:
+    """Nor is one taken for another that it calls its equal: each group follows its own."""
+
+    @dataclass
+    class Times:
+        factor: float = field(compare=False)
+
+        def __call__(self, t: float) -> float:
+            return self.factor * t
+
+    opt = sgd({}, {})
+    schedule = CurveSchedule(opt, [Times(2.0), Times(3.0)])
+    advance(schedule)
+    assert held(opt) == [0.5 * 2.0, 0.5 * 3.0]
 
 
 @pytest.mark.parametrize("num_groups", [1, 3])
@@ -572,12 +589,16 @@ def test_repr_says_what_it_drives_and_where_it_stands() -> None:
         assert said in text
 
 
-def test_the_callers_list_of_curves_may_change() -> None:
+@pytest.mark.parametrize(
+    ("curves", "change"),
+    [([halve], lambda curves: curves.append(grow)), ({"*": halve}, lambda curves: curves.clear())],
+    ids=["list", "dict"],
+)
+def test_the_curves_that_the_caller_gave_may_change(curves: Any, change: Any) -> None:
     """The schedule goes on along those that it was given."""
     opt = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.5)
-    curves = [lambda t: 0.5**t]
     schedule = CurveSchedule(opt, curves)
-    curves.append(curves[0])
+    change(curves)
     opt.step()
     schedule.step()
     schedule.load_state_dict(schedule.state_dict())
@@ -593,6 +614,14 @@ def test_what_has_lost_its_target_still_says_what_it_is() -> None:
     assert "'clip'" in repr(schedule)
     assert "{'clip': [None]}" in repr(sync)
     with pytest.raises(KeyError, match="'clip' is not in param group 0"):
+        schedule.get_last_lr()
+
+
+def test_a_tuple_that_became_a_number_is_named() -> None:
+    """Asked for the values, as where the whole entry is lost."""
+    schedule = CurveSchedule(sgd({"betas": (0.9, 0.999)}), halve, "betas[0]")
+    schedule.optimizer.param_groups[0]["betas"] = 0.9
+    with pytest.raises(KeyError, match=r"'betas\[0\]' is not in param group 0: 'betas' is 0.9"):
         schedule.get_last_lr()
 
 
@@ -674,11 +703,29 @@ def test_what_was_loaded_is_what_is_saved() -> None:
     loaded.step()  # before its own optimizer's: the saved run's had stepped
 
 
-@pytest.mark.parametrize("each", [[halve, None], {"*": halve, "a": None}])
-def test_a_group_left_alone_is_none_in_the_saved_plan(each: Any) -> None:
-    """Not the word for it."""
-    plan = CurveSchedule(sgd({}, {"name": "a"}), each).state_dict()["curve"]
-    assert None in (plan.values() if isinstance(plan, dict) else plan)
+@pytest.mark.parametrize(
+    ("each", "plan"),
+    [
+        ([halve, None], ["<function halve>", None]),
+        ({"*": halve, "a": None}, {"*": "<function halve>", "a": None}),
+    ],
+    ids=["list", "dict"],
+)
+def test_several_curves_are_named_in_the_saved_plan(each: Any, plan: Any) -> None:
+    """As text; a group left alone is None, and not the word for it."""
+    assert CurveSchedule(sgd({}, {"name": "a"}), each).state_dict()["curve"] == plan
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [([halve, None], [grow, None]), ({"*": halve}, {"*": grow})],
+    ids=["list", "dict"],
+)
+def test_another_one_of_several_curves_is_warned_of(old: Any, new: Any) -> None:
+    """By both names, as where there is but one."""
+    state = CurveSchedule(sgd({}, {}), old).state_dict()
+    with pytest.warns(UserWarning, match="under .*halve.* and goes on under .*grow"):
+        CurveSchedule(sgd({}, {}), new).load_state_dict(state)
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,29 @@ def test_overwriting_a_number_fills_a_tensor_that_is_there() -> None:
     assert lr.item() == 0.25
 
 
+@pytest.mark.parametrize("held_before", [math.nan, math.inf, torch.tensor(math.nan)], ids=repr)
+def test_overwriting_replaces_what_is_not_finite(held_before: Any) -> None:
+    """Which nothing could be scheduled from."""
+    opt = extend_optimizer(sgd({"clip": held_before}), "clip", 2.0, overwrite_values=True)
+    assert held(opt, "clip") == [2.0]
+
+
+@pytest.mark.parametrize("overwrite", [None, 0, 1, "no", 2.0], ids=repr)
+def test_overwriting_is_a_yes_or_a_no(overwrite: Any, untouched: Untouched) -> None:
+    """Anything else may be an argument in the wrong place: a ``TypeError`` that names it."""
+    opt = sgd({"clip": 1.0})
+    with untouched(opt), pytest.raises(TypeError, match="overwrite_values: expected True or False"):
+        extend_optimizer(opt, "clip", 2.0, overwrite)
+
+
+def test_what_is_there_stays_whatever_it_is(untouched: Untouched) -> None:
+    """Only overwriting looks at it."""
+    opt = sgd({"nesterov": False, "betas": (0.9, 0.999), "clip": None})
+    with untouched(opt):
+        for key in ("nesterov", "betas", "clip"):
+            extend_optimizer(opt, key, 1.0)
+
+
 # -- reading --------------------------------------------------------------------------------------
 
 

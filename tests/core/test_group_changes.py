@@ -168,9 +168,29 @@ def test_an_element_lost_on_the_way_is_named() -> None:
     optimizer = adamw()
     view = tsa_core.ProxyOptimizer(optimizer, "betas[1]").param_groups[0]
     optimizer.param_groups[0]["betas"] = (0.9,)
-    with pytest.raises(
-        KeyError, match=r"'betas\[1\]' is not in param group 0: 'betas' is \(0.9,\)"
-    ):
+    says = r"'betas\[1\]' is not in param group 0: 'betas' is \(0.9,\)"
+    with pytest.raises(KeyError, match=says):
+        view["lr"]
+    with pytest.raises(KeyError, match=says):
+        view["lr"] = 0.5
+
+
+def test_a_key_that_a_scheduler_writes_unread_is_named() -> None:
+    """As where it is read."""
+    optimizer = tsa_core.extend_optimizer(adamw(), "clip", 1.0)
+    view = tsa_core.ProxyOptimizer(optimizer, "clip").param_groups[0]
+    del optimizer.param_groups[0]["clip"]
+    with pytest.raises(KeyError, match=r"'clip' is not in param group 0.*extend_optimizer"):
+        view["lr"] = 0.5
+
+
+@pytest.mark.parametrize("target", ["weight_decay", "betas[0]"])
+def test_a_view_of_a_group_that_left(target: str) -> None:
+    """It stands for no place any more: Python's ``IndexError``, and no value."""
+    optimizer = adamw()
+    view = tsa_core.ProxyOptimizer(optimizer, target).param_groups[0]
+    optimizer.param_groups.clear()
+    with pytest.raises(IndexError):
         view["lr"]
 
 
@@ -220,6 +240,20 @@ def test_a_group_that_joins_under_a_torch_scheduler(put: Any) -> None:
     with pytest.raises(RuntimeError, match=r"'weight_decay'.*1 param groups.*CurveSchedule"):
         schedule.step()
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.08, 0.08]
+
+
+def test_a_proxy_of_ones_own() -> None:
+    """It refuses a group that joins, unless told to take it; what schedulers keep, stays."""
+    optimizer = adamw()
+    proxy = tsa_core.ProxyOptimizer(optimizer, "weight_decay")
+    proxy.param_groups[0]["max_lr"] = 0.5
+    optimizer.add_param_group({"params": [Parameter(torch.ones(1))]})
+    with pytest.raises(RuntimeError, match="built for 1 param groups and the optimizer has 2"):
+        proxy.param_groups
+    proxy.accepts_new_groups = True
+    assert [group.get("max_lr") for group in proxy.param_groups] == [0.5, None]
+    optimizer.param_groups.pop()
+    assert [group.get("max_lr") for group in proxy.param_groups] == [0.5]
 
 
 def test_a_group_that_joins_under_a_curve_on_a_proxy() -> None:

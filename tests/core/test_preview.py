@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gc
 import random
 import sys
 import threading
@@ -218,8 +219,10 @@ def test_a_group_left_alone_keeps_what_it_holds() -> None:
 def test_the_values_are_plain_floats() -> None:
     """A tensor target, too, is foreseen in numbers that any format can hold."""
     optimizer = adamw("weight_decay", torch.float32)
-    seen = preview(CurveSchedule(optimizer, decay, "weight_decay"), 3)
-    assert {type(value) for row in seen.values["weight_decay"] for value in row} == {float}
+    curve = CurveSchedule(optimizer, decay, "weight_decay")
+    for schedule in (curve, SynchronousSchedule([curve])):
+        seen = preview(schedule, 3)
+        assert {type(value) for row in seen.values["weight_decay"] for value in row} == {float}
 
 
 @pytest.mark.parametrize(("metrics", "error"), [(object(), TypeError), (float("nan"), ValueError)])
@@ -318,6 +321,18 @@ def test_random_numbers_after_an_error() -> None:
     assert random_states() == before
 
 
+@pytest.mark.parametrize("on", [True, False])
+def test_the_garbage_collector_is_left_as_it_was(on: bool) -> None:
+    """Some training loops turn it off, and collect in a time of their own."""
+    was_on = gc.isenabled()
+    try:
+        (gc.enable if on else gc.disable)()
+        preview(CurveSchedule(adamw(), decay), NUM_STEPS)
+        assert gc.isenabled() is on
+    finally:
+        (gc.enable if was_on else gc.disable)()
+
+
 def test_looking_is_silent_and_the_run_is_not() -> None:
     """A preview before the first optimizer step warns of nothing; a wrong loop is warned after."""
 
@@ -377,6 +392,12 @@ def test_too_few_metrics() -> None:
     assert preview(many(), 4, metrics=[1.0, 1.0, 1.0]).steps == range(4)
     with pytest.raises(ValueError, match="metrics: expected one for each of 4 calls, got 3"):
         preview(many(), 5, metrics=[1.0, 1.0, 1.0])
+
+
+def test_metrics_go_by_name() -> None:
+    """A third argument by position may come to be something else."""
+    with pytest.raises(TypeError, match="positional argument"):
+        preview(many(), 3, 1.0)  # type: ignore[misc]
 
 
 def test_metrics_are_taken_one_by_one() -> None:
@@ -539,6 +560,8 @@ def marks_drawn(schedule: Any, num_steps: int) -> list[float]:
 def test_marks_within_the_view() -> None:
     """Where it moved for the last time; nothing at either edge."""
     assert marks_drawn(CurveSchedule(sgd(0.1), lambda t: 1.0 if t < 1 else 0.5), 4) == [1]
+    assert marks_drawn(CurveSchedule(sgd(0.1), lambda t: 1.0 if t < 2 else 0.5), 4) == [2]
+    assert marks_drawn(CurveSchedule(sgd(0.1), lambda t: 1.0), 4) == []
     assert marks_drawn(CurveSchedule(sgd(0.1), decay), 4) == []
     schedule = CurveSchedule(sgd(0.1), Arch())
     schedule.optimizer.step()

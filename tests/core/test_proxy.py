@@ -99,6 +99,7 @@ def test_a_group_is_a_mapping_that_agrees_with_itself() -> None:
     group["max_lr"] = 0.75
     as_dict = dict(group)
     assert len(group) == len(as_dict) == len(list(group)) == len(set(group.keys()))
+    assert {"params", "eps", "betas", "amsgrad"} <= set(as_dict)
     for key, value in as_dict.items():
         assert key in group
         assert group[key] is value
@@ -262,9 +263,12 @@ def test_defaults_of_what_has_none() -> None:
     assert proxy.defaults == {"lr": 4.0}
 
 
-def test_an_initial_value_lands_as_a_python_number() -> None:
+@pytest.mark.parametrize("value", [0.25, torch.tensor(0.25)], ids=["float", "tensor"])
+def test_an_initial_value_lands_as_a_python_number(value: Any) -> None:
     """OneCycleLR assigns what it was given."""
     optimizer = adamw()
+    for group in optimizer.param_groups:
+        group["weight_decay"] = value
     tsa_core.arbitrary_schedule_factory(
         optimizer,
         lambda p: OneCycleLR(p, np.float64(0.5), total_steps=10, cycle_momentum=False),
@@ -297,6 +301,8 @@ def test_a_group_without_an_initial_value_lists_none() -> None:
     group = tsa_core.ProxyOptimizer(adamw(), "weight_decay").param_groups[0]
     assert "initial_lr" not in list(group)
     assert dict(group)["lr"] == 0.25
+    with pytest.raises(KeyError, match="'initial_lr'"):
+        group["initial_lr"]
 
 
 def in_sequence(proxy: Any) -> Any:
@@ -310,10 +316,13 @@ def in_chain(proxy: Any) -> Any:
 
 @pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step:UserWarning")  # torch's
 @pytest.mark.parametrize("make", [in_sequence, in_chain])
-def test_the_step_named_is_that_of_the_whole(make: Any) -> None:
+@pytest.mark.parametrize("among_others", [False, True])
+def test_the_step_named_is_that_of_the_whole(make: Any, among_others: bool) -> None:
     """Of a compound scheduler, where it knows; else of the part that is writing."""
     optimizer = adamw()
     schedule = tsa_core.arbitrary_schedule_factory(optimizer, make, schedule_target="weight_decay")
+    if among_others:
+        schedule = tsa_core.SynchronousSchedule([schedule])
     optimizer.step()
     for _ in range(4):
         schedule.step()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -214,7 +215,7 @@ def with_(**entries: Any) -> Any:
     ("name", "change", "error", "says"),
     [
         ("lr", without("last_epoch"), ValueError, r"'lr': missing \['last_epoch'\]"),
-        ("lr", lambda s: {"lr_lambdas": [None]}, ValueError, r"missing \['_last_lr', '_step_co"),
+        ("lr", lambda _: {"lr_lambdas": 0}, ValueError, "'_step_count', 'base_lrs', 'last_epoch'"),
         ("lr", with_(_step_count="x"), TypeError, "'lr': _step_count: 'x'"),
         ("lr", with_(_step_count=-3), ValueError, "'lr': _step_count: .* 0 or later, got -3"),
         ("lr", with_(base_lrs={0.1: 1, 0.2: 2}), ValueError, "'lr': 'base_lrs' is"),
@@ -235,11 +236,12 @@ def with_(**entries: Any) -> Any:
         ("lr", lambda _: [1, 2], TypeError, "'lr': expected a dict, got list"),
         ("weight_decay", without("last_epoch"), ValueError, r"missing \['last_epoch'\]"),
         ("weight_decay", without("_last_lr"), ValueError, r"missing \['_last_lr'\]"),
-        ("weight_decay", with_(T_max=9), ValueError, r"unknown \['T_max'\]"),
+        ("weight_decay", with_(T_max=9), ValueError, r"missing \[\], unknown \['T_max'\]"),
         ("weight_decay", with_(base_lrs=[0.1]), ValueError, "'base_lrs' is .*2 param groups"),
-        ("weight_decay", with_(_last_lr=[0.1, float("inf")]), ValueError, "inf is not finite"),
-        ("weight_decay", with_(last_epoch="x"), TypeError, "'x'"),
+        ("weight_decay", with_(_last_lr=[0.1, float("inf")]), ValueError, "'weight_.* inf is not"),
+        ("weight_decay", with_(last_epoch="x"), TypeError, "state of .* 'weight_decay' .*'x'"),
         ("weight_decay", lambda _: None, TypeError, "expected a dict, got NoneType"),
+        ("weight_decay", lambda _: [1, 2], TypeError, "expected a dict, got list"),
         ("eps", with_(_schedulers=[]), ValueError, "expected 2 schedulers' states"),
         ("eps", without("_schedulers"), ValueError, r"missing \['_schedulers'\]"),
         ("eps", lambda s: {**s, "_schedulers": s["_schedulers"][::-1]}, ValueError, "missing"),
@@ -377,6 +379,11 @@ def test_another_plan_of_a_torch_scheduler() -> None:
             lambda o: CosineAnnealingWarmRestarts(o, 10),
             lambda o: CosineAnnealingWarmRestarts(o, 3, T_mult=2),
         ),
+        (lambda o: CosineAnnealingWarmRestarts(o, 10), lambda o: CosineAnnealingWarmRestarts(o, 3)),
+        (
+            lambda o: CosineAnnealingWarmRestarts(o, 3, T_mult=3),
+            lambda o: CosineAnnealingWarmRestarts(o, 3, T_mult=2),
+        ),
         (
             lambda o: CyclicLR(o, 0.01, 0.5, 4, cycle_momentum=False),
             lambda o: CyclicLR(o, 0.05, 0.5, 4, cycle_momentum=False),
@@ -402,16 +409,40 @@ def test_another_plan_of_a_cycle(old: Any, new: Any) -> None:
         assert going_on.get_last_schedule("weight_decay") == reference.get_last_lr()
 
 
-def test_a_load_that_fails_leaves_the_optimizers_own_values() -> None:
+@pytest.mark.parametrize("by_hand", [7.0, torch.tensor(7.0)], ids=["float", "tensor"])
+def test_a_load_that_fails_leaves_the_optimizers_own_values(by_hand: Any) -> None:
     """Also those that the schedule did not put there: a learning rate set by hand."""
     optimizer = new_optimizer()
     schedule = tsa_core.SynchronousSchedule([StepLR(optimizer, 2)])
     state = copy.deepcopy(schedule.state_dict())
     state["lr"]["gamma"] = 0.5
-    optimizer.param_groups[0]["lr"] = 7.0
+    optimizer.param_groups[0]["lr"] = by_hand
     with pytest.raises(UserWarning, match="gamma"):  # as an error, which it is in these tests
         schedule.load_state_dict(state)
     assert [group["lr"] for group in optimizer.param_groups] == [7.0, 0.25]
+    assert optimizer.param_groups[0]["lr"] is by_hand
+
+
+def test_loading_a_curve_touches_its_target_alone() -> None:
+    """On the optimizer itself, where ``lr`` is another entry."""
+    saved, loaded = (
+        tsa_core.SynchronousSchedule(
+            [tsa_core.CurveSchedule(new_optimizer(), factor, "weight_decay")]
+        )
+        for _ in range(2)
+    )
+    saved.optimizer.step(), saved.step()
+    loaded.load_state_dict(saved.state_dict())
+    assert held(loaded.optimizer) == [(0.5, 0.1 * 0.95, 0.9), (0.25, 0.03 * 0.95, 0.9)]
+
+
+def test_any_mapping_is_a_state() -> None:
+    """One that cannot be copied, too."""
+    saved, loaded = curve_and_step(), curve_and_step()
+    saved.optimizer.step(), saved.step()
+    state = {name: MappingProxyType(each) for name, each in saved.state_dict().items()}
+    loaded.load_state_dict(MappingProxyType(state))
+    assert loaded.state_dict() == saved.state_dict()
 
 
 def test_a_float_stays_one_where_the_state_holds_a_tensor() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 import warnings
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 from torch.nn import Parameter
-from torch.optim.lr_scheduler import StepLR
+from torch.optim.lr_scheduler import ExponentialLR, SequentialLR, StepLR
 from torch_schedulers import TORCH
 
 import tsa_core
@@ -163,6 +164,26 @@ def test_grad_scaler_that_skips(make: Any) -> None:
     schedule = make(optimizer)
     parameter = optimizer.param_groups[0]["params"][0]
     assert messages(lambda: step_with(1.0)) == []
+
+
+def test_the_first_part_of_a_sequence_warns_at_its_first_step() -> None:
+    """As torch's own do there: it has been started over, which is no step of the loop."""
+
+    def sequence(part: Callable[[Any], Any]) -> Any:
+        return tsa_core.arbitrary_schedule_factory(
+            adamw(), lambda proxy: SequentialLR(proxy, [part(proxy), part(proxy)], [9])
+        )
+
+    ours = sequence(lambda proxy: tsa_core.CurveSchedule(proxy, lambda t: 0.5**t))
+    theirs = sequence(lambda proxy: ExponentialLR(proxy, 0.5))
+    for _ in range(3):
+        assert len(messages(ours.step)) == len(messages(theirs.step))
+
+
+def test_the_order_is_known_where_no_sgd_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch gives a class its hooks with the first optimizer of it; others have theirs."""
+    monkeypatch.setattr(torch.optim.SGD, "step", inspect.unwrap(torch.optim.SGD.step))
+    assert len(messages(curve(adamw()).step)) == 1
 
 
 def test_no_hooks_no_guess() -> None:

@@ -137,6 +137,17 @@ def test_momentum_is_driven_once(make: Any) -> None:
         [one_cycle(optimizer, cycle_momentum=False), curve(optimizer, "betas[0]")]
     )
     assert sync.schedules["betas[0]"].base_lrs == [0.9, 0.9]
+    optimizer = adamw()
+    chained = ChainedScheduler([ExponentialLR(optimizer, 0.9)])
+    sync = tsa_core.SynchronousSchedule([chained, curve(optimizer, "betas[0]")])
+    assert sync.schedule_names == ["lr", "betas[0]"]
+
+
+def test_momentum_is_driven_once_in_sgd_too() -> None:
+    """Where it is an entry of its own."""
+    optimizer = torch.optim.SGD([Parameter(torch.ones(1))], lr=0.1, momentum=0.9)
+    with pytest.raises(RuntimeError, match=r"'momentum' too.*cycle_momentum=False"):
+        tsa_core.SynchronousSchedule([one_cycle(optimizer), curve(optimizer, "momentum")])
 
 
 class Passing(ReduceLROnPlateau):
@@ -146,11 +157,17 @@ class Passing(ReduceLROnPlateau):
         super().step(*args, **kwargs)
 
 
-def test_a_member_that_passes_its_arguments_on() -> None:
+class PassingNames(ReduceLROnPlateau):
+    def step(self, **kwargs: Any) -> None:
+        super().step(**kwargs)
+
+
+@pytest.mark.parametrize("kind", [Passing, PassingNames])
+def test_a_member_that_passes_its_arguments_on(kind: Any) -> None:
     """It takes what the class takes that it passes them to."""
     optimizer = adamw()
     sync = tsa_core.SynchronousSchedule(
-        [put(optimizer, "clip", lambda proxy: Passing(proxy, factor=0.5, patience=0))]
+        [put(optimizer, "clip", lambda proxy: kind(proxy, factor=0.5, patience=0))]
     )
     with pytest.raises(TypeError, match=r"'clip'.*takes metrics"):
         sync.step()
@@ -355,7 +372,7 @@ def test_values_by_name() -> None:
     optimizer = adamw()
     sync = tsa_core.SynchronousSchedule([curve(optimizer, "weight_decay")])
     assert sync.get_last_schedule("weight_decay") == [0.25, 0.0625]
-    with pytest.raises(KeyError, match=r"'weight_deca' here.*'weight_decay'.*did you mean"):
+    with pytest.raises(KeyError, match=r"only of \['weight_decay'\]; did you mean 'weight_decay'"):
         sync.get_last_schedule("weight_deca")
 
 
@@ -450,7 +467,14 @@ def test_it_stands_where_its_first_member_stands() -> None:
     assert tsa_core.SynchronousSchedule([behind, ahead]).last_epoch == 0
 
 
-@pytest.mark.parametrize("make", [lambda o: o, lambda o: SimpleNamespace(optimizer=o)])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda o: o,
+        lambda o: SimpleNamespace(optimizer=o),
+        lambda o: SimpleNamespace(optimizer=o, step=3),
+    ],
+)
 def test_half_a_schedule_is_none(make: Any) -> None:
     """An optimizer has a step, other things an optimizer; a schedule has both."""
     optimizer = adamw()
@@ -564,6 +588,18 @@ def test_a_step_that_is_no_plain_function() -> None:
     sync.step()
     assert sync.last_epoch == 1
     assert sync.get_last_schedule("clip") == [2.0, 2.0]
+
+
+def test_a_step_that_the_object_has_for_itself() -> None:
+    """It takes what that one says, whatever its class has."""
+    optimizer = adamw()
+    seen: list[float] = []
+    member = Doubling(optimizer)
+    member.step = lambda metrics: seen.append(metrics)  # type: ignore[assignment, misc]
+    sync = tsa_core.SynchronousSchedule([member, curve(optimizer, "clip")])
+    optimizer.step()
+    sync.step(0.25)
+    assert (seen, sync.get_last_schedule("clip")) == ([0.25], [2.0, 2.0])
 
 
 def test_an_entry_that_is_only_called_momentum() -> None:

@@ -116,6 +116,16 @@ def test_an_element_moves_alone(call: Call, kind: Callable[[Any], Any]) -> None:
 
 
 @schedules
+def test_an_element_beyond_the_tenth(call: Call) -> None:
+    """Its number has two digits."""
+    opt = torch.optim.SGD([{"params": [parameter()], "weights": (1.0,) * 12}], lr=0.1)
+    schedule = call(opt, "weights[10]")
+    opt.step()
+    schedule.step()
+    assert opt.param_groups[0]["weights"] == (*(1.0,) * 10, 0.5, 1.0)
+
+
+@schedules
 def test_a_list_that_groups_share_is_not_written_through(call: Call) -> None:
     """An element is replaced in a container of the group's own, not in the one that is shared."""
     shared = [1.0, 2.0]
@@ -271,6 +281,7 @@ def test_an_unknown_target_is_refused(call: Call, untouched: Untouched) -> None:
     assert "'gradient_clip' is not in param groups 0, 1" in message
     assert "default_value" in message
     assert "extend_optimizer(optimizer, 'gradient_clip', value)" in message
+    assert "did you mean" not in message
 
 
 @need_it_somewhere
@@ -366,16 +377,41 @@ def test_a_parameter_is_no_target(call: Call, untouched: Untouched) -> None:
 
 
 @schedules
-def test_one_tensor_under_two_names(call: Call) -> None:
+@pytest.mark.parametrize(
+    ("target", "entries", "neighbour"),
+    [
+        ("entry", lambda one: {"entry": one, "other": one}, lambda group: group["other"]),
+        ("entry", lambda one: {"entry": one, "pair": (0.9, one)}, lambda group: group["pair"][1]),
+        ("entry", lambda one: {"entry": one, "pair": [0.9, one]}, lambda group: group["pair"][1]),
+        ("pair[0]", lambda one: {"pair": (one, one)}, lambda group: group["pair"][1]),
+        ("pair[0]", lambda one: {"pair": (one, 0.9), "other": one}, lambda group: group["other"]),
+    ],
+    ids=["two entries", "and in a tuple", "and in a list", "twice in a tuple", "element and entry"],
+)
+def test_one_tensor_under_two_names(call: Call, target: str, entries: Any, neighbour: Any) -> None:
     """The neighbour keeps it, and its value."""
-    beta = torch.tensor(0.5)
-    opt = optimizer(betas=(beta, beta), other=beta)
-    schedule = call(opt, "betas[0]")
+    one = torch.tensor(0.5)
+    opt = torch.optim.SGD([{"params": [parameter()], **entries(one)}], lr=0.1)
+    schedule = call(opt, target)
     opt.step()
     schedule.step()
-    group = opt.param_groups[1]
-    assert (float(group["betas"][0]), float(group["betas"][1])) == (0.25, 0.5)
-    assert group["betas"][1] is group["other"] is beta
+    (group,) = opt.param_groups
+    moved = group["entry"] if target == "entry" else group["pair"][0]
+    assert (float(moved), float(one)) == (0.25, 0.5)
+    assert neighbour(group) is one
+
+
+@schedules
+def test_an_initial_value_that_is_the_tensor_itself(call: Call) -> None:
+    """As torch < 2.4 records it for ``lr``: it is no other name, and the tensor stays."""
+    lr = torch.tensor(0.5)
+    opt = torch.optim.SGD([{"params": [parameter()], "lr": lr, "initial_lr": lr}], lr=0.1)
+    schedule = call(opt, "lr")
+    for _ in range(2):
+        opt.step()
+        schedule.step()
+    assert opt.param_groups[0]["lr"] is lr
+    assert lr.item() == 0.125
 
 
 class Betas(NamedTuple):
@@ -424,6 +460,15 @@ def test_the_librarys_own_entries_are_no_suggestion() -> None:
     with pytest.raises(KeyError) as raised:
         tsa_core.CurveSchedule(opt, halve, "weight_decay")
     assert "initial" not in raised.value.args[0]
+
+
+def test_what_can_be_no_target_is_no_suggestion() -> None:
+    """Neither the parameters, nor an entry whose key is no string."""
+    opt = optimizer()
+    opt.param_groups[0][3] = 1.0
+    with pytest.raises(KeyError, match="'param' is not in param groups 0, 1") as raised:
+        tsa_core.CurveSchedule(opt, halve, "param")
+    assert "did you mean" not in raised.value.args[0]
 
 
 def test_the_group_that_holds_no_number_is_counted_among_all() -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import CyclicLR, ExponentialLR, LambdaLR, OneCycleLR
+from torch.optim.swa_utils import SWALR
 
 import tsa_core
 
@@ -127,6 +128,19 @@ def test_a_later_schedule_of_the_same_target_starts_from_the_same_value() -> Non
     again = tsa_core.CurveSchedule(optimizer, lambda t: 1.0, "momentum")
     assert again.base_lrs == [0.9, 0.5]
     assert [group["momentum"] for group in optimizer.param_groups] == [0.9, 0.5]
+
+
+def test_what_plain_schedulers_left_is_not_seen_on_another_target() -> None:
+    """It is the learning rate's; a scheduler of the same kind keeps its own in the proxy."""
+    optimizer = optimizer_with_all()
+    SWALR(optimizer, 0.3), OneCycleLR(optimizer, 0.7, total_steps=10)
+    left = {"swa_lr", "max_lr", "min_lr", "max_momentum", "base_momentum"}
+    assert left <= set(optimizer.param_groups[0])
+    view = tsa_core.ProxyOptimizer(optimizer, "weight_decay").param_groups[0]
+    assert left.isdisjoint(view)
+    assert not [key for key in left if key in view]
+    put(lambda proxy: SWALR(proxy, 0.2), "weight_decay")(optimizer)
+    assert optimizer.param_groups[0]["swa_lr"] == 0.3
 
 
 @pytest.mark.parametrize("cls", [CyclicLR, OneCycleLR])
