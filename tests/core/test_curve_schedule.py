@@ -137,7 +137,7 @@ def test_a_curve_is_asked_exactly_once_a_step(num_groups: int) -> None:
 
     schedule = CurveSchedule(sgd(*[{}] * num_groups), curve)
     advance(schedule, 3)
-    schedule.get_last_lr(), schedule.get_lr(), repr(schedule), schedule.state_dict()
+    schedule.get_last_lr(), repr(schedule), schedule.state_dict()
     schedule.step(10)
     assert asked == [0, 1, 2, 3, 10]
 
@@ -629,7 +629,7 @@ def test_a_tuple_that_became_a_number_is_named() -> None:
 
 
 def test_frameworks_read_the_last_lr() -> None:
-    """``_last_lr`` and ``get_lr()`` are what ``get_last_lr()`` is."""
+    """``_last_lr`` is what ``get_last_lr()`` is, and ``get_lr()`` computes the same anew."""
     schedule: Any = CurveSchedule(sgd({"lr": 0.5}, {"lr": 3.0}), halve)
     advance(schedule)
     assert schedule._last_lr == schedule.get_lr() == schedule.get_last_lr() == [0.25, 1.5]
@@ -794,3 +794,72 @@ def test_sent_to_a_step_before_the_optimizer_has_stepped() -> None:
     assert schedule.get_last_lr() == [0.0625]
     advance(schedule)
     assert schedule.get_last_lr() == [0.03125]
+
+
+def test_code_that_counts_and_sets_by_itself() -> None:
+    """It asks for the values at the step that it has counted to, as of torch's ``LambdaLR``."""
+    ours, torchs = sgd({}, {"lr": 3.0}), sgd({}, {"lr": 3.0})
+    schedule, reference = CurveSchedule(ours, halve), LambdaLR(torchs, halve)
+    for each in (schedule, reference):
+        each.last_epoch += 3
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own warns whoever asks outside of a step
+        assert schedule.get_lr() == reference.get_lr() == [0.0625, 0.375]
+    assert held(ours) == [0.5, 3.0]
+
+
+def test_a_group_left_alone_is_given_as_it_is() -> None:
+    """As in ``get_last_lr()``."""
+    schedule = CurveSchedule(sgd({}, {"lr": 3.0}), [None, halve])
+    schedule.last_epoch += 1
+    assert schedule.get_lr() == [0.5, 1.5]
+
+
+def test_code_that_sets_learning_rates_and_another_target() -> None:
+    """It would write the one into the other; the error says what to build instead."""
+    opt = extend_optimizer(sgd(), "clip", 8.0)
+    with pytest.raises(
+        RuntimeError, match=r"'clip'.* get_last_lr\(\).* arbitrary_schedule_factory"
+    ):
+        CurveSchedule(opt, halve, "clip").get_lr()
+    proxied = arbitrary_schedule_factory(
+        opt, lambda proxy: CurveSchedule(proxy, halve), schedule_target="clip"
+    )
+    assert proxied.get_lr() == [8.0]
+
+
+def test_initial_values_that_a_wrapper_sets() -> None:
+    """As those do that have warmed the learning rate up to a multiple."""
+    schedule: Any = CurveSchedule(sgd({}, {"lr": 3.0}), halve)
+    schedule.base_lrs = [1.0, 4.0]
+    advance(schedule)
+    assert schedule.get_last_lr() == [0.5, 2.0]
+    for wrong, error in (
+        ([1.0], ValueError),
+        ([1.0, "x"], TypeError),
+        ([1.0, math.inf], ValueError),
+    ):
+        with pytest.raises(error, match="base_lrs: "):
+            schedule.base_lrs = wrong
+    assert schedule.base_lrs == [1.0, 4.0]
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_an_element_whose_tuple_was_lost(proxied: bool) -> None:
+    """A number in its place is no target, and is not written over."""
+    opt = torch.optim.Adam([parameter()], betas=(0.5, 0.75))
+    schedule: Any = CurveSchedule(opt, halve, "betas[0]")
+    if proxied:
+        schedule = arbitrary_schedule_factory(
+            opt, lambda proxy: LambdaLR(proxy, halve), schedule_target="betas[0]"
+        )
+    opt.step()
+    opt.param_groups[0]["betas"] = 0.5
+    with pytest.raises(KeyError, match=r"'betas\[0\]' is not in param group 0: 'betas' is 0.5"):
+        schedule.step()
+    assert opt.param_groups[0]["betas"] == 0.5
+    if proxied:
+        view = schedule.optimizer.param_groups[0]
+        for reach in (lambda: view["lr"], lambda: view.__setitem__("lr", 0.25)):
+            with pytest.raises(KeyError, match=r"'betas\[0\]' is not in param group 0"):
+                reach()

@@ -710,3 +710,107 @@ def test_numbers_that_come_as_tensors() -> None:
     saved = schedule.state_dict()
     assert (saved["last_epoch"], saved["_step_count"]) == (3, 4)
     json.dumps(saved)
+
+
+@pytest.mark.parametrize("name", SCHEDULERS)
+@pytest.mark.filterwarnings("ignore:Detected call of `lr_scheduler.step:UserWarning")  # NESTED
+def test_a_saved_state_does_not_move_on(name: str) -> None:
+    """Kept in memory, it is where the run was when it was taken, with tensors too."""
+    optimizer = torch.optim.AdamW([Parameter(torch.ones(1))], lr=torch.tensor(0.5), foreach=False)
+    schedule = tsa_core.SynchronousSchedule(
+        [tsa_core.arbitrary_schedule_factory(optimizer, SCHEDULERS[name])]
+    )
+    value = float(optimizer.param_groups[0]["lr"])
+    state = schedule.state_dict()
+    for _ in range(3):
+        optimizer.step()
+        schedule.step(*[1.0] * (name == "ReduceLROnPlateau"))
+    schedule.load_state_dict(state)
+    assert float(optimizer.param_groups[0]["lr"]) == value
+
+
+def test_a_plateau_taken_back_to_its_beginning() -> None:
+    """Torch < 2.3 does not know by itself which value it began with."""
+    schedule = tsa_core.SynchronousSchedule([ReduceLROnPlateau(new_optimizer(), patience=0)])
+    state = schedule.state_dict()
+    schedule.optimizer.step()
+    for _ in range(3):
+        schedule.step(1.0)
+    schedule.load_state_dict(state)
+    assert schedule.get_last_lr() == [0.5, 0.25]
+
+
+def test_a_plateau_of_the_other_mode() -> None:
+    """What was best in the one says nothing in the other."""
+
+    def build(mode: Any) -> Any:
+        return tsa_core.SynchronousSchedule(
+            [ReduceLROnPlateau(new_optimizer(), mode=mode, factor=0.5, patience=2)]
+        )
+
+    losses, accuracies = build("min"), build("max")
+    losses.optimizer.step()
+    for loss in (2.5, 2.4, 2.4):
+        losses.step(loss)
+    with pytest.warns(UserWarning, match="'mode': 'max'"):
+        accuracies.load_state_dict(losses.state_dict())
+    accuracies.optimizer.step()
+    for accuracy in (0.1, 0.2, 0.3, 0.4, 0.5):
+        accuracies.step(accuracy)
+    assert accuracies.get_last_lr() == [0.5, 0.25]
+
+
+def test_a_tuple_where_there_was_a_list_is_no_other_plan() -> None:
+    """JSON makes the one of the other."""
+
+    def build() -> Any:
+        return tsa_core.SynchronousSchedule(
+            [
+                tsa_core.arbitrary_schedule_factory(
+                    new_optimizer(),
+                    lambda proxy: SequentialLR(
+                        proxy,
+                        [LambdaLR(proxy, factor), LambdaLR(proxy, factor)],
+                        milestones=(4,),  # type: ignore[arg-type]
+                    ),
+                )
+            ]
+        )
+
+    build().load_state_dict(json.loads(json.dumps(build().state_dict())))
+
+
+@pytest.mark.parametrize(("old", "new"), [([6], [3]), ([3], [8]), ([2, 9], [3, 9])])
+def test_milestones_that_lie_behind_have_to_stay(old: list[int], new: list[int]) -> None:
+    """Where each part stands depends on them; those ahead are plan, which the code decides."""
+
+    def build(milestones: list[int]) -> Any:
+        return tsa_core.SynchronousSchedule(
+            [
+                tsa_core.arbitrary_schedule_factory(
+                    new_optimizer(),
+                    lambda proxy: SequentialLR(
+                        proxy, [LambdaLR(proxy, factor) for _ in (*milestones, 0)], milestones
+                    ),
+                )
+            ]
+        )
+
+    saved, resumed = build(old), build(new)
+    saved.optimizer.step()
+    for _ in range(5):
+        saved.step()
+    before = held(resumed.optimizer)
+    with pytest.raises(ValueError, match=r"up to step 5, .* milestones were .* and are .* now"):
+        resumed.load_state_dict(saved.state_dict())
+    assert held(resumed.optimizer) == before
+
+    saved, resumed = build([2, 9]), build([2, 7])
+    saved.optimizer.step(), resumed.optimizer.step()
+    for _ in range(5):
+        saved.step()
+    with pytest.warns(UserWarning, match="goes on under"):
+        resumed.load_state_dict(saved.state_dict())
+    for _ in range(3):
+        resumed.step()
+    assert resumed.get_last_lr() == pytest.approx([0.5 * factor(1), 0.25 * factor(1)], rel=1e-12)

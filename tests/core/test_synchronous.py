@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import warnings
 from types import SimpleNamespace
 from typing import Any
 
@@ -729,3 +730,33 @@ def test_metrics_that_are_no_number(metrics: Any) -> None:
     assert held(optimizer) == before
     sync.step(torch.ones(1))
     assert sync.get_last_lr() == [0.25, 0.0625]
+
+
+@pytest.mark.parametrize("epoch", [(), (7,)])
+def test_a_member_that_passes_on_by_position(epoch: tuple[int, ...]) -> None:
+    """What has no names for them gets them in torch's order."""
+
+    class PassingOn(ReduceLROnPlateau):
+        def step(self, *args: Any) -> None:
+            super().step(*args)
+
+    optimizer = adamw()
+    member = PassingOn(optimizer, factor=0.5, patience=0)
+    sync = tsa_core.SynchronousSchedule([member, curve(optimizer, "clip")])
+    optimizer.step()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's, about the epoch
+        sync.step(1.0, *epoch)
+    assert (member.best, member.last_epoch) == (1.0, *(epoch or (1,)))
+
+
+def test_a_tensor_that_groups_share_under_a_plain_plateau() -> None:
+    """Torch's own would reduce it once for each."""
+    optimizer = torch.optim.SGD(
+        [{"params": [Parameter(torch.ones(1))]} for _ in range(3)], lr=torch.tensor(1.0)
+    )
+    sync = tsa_core.SynchronousSchedule([plateau(optimizer)])
+    optimizer.step()
+    for _ in range(2):
+        sync.step(1.0)
+    assert list(map(float, sync.get_last_lr())) == [0.5, 0.5, 0.5]

@@ -158,7 +158,7 @@ class CurveSchedule(LRScheduler):
         for driven, multiplier in moves:
             try:
                 self._target.scale(driven, multiplier)
-            except LookupError:
+            except (LookupError, TypeError):
                 # A dict that came into the list and has no initial value yet (or one from which it
                 # was taken, which looks the same), or one without the target: for that, the check
                 # has the words.
@@ -218,10 +218,23 @@ class CurveSchedule(LRScheduler):
         proxied = isinstance(self.optimizer, ProxyOptimizer)
         return self.optimizer.schedule_target if proxied else self.schedule_target
 
-    @property
-    def base_lrs(self) -> list[float]:  # type: ignore[override]  # torch keeps a copy; we read
+    @property  # type: ignore[override]  # torch keeps a copy, of tensors too; we read
+    def base_lrs(self) -> list[float]:
         """The initial value of each param group."""
         return [self._target.initial_or_present(group) for group in self.optimizer.param_groups]
+
+    @base_lrs.setter  # type: ignore[override]  # and takes no tensor for an initial value
+    def base_lrs(self, values: Sequence[float]) -> None:
+        """Set them anew, as wrappers do that have scaled the learning rate themselves."""
+        groups = self.optimizer.param_groups
+        if len(values) != len(groups):
+            raise ValueError(f"base_lrs: got {len(values)} for {len(groups)} param groups")
+        try:
+            numbers = [real_number(value) for value in values]
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"base_lrs: {error}") from None
+        for group, number in zip(groups, numbers):
+            group[self._target.initial_key] = number
 
     @property
     def _last_lr(self) -> list[Value]:  # type: ignore[override]
@@ -232,8 +245,33 @@ class CurveSchedule(LRScheduler):
         return self._target.read_all(self.optimizer.param_groups)
 
     def get_lr(self) -> list[Value]:
-        """The same as :meth:`get_last_lr`; torch's schedulers compute their next value here."""
-        return self.get_last_lr()
+        """Initial value × λ(t), one a param group, computed anew at t = ``last_epoch``.
+
+        For code that counts ``last_epoch`` and sets the learning rates itself, as Ignite's
+        ``LRScheduler`` does. Everything else wants :meth:`get_last_lr`.
+
+        Raises:
+            RuntimeError: the target is not ``"lr"``, which such code would set.
+        """
+        target, groups = self._target, self.optimizer.param_groups
+        if target.name != "lr":
+            raise RuntimeError(
+                f"get_lr: whoever calls it sets learning rates, and this schedule is of "
+                f"{target.name!r}: call get_last_lr(), or build the schedule on the optimizer "
+                "that arbitrary_schedule_factory hands to its factory"
+            )
+        values = self.get_last_lr()
+        multiplier_of = {
+            id(group): self._multiplier(curve, self.last_epoch)
+            for curve, driven in shares(self._curve, groups)
+            for group in driven
+        }
+        return [
+            target.initial_or_present(group) * multiplier_of[id(group)]
+            if id(group) in multiplier_of
+            else value
+            for group, value in zip(groups, values)
+        ]
 
     # -- state ---------------------------------------------------------------------------------
 

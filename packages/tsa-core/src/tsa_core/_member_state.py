@@ -6,6 +6,7 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
+from torch import Tensor
 from torch.optim.lr_scheduler import CyclicLR, ReduceLROnPlateau
 
 from ._curve_schedule import CurveSchedule, inherits
@@ -21,7 +22,7 @@ _PER_GROUP = ("base_lrs", "_last_lr", "lr_lambdas", "min_lrs", "max_lrs")
 _RUNNING = frozenset(
     {"last_epoch", "_step_count", "_last_lr", "base_lrs", "_schedulers", "lr_lambdas"}
     | {"best", "num_bad_epochs", "cooldown_counter", "T_cur", "T_i"}
-    | {"verbose", "_get_lr_called_within_step", "_is_initial"}
+    | {"verbose"}
 )
 
 
@@ -41,7 +42,7 @@ def check_state(member: Any, state: Any, name: str) -> None:
         if not str(key).startswith("_") and key not in ("verbose", "anneal_func", "default_min_lr")
     }
     demanded = {"_schedulers", "_step_count", "_last_lr"}
-    if isinstance(member, ReduceLROnPlateau):  # which in torch < 2.3 has none before its first step
+    if isinstance(member, ReduceLROnPlateau):  # see saved_state; by itself it is saved without
         demanded.remove("_last_lr")
     missing = sorted(strange & set(own)) + sorted(demanded & set(own) - set(state))
     if strange or missing:
@@ -72,6 +73,30 @@ def check_state(member: Any, state: Any, name: str) -> None:
             raise ValueError(f"{what}: expected {len(inner)} schedulers' states, got {states!r}")
         for one, its_state in zip(inner, states):
             check_state(one, its_state, name)
+        if "_milestones" in own and "_milestones" in state:
+            saved, now = (
+                [m for m in milestones if m <= state["last_epoch"]]
+                for milestones in (state["_milestones"], own["_milestones"])
+            )
+            if saved != now:
+                raise ValueError(
+                    f"{what}: up to step {state['last_epoch']}, where it was saved, the milestones "
+                    f"were {saved} and are {now} now: those that lie behind have to stay"
+                )
+
+
+def saved_state(member: Any) -> dict[str, Any]:
+    """``member.state_dict()``, with values of its own."""
+    state: dict[str, Any] = member.state_dict()
+    values = state.get("_last_lr")
+    if isinstance(member, ReduceLROnPlateau) and values is None:  # torch < 2.3, before it stepped
+        values = _LR.read_all(member.optimizer.param_groups)
+    if isinstance(values, list):  # in torch < 2.9 the very tensors that are filled
+        own = [value.clone() if isinstance(value, Tensor) else value for value in values]
+        state = {**state, "_last_lr": own}
+    if "_schedulers" in state:
+        state = {**state, "_schedulers": [saved_state(part) for part in member._schedulers]}
+    return state
 
 
 def load_state(member: Any, state: Mapping[str, Any], name: str) -> None:
@@ -110,6 +135,8 @@ def _keep_plan(member: Any, state: dict[str, Any], name: str) -> None:
         )
         if not {"T_0", "T_mult"}.isdisjoint(changed):
             state["T_cur"], state["T_i"] = _cycle(max(state["last_epoch"], 0), member)
+        if "mode" in changed:  # what was best is now the worst, or nearly
+            state["best"], state["num_bad_epochs"] = member.mode_worse, 0
     state.update((key, own[key]) for key in plan)
     for inner, its_state in zip(getattr(member, "_schedulers", ()), state.get("_schedulers", ())):
         _keep_plan(inner, its_state, name)
@@ -117,6 +144,8 @@ def _keep_plan(member: Any, state: dict[str, Any], name: str) -> None:
 
 def _plan(key: str, value: Any) -> Any:
     """``value`` without what makes no other plan."""
+    if isinstance(value, tuple):  # JSON and torch's own older versions make the other of either
+        value = list(value)
     # As long as there were groups when it was last used.
     if key == "min_lrs" and value and value.count(value[0]) == len(value):
         return value[0]

@@ -183,18 +183,12 @@ def _assumed(
 class _StandIn:
     """What a copied schedule moves in the optimizer's place: the groups, without a step."""
 
-    _opt_called = True  # the order of steps is nothing to a preview
-    _step_count = 1
-
     def __init__(self, param_groups: Sequence[ParamGroup], defaults: dict[str, Any]) -> None:
         self.param_groups = param_groups
         self.defaults = defaults
 
-    def step(self) -> None:
+    def step(self) -> None:  # which schedulers look for marks, to see who stepped first
         raise NotImplementedError
-
-    step._wrapped_by_lr_sched = True  # type: ignore[attr-defined]  # as on the proxy
-    step._with_counter = True  # type: ignore[attr-defined]
 
 
 def _twin(sync: SynchronousSchedule) -> SynchronousSchedule:

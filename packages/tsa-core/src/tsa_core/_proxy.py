@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
 from ._step_order import has_stepped, watch_steps
 from ._target import LEGACY, OptimizerLike, ParamGroup, Target, groups_of, real_number
@@ -68,7 +67,6 @@ class ProxyOptimizer(Optimizer):
         groups = groups_of(optimizer)
         refuse_proxy(optimizer)
         target.check(groups)
-        target.unshare(optimizer, groups)
         self.optimizer = optimizer
         self.accepts_new_groups = False
         self._target = target
@@ -189,7 +187,7 @@ class ProxyOptimizer(Optimizer):
         return getattr(self.optimizer, name)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_groups": (), "_views": []}
+        return {**self.__dict__, "_views": []}  # which are renewed where they are too few
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -224,13 +222,14 @@ for _name, _member in vars(Optimizer).items():
 class _GroupView(MutableMapping[str, Any]):
     """One param group as a scheduler of the target sees it."""
 
-    __slots__ = ("_groups", "_index", "_key", "_own", "_target")
+    __slots__ = ("_groups", "_index", "_key", "_own", "_plain", "_target")
 
     def __init__(
         self, target: Target, groups: Sequence[ParamGroup], index: int, own: dict[str, Any]
     ) -> None:
         self._target = target
         self._key = target.key
+        self._plain = float if target.index is None else None  # as in Target.scale
         self._groups = groups
         self._index = index
         self._own = own
@@ -267,11 +266,11 @@ class _GroupView(MutableMapping[str, Any]):
         group, target = self._groups[self._index], self._target
         if key == "lr":
             try:
-                if type(value) is type(group[self._key]) is float and isfinite(value):
+                if type(value) is type(group[self._key]) is self._plain and isfinite(value):
                     group[self._key] = value
                 else:
                     target.write(group, self._checked(value))
-            except LookupError:
+            except (LookupError, TypeError):
                 target.check_present(self._groups)
                 raise
         elif key == "initial_lr":
@@ -334,7 +333,7 @@ class _ElementView(_GroupView):
             return super().__getitem__(key)
         try:
             return self._target.read(self._group)
-        except LookupError:
+        except (LookupError, TypeError):
             self._target.check_present(self._groups)
             raise
 
@@ -349,9 +348,7 @@ def _step_of_caller() -> int | None:
     frame = inspect.currentframe()
     while frame is not None:
         caller = frame.f_locals.get("self")
-        if isinstance(caller, LRScheduler) and isinstance(
-            getattr(caller, "optimizer", None), ProxyOptimizer
-        ):
+        if isinstance(getattr(caller, "optimizer", None), ProxyOptimizer):
             step = getattr(caller, "last_epoch", step)
         frame = frame.f_back
     return step

@@ -12,10 +12,13 @@ from typing import Any
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
 from ._curve_schedule import CurveSchedule, checked_epoch, inherits
-from ._member_state import check_state, load_state
+from ._member_state import check_state, load_state, saved_state
 from ._proxy import ProxyOptimizer
 from ._target import Target, Value, groups_of
 from ._undo import undone_on_error
+
+# What ``step`` hands on to the members that take it, in the order that torch has for it.
+_HANDED_ON = ("metrics", "epoch")
 
 
 class SynchronousSchedule(LRScheduler):
@@ -82,6 +85,8 @@ class SynchronousSchedule(LRScheduler):
                 "too, and may have set what the schedule of that took for its initial value: make "
                 "the optimizer and both again, with cycle_momentum=False"
             )
+        if "lr" in by_name and by_name["lr"].optimizer is optimizer:  # no proxy has seen to it
+            Target.parse("lr").unshare(optimizer, groups_of(optimizer))
         self.optimizer = optimizer
         self.schedules = by_name
         self._members = [*by_name.values()]
@@ -90,11 +95,12 @@ class SynchronousSchedule(LRScheduler):
         # What each member's step takes, and whether it demands it; looked up once, since asking
         # takes longer than stepping.
         self._arguments = {name: _arguments(member) for name, member in by_name.items()}
+        self._unnamed = {name for name, member in by_name.items() if _takes_no_names(member)}
         takes_metrics = any("metrics" in arguments for arguments in self._arguments.values())
         self._signature = inspect.Signature(
             [
                 inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None)
-                for name in (("metrics", "epoch") if takes_metrics else ("epoch",))
+                for name in (_HANDED_ON if takes_metrics else ("epoch",))
             ]
         )
         self._step_count = 1
@@ -142,7 +148,10 @@ class SynchronousSchedule(LRScheduler):
         for name, member in self.schedules.items():
             if name not in self._curves:
                 arguments = self._arguments[name]
-                member.step(**{key: given[key] for key in given if key in arguments})
+                if given and name in self._unnamed:
+                    member.step(*[given.get(key) for key in _HANDED_ON if key in arguments])
+                else:
+                    member.step(**{key: given[key] for key in given if key in arguments})
         for member, move in moves:
             member._apply(*move)
         self._step_count += 1
@@ -257,7 +266,7 @@ class SynchronousSchedule(LRScheduler):
 
     def state_dict(self) -> dict[str, Any]:
         """``{name: state of that member}``."""
-        return {name: member.state_dict() for name, member in self.schedules.items()}
+        return {name: saved_state(member) for name, member in self.schedules.items()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Load every member's state, and write the values into the optimizer at once.
@@ -374,6 +383,12 @@ def _arguments(schedule: Any) -> dict[str, bool]:
         if not passed_on:
             break
     return taken
+
+
+def _takes_no_names(schedule: Any) -> bool:
+    """Whether its ``step`` takes by position alone what it passes on, as ``step(*args)`` does."""
+    kinds = {parameter.kind for parameter in inspect.signature(schedule.step).parameters.values()}
+    return kinds == {inspect.Parameter.VAR_POSITIONAL}
 
 
 def _cycles_momentum(schedule: Any) -> bool:

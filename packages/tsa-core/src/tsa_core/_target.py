@@ -138,12 +138,12 @@ class Target:
             elements[self.index] = value
             # A new container: the old one may be shared with other groups and the defaults.
             kind = type(group[self.key])
-            make = kind if kind is tuple else getattr(kind, "_make", kind)  # as a NamedTuple has it
-            group[self.key] = make(elements)
+            group[self.key] = getattr(kind, "_make", kind)(elements)  # as a NamedTuple has it
 
     def scale(self, groups: Iterable[ParamGroup], multiplier: float) -> None:
         """Write initial value × ``multiplier`` into each group."""
-        key, initial_key, plain = self.key, self.initial_key, float
+        key, initial_key = self.key, self.initial_key
+        plain = float if self.index is None else None  # an element's entry is never to be replaced
         for group in groups:
             # The common case in line: a call a group would cost more than the write itself.
             if type(group[key]) is plain:
@@ -185,7 +185,7 @@ class Target:
         for i, group in enumerate(groups):
             value = self.read(group)
             self.check_value(value, i)
-            if isinstance(value, Tensor) and value.requires_grad and value.is_leaf:
+            if isinstance(value, Tensor) and value.requires_grad:
                 raise ValueError(
                     f"{self.name!r} in param group {i} is a tensor that requires a gradient: a "
                     "schedule would write over what is learned. Detach it"
@@ -223,7 +223,7 @@ class Target:
             for key in groups[missing[0]]
             if isinstance(key, str) and key != "params" and not key.startswith("initial_")
         ]
-        close = difflib.get_close_matches(self.key, names, n=3, cutoff=0.6)
+        close = difflib.get_close_matches(self.key, names)
         hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
         if self.index is not None:
             return f"{where}{hint or f'; there is no {self.key!r}'}"
