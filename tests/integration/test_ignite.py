@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 from ignite.engine import Engine, Events
-from ignite.handlers import Checkpoint, DiskSaver
+from ignite.handlers import Checkpoint, DiskSaver, LRScheduler
+from torch.optim.lr_scheduler import LambdaLR
 from training_plan import (
     STEPS,
     assert_on_plan,
@@ -77,3 +78,50 @@ def test_attached_as_it_is_it_refuses_the_engine() -> None:
     with pytest.raises(TypeError, match=r"epoch: .*Engine"):
         trainer.run([0])
     assert sync.last_epoch == 0
+
+
+def values_under_ignites_wrapper(make: Any, read: str, value: float) -> list[float]:
+    """What each of six iterations trains under, in ``LRScheduler`` of ``ignite.handlers``."""
+    optimizer = torch.optim.AdamW(
+        [torch.nn.Parameter(torch.ones(1))], **{"lr": 0.1, "weight_decay": 0.5, read: value}
+    )
+    seen = []
+
+    def update(engine: Engine, batch: Any) -> None:
+        seen.append(optimizer.param_groups[0][read])
+        optimizer.step()
+
+    trainer = Engine(update)
+    trainer.add_event_handler(Events.ITERATION_STARTED, LRScheduler(make(optimizer)))
+    trainer.run(range(6))
+    return seen
+
+
+def falling(t: float) -> float:
+    return max(0.0, 1 - t / 4)
+
+
+@pytest.mark.filterwarnings("ignore:To get the last learning rate computed:UserWarning")  # LambdaLR
+def test_ignites_wrapper() -> None:
+    """It counts and writes by itself, and asks for the values: as of torch's ``LambdaLR``."""
+    expected = values_under_ignites_wrapper(lambda o: LambdaLR(o, falling), "lr", 0.25)
+    assert expected == [0.25, 0.1875, 0.125, 0.0625, 0.0, 0.0]
+
+    def ours(optimizer: Any) -> Any:
+        return tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.0, 0, 4)
+
+    assert values_under_ignites_wrapper(ours, "lr", 0.25) == expected
+    through_the_factory = values_under_ignites_wrapper(
+        lambda o: tsa.arbitrary_schedule_factory(o, ours, schedule_target="weight_decay"),
+        "weight_decay",
+        0.25,
+    )
+    assert through_the_factory == expected
+
+
+def test_ignites_wrapper_around_another_target() -> None:
+    """It would write the decay into the learning rate."""
+    with pytest.raises(RuntimeError, match=r"get_lr: .*'weight_decay'"):
+        values_under_ignites_wrapper(
+            lambda o: tsa.linear_schedule_with_warmup(o, 1.0, 0.0, 0, 4, "weight_decay"), "lr", 0.25
+        )

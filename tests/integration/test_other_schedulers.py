@@ -10,7 +10,7 @@ import torch
 from pytorch_optimizer.lr_scheduler import CosineAnnealingWarmupRestarts, REXScheduler
 from timm.scheduler import CosineLRScheduler
 from torch.nn import Parameter
-from torch.optim.lr_scheduler import ExponentialLR
+from torch.optim.lr_scheduler import ExponentialLR, LambdaLR
 from transformers import get_scheduler
 from warmup_scheduler import GradualWarmupScheduler
 
@@ -117,3 +117,22 @@ def test_timms_scheduler() -> None:
         assert [group["weight_decay"] for group in optimizer.param_groups] == [
             group["lr"] for group in reference.param_groups
         ]
+
+
+@pytest.mark.filterwarnings("ignore:To get the last learning rate computed:UserWarning")
+def test_a_built_in_after_somebodys_warmup() -> None:
+    """``GradualWarmupScheduler`` hands it learning rates of its own making to go on from."""
+
+    def falling(t: float) -> float:
+        return max(0.0, 1 - t / 8)
+
+    def values(make_after: Callable[[Any], Any]) -> list[list[float]]:
+        optimizer = torch.optim.SGD(groups("lr"), lr=INITIAL[0])
+        schedule = GradualWarmupScheduler(
+            optimizer, multiplier=2.0, total_epoch=5, after_scheduler=make_after(optimizer)
+        )
+        return run(optimizer, schedule, lambda: [group["lr"] for group in optimizer.param_groups])
+
+    expected = values(lambda o: LambdaLR(o, falling))
+    assert expected[8] == [2 * value * falling(2) for value in INITIAL]
+    assert values(lambda o: tsa.linear_schedule_with_warmup(o, 1.0, 0.0, 0, 8)) == expected
