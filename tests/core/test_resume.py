@@ -243,6 +243,7 @@ def with_(**entries: Any) -> Any:
         ("weight_decay", lambda _: None, TypeError, "expected a dict, got NoneType"),
         ("weight_decay", lambda _: [1, 2], TypeError, "expected a dict, got list"),
         ("eps", with_(_schedulers=[]), ValueError, "expected 2 schedulers' states"),
+        ("eps", with_(_milestones=None), TypeError, "'_milestones' is None"),
         ("eps", without("_schedulers"), ValueError, r"missing \['_schedulers'\]"),
         ("eps", lambda s: {**s, "_schedulers": s["_schedulers"][::-1]}, ValueError, "missing"),
     ],

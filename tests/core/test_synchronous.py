@@ -748,15 +748,3 @@ def test_a_member_that_passes_on_by_position(epoch: tuple[int, ...]) -> None:
         warnings.simplefilter("ignore")  # torch's, about the epoch
         sync.step(1.0, *epoch)
     assert (member.best, member.last_epoch) == (1.0, *(epoch or (1,)))
-
-
-def test_a_tensor_that_groups_share_under_a_plain_plateau() -> None:
-    """Torch's own would reduce it once for each."""
-    optimizer = torch.optim.SGD(
-        [{"params": [Parameter(torch.ones(1))]} for _ in range(3)], lr=torch.tensor(1.0)
-    )
-    sync = tsa_core.SynchronousSchedule([plateau(optimizer)])
-    optimizer.step()
-    for _ in range(2):
-        sync.step(1.0)
-    assert list(map(float, sync.get_last_lr())) == [0.5, 0.5, 0.5]

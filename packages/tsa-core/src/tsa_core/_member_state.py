@@ -20,9 +20,8 @@ _PER_GROUP = ("base_lrs", "_last_lr", "lr_lambdas", "min_lrs", "max_lrs")
 
 # What changes in torch's schedulers as they run. All else in their state is the plan.
 _RUNNING = frozenset(
-    {"last_epoch", "_step_count", "_last_lr", "base_lrs", "_schedulers", "lr_lambdas"}
+    {"last_epoch", "_step_count", "_last_lr", "base_lrs", "_schedulers", "lr_lambdas", "verbose"}
     | {"best", "num_bad_epochs", "cooldown_counter", "T_cur", "T_i"}
-    | {"verbose"}
 )
 
 
@@ -73,16 +72,20 @@ def check_state(member: Any, state: Any, name: str) -> None:
             raise ValueError(f"{what}: expected {len(inner)} schedulers' states, got {states!r}")
         for one, its_state in zip(inner, states):
             check_state(one, its_state, name)
-        if "_milestones" in own and "_milestones" in state:
-            saved, now = (
-                [m for m in milestones if m <= state["last_epoch"]]
-                for milestones in (state["_milestones"], own["_milestones"])
-            )
-            if saved != now:
-                raise ValueError(
-                    f"{what}: up to step {state['last_epoch']}, where it was saved, the milestones "
-                    f"were {saved} and are {now} now: those that lie behind have to stay"
-                )
+    if "_milestones" in own and "_milestones" in state:
+        _check_milestones(own["_milestones"], state["_milestones"], state["last_epoch"], what)
+
+
+def _check_milestones(own: Any, saved: Any, t: float, what: str) -> None:
+    """Raise unless those up to the step ``t`` agree: where each part stands depends on them."""
+    if not isinstance(saved, (list, tuple)) or not all(isinstance(m, (int, float)) for m in saved):
+        raise TypeError(f"{what}: '_milestones' is {saved!r}; expected a list of steps")
+    then, now = ([m for m in milestones if m <= t] for milestones in (saved, own))
+    if then != now:
+        raise ValueError(
+            f"{what}: up to step {t}, where it was saved, the milestones were {then} and are {now} "
+            "now: those that lie behind have to stay"
+        )
 
 
 def saved_state(member: Any) -> dict[str, Any]:

@@ -85,8 +85,6 @@ class SynchronousSchedule(LRScheduler):
                 "too, and may have set what the schedule of that took for its initial value: make "
                 "the optimizer and both again, with cycle_momentum=False"
             )
-        if "lr" in by_name and by_name["lr"].optimizer is optimizer:  # no proxy has seen to it
-            Target.parse("lr").unshare(optimizer, groups_of(optimizer))
         self.optimizer = optimizer
         self.schedules = by_name
         self._members = [*by_name.values()]
