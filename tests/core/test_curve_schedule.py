@@ -834,6 +834,9 @@ def test_initial_values_that_a_wrapper_sets() -> None:
     schedule.base_lrs = [1.0, 4.0]
     advance(schedule)
     assert schedule.get_last_lr() == [0.5, 2.0]
+    partly: Any = CurveSchedule(sgd({}, {"lr": 3.0}), [None, halve])
+    partly.base_lrs = [1.0, 4.0]
+    assert "initial_lr" not in partly.optimizer.param_groups[0]
     for wrong, error in (
         ([1.0], ValueError),
         ([1.0, "x"], TypeError),

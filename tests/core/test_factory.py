@@ -283,3 +283,18 @@ def test_a_target_in_the_place_of_the_default() -> None:
     """The third argument is the default value; the error says where a name goes."""
     with pytest.raises(TypeError, match="write schedule_target='weight_decay'"):
         arbitrary_schedule_factory(optimizer(), exponential, "weight_decay")  # type: ignore[arg-type]
+
+
+def test_a_factory_that_fails_leaves_the_defaults() -> None:
+    """Also where a tensor in them was about to be set apart from the groups'."""
+    shared = torch.tensor(0.5)
+    opt = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=shared)
+
+    def fails(proxy: Any) -> Any:
+        proxy.param_groups[0]["lr"] = 0.25
+        raise OSError
+
+    with pytest.raises(OSError):  # noqa: PT011  # raised above, and nowhere else
+        arbitrary_schedule_factory(opt, fails)
+    assert opt.defaults["lr"] is opt.param_groups[0]["lr"] is shared
+    assert float(shared) == 0.5

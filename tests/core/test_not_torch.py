@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -139,3 +140,16 @@ def test_zero_redundancy_optimizer(put: Any, tmp_path: Any) -> None:
         assert optimizer.optim.param_groups[0]["weight_decay"] == 0.02
     finally:
         torch.distributed.destroy_process_group()
+
+
+@BOTH
+@pytest.mark.parametrize("has_defaults", [False, True])
+def test_defaults_that_cannot_be_set(put: Any, has_defaults: bool) -> None:
+    """They stay what they are."""
+    value = torch.tensor(0.5)
+    optimizer: Any = SimpleNamespace(
+        param_groups=[{"params": [], "lr": value}],
+        defaults=MappingProxyType({"lr": value}) if has_defaults else None,
+    )
+    put(optimizer, "lr").step()
+    assert float(optimizer.param_groups[0]["lr"]) == 0.25

@@ -641,3 +641,52 @@ def test_an_accelerator_that_nobody_uses_is_left_alone(monkeypatch: pytest.Monke
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 8)
     preview(CurveSchedule(adamw(), decay), 3)  # torch would warn of so many
     assert not torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+
+
+class Owned(LambdaLR):
+    """Its λ is a method of its own."""
+
+    def __init__(self, optimizer: Any) -> None:
+        super().__init__(optimizer, self.curve)
+
+    def curve(self, t: float) -> float:
+        return decay(t)
+
+
+def stepped_from_without(optimizer: Any) -> Any:
+    """A step that is put on the instance, as somebody does who logs."""
+    schedule: Any = ExponentialLR(optimizer, 0.5)
+    step = schedule.step
+    schedule.step = lambda *args: step(*args)
+    return schedule
+
+
+def curve_stepped_from_without(optimizer: Any) -> Any:
+    schedule: Any = CurveSchedule(optimizer, decay)
+    step = schedule.step
+    schedule.step = lambda *args: step(*args)
+    return schedule
+
+
+@pytest.mark.parametrize("make", [Owned, stepped_from_without, curve_stepped_from_without])
+def test_what_leads_back_to_the_schedule(make: Any, untouched: Any) -> None:
+    """The copy is stepped, and not what it is a copy of."""
+    optimizer = adamw()
+    schedule = make(optimizer)
+    with untouched(optimizer):
+        seen = preview(schedule, 4)
+    assert schedule.last_epoch == 0
+    for values in seen.values["lr"]:
+        assert schedule.get_last_lr() == values
+        optimizer.step()
+        schedule.step()
+
+
+def test_parameters_of_groups_that_were_replaced() -> None:
+    """Nor are those copied that the proxy has seen last."""
+    optimizer = adamw(dtype=torch.float32)
+    schedule = arbitrary_schedule_factory(optimizer, lambda proxy: LambdaLR(proxy, decay))
+    optimizer.param_groups = [
+        {**group, "params": [Uncopied(torch.ones(1))]} for group in optimizer.param_groups
+    ]
+    preview(schedule, 3)

@@ -355,3 +355,25 @@ def test_an_entry_of_the_users_that_schedulers_name_too() -> None:
     assert optimizer.param_groups[0]["lr"] == 0.375
     with pytest.raises(KeyError, match=r"'min_lr': .* about the learning rate.* 'weight_decay'"):
         tsa_core.arbitrary_schedule_factory(optimizer, Floored, schedule_target="weight_decay")
+
+
+def test_who_calls_is_not_asked() -> None:
+    """Looking for the step, an error passes by objects whose attributes may do anything."""
+
+    class Trainer:
+        @property
+        def optimizer(self) -> Any:
+            raise RuntimeError("not attached yet")
+
+        def run(self) -> None:
+            optimizer = adamw()
+            schedule = tsa_core.arbitrary_schedule_factory(
+                optimizer,
+                lambda proxy: LambdaLR(proxy, lambda t: 1.0 if t < 1 else math.nan),
+                schedule_target="weight_decay",
+            )
+            optimizer.step()
+            schedule.step()
+
+    with pytest.raises(ValueError, match=r"'weight_decay' in param group 0 at step 1: .* nan"):
+        Trainer().run()

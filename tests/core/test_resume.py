@@ -815,3 +815,45 @@ def test_milestones_that_lie_behind_have_to_stay(old: list[int], new: list[int])
     for _ in range(3):
         resumed.step()
     assert resumed.get_last_lr() == pytest.approx([0.5 * factor(1), 0.25 * factor(1)], rel=1e-12)
+
+
+@pytest.mark.parametrize("milestones", [[np.int64(3)], range(3, 4), np.array([3])])
+def test_milestones_of_other_kinds(milestones: Any) -> None:
+    """What torch takes for them is taken back."""
+    optimizer = new_optimizer()
+    parts = [StepLR(optimizer, 2), StepLR(optimizer, 3)]
+    schedule = tsa_core.SynchronousSchedule([SequentialLR(optimizer, parts, milestones)])
+    schedule.load_state_dict(schedule.state_dict())
+
+
+class Foreign(StepLR):
+    """Somebody's, with entries that are called as torch's are and hold other things."""
+
+    _milestones: Any = None
+    _schedulers: Any = None
+
+    def __init__(self, optimizer: Any) -> None:
+        super().__init__(optimizer, 2)
+        self._milestones = {3: 0.1}
+        self._schedulers = {"a": StepLR(optimizer, 3)}
+
+    def state_dict(self) -> dict[str, Any]:
+        state = {**super().state_dict(), "_schedulers": {}}
+        return {**state, "_schedulers": {"a": self._schedulers["a"].state_dict()}}
+
+    def load_state_dict(self, state_dict: Any) -> None:
+        entries = dict(state_dict)
+        self._schedulers["a"].load_state_dict(entries.pop("_schedulers")["a"])
+        super().load_state_dict(entries)
+
+
+def test_entries_that_are_only_called_as_torchs() -> None:
+    """They are left to whose they are."""
+    saved, resumed = (tsa_core.SynchronousSchedule([Foreign(new_optimizer())]) for _ in range(2))
+    saved.optimizer.step()
+    for _ in range(3):
+        saved.step()
+    resumed.load_state_dict(saved.state_dict())
+    assert resumed.get_last_lr() == saved.get_last_lr()
+    resumed.schedules["lr"]._schedulers = None
+    tsa_core.SynchronousSchedule([resumed.schedules["lr"]])

@@ -232,3 +232,11 @@ def test_a_step_that_torch_noted_before_counts() -> None:
     StepLR(optimizer, 1)
     optimizer.step()
     assert messages(curve(optimizer).step) == []
+
+
+def test_being_sent_to_a_step_is_no_step() -> None:
+    """It is silent itself, and the first real step is still looked at, once."""
+    schedule = tsa_core.CurveSchedule(adamw(), lambda t: 0.5**t)
+    assert messages(lambda: schedule.step(3)) == []
+    assert len(messages(schedule.step)) == 1
+    assert messages(schedule.step) == []

@@ -748,3 +748,33 @@ def test_a_member_that_passes_on_by_position(epoch: tuple[int, ...]) -> None:
         warnings.simplefilter("ignore")  # torch's, about the epoch
         sync.step(1.0, *epoch)
     assert (member.best, member.last_epoch) == (1.0, *(epoch or (1,)))
+
+
+def test_metrics_of_a_plateau_that_takes_others() -> None:
+    """A subclass knows what it makes of them."""
+
+    class Picking(ReduceLROnPlateau):
+        def step(self, metrics: Any, epoch: Any = None) -> None:  # type: ignore[override]
+            super().step(metrics["loss"])
+
+    optimizer = adamw()
+    member = Picking(optimizer)
+    optimizer.step()
+    tsa_core.SynchronousSchedule([member]).step({"loss": 0.5})
+    assert member.best == 0.5
+
+
+def test_a_member_that_names_only_some() -> None:
+    """The rest comes by position too."""
+
+    class Half(ReduceLROnPlateau):
+        def step(self, metrics: Any, *args: Any) -> None:  # type: ignore[override]
+            super().step(metrics, *args)
+
+    optimizer = adamw()
+    member = Half(optimizer)
+    optimizer.step()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's, about the epoch
+        tsa_core.SynchronousSchedule([member]).step(0.5, 7)
+    assert (member.best, member.last_epoch) == (0.5, 7)

@@ -91,10 +91,13 @@ class CurveSchedule(LRScheduler):
         self._curve = curve
         self.optimizer = optimizer
         moves = [(driven, self._multiplier(each, 0)) for each, driven in shared]
-        if not isinstance(optimizer, ProxyOptimizer):  # what made that warns, by the target's name
+        if not isinstance(optimizer, ProxyOptimizer):  # the factory warns, by the target's name
             target.warn_of_dead_schedule(optimizer, [group for _, some in shared for group in some])
         self._adopted: _Adopted = ((), 0, [])
         self._step_count = 0
+        # Whether it went on by a step, which says that the value before was used; being sent to
+        # one says nothing.
+        self._advanced = False
         watch_steps(optimizer)
         self._apply(0, groups, shared, moves)
 
@@ -128,14 +131,9 @@ class CurveSchedule(LRScheduler):
         self, epoch: float | None = None
     ) -> tuple[float, Sequence[ParamGroup], _Shares, _Moves]:
         """The step to go to and λ there. All that can fail in a step fails here."""
-        # Not where it is sent to a step: there the value is wanted that is written.
-        if epoch is None and self._step_count == 1 and not has_stepped(self.optimizer):
-            # Opens with torch's words: people filter this warning by them.
-            warn_user(
-                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. The optimizer "
-                f"has not used the first value of this schedule of {self._what!r} and "
-                "never will: call optimizer.step() first, then step the schedule"
-            )
+        if epoch is None and self._step_count and not self._advanced:
+            self._advanced = True
+            self._check_order()
         t = self.last_epoch + 1 if epoch is None else checked_epoch(epoch)
         groups = self.optimizer.param_groups
         known, num_groups, shared = self._adopted
@@ -149,6 +147,15 @@ class CurveSchedule(LRScheduler):
         for curve, driven in shared:
             moves.append((driven, self._multiplier(curve, t)))
         return t, groups, shared, moves
+
+    def _check_order(self) -> None:
+        if not has_stepped(self.optimizer):
+            # Opens with torch's words: people filter this warning by them.
+            warn_user(
+                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. The optimizer "
+                f"has not used the first value of this schedule of {self._what!r} and "
+                "never will: call optimizer.step() first, then step the schedule"
+            )
 
     def _apply(
         self, t: float, groups: Sequence[ParamGroup], shared: _Shares, moves: _Moves
@@ -220,21 +227,26 @@ class CurveSchedule(LRScheduler):
 
     @property  # type: ignore[override]  # torch keeps a copy, of tensors too; we read
     def base_lrs(self) -> list[float]:
-        """The initial value of each param group."""
+        """The initial value of each param group.
+
+        A list of as many numbers sets them anew, as wrappers do that have scaled the learning rate
+        themselves; the next step counts from them.
+        """
         return [self._target.initial_or_present(group) for group in self.optimizer.param_groups]
 
     @base_lrs.setter  # type: ignore[override]  # and takes no tensor for an initial value
     def base_lrs(self, values: Sequence[float]) -> None:
-        """Set them anew, as wrappers do that have scaled the learning rate themselves."""
         groups = self.optimizer.param_groups
-        if len(values) != len(groups):
-            raise ValueError(f"base_lrs: got {len(values)} for {len(groups)} param groups")
         try:
             numbers = [real_number(value) for value in values]
         except (TypeError, ValueError) as error:
             raise type(error)(f"base_lrs: {error}") from None
-        for group, number in zip(groups, numbers):
-            group[self._target.initial_key] = number
+        if len(numbers) != len(groups):
+            raise ValueError(f"base_lrs: got {len(numbers)} for {len(groups)} param groups")
+        number_of = {id(group): number for group, number in zip(groups, numbers)}
+        for _, driven in shares(self._curve, groups):
+            for group in driven:
+                group[self._target.initial_key] = number_of[id(group)]
 
     @property
     def _last_lr(self) -> list[Value]:  # type: ignore[override]
@@ -253,7 +265,7 @@ class CurveSchedule(LRScheduler):
         Raises:
             RuntimeError: the target is not ``"lr"``, which such code would set.
         """
-        target, groups = self._target, self.optimizer.param_groups
+        target = self._target
         if target.name != "lr":
             raise RuntimeError(
                 f"get_lr: whoever calls it sets learning rates, and this schedule is of "
@@ -261,17 +273,13 @@ class CurveSchedule(LRScheduler):
                 "that arbitrary_schedule_factory hands to its factory"
             )
         values = self.get_last_lr()
-        multiplier_of = {
-            id(group): self._multiplier(curve, self.last_epoch)
-            for curve, driven in shares(self._curve, groups)
+        _, groups, _, moves = self._prepare(self.last_epoch)
+        moved = {
+            id(group): target.initial_or_present(group) * multiplier
+            for driven, multiplier in moves
             for group in driven
         }
-        return [
-            target.initial_or_present(group) * multiplier_of[id(group)]
-            if id(group) in multiplier_of
-            else value
-            for group, value in zip(groups, values)
-        ]
+        return [moved.get(id(group), value) for group, value in zip(groups, values)]
 
     # -- state ---------------------------------------------------------------------------------
 
@@ -356,6 +364,7 @@ class CurveSchedule(LRScheduler):
                 target.write(group, real_number(value))
         self.last_epoch = real_number(state["last_epoch"])  # type: ignore[assignment]  # as above
         self._step_count = int(real_number(state["_step_count"]))
+        self._advanced = self._step_count > 1
 
     def _plan(self) -> str | list[str | None] | dict[str, str | None]:
         curve = self._curve

@@ -41,8 +41,8 @@ def extend_optimizer(
         TypeError: ``default_value`` is not a real number, ``overwrite_values`` not a bool, ``name``
             not a string or ``"params"``, or what would be overwritten is no number (a flag, a
             whole tuple).
-        ValueError: ``default_value`` is NaN or infinite, ``name`` is malformed, or ``optimizer`` is
-            a proxy.
+        ValueError: ``default_value`` is NaN, infinite, or more than the tensor can hold that is to
+            be filled with it; ``name`` is malformed; or ``optimizer`` is a proxy.
         KeyError: ``name`` is an element of a tuple that a group does not have.
 
     Example:

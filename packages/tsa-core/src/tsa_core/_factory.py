@@ -41,7 +41,7 @@ def arbitrary_schedule_factory(
 
     Raises:
         TypeError: ``schedule_factory`` is no callable or returns no scheduler, or the target holds
-            no real number.
+            no real number, or ``default_value`` is none.
         KeyError: a group lacks the target and there is no ``default_value``.
         ValueError: the target holds NaN, an infinity or a tensor that is learned; or the scheduler
             was built on another optimizer, or would write another entry of the groups
@@ -68,15 +68,15 @@ def arbitrary_schedule_factory(
             "schedule_factory: expected a callable that takes an optimizer and returns a "
             f"scheduler, got {schedule_factory!r} ({type(schedule_factory).__name__})"
         )
+    if isinstance(default_value, str):
+        raise TypeError(
+            f"default_value: expected a number, got {default_value!r}; to name the target, "
+            f"write schedule_target={default_value!r}"
+        )
     target = Target.parse(schedule_target)
     groups = groups_of(optimizer)
     refuse_proxy(optimizer)
-    with undone_on_error(groups, [target]):
-        if isinstance(default_value, str):
-            raise TypeError(
-                f"default_value: expected a number, got {default_value!r}; to name the target, "
-                f"write schedule_target={default_value!r}"
-            )
+    with undone_on_error(optimizer, [target]):
         if default_value is not None:
             extend_optimizer(optimizer, schedule_target, default_value)
         proxy = ProxyOptimizer(optimizer, schedule_target)

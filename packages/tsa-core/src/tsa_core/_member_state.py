@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
-from torch.optim.lr_scheduler import CyclicLR, ReduceLROnPlateau
+from torch.optim.lr_scheduler import ChainedScheduler, CyclicLR, ReduceLROnPlateau, SequentialLR
 
 from ._curve_schedule import CurveSchedule, inherits
 from ._target import Target, real_number
 from ._warn import warn_user
 
 _LR = Target.parse("lr")
+
+_COMPOUND = (ChainedScheduler, SequentialLR)
 
 # What torch's schedulers hold one of a param group.
 _PER_GROUP = ("base_lrs", "_last_lr", "lr_lambdas", "min_lrs", "max_lrs")
@@ -66,21 +68,22 @@ def check_state(member: Any, state: Any, name: str) -> None:
             real_number(number)
     except (TypeError, ValueError) as error:
         raise type(error)(f"{what}: {error}") from None
-    if "_schedulers" in own:
+    if isinstance(member, _COMPOUND):
         inner, states = member._schedulers, state["_schedulers"]
         if not isinstance(states, (list, tuple)) or len(states) != len(inner):
             raise ValueError(f"{what}: expected {len(inner)} schedulers' states, got {states!r}")
         for one, its_state in zip(inner, states):
             check_state(one, its_state, name)
-    if "_milestones" in own and "_milestones" in state:
+    if isinstance(member, SequentialLR) and "_milestones" in state:
         _check_milestones(own["_milestones"], state["_milestones"], state["last_epoch"], what)
 
 
 def _check_milestones(own: Any, saved: Any, t: float, what: str) -> None:
     """Raise unless those up to the step ``t`` agree: where each part stands depends on them."""
-    if not isinstance(saved, (list, tuple)) or not all(isinstance(m, (int, float)) for m in saved):
-        raise TypeError(f"{what}: '_milestones' is {saved!r}; expected a list of steps")
-    then, now = ([m for m in milestones if m <= t] for milestones in (saved, own))
+    try:
+        then, now = ([m for m in milestones if m <= t] for milestones in (saved, own))
+    except TypeError:
+        raise TypeError(f"{what}: '_milestones' is {saved!r}; expected a list of steps") from None
     if then != now:
         raise ValueError(
             f"{what}: up to step {t}, where it was saved, the milestones were {then} and are {now} "
@@ -97,7 +100,7 @@ def saved_state(member: Any) -> dict[str, Any]:
     if isinstance(values, list):  # in torch < 2.9 the very tensors that are filled
         own = [value.clone() if isinstance(value, Tensor) else value for value in values]
         state = {**state, "_last_lr": own}
-    if "_schedulers" in state:
+    if isinstance(member, _COMPOUND):
         state = {**state, "_schedulers": [saved_state(part) for part in member._schedulers]}
     return state
 

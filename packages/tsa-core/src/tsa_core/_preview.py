@@ -8,7 +8,6 @@ import inspect
 import numbers
 import random
 import sys
-import textwrap
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from torch import Tensor
 from ._curve_schedule import CurveSchedule, inherits
 from ._group_curves import shares
 from ._synchronous import SynchronousSchedule, is_schedule
-from ._target import ParamGroup, real_number
+from ._target import ParamGroup, defaults_of, real_number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -98,8 +97,9 @@ def preview(
     """The values that ``schedule`` will give from where it stands, without moving anything.
 
     A curve schedule is asked for its λ; any other scheduler is copied, with a stand-in for the
-    optimizer, and the copy is stepped. No parameter is copied. Optimizer, schedule, and the global
-    random numbers of Python, NumPy and torch are afterwards as they were.
+    optimizer, and the copy is stepped. No parameter is copied, nor the object whose method a λ is.
+    Optimizer, schedule, and the global random numbers of Python, NumPy and torch are afterwards as
+    they were.
 
     Args:
         schedule: a built-in or other ``CurveSchedule``, a scheduler made by
@@ -135,15 +135,15 @@ def preview(
     if not is_schedule(schedule):
         raise TypeError(
             "schedule: expected a schedule (several in a SynchronousSchedule), got "
-            f"{textwrap.shorten(repr(schedule), 120)} ({type(schedule).__name__})"
+            f"{repr(schedule)[:120]} ({type(schedule).__name__})"
         )
     sync = SynchronousSchedule([schedule])
     assumed = _assumed(sync, num_steps - 1, metrics)
     with warnings.catch_warnings(), _random_numbers_kept():
         warnings.simplefilter("ignore")  # the run itself will warn, in its own time
         twin = _twin(sync)
-        if inherits(schedule, "step"):
-            ((name, member),) = twin.schedules.items()
+        name, member = next(iter(twin.schedules.items()))
+        if isinstance(schedule, CurveSchedule) and inherits(member, "step"):
             values = {name: _asked(member, num_steps)}
         else:
             values = _stepped(twin, assumed)
@@ -193,22 +193,26 @@ class _StandIn:
 
 def _twin(sync: SynchronousSchedule) -> SynchronousSchedule:
     """A copy of ``sync`` on a stand-in for its optimizer, sharing the parameters."""
-    groups, defaults = sync.optimizer.param_groups, getattr(sync.optimizer, "defaults", {})
+    groups, defaults = sync.optimizer.param_groups, defaults_of(sync.optimizer)
     shared = [p for group in groups for p in group.get("params", ())]
     # Whose method λ is may hold a model, or what cannot be copied.
     for member in sync.schedules.values():
-        shared += [curve.__self__ for curve in _curves(member) if inspect.ismethod(curve)]
+        owners = [curve.__self__ for curve in _curves(member) if inspect.ismethod(curve)]
+        shared += [owner for owner in owners if not is_schedule(owner)]
     memo: dict[int, Any] = {id(each): each for each in shared}
     try:
         # One copy of all groups: tensors that they share, they share there too.
         copied = copy.deepcopy(([dict(group) for group in groups], dict(defaults)), memo)
         memo[id(sync.optimizer)] = _StandIn(*copied)
-        return copy.deepcopy(sync, memo)
+        twin = copy.deepcopy(sync, memo)
     except (TypeError, RuntimeError) as error:
         raise TypeError(
             f"schedule: it is stepped in a copy, and {sync.schedule_names} or their param groups "
             f"hold what cannot be copied: {error}"
         ) from error
+    for member in twin.schedules.values():  # a step put on the instance steps what it was put on
+        getattr(member, "__dict__", {}).pop("step", None)
+    return twin
 
 
 def _curves(schedule: Any) -> Iterator[Any]:
@@ -219,7 +223,7 @@ def _curves(schedule: Any) -> Iterator[Any]:
     else:
         yield from curve if isinstance(curve, tuple) else [curve]
     yield from getattr(schedule, "lr_lambdas", ())
-    for part in getattr(schedule, "_schedulers", ()):
+    for part in getattr(schedule, "_schedulers", None) or ():
         yield from _curves(part)
 
 

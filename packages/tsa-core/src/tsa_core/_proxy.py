@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from ._step_order import has_stepped, watch_steps
-from ._target import LEGACY, OptimizerLike, ParamGroup, Target, groups_of, real_number
+from ._target import LEGACY, OptimizerLike, ParamGroup, Target, defaults_of, groups_of, real_number
 
 # Where torch's schedulers keep what is theirs. A scheduler put on the real optimizer leaves
 # these in the real group, where they are about the learning rate and nothing else.
@@ -129,7 +129,7 @@ class ProxyOptimizer(Optimizer):
         What an entry of the user's own was added with, no optimizer remembers: there it is the
         initial value of the first group.
         """
-        defaults = getattr(self.optimizer, "defaults", {})
+        defaults = defaults_of(self.optimizer)
         target = self._target
         known = target.is_in(defaults)
         lr = target.read(defaults) if known else target.initial_or_present(self._first_group())
@@ -187,7 +187,7 @@ class ProxyOptimizer(Optimizer):
         return getattr(self.optimizer, name)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_views": []}  # which are renewed where they are too few
+        return {**self.__dict__, "_groups": (), "_views": []}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -348,7 +348,7 @@ def _step_of_caller() -> int | None:
     frame = inspect.currentframe()
     while frame is not None:
         caller = frame.f_locals.get("self")
-        if isinstance(getattr(caller, "optimizer", None), ProxyOptimizer):
+        if isinstance(getattr(caller, "__dict__", {}).get("optimizer"), ProxyOptimizer):
             step = getattr(caller, "last_epoch", step)
         frame = frame.f_back
     return step

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import difflib
 import inspect
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -14,7 +13,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from ._curve_schedule import CurveSchedule, checked_epoch, inherits
 from ._member_state import check_state, load_state, saved_state
 from ._proxy import ProxyOptimizer
-from ._target import Target, Value, groups_of
+from ._target import Target, Value, defaults_of, groups_of
 from ._undo import undone_on_error
 
 # What ``step`` hands on to the members that take it, in the order that torch has for it.
@@ -78,7 +77,7 @@ class SynchronousSchedule(LRScheduler):
                     "ones, make one CurveSchedule with a curve for each"
                 )
             by_name[name] = member
-        momentum = "betas[0]" if "betas" in getattr(optimizer, "defaults", {}) else "momentum"
+        momentum = "betas[0]" if "betas" in defaults_of(optimizer) else "momentum"
         if momentum in by_name and "lr" in by_name and _cycles_momentum(by_name["lr"]):
             raise RuntimeError(
                 f"schedules: that of 'lr', a {type(by_name['lr']).__name__}, moves {momentum!r} "
@@ -120,13 +119,14 @@ class SynchronousSchedule(LRScheduler):
 
         Raises:
             TypeError: a member demands metrics and none came, or metrics came and no member takes
-                them; an epoch came and a member takes none, or it is no real number; an unknown
-                argument.
+                them; an epoch came and a member takes none; an epoch that is no real number, or
+                metrics that are none beside a ``ReduceLROnPlateau``; an unknown argument.
             ValueError: the epoch is negative, NaN or infinite.
             RuntimeError: a member was stepped from outside since the last step, or replaced.
             Exception: whatever a member's own step raises. Then no :class:`CurveSchedule` has
-                moved, and no torch scheduler after the one that raised; those before it have, and
-                that one may have moved some groups. The next step raises ``RuntimeError``.
+                moved (but one with a ``step`` of its own is as a torch scheduler here), and no
+                torch scheduler after the one that raised; those before it have, and that one may
+                have moved some groups. The next step raises ``RuntimeError``.
         """
         # Most steps come without: binding nothing would take longer than stepping a member.
         given = self._bound(args, kwargs) if args or kwargs else {}
@@ -177,10 +177,10 @@ class SynchronousSchedule(LRScheduler):
 
     def _check_metrics(self, metrics: Any) -> None:
         """Torch's own would meet what is no number only after others have stepped."""
-        if any(isinstance(member, ReduceLROnPlateau) for member in self._members):
+        if any(type(member).step is ReduceLROnPlateau.step for member in self._members):
             try:
                 float(metrics)
-            except (TypeError, ValueError, RuntimeError) as error:
+            except (TypeError, ValueError, OverflowError, RuntimeError) as error:
                 raise TypeError(f"metrics: expected a number, got {metrics!r}: {error}") from None
 
     def _step_of(self, name: str) -> str:
@@ -295,7 +295,7 @@ class SynchronousSchedule(LRScheduler):
         for name, member in self.schedules.items():
             check_state(member, state_dict[name], name)
         before = copy.deepcopy(self.state_dict())
-        with undone_on_error(groups_of(self.optimizer), [*map(Target.parse, self.schedules)]):
+        with undone_on_error(self.optimizer, [*map(Target.parse, self.schedules)]):
             try:
                 self._load(state_dict)
             except BaseException:  # a scheduler with a load of its own, or a warning made an error
@@ -332,7 +332,7 @@ def _flattened(schedules: object) -> Iterator[Any]:
             yield schedule
         else:
             raise TypeError(
-                f"schedules: expected schedules, got {textwrap.shorten(repr(schedule), 120)} "
+                f"schedules: expected schedules, got {repr(schedule)[:120]} "
                 f"({type(schedule).__name__}) at position {i}"
             )
 
@@ -343,7 +343,7 @@ def is_schedule(schedule: object) -> bool:
 
 def _check_parts(schedule: Any) -> None:
     """Raise where a compound scheduler of the learning rate has a curve of something else in it."""
-    for part in getattr(schedule, "_schedulers", ()):
+    for part in getattr(schedule, "_schedulers", None) or ():
         if isinstance(part, CurveSchedule) and part.schedule_target != "lr":
             raise ValueError(
                 f"schedules: a {type(schedule).__name__} on the optimizer itself is of 'lr', and "
@@ -384,13 +384,13 @@ def _arguments(schedule: Any) -> dict[str, bool]:
 
 
 def _takes_no_names(schedule: Any) -> bool:
-    """Whether its ``step`` takes by position alone what it passes on, as ``step(*args)`` does."""
+    """Whether its ``step`` takes by position what it passes on, as ``step(self, *args)`` does."""
     kinds = {parameter.kind for parameter in inspect.signature(schedule.step).parameters.values()}
-    return kinds == {inspect.Parameter.VAR_POSITIONAL}
+    return inspect.Parameter.VAR_POSITIONAL in kinds and inspect.Parameter.VAR_KEYWORD not in kinds
 
 
 def _cycles_momentum(schedule: Any) -> bool:
-    parts = getattr(schedule, "_schedulers", ())
+    parts = getattr(schedule, "_schedulers", None) or ()
     return bool(getattr(schedule, "cycle_momentum", False)) or any(map(_cycles_momentum, parts))
 
 

@@ -6,7 +6,7 @@ import difflib
 import math
 import numbers
 import re
-from collections.abc import Iterable, Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -66,6 +66,11 @@ def groups_of(optimizer: OptimizerLike) -> Sequence[ParamGroup]:
     return groups
 
 
+def defaults_of(optimizer: object) -> Mapping[str, Any]:
+    """What a group that joins gets where it has no value of its own; a wrapper may have none."""
+    return getattr(optimizer, "defaults", None) or {}
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """One entry of a param group (``"weight_decay"``) or of a tuple in it (``"betas[0]"``)."""
@@ -96,7 +101,7 @@ class Target:
             raise TypeError(f"{parameter}: 'params' are what is optimized, not a hyperparameter")
         return cls(name, key, index, f"initial_{name}")
 
-    def is_in(self, group: ParamGroup) -> bool:
+    def is_in(self, group: Mapping[str, Any]) -> bool:
         if self.key not in group:
             return False
         if self.index is None:
@@ -104,7 +109,7 @@ class Target:
         entry = group[self.key]
         return isinstance(entry, (tuple, list)) and self.index < len(entry)
 
-    def read(self, group: ParamGroup) -> Any:
+    def read(self, group: Mapping[str, Any]) -> Any:
         entry = group[self.key]
         return entry if self.index is None else entry[self.index]
 
@@ -236,11 +241,11 @@ class Target:
         """Warn where a schedule would move nothing: 0 × λ is 0, a captured step reads no float."""
         if driven and all(self.initial_or_present(group) == 0 for group in driven):
             warn_user(
-                f"{self.name!r} starts at 0 in every param group, and a multiplier cannot move 0: "
-                "set it to what λ = 1 stands for before scheduling it"
+                f"{self.name!r} starts at 0 in every param group that is driven, and a multiplier "
+                "cannot move 0: set it to what λ = 1 stands for before scheduling it"
             )
         # Only what the optimizer's own step reads can be baked into a captured step.
-        if self.key not in getattr(optimizer, "defaults", {}):
+        if self.key not in defaults_of(optimizer):
             return
         for group in driven:
             if group.get("capturable") is True and not self._is_read_by_replays(group):
@@ -263,7 +268,7 @@ class Target:
 
     def unshare(self, optimizer: OptimizerLike, groups: Sequence[ParamGroup]) -> None:
         """Give each group a tensor of its own: filling a shared one would move all at once."""
-        self._unshare_default(getattr(optimizer, "defaults", {}), groups)
+        self._unshare_default(defaults_of(optimizer), groups)
         owners: dict[int, ParamGroup] = {}
         for group in groups:
             value = self.read(group)
@@ -279,7 +284,8 @@ class Target:
 
     def _unshare_default(self, defaults: Any, groups: Sequence[ParamGroup]) -> None:
         """Leave ``defaults`` what the groups began with, for a group that joins later."""
-        default = self.read(defaults) if self.is_in(defaults) else None
+        known = isinstance(defaults, MutableMapping) and self.is_in(defaults)
+        default = self.read(defaults) if known else None
         if not isinstance(default, Tensor):
             return
         for group in groups:

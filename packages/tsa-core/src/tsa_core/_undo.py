@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
-from ._target import ParamGroup, Target
+from ._target import OptimizerLike, Target, defaults_of, groups_of
 
 
 @contextmanager
-def undone_on_error(groups: Sequence[ParamGroup], targets: Sequence[Target]) -> Iterator[None]:
+def undone_on_error(optimizer: OptimizerLike, targets: Sequence[Target]) -> Iterator[None]:
     """Put every group back as it was if the body raises, and the tensors of ``targets`` too."""
-    saved = [(group, dict(group)) for group in groups]
+    groups = groups_of(optimizer)
+    defaults = defaults_of(optimizer)
+    holders = [*groups, defaults] if isinstance(defaults, MutableMapping) else groups
+    saved = [(holder, dict(holder)) for holder in holders]
     tensors = [
         (held, held.clone())
         for target in targets
@@ -24,10 +27,10 @@ def undone_on_error(groups: Sequence[ParamGroup], targets: Sequence[Target]) -> 
     try:
         yield
     except BaseException:
-        for group, entries in saved:
-            for key in group.keys() - entries.keys():
-                del group[key]
-            group.update(entries)
+        for holder, entries in saved:
+            for key in holder.keys() - entries.keys():
+                del holder[key]
+            holder.update(entries)
         with torch.no_grad():
             for tensor, value in tensors:
                 tensor.copy_(value)
