@@ -13,7 +13,7 @@ from ._target import OptimizerLike, Target, defaults_of, groups_of
 
 @contextmanager
 def undone_on_error(optimizer: OptimizerLike, targets: Sequence[Target]) -> Iterator[None]:
-    """Put every group back as it was if the body raises, and the tensors of ``targets`` too."""
+    """If the body raises, put all groups, the defaults and the tensors of ``targets`` back."""
     groups = groups_of(optimizer)
     defaults = defaults_of(optimizer)
     holders = [*groups, defaults] if isinstance(defaults, MutableMapping) else groups
