@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import warnings
 from types import MappingProxyType
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch.nn import Parameter
 from torch.optim.lr_scheduler import (
     CosineAnnealingWarmRestarts,
     CyclicLR,
+    ExponentialLR,
     LambdaLR,
     MultiStepLR,
     OneCycleLR,
@@ -857,3 +859,66 @@ def test_entries_that_are_only_called_as_torchs() -> None:
     assert resumed.get_last_lr() == saved.get_last_lr()
     resumed.schedules["lr"]._schedulers = None
     tsa_core.SynchronousSchedule([resumed.schedules["lr"]])
+
+
+@pytest.mark.parametrize("order", ["optimizer first", "schedule first"])
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_value_that_was_set_in_the_run(order: str, by_hand: bool) -> None:
+    """It is what the optimizer holds, and so what is saved, whoever wrote last."""
+
+    def build() -> Any:
+        optimizer = torch.optim.SGD([Parameter(torch.ones(1))], lr=0.1, momentum=0.9)
+        exponential = tsa_core.arbitrary_schedule_factory(
+            optimizer, lambda proxy: ExponentialLR(proxy, 0.5), schedule_target="momentum"
+        )
+        plateau = ReduceLROnPlateau(optimizer, factor=0.5, patience=0)
+        return tsa_core.SynchronousSchedule([exponential, plateau])
+
+    saved, resumed = build(), build()
+    saved.optimizer.step()
+    saved.step(1.0)
+    if by_hand:
+        saved.optimizer.param_groups[0].update(momentum=0.8, lr=0.01)
+    else:
+        tsa_core.extend_optimizer(saved.optimizer, "momentum", 0.8, overwrite_values=True)
+        tsa_core.extend_optimizer(saved.optimizer, "lr", 0.01, overwrite_values=True)
+    states = copy.deepcopy((saved.optimizer.state_dict(), saved.state_dict()))
+    loads = [
+        lambda: resumed.optimizer.load_state_dict(states[0]),
+        lambda: resumed.load_state_dict(states[1]),
+    ]
+    for load in loads if order == "optimizer first" else loads[::-1]:
+        load()
+    resumed.optimizer.step()
+    for expected in ([0.01, 0.8], [0.005, 0.4]):
+        group = resumed.optimizer.param_groups[0]
+        assert [group["lr"], group["momentum"]] == expected
+        resumed.step(1.0)
+
+
+@pytest.mark.parametrize("steps", [1, 4, 8])
+@pytest.mark.parametrize("together", [False, True])
+def test_a_curve_that_waits_in_a_sequence_in_a_sequence(steps: int, together: bool) -> None:
+    """Torch has it wait a step before 0 for each of them."""
+
+    def build() -> Any:
+        optimizer = new_optimizer()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's own, about the order in its constructor
+            curves = [tsa_core.CurveSchedule(optimizer, factor) for _ in range(2)]
+            inner = SequentialLR(optimizer, curves, [3])
+            outer = SequentialLR(optimizer, [inner, StepLR(optimizer, 2)], [6])
+        return tsa_core.SynchronousSchedule([outer]) if together else outer
+
+    saved = build()
+    saved.optimizer.step()
+    for _ in range(steps):
+        saved.step()
+    resumed = build()
+    resumed.optimizer.load_state_dict(copy.deepcopy(saved.optimizer.state_dict()))
+    resumed.load_state_dict(copy.deepcopy(saved.state_dict()))
+    resumed.optimizer.step()
+    for _ in range(8):
+        assert held(resumed.optimizer) == held(saved.optimizer)
+        saved.step()
+        resumed.step()

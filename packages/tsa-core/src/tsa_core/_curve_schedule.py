@@ -334,9 +334,11 @@ class CurveSchedule(LRScheduler):
             raise ValueError(f"{what}: it was saved for {state['schedule_target']!r}")
         num_groups = len(groups_of(self.optimizer))
         try:
-            if state["last_epoch"] != -1:  # where SequentialLR has it wait for its turn
-                checked_epoch(state["last_epoch"], "last_epoch")
             checked_epoch(state["_step_count"], "_step_count")
+            # SequentialLR has it wait for its turn one step before 0, nested ones have it further.
+            waits = state["_step_count"] == 1 and type(state["last_epoch"]) is int
+            if not waits:
+                checked_epoch(state["last_epoch"], "last_epoch")
             for key in ("base_lrs", "_last_lr"):
                 values = state[key]
                 if not isinstance(values, (list, tuple)) or len(values) != num_groups:

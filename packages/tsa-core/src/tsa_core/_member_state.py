@@ -6,7 +6,6 @@ import copy
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
 from torch.optim.lr_scheduler import ChainedScheduler, CyclicLR, ReduceLROnPlateau, SequentialLR
 
 from ._curve_schedule import CurveSchedule, inherits
@@ -92,14 +91,16 @@ def _check_milestones(own: Any, saved: Any, t: float, what: str) -> None:
 
 
 def saved_state(member: Any) -> dict[str, Any]:
-    """``member.state_dict()``, with values of its own."""
+    """``member.state_dict()``, with the values that the groups hold now.
+
+    Torch's own are those that it wrote last, before somebody set others; in torch < 2.9 the very
+    tensors that are filled; and a plateau's none, in torch < 2.3, before its first step.
+    """
     state: dict[str, Any] = member.state_dict()
-    values = state.get("_last_lr")
-    if isinstance(member, ReduceLROnPlateau) and values is None:  # torch < 2.3, before it stepped
-        values = _LR.read_all(member.optimizer.param_groups)
-    if isinstance(values, list):  # in torch < 2.9 the very tensors that are filled
-        own = [value.clone() if isinstance(value, Tensor) else value for value in values]
-        state = {**state, "_last_lr": own}
+    if not isinstance(member, CurveSchedule) and (
+        "_last_lr" in state or isinstance(member, ReduceLROnPlateau)
+    ):
+        state = {**state, "_last_lr": _LR.read_all(member.optimizer.param_groups)}
     if isinstance(member, _COMPOUND):
         state = {**state, "_schedulers": [saved_state(part) for part in member._schedulers]}
     return state
