@@ -87,17 +87,19 @@ class SynchronousSchedule(LRScheduler):
         self.optimizer = optimizer
         self.schedules = by_name
         self._members = [*by_name.values()]
+        self._proxies = [m.optimizer for m in members if isinstance(m.optimizer, ProxyOptimizer)]
         # Asked for λ before anything moves; all other members step as they define it.
-        self._curves = {name for name, member in by_name.items() if inherits(member, "step")}
+        self._curves = [member for member in members if inherits(member, "step")]
+        self._others = {name: m for name, m in by_name.items() if not inherits(m, "step")}
         # What each member's step takes, and whether it demands it; looked up once, since asking
         # takes longer than stepping.
         self._arguments = {name: _arguments(member) for name, member in by_name.items()}
         self._unnamed = {name for name, member in by_name.items() if _takes_no_names(member)}
-        takes_metrics = any("metrics" in arguments for arguments in self._arguments.values())
+        self._takes_metrics = any("metrics" in taken for taken in self._arguments.values())
         self._signature = inspect.Signature(
             [
                 inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None)
-                for name in (_HANDED_ON if takes_metrics else ("epoch",))
+                for name in (_HANDED_ON if self._takes_metrics else ("epoch",))
             ]
         )
         self._step_count = 1
@@ -128,30 +130,26 @@ class SynchronousSchedule(LRScheduler):
                 torch scheduler after the one that raised; those before it have, and that one may
                 have moved some groups. The next step raises ``RuntimeError``.
         """
-        # Most steps come without: binding nothing would take longer than stepping a member.
+        # Most steps come without, and binding nothing would take longer than stepping a member.
         given = self._bound(args, kwargs) if args or kwargs else {}
-        self._check_arguments(given)
-        if "metrics" in given:
-            self._check_metrics(given["metrics"])
+        if given or self._takes_metrics:
+            self._check_arguments(given)
         if "epoch" in given:
             given["epoch"] = checked_epoch(given["epoch"])
         self._check_positions()
-        moves = []
-        for name, member in self.schedules.items():
-            if isinstance(member.optimizer, ProxyOptimizer):
-                member.optimizer._check_groups()
-            if name in self._curves:
-                moves.append((member, member._prepare(given.get("epoch"))))
+        for proxy in self._proxies:
+            proxy._check_groups()
+        epoch = given.get("epoch")
+        moves = [(curve, curve._prepare(epoch)) for curve in self._curves]
         # The others first: they may raise, and a curve whose λ is known cannot any more.
-        for name, member in self.schedules.items():
-            if name not in self._curves:
-                arguments = self._arguments[name]
-                if given and name in self._unnamed:
-                    member.step(*[given.get(key) for key in _HANDED_ON if key in arguments])
-                else:
-                    member.step(**{key: given[key] for key in given if key in arguments})
-        for member, move in moves:
-            member._apply(*move)
+        for name, member in self._others.items():
+            arguments = self._arguments[name]
+            if given and name in self._unnamed:
+                member.step(*[given.get(key) for key in _HANDED_ON if key in arguments])
+            else:
+                member.step(**{key: given[key] for key in given if key in arguments})
+        for curve, move in moves:
+            curve._apply(*move)
         self._step_count += 1
         self._note_positions()
 
@@ -174,10 +172,9 @@ class SynchronousSchedule(LRScheduler):
                 raise TypeError(
                     f"{self._step_of(name)} cannot go to epoch {given['epoch']!r}: call step()"
                 )
-
-    def _check_metrics(self, metrics: Any) -> None:
-        """Torch's own would meet what is no number only after others have stepped."""
+        # Torch's own would meet what is no number only after others have stepped.
         if any(type(member).step is ReduceLROnPlateau.step for member in self._members):
+            metrics = given["metrics"]
             try:
                 float(metrics)
             except (TypeError, ValueError, OverflowError, RuntimeError) as error:
