@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torch import Tensor
 
 from ._curve_schedule import CurveSchedule
 from ._extension import extend_optimizer
 from ._proxy import ProxyOptimizer, refuse_proxy
+from ._scheduler import is_schedule
 from ._target import OptimizerLike, Target, groups_of
 from ._undo import undone_on_error
 
@@ -94,12 +95,8 @@ def arbitrary_schedule_factory(
     return schedule
 
 
-def _check_schedule(schedule: object, proxy: ProxyOptimizer) -> None:
-    if (
-        not hasattr(schedule, "optimizer")
-        or not callable(getattr(schedule, "step", None))
-        or isinstance(schedule, ProxyOptimizer)
-    ):
+def _check_schedule(schedule: Any, proxy: ProxyOptimizer) -> None:
+    if not is_schedule(schedule) or isinstance(schedule, ProxyOptimizer):
         raise TypeError(
             "schedule_factory: expected it to return a scheduler built on the optimizer it is "
             f"given, got {schedule!r} ({type(schedule).__name__})"

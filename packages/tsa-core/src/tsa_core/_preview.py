@@ -20,7 +20,8 @@ from torch import Tensor
 
 from ._curve_schedule import CurveSchedule, inherits
 from ._group_curves import shares
-from ._synchronous import SynchronousSchedule, is_schedule
+from ._scheduler import is_schedule, parts_of
+from ._synchronous import SynchronousSchedule
 from ._target import ParamGroup, defaults_of, real_number
 
 if TYPE_CHECKING:
@@ -223,7 +224,7 @@ def _curves(schedule: Any) -> Iterator[Any]:
     else:
         yield from curve if isinstance(curve, tuple) else [curve]
     yield from getattr(schedule, "lr_lambdas", ())
-    for part in getattr(schedule, "_schedulers", None) or ():
+    for part in parts_of(schedule):
         yield from _curves(part)
 
 

@@ -13,6 +13,14 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from ._curve_schedule import CurveSchedule, checked_epoch, inherits
 from ._member_state import check_state, load_state, saved_state
 from ._proxy import ProxyOptimizer
+from ._scheduler import (
+    arguments_of_step,
+    cycles_momentum,
+    is_schedule,
+    parts_of,
+    passes_on_by_position,
+    position_of,
+)
 from ._target import Target, Value, defaults_of, groups_of
 from ._undo import undone_on_error
 
@@ -78,7 +86,7 @@ class SynchronousSchedule(LRScheduler):
                 )
             by_name[name] = member
         momentum = "betas[0]" if "betas" in defaults_of(optimizer) else "momentum"
-        if momentum in by_name and "lr" in by_name and _cycles_momentum(by_name["lr"]):
+        if momentum in by_name and "lr" in by_name and cycles_momentum(by_name["lr"]):
             raise RuntimeError(
                 f"schedules: that of 'lr', a {type(by_name['lr']).__name__}, moves {momentum!r} "
                 "too, and may have set what the schedule of that took for its initial value: make "
@@ -93,8 +101,8 @@ class SynchronousSchedule(LRScheduler):
         self._others = {name: m for name, m in by_name.items() if not inherits(m, "step")}
         # What each member's step takes, and whether it demands it; looked up once, since asking
         # takes longer than stepping.
-        self._arguments = {name: _arguments(member) for name, member in by_name.items()}
-        self._unnamed = {name for name, member in by_name.items() if _takes_no_names(member)}
+        self._arguments = {name: arguments_of_step(member) for name, member in by_name.items()}
+        self._by_position = {name for name, m in by_name.items() if passes_on_by_position(m)}
         self._takes_metrics = any("metrics" in taken for taken in self._arguments.values())
         self._signature = inspect.Signature(
             [
@@ -144,7 +152,7 @@ class SynchronousSchedule(LRScheduler):
         # The others first: they may raise, and a curve whose λ is known cannot any more.
         for name, member in self._others.items():
             arguments = self._arguments[name]
-            if given and name in self._unnamed:
+            if given and name in self._by_position:
                 member.step(*[given.get(key) for key in _HANDED_ON if key in arguments])
             else:
                 member.step(**{key: given[key] for key in given if key in arguments})
@@ -190,16 +198,17 @@ class SynchronousSchedule(LRScheduler):
                 "of; build a new SynchronousSchedule"
             )
         for name, member in self.schedules.items():
-            if _position(member) != self._positions[name]:
+            position = position_of(member)
+            if position != self._positions[name]:
                 raise RuntimeError(
-                    f"the schedule of {name!r} stands at step {_position(member)}, and was left at "
+                    f"the schedule of {name!r} stands at step {position}, and was left at "
                     f"step {self._positions[name]} here: something else stepped or loaded it, or "
                     "an earlier step failed after it. Step and load only the SynchronousSchedule, "
                     "or build it anew from where its members stand"
                 )
 
     def _note_positions(self) -> None:
-        self._positions = {name: _position(member) for name, member in self.schedules.items()}
+        self._positions = {name: position_of(member) for name, member in self.schedules.items()}
 
     # -- values by name ------------------------------------------------------------------------
 
@@ -334,13 +343,9 @@ def _flattened(schedules: object) -> Iterator[Any]:
             )
 
 
-def is_schedule(schedule: object) -> bool:
-    return hasattr(schedule, "optimizer") and callable(getattr(schedule, "step", None))
-
-
 def _check_parts(schedule: Any) -> None:
     """Raise where a compound scheduler of the learning rate has a curve of something else in it."""
-    for part in getattr(schedule, "_schedulers", None) or ():
+    for part in parts_of(schedule):
         if isinstance(part, CurveSchedule) and part.schedule_target != "lr":
             raise ValueError(
                 f"schedules: a {type(schedule).__name__} on the optimizer itself is of 'lr', and "
@@ -360,41 +365,3 @@ def _name(schedule: Any) -> str:
 def _real_optimizer(schedule: Any) -> Any:
     optimizer = schedule.optimizer
     return optimizer.optimizer if isinstance(optimizer, ProxyOptimizer) else optimizer
-
-
-def _arguments(schedule: Any) -> dict[str, bool]:
-    """What the schedule's ``step`` takes, and whether it demands it.
-
-    One that passes on ``*args`` takes besides what the class takes that it passes them to.
-    """
-    taken: dict[str, bool] = {}
-    inherited = (vars(cls).get("step") for cls in type(schedule).__mro__)
-    for step in (schedule.step, *filter(inspect.isfunction, inherited)):
-        parameters = inspect.signature(step).parameters.values()
-        passed_on = [p for p in parameters if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-        for parameter in parameters:
-            if parameter not in passed_on and parameter.name != "self":
-                taken.setdefault(parameter.name, parameter.default is parameter.empty)
-        if not passed_on:
-            break
-    return taken
-
-
-def _takes_no_names(schedule: Any) -> bool:
-    """Whether its ``step`` takes by position what it passes on, as ``step(self, *args)`` does."""
-    kinds = {parameter.kind for parameter in inspect.signature(schedule.step).parameters.values()}
-    return inspect.Parameter.VAR_POSITIONAL in kinds and inspect.Parameter.VAR_KEYWORD not in kinds
-
-
-def _cycles_momentum(schedule: Any) -> bool:
-    parts = getattr(schedule, "_schedulers", None) or ()
-    return bool(getattr(schedule, "cycle_momentum", False)) or any(map(_cycles_momentum, parts))
-
-
-def _position(schedule: Any) -> Any:
-    """The step at which a schedule stands; ``ChainedScheduler`` knows it by its parts alone."""
-    try:
-        return schedule.last_epoch
-    except AttributeError:
-        parts = getattr(schedule, "_schedulers", None)
-        return _position(parts[0]) if parts else None
