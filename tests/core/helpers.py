@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import torch
 from torch.nn import Parameter
-from torch.optim.lr_scheduler import ExponentialLR, LambdaLR
+from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, ReduceLROnPlateau
 
 import tsa_core
+
+# torch deprecates the epoch argument of step() (EPOCH_DEPRECATION_WARNING in its lr_scheduler.py),
+# and the SequentialLR of torch < 2.9 passes it.
+ignore_epoch_deprecation = pytest.mark.filterwarnings(
+    "ignore:The epoch parameter in `scheduler.step:UserWarning"
+)
 
 
 def halving(t: float) -> float:
@@ -54,8 +61,29 @@ def put_lambda(optimizer: Any, target: str = "lr") -> Any:
     return put(optimizer, target, lambda proxy: LambdaLR(proxy, halving))
 
 
-def advance(schedule: Any, steps: int = 1) -> None:
+def plateau(optimizer: Any) -> ReduceLROnPlateau:
+    """A torch ``ReduceLROnPlateau`` that halves at each metric that is not a new best."""
+    return ReduceLROnPlateau(optimizer, factor=0.5, patience=0)
+
+
+def add_group(optimizer: Any, **entries: Any) -> None:
+    """Add a param group of one parameter to ``optimizer``."""
+    optimizer.add_param_group({"params": [Parameter(torch.ones(1))], **entries})
+
+
+def advance(schedule: Any, steps: int = 1, *metrics: float) -> None:
     """Step the optimizer, then the schedule, ``steps`` times."""
+    # A torch scheduler from the factory holds a proxy, and the proxy holds the optimizer.
+    optimizer = getattr(schedule.optimizer, "optimizer", schedule.optimizer)
     for _ in range(steps):
-        schedule.optimizer.step()
-        schedule.step()
+        optimizer.step()
+        schedule.step(*metrics)
+
+
+def values_in_a_run(schedule: Any, steps: int, *metrics: float) -> list[list[float]]:
+    """The value in each group, at each of the next ``steps`` steps of the schedule on ``lr``."""
+    values = []
+    for _ in range(steps):
+        values.append([float(value) for value in held(schedule.optimizer)])
+        advance(schedule, 1, *metrics)
+    return values
