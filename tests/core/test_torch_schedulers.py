@@ -1,4 +1,4 @@
-"""Every torch scheduler gives on any target the numbers that it gives on a plain optimizer's lr."""
+"""Every torch scheduler gives any target the numbers that it gives the lr of a plain optimizer."""
 
 from __future__ import annotations
 
@@ -7,45 +7,39 @@ from typing import Any
 
 import pytest
 import torch
-from torch.nn import Parameter
-from torch_schedulers import SCHEDULERS, TORCH, step
-
-import tsa_core
+from helpers import adamw, held, ignore_epoch_deprecation, put, sgd
+from torch.optim.lr_scheduler import CyclicLR, OneCycleLR
+from torch_schedulers import SCHEDULERS, TORCH, each_scheduler, ignore_order_when_nested, step
 
 INITIAL = (0.1, 0.03, 0.5)
 TARGETS = ("lr", "weight_decay", "clip", "betas[0]")
 
-# torch < 2.9 warns of its own SequentialLR, which passes itself a deprecated epoch.
-pytestmark = pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step:UserWarning")
+pytestmark = ignore_epoch_deprecation
 
 
-def value_of(number: float, kind: str) -> Any:
-    return torch.tensor(number) if kind == "tensor" else number
+def initial_values(kind: str) -> list[Any]:
+    return [torch.tensor(value) if kind == "tensor" else value for value in INITIAL]
 
 
 def plain_optimizer(kind: str) -> torch.optim.Optimizer:
-    """One whose lr has the initial values: what torch itself schedules."""
-    return torch.optim.SGD(
-        [{"params": [Parameter(torch.ones(1))], "lr": value_of(v, kind)} for v in INITIAL], lr=1.0
+    """The optimizer that torch itself schedules: its ``lr`` has the initial values."""
+    return sgd(*({"lr": value} for value in initial_values(kind)))
+
+
+def scheduled_optimizer(target: str, kind: str) -> torch.optim.Optimizer:
+    """The optimizer that the library schedules: its ``target`` has the initial values."""
+    return adamw(
+        *(
+            {"betas": (value, 0.999)} if target == "betas[0]" else {target: value}
+            for value in initial_values(kind)
+        ),
+        lr=0.007,
+        weight_decay=0.013,
     )
 
 
-def adamw(target: str, kind: str) -> torch.optim.Optimizer:
-    """One whose ``target`` has them."""
-    groups: list[dict[str, Any]] = []
-    for number in INITIAL:
-        value = value_of(number, kind)
-        entry = {"betas": (value, 0.999)} if target == "betas[0]" else {target: value}
-        groups.append({"params": [Parameter(torch.ones(1))], **entry})
-    return torch.optim.AdamW(groups, lr=0.007, weight_decay=0.013)
-
-
-def read(group: dict[str, Any], target: str) -> Any:
-    return group["betas"][0] if target == "betas[0]" else group[target]
-
-
-def others(optimizer: torch.optim.Optimizer, target: str) -> list[dict[str, Any]]:
-    """All that the schedule must leave alone."""
+def everything_but(target: str, optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
+    """All that a schedule of ``target`` must leave alone."""
     key = target.partition("[")[0]
     rest = [
         {k: v for k, v in group.items() if k not in (key, f"initial_{target}")}
@@ -58,32 +52,40 @@ def others(optimizer: torch.optim.Optimizer, target: str) -> list[dict[str, Any]
     return rest
 
 
+@ignore_order_when_nested
+def test_every_scheduler_of_the_installed_torch_is_tested() -> None:
+    """The tested schedulers are the public ones of the installed torch, no more and no fewer."""
+    tested = {type(make(plain_optimizer("float"))).__name__ for make in SCHEDULERS.values()}
+    # LRScheduler is left out: it is the base class, and cannot compute a value.
+    in_torch = {*torch.optim.lr_scheduler.__all__} - {"LRScheduler"}
+    # SWALR is added: it lives in torch.optim.swa_utils, beside the averaged models.
+    assert tested == in_torch | {"SWALR"}
+
+
 @pytest.mark.parametrize("kind", ["float", "tensor"])
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("name", SCHEDULERS)
-def test_same_numbers_as_on_lr(name: str, target: str, kind: str) -> None:
-    """Step by step the target holds what torch gives a plain lr, and nothing else changes."""
-    if "in SequentialLR" in name:  # torch warns of the order in its own constructor here
-        warnings.filterwarnings("ignore", "Detected call of `lr_scheduler", UserWarning)
-    # torch before 2.13 makes lr and initial_lr one tensor in SequentialLR, and from 2.4 on fills
-    # it: its own numbers go wrong. Ours are those of a float lr there, up to float32.
+@each_scheduler()
+def test_a_torch_scheduler_gives_any_target_the_numbers_it_gives_lr(
+    name: str, target: str, kind: str
+) -> None:
+    """At each step the target holds what torch gives a plain lr, and no other entry changes."""
+    # torch before 2.13 makes lr and initial_lr one tensor in SequentialLR, and since 2.4 torch
+    # fills that tensor, so its own numbers are wrong. Then a float lr is the reference, up to
+    # float32.
     torch_is_wrong = kind == "tensor" and "SequentialLR" in name and TORCH < (2, 13)
     reference = plain_optimizer("float" if torch_is_wrong else kind)
     expected = SCHEDULERS[name](reference)
-    optimizer = adamw(target, kind)
-    objects = [read(group, target) for group in optimizer.param_groups]
-    before = others(optimizer, target)
+    optimizer = scheduled_optimizer(target, kind)
+    first_values = held(optimizer, target)
+    before = everything_but(target, optimizer)
 
-    schedule = tsa_core.arbitrary_schedule_factory(
-        optimizer, SCHEDULERS[name], schedule_target=target
-    )
+    schedule = put(optimizer, target, SCHEDULERS[name])
     for _ in range(18):
-        values = [read(group, target) for group in optimizer.param_groups]
-        numbers = [group["lr"] for group in reference.param_groups]
+        values, numbers = held(optimizer, target), held(reference)
         assert values == (pytest.approx(numbers, rel=1e-6) if torch_is_wrong else numbers)
-        assert others(optimizer, target) == before
+        assert everything_but(target, optimizer) == before
         if kind == "tensor":
-            assert all(value is object_ for value, object_ in zip(values, objects))
+            assert all(value is first for value, first in zip(values, first_values))
         reference.step()
         step(expected)
         optimizer.step()
@@ -92,44 +94,40 @@ def test_same_numbers_as_on_lr(name: str, target: str, kind: str) -> None:
 
 @pytest.mark.parametrize("right_order", [True, False])
 @pytest.mark.parametrize("target", TARGETS)
-@pytest.mark.parametrize("name", SCHEDULERS)
-def test_same_warnings_as_on_lr(name: str, target: str, right_order: bool) -> None:
-    """It warns when, and only when, torch warns on the real optimizer, in the same words."""
-    reference, optimizer = plain_optimizer("float"), adamw(target, "float")
+@each_scheduler()
+def test_a_torch_scheduler_on_any_target_warns_as_on_lr(
+    name: str, target: str, right_order: bool
+) -> None:
+    """A scheduler on any target warns if and only if torch warns on lr, in the same words."""
 
-    def put_on(optimizer: torch.optim.Optimizer) -> Any:
-        if optimizer is reference:
-            return SCHEDULERS[name](optimizer)
-        return tsa_core.arbitrary_schedule_factory(
-            optimizer, SCHEDULERS[name], schedule_target=target
-        )
-
-    said = {}
-    for one in (reference, optimizer):
+    def warnings_in_a_run(optimizer: torch.optim.Optimizer, through_factory: bool) -> list[str]:
+        make = SCHEDULERS[name]
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            schedule = put_on(one)
+            schedule = put(optimizer, target, make) if through_factory else make(optimizer)
             for _ in range(9):
                 if right_order:
-                    one.step()
+                    optimizer.step()
                 step(schedule)
-        said[one] = [str(warning.message) for warning in caught]
-    assert said[optimizer] == said[reference]
+        return [str(warning.message) for warning in caught]
+
+    assert warnings_in_a_run(
+        scheduled_optimizer(target, "float"), through_factory=True
+    ) == warnings_in_a_run(plain_optimizer("float"), through_factory=False)
 
 
-@pytest.mark.parametrize("cls", ["CyclicLR", "OneCycleLR"])
-def test_cycle_momentum_on_lr_is_torchs(cls: str) -> None:
-    """On lr the momentum cycles as it does without the proxy."""
-    make = {
-        "CyclicLR": lambda o: torch.optim.lr_scheduler.CyclicLR(o, 0.01, 0.2, 3),
-        "OneCycleLR": lambda o: torch.optim.lr_scheduler.OneCycleLR(o, 0.2, total_steps=20),
-    }[cls]
-    expected, optimizer = (
-        torch.optim.SGD([Parameter(torch.ones(1))], lr=0.1, momentum=0.9) for _ in range(2)
-    )
-    reference = make(expected)
-    schedule = tsa_core.arbitrary_schedule_factory(optimizer, make)
+CYCLES = {
+    "CyclicLR": lambda optimizer: CyclicLR(optimizer, 0.01, 0.2, 3),
+    "OneCycleLR": lambda optimizer: OneCycleLR(optimizer, 0.2, total_steps=20),
+}
+
+
+@pytest.mark.parametrize("make", CYCLES.values(), ids=CYCLES.keys())
+def test_a_cycled_momentum_on_lr_has_torchs_values(make: Any) -> None:
+    """On lr, lr and momentum cycle as they do without the factory."""
+    expected, optimizer = (sgd(lr=0.1, momentum=0.9) for _ in range(2))
+    reference, schedule = make(expected), put(optimizer, make=make)
     for _ in range(15):
         for key in ("lr", "momentum"):
-            assert optimizer.param_groups[0][key] == expected.param_groups[0][key]
+            assert held(optimizer, key) == held(expected, key)
         expected.step(), reference.step(), optimizer.step(), schedule.step()

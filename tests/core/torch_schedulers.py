@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
 import torch
 from torch.optim import lr_scheduler as torch_lr
 from torch.optim.swa_utils import SWALR
@@ -51,7 +52,7 @@ def nested(optimizer: Any) -> Any:
 
 SCHEDULERS: dict[str, Callable[[Any], Any]] = {
     "LambdaLR": lambda o: torch_lr.LambdaLR(o, factor),
-    "LambdaLR, one a group": lambda o: torch_lr.LambdaLR(
+    "LambdaLR, one per group": lambda o: torch_lr.LambdaLR(
         o, [lambda t, i=i: 1 / (1 + i + t) for i in range(len(o.param_groups))]
     ),
     "MultiplicativeLR": lambda o: torch_lr.MultiplicativeLR(o, drop),
@@ -81,8 +82,26 @@ SCHEDULERS: dict[str, Callable[[Any], Any]] = {
     "ReduceLROnPlateau": lambda o: torch_lr.ReduceLROnPlateau(o, factor=0.5, patience=1),
     "SWALR": lambda o: SWALR(o, 0.3, 5),
 }
-if TORCH < (2, 3):  # its SequentialLR cannot be nested: it undoes one level only
+if TORCH < (2, 3):  # SequentialLR undoes the first steps of one level only, so it cannot be nested
     del SCHEDULERS["SequentialLR in SequentialLR"]
+
+# The constructor of an outer SequentialLR steps the inner one, and torch warns of the order then.
+ignore_order_when_nested = pytest.mark.filterwarnings(
+    "ignore:Detected call of `lr_scheduler.step:UserWarning"
+)
+
+
+def each_scheduler(names: Iterable[str] = SCHEDULERS) -> pytest.MarkDecorator:
+    """Run a test once per torch scheduler; the test gets its key in ``SCHEDULERS`` as ``name``."""
+    return pytest.mark.parametrize(
+        "name",
+        [
+            pytest.param(
+                name, marks=[ignore_order_when_nested] if "in SequentialLR" in name else []
+            )
+            for name in names
+        ],
+    )
 
 
 def step(scheduler: Any, loss: float = 1.0) -> None:
