@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ from torch.nn import Parameter
 from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, ReduceLROnPlateau
 
 import tsa_core
+
+# The fixture ``untouched``: a context in which an optimizer's param groups must not change.
+Untouched = Callable[[Any], AbstractContextManager[None]]
 
 # torch deprecates the epoch argument of step() (EPOCH_DEPRECATION_WARNING in its lr_scheduler.py),
 # and the SequentialLR of torch < 2.9 passes it.
@@ -71,10 +75,14 @@ def add_group(optimizer: Any, **entries: Any) -> None:
     optimizer.add_param_group({"params": [Parameter(torch.ones(1))], **entries})
 
 
+def real_optimizer(schedule: Any) -> Any:
+    """The user's optimizer, also where the schedule is on a proxy of it."""
+    return getattr(schedule.optimizer, "optimizer", schedule.optimizer)
+
+
 def advance(schedule: Any, steps: int = 1, *metrics: float) -> None:
     """Step the optimizer, then the schedule, ``steps`` times."""
-    # A torch scheduler from the factory holds a proxy, and the proxy holds the optimizer.
-    optimizer = getattr(schedule.optimizer, "optimizer", schedule.optimizer)
+    optimizer = real_optimizer(schedule)
     for _ in range(steps):
         optimizer.step()
         schedule.step(*metrics)
