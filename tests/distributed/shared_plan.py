@@ -1,4 +1,4 @@
-"""The model, the plan and the loop of the several-process tests."""
+"""Every test in several processes trains this model, under this plan, in this loop."""
 
 from __future__ import annotations
 
@@ -25,23 +25,26 @@ def param_groups(model: Any) -> list[dict[str, Any]]:
     ]
 
 
-def schedules(optimizer: Any, per_step: int = 1) -> list[Any]:
-    """A built-in on lr, one on an element of betas, and torch's own on a key of ours.
+def make_schedule(optimizer: Any, calls_per_step: int = 1) -> tsa.SynchronousSchedule:
+    """The plan on ``optimizer``, for a loop that makes so many schedule steps per training step."""
+    gamma = 0.9 ** (1 / calls_per_step)
+    custom_entry = tsa.arbitrary_schedule_factory(
+        optimizer, lambda proxy: ExponentialLR(proxy, gamma), 2.0, "loss_weight"
+    )
+    return tsa.SynchronousSchedule([*builtins(optimizer, calls_per_step), custom_entry])
 
-    ``per_step`` is how often a training step steps them.
-    """
-    M, gamma = STEPS * per_step, 0.9 ** (1 / per_step)
+
+def builtins(optimizer: Any, calls_per_step: int = 1) -> list[Any]:
+    """The plan's built-ins on lr and on an element of betas."""
+    M = STEPS * calls_per_step
     return [
         tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.25, 0, M),
         tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.5, 0, M, "betas[0]"),
-        tsa.arbitrary_schedule_factory(
-            optimizer, lambda proxy: ExponentialLR(proxy, gamma), 2.0, "loss_weight"
-        ),
     ]
 
 
 def expected(t: int) -> dict[str, list[float]]:
-    """The values before training step t."""
+    """The plan's values before training step t, in closed form."""
     p = t / STEPS
     return {
         "lr": [0.02 * (1 - 0.75 * p), 0.05 * (1 - 0.75 * p)],
@@ -51,7 +54,7 @@ def expected(t: int) -> dict[str, list[float]]:
 
 
 def values_of(optimizer: Any) -> dict[str, list[float]]:
-    """What the optimizer holds now, by target."""
+    """The values that the optimizer holds now: per target a list with one number per group."""
     groups = optimizer.param_groups
     return {
         "lr": [group["lr"] for group in groups],
@@ -63,15 +66,16 @@ def values_of(optimizer: Any) -> dict[str, list[float]]:
 def train(
     model: Any,
     optimizer: Any,
-    sync: Any,
+    schedule: Any,
     steps: range,
     data: int = 0,
     backward: Any = torch.Tensor.backward,
 ) -> dict[int, Any]:
-    """The values before each step; ``loss_weight`` is read, so that it shows in the weights.
+    """Train for ``steps``, and return the values that the optimizer held before each of them.
 
-    Ranks that train on the same ``data`` have the same gradients: their mean is then the same to
-    the last bit, however many ranks there are.
+    The loss reads ``loss_weight``, so a wrong value of it changes the weights. Ranks that train on
+    the same ``data`` have the same gradients. The mean over them is then exactly the same for any
+    number of ranks.
     """
     values = {}
     for t in steps:
@@ -80,19 +84,28 @@ def train(
         optimizer.zero_grad()
         backward(model(batch).square().mean() * optimizer.param_groups[0]["loss_weight"])
         optimizer.step()
-        sync.step()
+        schedule.step()
     return values
 
 
 def assert_on_plan(values: dict[int, Any], steps: range) -> None:
     assert list(values) == list(steps)
-    for t, at_t in values.items():
+    for t, values_at_t in values.items():
         for target, numbers in expected(t).items():
-            # The library multiplies in another order, and ExponentialLR multiplies t times.
-            torch.testing.assert_close(at_t[target], numbers, rtol=1e-12, atol=0.0)
+            # Rounding differs: the library multiplies in another order, ExponentialLR t times.
+            torch.testing.assert_close(values_at_t[target], numbers, rtol=1e-12, atol=0.0)
 
 
-def assert_same_weights(weights: dict[str, torch.Tensor], again: dict[str, torch.Tensor]) -> None:
-    assert weights.keys() == again.keys()
+def assert_same_weights(weights: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
+    assert weights.keys() == wanted.keys()
     for name, weight in weights.items():
-        assert torch.equal(weight, again[name]), name
+        assert torch.equal(weight, wanted[name]), name
+
+
+def assert_ranks_on_plan(ranks: list[Any]) -> None:
+    """Both runs of every rank follow the plan and end in the weights of rank 0's first run."""
+    for whole, resumed in ranks:
+        assert_on_plan(whole["values"], range(STEPS))
+        assert_on_plan(resumed["values"], range(SAVED_AT, STEPS))
+        for run in (whole, resumed):
+            assert_same_weights(run["weights"], ranks[0][0]["weights"])

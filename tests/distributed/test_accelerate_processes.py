@@ -1,4 +1,4 @@
-"""Accelerate in two processes, where it steps a prepared scheduler twice, unless told otherwise."""
+"""Accelerate in two processes: by default it steps a prepared scheduler once per process."""
 
 from __future__ import annotations
 
@@ -6,65 +6,51 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import shared_plan as plan
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DataLoaderConfiguration
-from shared_plan import (
-    SAVED_AT,
-    STEPS,
-    assert_on_plan,
-    assert_same_weights,
-    make_model,
-    param_groups,
-    schedules,
-    train,
-)
-from two_processes import launch
+from processes import launch
 
-import torch_schedule_anything as tsa
+PER_PROCESS = "once per process"
+BY_THE_LOOP = "once, by the loop"
+SPLIT_BATCHES = "once, with split batches"
 
 
-def options(stepping: str) -> dict[str, Any]:
-    """What makes Accelerate step so often."""
-    if stepping == "once, batches being split":
+def accelerator_arguments(stepping: str) -> dict[str, Any]:
+    """Arguments with which Accelerate steps the schedule as often as ``stepping`` says."""
+    if stepping == SPLIT_BATCHES:
         return {"dataloader_config": DataLoaderConfiguration(split_batches=True)}
-    return {"step_scheduler_with_optimizer": stepping != "once, by the loop"}
+    return {"step_scheduler_with_optimizer": stepping != BY_THE_LOOP}
 
 
 def worker(folder: Path, stepping: str) -> list[dict[str, Any]]:
-    """An uninterrupted run that saves at ``SAVED_AT``, and the one resumed from there."""
+    """An uninterrupted run saves at ``SAVED_AT``, and a second run resumes there."""
     results = []
-    for start in (0, SAVED_AT):
+    for start in (0, plan.SAVED_AT):
         AcceleratorState._reset_state(reset_partial_state=True)
-        accelerator = Accelerator(cpu=True, **options(stepping))
-        model = make_model()
-        optimizer = torch.optim.AdamW(param_groups(model))
-        sync = tsa.SynchronousSchedule(
-            schedules(
-                optimizer, per_step=accelerator.num_processes if stepping == "once a process" else 1
-            )
+        accelerator = Accelerator(cpu=True, **accelerator_arguments(stepping))
+        model = plan.make_model()
+        optimizer = torch.optim.AdamW(plan.param_groups(model))
+        schedule = plan.make_schedule(
+            optimizer, accelerator.num_processes if stepping == PER_PROCESS else 1
         )
-        parallel, *others = accelerator.prepare(model, optimizer, sync)
+        prepared = accelerator.prepare(model, optimizer, schedule)
         values = {}
         if start == 0:
-            values = train(parallel, *others, range(SAVED_AT), backward=accelerator.backward)
+            values = plan.train(*prepared, range(plan.SAVED_AT), backward=accelerator.backward)
             accelerator.save_state(str(folder))
         else:
             accelerator.load_state(str(folder))
-        values |= train(parallel, *others, range(SAVED_AT, STEPS), backward=accelerator.backward)
+        values |= plan.train(
+            *prepared, range(plan.SAVED_AT, plan.STEPS), backward=accelerator.backward
+        )
         results.append({"values": values, "weights": model.state_dict()})
     return results
 
 
-@pytest.mark.parametrize(
-    "stepping", ["once a process", "once, by the loop", "once, batches being split"]
-)
-def test_a_plan_is_counted_in_scheduler_steps(tmp_path: Path, stepping: str) -> None:
-    """With a plan of processes × steps, or Accelerate told to step once, every rank is on it."""
-    ranks = launch(worker, tmp_path, stepping)
-    for whole, resumed in ranks:
-        assert_on_plan(whole["values"], range(STEPS))
-        assert_on_plan(resumed["values"], range(SAVED_AT, STEPS))
-        for run in (whole, resumed):
-            assert_same_weights(run["weights"], ranks[0][0]["weights"])
+@pytest.mark.parametrize("stepping", [PER_PROCESS, BY_THE_LOOP, SPLIT_BATCHES])
+def test_a_plan_counts_the_steps_that_accelerate_makes(tmp_path: Path, stepping: str) -> None:
+    """Every rank follows a plan of processes × steps, or one of steps if Accelerate steps once."""
+    plan.assert_ranks_on_plan(launch(worker, tmp_path, stepping))

@@ -6,20 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import shared_plan as plan
 import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
-from shared_plan import (
-    SAVED_AT,
-    STEPS,
-    assert_on_plan,
-    assert_same_weights,
-    expected,
-    make_model,
-    param_groups,
-    schedules,
-    train,
-)
+from processes import launch
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_model_state_dict,
@@ -30,30 +21,37 @@ from torch.distributed.checkpoint.state_dict import (
 )
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
-from two_processes import launch
 
 import torch_schedule_anything as tsa
 
-FLATTENED = StateDictOptions(flatten_optimizer_state_dict=True)
-NESTED = StateDictOptions(flatten_optimizer_state_dict=False)
-BOTH = {"flattened": FLATTENED, "nested": NESTED}
+LAYOUTS = {
+    "flattened": StateDictOptions(flatten_optimizer_state_dict=True),
+    "nested": StateDictOptions(flatten_optimizer_state_dict=False),
+}
 FULL = StateDictOptions(full_state_dict=True, cpu_offload=True)
 
+Parts = tuple[Any, torch.optim.Optimizer, tsa.SynchronousSchedule]
 
-def make_parts() -> tuple[Any, Any]:
-    model = make_model()
+
+def make_model_and_optimizer() -> tuple[Any, torch.optim.Optimizer]:
+    model = plan.make_model()
     fully_shard(model, mesh=init_device_mesh("cpu", (dist.get_world_size(),)))
-    return model, torch.optim.AdamW(param_groups(model))
+    return model, torch.optim.AdamW(plan.param_groups(model))
 
 
-def state_of(model: Any, optimizer: Any, sync: Any, options: StateDictOptions) -> dict[str, Any]:
+def make_parts() -> Parts:
+    model, optimizer = make_model_and_optimizer()
+    return model, optimizer, plan.make_schedule(optimizer)
+
+
+def state_of(parts: Parts, options: StateDictOptions) -> dict[str, Any]:
+    model, optimizer, schedule = parts
     model_state, optimizer_state = get_state_dict(model, optimizer, options=options)
-    return {"model": model_state, "optimizer": optimizer_state, "schedule": sync.state_dict()}
+    return {"model": model_state, "optimizer": optimizer_state, "schedule": schedule.state_dict()}
 
 
-def set_state(
-    model: Any, optimizer: Any, sync: Any, state: dict[str, Any], options: StateDictOptions
-) -> None:
+def set_state(parts: Parts, state: dict[str, Any], options: StateDictOptions) -> None:
+    model, optimizer, schedule = parts
     set_state_dict(
         model,
         optimizer,
@@ -61,121 +59,125 @@ def set_state(
         optim_state_dict=state["optimizer"],
         options=options,
     )
-    sync.load_state_dict(state["schedule"])
+    schedule.load_state_dict(state["schedule"])
 
 
-def result(model: Any, values: dict[int, Any]) -> dict[str, Any]:
-    # Every rank takes part, and rank 0 gets them.
+def result_of(model: Any, values: dict[int, Any]) -> dict[str, Any]:
+    # Every rank must take part in collecting the weights, but only rank 0 receives them.
     return {"values": values, "weights": get_model_state_dict(model, options=FULL)}
 
 
 def train_and_save(folder: Path) -> dict[str, Any]:
-    """The uninterrupted run, saved at ``SAVED_AT`` in all three ways."""
-    model, optimizer = make_parts()
-    sync = tsa.SynchronousSchedule(schedules(optimizer))
-    values = train(model, optimizer, sync, range(SAVED_AT))
-    for name, options in BOTH.items():
-        dcp.save(state_of(model, optimizer, sync, options), checkpoint_id=folder / name)
-    full = state_of(model, optimizer, sync, FULL)
+    """An uninterrupted run saves at ``SAVED_AT``: both layouts of dcp, and one full file."""
+    parts = make_parts()
+    values = plan.train(*parts, range(plan.SAVED_AT))
+    for layout, options in LAYOUTS.items():
+        dcp.save(state_of(parts, options), checkpoint_id=folder / layout)
+    full = state_of(parts, FULL)
     if dist.get_rank() == 0:
         torch.save(full, folder / "full.pt")
-    return result(model, values | train(model, optimizer, sync, range(SAVED_AT, STEPS)))
+    values |= plan.train(*parts, range(plan.SAVED_AT, plan.STEPS))
+    return result_of(parts[0], values)
 
 
 def load_and_train(folder: Path) -> dict[str, dict[str, Any]]:
-    """The run as it goes on from each of the two distributed checkpoints."""
+    """The run goes on from each of the two distributed checkpoints."""
     results = {}
-    for name, options in BOTH.items():
-        model, optimizer = make_parts()
-        sync = tsa.SynchronousSchedule(schedules(optimizer))
-        state = state_of(model, optimizer, sync, options)
-        dcp.load(state, checkpoint_id=folder / name)
-        set_state(model, optimizer, sync, state, options)
-        results[name] = result(model, train(model, optimizer, sync, range(SAVED_AT, STEPS)))
+    for layout, options in LAYOUTS.items():
+        parts = make_parts()
+        state = state_of(parts, options)
+        dcp.load(state, checkpoint_id=folder / layout)
+        set_state(parts, state, options)
+        values = plan.train(*parts, range(plan.SAVED_AT, plan.STEPS))
+        results[layout] = result_of(parts[0], values)
     return results
 
 
 def load_full_and_train(folder: Path) -> dict[str, Any]:
-    """The run as it goes on from the one file, which rank 0 alone reads and hands on."""
-    model, optimizer = make_parts()
-    sync = tsa.SynchronousSchedule(schedules(optimizer))
+    """The run goes on from the full file, which only rank 0 reads and sends to the others."""
+    model, optimizer, schedule = make_parts()
     state = {"model": {}, "optimizer": {}}
     if dist.get_rank() == 0:
         state = torch.load(folder / "full.pt", weights_only=True)
     schedule_state = [state.get("schedule")]
     dist.broadcast_object_list(schedule_state)
     options = StateDictOptions(full_state_dict=True, broadcast_from_rank0=True)
-    # Not set_state_dict: where a rank's model state is empty, it takes it for optimizers only.
+    # set_state_dict of torch 2.13 loads only the optimizer if a rank's model state is empty. So
+    # the model and the optimizer are set separately.
     set_model_state_dict(model, state["model"], options=options)
     set_optimizer_state_dict(model, optimizer, state["optimizer"], options=options)
-    sync.load_state_dict(schedule_state[0])
-    return result(model, train(model, optimizer, sync, range(SAVED_AT, STEPS)))
+    schedule.load_state_dict(schedule_state[0])
+    values = plan.train(model, optimizer, schedule, range(plan.SAVED_AT, plan.STEPS))
+    return result_of(model, values)
 
 
-def schedule_a_key_that_the_checkpoint_lacks(folder: Path) -> dict[str, Any]:
-    """What ``dcp.load`` says, and the values after loading what there is and after three steps."""
+def load_a_checkpoint_without_loss_weight(folder: Path) -> dict[str, Any]:
+    """Per layout: the error of ``dcp.load``, and the values after a partial load."""
     results: dict[str, Any] = {}
-    for name, options in BOTH.items():
-        older, optimizer = make_parts()
-        sync = tsa.SynchronousSchedule(schedules(optimizer)[:2])
-        for _ in range(SAVED_AT):
-            older(torch.ones(1, 4)).sum().backward()
+    for layout, options in LAYOUTS.items():
+        model, optimizer = make_model_and_optimizer()
+        older = (model, optimizer, tsa.SynchronousSchedule(plan.builtins(optimizer)))
+        for _ in range(plan.SAVED_AT):
+            model(torch.ones(1, 4)).sum().backward()
             optimizer.step()
-            sync.step()
-        dcp.save(state_of(older, optimizer, sync, options), checkpoint_id=folder / name)
+            older[2].step()
+        dcp.save(state_of(older, options), checkpoint_id=folder / layout)
 
-        model, optimizer = make_parts()
-        sync = tsa.SynchronousSchedule(schedules(optimizer))
-        state = state_of(model, optimizer, sync, options)
+        newer = make_parts()
+        state = state_of(newer, options)
         with pytest.raises(dcp.api.CheckpointException) as error:
-            dcp.load(state, checkpoint_id=folder / name)
+            dcp.load(state, checkpoint_id=folder / layout)
         planner = dcp.DefaultLoadPlanner(allow_partial_load=True)
-        dcp.load(state, checkpoint_id=folder / name, planner=planner)
-        set_state(model, optimizer, sync, state, options)
-        results[name] = {
+        dcp.load(state, checkpoint_id=folder / layout, planner=planner)
+        set_state(newer, state, options)
+        results[layout] = {
             "error": str(error.value),
-            "values": train(model, optimizer, sync, range(SAVED_AT, SAVED_AT + 3)),
+            "values": plan.train(*newer, range(plan.SAVED_AT, plan.SAVED_AT + 3)),
         }
     return results
 
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, torch.Tensor]]:
-    """The folder with the uninterrupted run's checkpoints, and the weights it came to."""
+    """The folder with the checkpoints of an uninterrupted run, and the weights at its end."""
     folder = tmp_path_factory.mktemp("saved")
-    whole = launch(train_and_save, folder)
-    for of_rank in whole:
-        assert_on_plan(of_rank["values"], range(STEPS))
-    return folder, whole[0]["weights"]
+    ranks = launch(train_and_save, folder)
+    for result in ranks:
+        plan.assert_on_plan(result["values"], range(plan.STEPS))
+    return folder, ranks[0]["weights"]
 
 
-@pytest.mark.parametrize("world", [2, 1])
-def test_saved_on_two_processes(saved: tuple[Path, Any], world: int) -> None:
-    """Loaded on two and on one, flattened or not, every rank is on the plan, to equal weights."""
+@pytest.mark.parametrize("world_size", [2, 1])
+def test_a_checkpoint_of_two_processes_resumes_on_two_and_on_one(
+    saved: tuple[Path, Any], world_size: int
+) -> None:
+    """A distributed checkpoint, flattened or nested, resumes on the plan to the same weights."""
     folder, weights = saved
-    resumed = launch(load_and_train, folder, world=world)
-    for of_rank in resumed:
-        for name in BOTH:
-            assert_on_plan(of_rank[name]["values"], range(SAVED_AT, STEPS))
-    for name in BOTH:
-        assert_same_weights(resumed[0][name]["weights"], weights)
+    ranks = launch(load_and_train, folder, world_size=world_size)
+    for result in ranks:
+        for layout in LAYOUTS:
+            plan.assert_on_plan(result[layout]["values"], range(plan.SAVED_AT, plan.STEPS))
+    for layout in LAYOUTS:
+        plan.assert_same_weights(ranks[0][layout]["weights"], weights)
 
 
-def test_one_file_that_rank_0_hands_on(saved: tuple[Path, Any]) -> None:
-    """A full state dict broadcast from rank 0 resumes too, though betas comes as a list."""
+def test_a_full_state_dict_that_rank_0_broadcasts_resumes(saved: tuple[Path, Any]) -> None:
+    """A full state dict broadcast from rank 0 resumes, though torch turns betas into a list."""
     folder, weights = saved
-    resumed = launch(load_full_and_train, folder)
-    for of_rank in resumed:
-        assert_on_plan(of_rank["values"], range(SAVED_AT, STEPS))
-    assert_same_weights(resumed[0]["weights"], weights)
+    ranks = launch(load_full_and_train, folder)
+    for result in ranks:
+        plan.assert_on_plan(result["values"], range(plan.SAVED_AT, plan.STEPS))
+    plan.assert_same_weights(ranks[0]["weights"], weights)
 
 
-def test_a_checkpoint_older_than_a_custom_key(tmp_path: Path) -> None:
-    """It is refused by name; loaded partially, the new target starts its plan and the old go on."""
-    for of_rank in launch(schedule_a_key_that_the_checkpoint_lacks, tmp_path):
-        for name in BOTH:
-            assert "Missing key in checkpoint" in of_rank[name]["error"]
-            assert "loss_weight" in of_rank[name]["error"]
-            for t, values in of_rank[name]["values"].items():
-                wanted = {**expected(t), "loss_weight": expected(t - SAVED_AT)["loss_weight"]}
+def test_a_checkpoint_without_a_scheduled_entry_loads_only_partially(tmp_path: Path) -> None:
+    """An entry that the checkpoint lacks is named; after a partial load its plan starts at 0."""
+    for result in launch(load_a_checkpoint_without_loss_weight, tmp_path):
+        for layout in LAYOUTS:
+            assert "Missing key in checkpoint" in result[layout]["error"]
+            assert "loss_weight" in result[layout]["error"]
+            for t, values in result[layout]["values"].items():
+                # The targets that the checkpoint has go on from there.
+                from_start = plan.expected(t - plan.SAVED_AT)["loss_weight"]
+                wanted = {**plan.expected(t), "loss_weight": from_start}
                 torch.testing.assert_close(values, wanted, rtol=1e-12, atol=0.0)
