@@ -1,4 +1,4 @@
-"""``CurveSchedule``: initial value × λ(t), from any callable, on the user's own optimizer."""
+"""``CurveSchedule`` writes initial value × λ(t), from any callable, to the user's optimizer."""
 
 from __future__ import annotations
 
@@ -16,20 +16,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from helpers import adamw, add_group, advance, halving, held, put, put_curve, put_lambda, sgd
+from torch.nn import Parameter
 from torch.optim.lr_scheduler import ChainedScheduler, ExponentialLR, LambdaLR, LRScheduler
 
 from tsa_core import (
     CurveSchedule,
     SynchronousSchedule,
-    arbitrary_schedule_factory,
     extend_optimizer,
 )
 
 Untouched = Callable[[Any], AbstractContextManager[None]]
-
-
-def halve(t: float) -> float:
-    return 0.5**t
 
 
 def grow(t: float) -> float:
@@ -46,48 +43,30 @@ class Power:
         return self.base**t
 
 
-def parameter() -> torch.nn.Parameter:
-    return torch.nn.Parameter(torch.ones(2))
-
-
-def sgd(*groups: dict[str, Any], lr: Any = 0.5) -> Any:
-    return torch.optim.SGD([{"params": [parameter()], **group} for group in groups or ({},)], lr=lr)
-
-
-def advance(schedule: Any, steps: int = 1) -> None:
-    for _ in range(steps):
-        schedule.optimizer.step()
-        schedule.step()
-
-
-def held(optimizer: Any, key: str = "lr") -> list[Any]:
-    return [group[key] for group in optimizer.param_groups]
-
-
 # -- curves -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "curve", [halve, lambda t: 0.5**t, Power(0.5), (0.5).__pow__], ids=["def", "λ", "object", "C"]
+    "curve", [halving, lambda t: 0.5**t, Power(0.5), (0.5).__pow__], ids=["def", "λ", "object", "C"]
 )
 def test_any_callable_is_a_curve(curve: Any) -> None:
-    """A function, a lambda, an object with ``__call__`` and a built-in method all drive it."""
+    """A function, a lambda, an object with ``__call__`` and a built-in method can be the curve."""
     schedule = CurveSchedule(sgd(), curve)
     advance(schedule, 3)
     assert held(schedule.optimizer) == [0.5 * 0.5**3]
     assert schedule.curve is curve
 
 
-def test_it_starts_at_step_0() -> None:
-    """Building it writes initial value × λ(0) at once."""
+def test_a_curve_schedule_starts_at_step_0() -> None:
+    """Building a curve schedule writes initial value × λ(0) at once."""
     opt = sgd({"lr": 0.5}, {"lr": 3.0})
     schedule = CurveSchedule(opt, lambda t: 0.1 + t)
     assert schedule.last_epoch == 0
     assert held(opt) == [0.5 * 0.1, 3.0 * 0.1]
 
 
-def test_it_equals_torchs_lambda_lr() -> None:
-    """On ``lr``, the numbers are those of torch's ``LambdaLR``, to the bit."""
+def test_a_curve_schedule_equals_torchs_lambda_lr() -> None:
+    """On ``lr``, a curve schedule gives exactly what torch's ``LambdaLR`` gives."""
     ours, theirs = sgd({"lr": 0.3}, {"lr": 0.07}), sgd({"lr": 0.3}, {"lr": 0.07})
     one, other = CurveSchedule(ours, math.cos), LambdaLR(theirs, math.cos)
     for _ in range(50):
@@ -99,10 +78,10 @@ def test_it_equals_torchs_lambda_lr() -> None:
     assert one.base_lrs == other.base_lrs
 
 
-def test_one_curve_a_group_and_none_for_a_group_left_alone() -> None:
-    """Each group follows its own curve; where it is ``None``, the entry stays what it was."""
+def test_each_group_follows_its_own_curve() -> None:
+    """Each group follows its own curve, and a group whose curve is ``None`` keeps its value."""
     opt = sgd({"lr": 1.0}, {"lr": 2.0}, {"lr": 4.0})
-    schedule = CurveSchedule(opt, [halve, None, grow])
+    schedule = CurveSchedule(opt, [halving, None, grow])
     advance(schedule, 2)
     assert held(opt) == [1.0 * 0.25, 2.0, 4.0 * 3.0]
     opt.param_groups[1]["lr"] = 7.0
@@ -110,8 +89,8 @@ def test_one_curve_a_group_and_none_for_a_group_left_alone() -> None:
     assert held(opt) == [1.0 * 0.125, 7.0, 4.0 * 4.0]
 
 
-def test_a_curve_need_not_be_hashable() -> None:
-    """Nor is one taken for another that it calls its equal: each group follows its own."""
+def test_curves_that_compare_as_equal_drive_their_own_groups() -> None:
+    """Curves that cannot be hashed and compare as equal each drive their own group."""
 
     @dataclass
     class Times:
@@ -126,24 +105,24 @@ def test_a_curve_need_not_be_hashable() -> None:
     assert held(opt) == [0.5 * 2.0, 0.5 * 3.0]
 
 
-@pytest.mark.parametrize("num_groups", [1, 3])
-def test_a_curve_is_asked_exactly_once_a_step(num_groups: int) -> None:
-    """However many groups it drives: at 0 when it is built, then once at each step."""
-    asked = []
+@pytest.mark.parametrize("num_groups", [1, 7])
+def test_a_curve_is_called_once_per_step(num_groups: int) -> None:
+    """A curve is called once at construction and once per step, for any number of groups."""
+    called_with = []
 
     def curve(t: float) -> float:
-        asked.append(t)
+        called_with.append(t)
         return 1.0
 
     schedule = CurveSchedule(sgd(*[{}] * num_groups), curve)
     advance(schedule, 3)
     schedule.get_last_lr(), repr(schedule), schedule.state_dict()
     schedule.step(10)
-    assert asked == [0, 1, 2, 3, 10]
+    assert called_with == [0, 1, 2, 3, 10]
 
 
 def test_step_goes_to_any_epoch() -> None:
-    """``step(epoch)`` goes there, in any order, between whole steps too, and on from there."""
+    """``step(epoch)`` goes to any epoch in any order, and the next step goes on from there."""
     schedule = CurveSchedule(sgd(lr=1.0), grow)
     schedule.optimizer.step()
     for epoch in [7, 3, 2.5, 0, 100]:
@@ -154,27 +133,19 @@ def test_step_goes_to_any_epoch() -> None:
     assert schedule.last_epoch == 101
 
 
-def test_it_is_a_torch_scheduler_on_the_users_own_optimizer() -> None:
-    """An ``LRScheduler`` whose ``optimizer`` is the one passed, with its ``step`` unpatched."""
+def test_a_curve_schedule_is_a_torch_scheduler_on_the_users_optimizer() -> None:
+    """A curve schedule is an ``LRScheduler`` on the optimizer it got, and patches no ``step``."""
     opt = sgd()
-    schedule = CurveSchedule(opt, halve)
+    schedule = CurveSchedule(opt, halving)
     assert isinstance(schedule, LRScheduler)
     assert schedule.optimizer is opt
     assert "step" not in vars(opt)
     assert schedule.schedule_target == "lr"
 
 
-def test_a_step_before_the_optimizers_warns() -> None:
-    """As torch's schedulers do, and once."""
-    schedule = CurveSchedule(sgd(), halve)
-    with pytest.warns(UserWarning, match=r"lr_scheduler.step\(\)` before `optimizer.step\(\)"):
-        schedule.step()
-    schedule.step()
+# -- invalid multipliers, and numeric types -----------------------------------------------------
 
-
-# -- what a curve may return --------------------------------------------------------------------
-
-NO_MULTIPLIERS: dict[str, tuple[Any, type[Exception]]] = {
+INVALID_MULTIPLIERS: dict[str, tuple[Any, type[Exception]]] = {
     "NaN": (math.nan, ValueError),
     "inf": (math.inf, ValueError),
     "-inf": (-math.inf, ValueError),
@@ -190,54 +161,55 @@ NO_MULTIPLIERS: dict[str, tuple[Any, type[Exception]]] = {
     "1-dim array": (np.ones(1), TypeError),
     "1-dim tensor": (torch.ones(1), TypeError),
 }
-no_multiplier = pytest.mark.parametrize(
-    ("value", "error"), NO_MULTIPLIERS.values(), ids=NO_MULTIPLIERS.keys()
+invalid_multipliers = pytest.mark.parametrize(
+    ("value", "error"), INVALID_MULTIPLIERS.values(), ids=INVALID_MULTIPLIERS.keys()
 )
 
 
-def says_where(error: BaseException, value: Any, step: int) -> bool:
+def names_target_step_and_value(error: BaseException, value: Any, step: int) -> bool:
     shown = value.item() if getattr(value, "ndim", None) == 0 else value
     message = str(error)
     return all(said in message for said in ("'momentum'", f"step {step}", repr(shown)))
 
 
-@no_multiplier
-def test_a_multiplier_that_cannot_be_is_refused_at_the_start(
+@invalid_multipliers
+def test_an_invalid_multiplier_is_refused_at_construction(
     value: Any, error: type[Exception], untouched: Untouched
 ) -> None:
-    """The error names target, step and value, and the groups stay as they were."""
+    """An invalid multiplier at step 0 is an error with target, step and value; nothing moves."""
     opt = sgd({"momentum": 0.5}, {"momentum": 0.9})
     with untouched(opt), pytest.raises(error) as raised:
         CurveSchedule(opt, lambda t: value, "momentum")
-    assert says_where(raised.value, value, 0)
+    assert names_target_step_and_value(raised.value, value, 0)
 
 
-@no_multiplier
-@pytest.mark.parametrize("each", [False, True], ids=["one curve", "one a group"])
-def test_a_multiplier_that_cannot_be_is_refused_before_any_group_moves(
-    value: Any, error: type[Exception], each: bool, untouched: Untouched
+@invalid_multipliers
+@pytest.mark.parametrize("per_group", [False, True], ids=["one curve", "one per group"])
+def test_an_invalid_multiplier_is_refused_before_any_group_moves(
+    value: Any, error: type[Exception], per_group: bool, untouched: Untouched
 ) -> None:
-    """Nothing has moved, ``last_epoch`` neither, and the schedule goes on once it is mended."""
-    bad = True
+    """An invalid multiplier moves nothing, and the schedule goes on when the curve is fixed."""
+    broken = True
 
     def breaks_at_3(t: float) -> Any:
-        return value if t == 3 and bad else 1.0 + t
+        return value if t == 3 and broken else 1.0 + t
 
     opt = sgd({"momentum": 0.5}, {"momentum": 0.25}, {"momentum": torch.tensor(0.75)})
-    schedule = CurveSchedule(opt, [grow, grow, breaks_at_3] if each else breaks_at_3, "momentum")
+    curves = [grow, grow, breaks_at_3] if per_group else breaks_at_3
+    schedule = CurveSchedule(opt, curves, "momentum")
     advance(schedule, 2)
     with untouched(opt), pytest.raises(error) as raised:
         schedule.step()
-    assert says_where(raised.value, value, 3)
+    assert names_target_step_and_value(raised.value, value, 3)
     assert schedule.last_epoch == 2
-    bad = False
+    broken = False
     schedule.step()
     assert schedule.last_epoch == 3
     assert held(opt, "momentum") == [0.5 * 4, 0.25 * 4, 0.75 * 4]
 
 
 def test_a_curve_that_raises_moves_nothing(untouched: Untouched) -> None:
-    """Its own error comes through as it is."""
+    """An exception from a curve comes through as it is, and nothing has moved."""
 
     def curve(t: float) -> float:
         return [1.0, 0.5][int(t)]
@@ -255,7 +227,8 @@ def test_a_curve_that_raises_moves_nothing(untouched: Untouched) -> None:
     ids=["float", "float64", "float32", "0-d array", "0-d tensor", "Fraction", "int64"],
 )
 def test_every_real_number_lands_as_a_python_float(as_kind: Callable[[float], Any]) -> None:
-    """A NumPy scalar left in a group would make ``torch.load`` refuse the checkpoint."""
+    """A multiplier of any numeric type leaves Python floats in the groups."""
+    # torch.load(weights_only=True) would refuse a checkpoint that holds a NumPy scalar.
     opt = sgd({"lr": 0.5}, {"lr": 3.0})
     schedule = CurveSchedule(opt, lambda t: as_kind(0.5))
     advance(schedule)
@@ -265,17 +238,17 @@ def test_every_real_number_lands_as_a_python_float(as_kind: Callable[[float], An
     assert [type(value) for value in schedule.get_last_lr()] == [float, float]
 
 
-def test_a_numpy_initial_value_is_kept_as_pythons_own() -> None:
-    """So is the initial value, wherever the entry came from."""
+def test_a_numpy_initial_value_becomes_a_python_float() -> None:
+    """A NumPy number that a group held becomes a Python float, as does its initial value."""
     opt = sgd({"clip": np.float64(2.0)})
-    CurveSchedule(opt, halve, "clip")
+    put_curve(opt, "clip")
     assert type(opt.param_groups[0]["initial_clip"]) is float
     assert type(opt.param_groups[0]["clip"]) is float
 
 
-# -- what cannot be a curve, or an epoch ----------------------------------------------------------
+# -- invalid curves and epochs ------------------------------------------------------------------
 
-NO_CURVES: dict[str, tuple[Any, type[Exception]]] = {
+INVALID_CURVES: dict[str, tuple[Any, type[Exception]]] = {
     "None": (None, TypeError),
     "a number": (0.5, TypeError),
     "a negative number": (-1, TypeError),
@@ -283,21 +256,21 @@ NO_CURVES: dict[str, tuple[Any, type[Exception]]] = {
     "complex": (1j, TypeError),
     "a bool": (True, TypeError),
     "a string": ("cosine", TypeError),
-    "a dict": ({0: halve}, TypeError),
-    "a set": ({halve}, TypeError),
-    "a list with a number": ([halve, 0.5], TypeError),
-    "a list with a string": ([halve, "cosine"], TypeError),
+    "a dict": ({0: halving}, TypeError),
+    "a set": ({halving}, TypeError),
+    "a list with a number": ([halving, 0.5], TypeError),
+    "a list with a string": ([halving, "cosine"], TypeError),
     "no curves": ([], ValueError),
-    "too few curves": ([halve], ValueError),
-    "too many curves": ([halve, halve, None], ValueError),
+    "too few curves": ([halving], ValueError),
+    "too many curves": ([halving, halving, None], ValueError),
 }
 
 
-@pytest.mark.parametrize(("curve", "error"), NO_CURVES.values(), ids=NO_CURVES.keys())
-def test_something_that_is_no_curve_is_refused(
+@pytest.mark.parametrize(("curve", "error"), INVALID_CURVES.values(), ids=INVALID_CURVES.keys())
+def test_an_invalid_curve_is_refused(
     curve: Any, error: type[Exception], untouched: Untouched
 ) -> None:
-    """The error begins with the parameter's name, and the groups stay as they were."""
+    """An invalid curve is an error that begins with the argument's name, and nothing has moved."""
     opt = sgd({}, {})
     with untouched(opt), pytest.raises(error, match=r"^curve: "):
         CurveSchedule(opt, curve)
@@ -316,11 +289,11 @@ def test_something_that_is_no_curve_is_refused(
     ],
     ids=repr,
 )
-def test_an_epoch_that_cannot_be_is_refused(
+def test_an_invalid_epoch_is_refused(
     epoch: Any, error: type[Exception], untouched: Untouched
 ) -> None:
-    """The error names it and what it got, and nothing has moved."""
-    schedule = CurveSchedule(sgd({}, {}), halve)
+    """An invalid epoch is an error with the argument's name and value, and nothing has moved."""
+    schedule = put_curve(sgd({}, {}))
     advance(schedule, 2)
     with untouched(schedule.optimizer), pytest.raises(error, match="epoch: ") as raised:
         schedule.step(epoch)
@@ -328,59 +301,14 @@ def test_an_epoch_that_cannot_be_is_refused(
     assert schedule.last_epoch == 2
 
 
-def test_a_target_that_is_lost_is_refused_at_the_next_look(untouched: Untouched) -> None:
-    """A group joins without the entry: a ``KeyError`` names both, before any group moves."""
-    opt = sgd({"clip": 1.0})
-    schedule = CurveSchedule(opt, halve, "clip")
-    advance(schedule)
-    opt.add_param_group({"params": [parameter()]})
-    with untouched(opt), pytest.raises(KeyError, match="'clip' is not in param group 1"):
-        schedule.step()
-    assert schedule.last_epoch == 1
-
-
-# -- groups that join later -----------------------------------------------------------------------
-
-
-def test_a_group_added_later_joins_with_its_own_value() -> None:
-    """What it brings is its initial value; the others go on as before."""
-    opt = sgd(lr=1.0)
-    schedule = CurveSchedule(opt, grow)
-    advance(schedule)
-    opt.add_param_group({"params": [parameter()], "lr": 10.0})
-    advance(schedule)
-    assert held(opt) == [1.0 * 3, 10.0 * 3]
-    assert schedule.base_lrs == [1.0, 10.0]
-
-
-def test_a_group_that_joins_with_the_default_tensor_starts_where_the_others_did() -> None:
-    """Torch hands it the very tensor that the schedule fills; it gets one of its own."""
-    opt = sgd(lr=torch.tensor(0.5))
-    schedule = CurveSchedule(opt, grow)
-    advance(schedule)
-    opt.add_param_group({"params": [parameter()]})
-    advance(schedule)
-    first, second = held(opt)
-    assert first is not second
-    assert [first.item(), second.item()] == [0.5 * 3, 0.5 * 3]
-
-
-def test_a_group_for_which_there_is_no_curve_is_refused(untouched: Untouched) -> None:
-    """With one curve a group, a group that joins has none: a ``ValueError``, and nothing moves."""
-    schedule = CurveSchedule(sgd({}, {}), [halve, grow])
-    schedule.optimizer.add_param_group({"params": [parameter()]})
-    with untouched(schedule.optimizer), pytest.raises(ValueError, match="2 curves for 3 param"):
-        advance(schedule)
-
-
 # -- the initial value ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("target", "value"), [("lr", 0.5), ("momentum", 0.9), ("betas[1]", 0.999)])
 def test_the_initial_value_is_kept_in_the_group(target: str, value: float) -> None:
-    """Under "initial_<target>", so that it is saved with the optimizer."""
+    """The initial value is kept as "initial_<target>" in the group, and saved with it."""
     opt = sgd({"momentum": 0.9, "betas": (0.9, 0.999)})
-    schedule = CurveSchedule(opt, halve, target)
+    schedule = put_curve(opt, target)
     advance(schedule, 3)
     assert opt.param_groups[0][f"initial_{target}"] == value
     assert opt.state_dict()["param_groups"][0][f"initial_{target}"] == value
@@ -388,35 +316,29 @@ def test_the_initial_value_is_kept_in_the_group(target: str, value: float) -> No
 
 
 @pytest.mark.parametrize("target", ["lr", "momentum", "betas[1]"])
-def test_building_again_starts_from_the_same_value(target: str) -> None:
-    """As in a notebook cell that is run twice: the first run's steps are not compounded."""
+def test_a_schedule_that_is_built_again_starts_from_the_initial_value(target: str) -> None:
+    """A second schedule on a target starts from its initial value, not from its present one."""
     opt = sgd({"momentum": 0.9, "betas": (0.9, 0.999)})
     advance(CurveSchedule(opt, grow, target), 5)
-    again = CurveSchedule(opt, halve, target)
+    again = put_curve(opt, target)
     assert again.get_last_lr() == again.base_lrs
     advance(again)
     assert again.get_last_lr() == [{"lr": 0.5, "momentum": 0.9, "betas[1]": 0.999}[target] * 0.5]
 
 
-def test_a_factorys_schedule_and_a_curve_share_the_initial_value() -> None:
-    """One rule: whichever kind is put on the target second starts where the first one did."""
+def test_a_torch_scheduler_and_a_curve_share_the_initial_value() -> None:
+    """A curve that follows a torch scheduler on a target starts from the same initial value."""
     opt = sgd({"momentum": 0.9})
-    proxied = arbitrary_schedule_factory(
-        opt, lambda proxy: ExponentialLR(proxy, 0.5), schedule_target="momentum"
-    )
-    opt.step()
-    proxied.step()
+    advance(put(opt, "momentum"))
     assert held(opt, "momentum") == [0.9 * 0.5]
     CurveSchedule(opt, lambda t: 1.0, "momentum")
     assert held(opt, "momentum") == [0.9]
 
 
-def test_another_targets_initial_value_is_never_taken() -> None:
-    """A plain torch scheduler leaves the learning rate's ``initial_lr``, which is of ``lr``."""
+def test_the_initial_value_of_lr_is_not_taken_for_another_target() -> None:
+    """The ``initial_lr`` of a plain torch scheduler is used on ``lr`` and on no other target."""
     opt = sgd({"momentum": 0.9}, lr=0.5)
-    plain = ExponentialLR(opt, 0.5)
-    opt.step()
-    plain.step()
+    advance(ExponentialLR(opt, 0.5))
     momentum = CurveSchedule(opt, lambda t: 1.0, "momentum")
     assert momentum.base_lrs == [0.9]
     assert held(opt, "momentum") == [0.9]
@@ -425,9 +347,9 @@ def test_another_targets_initial_value_is_never_taken() -> None:
 
 
 def test_overwriting_sets_a_new_initial_value() -> None:
-    """``extend_optimizer(..., overwrite_values=True)`` is how to start from somewhere else."""
+    """``extend_optimizer(..., overwrite_values=True)`` sets a new initial value."""
     opt = sgd({"momentum": 0.9}, {"momentum": 0.8})
-    schedule = CurveSchedule(opt, halve, "momentum")
+    schedule = put_curve(opt, "momentum")
     advance(schedule)
     extend_optimizer(opt, "momentum", 0.4, overwrite_values=True)
     assert held(opt, "momentum") == [0.4, 0.4]
@@ -436,29 +358,23 @@ def test_overwriting_sets_a_new_initial_value() -> None:
     assert schedule.base_lrs == [0.4, 0.4]
 
 
-def test_an_initial_value_of_0_everywhere_warns() -> None:
-    """No multiplier moves it, so a ``UserWarning`` names the target."""
-    with pytest.warns(UserWarning, match="'momentum' starts at 0 in every param group"):
-        CurveSchedule(sgd({}, {}), halve, "momentum")
-
-
-def test_the_warning_points_at_the_users_line() -> None:
-    """Its file is the one that called."""
-    with pytest.warns(UserWarning, match="starts at 0") as caught:
-        CurveSchedule(sgd(), halve, "momentum")
+def test_an_initial_value_of_0_in_every_group_warns_at_the_users_line() -> None:
+    """A target that starts at 0 in every group warns, because no multiplier moves it."""
+    with pytest.warns(UserWarning, match="'momentum' starts at 0 in every param group") as caught:
+        CurveSchedule(sgd({}, {}), halving, "momentum")
     assert [warning.filename for warning in caught] == [__file__]
 
 
 def test_an_initial_value_of_0_in_one_group_does_not_warn() -> None:
-    """As where biases have no weight decay: the other groups move."""
+    """A target that starts at 0 in one group, such as that of the biases, does not warn."""
     opt = sgd({"weight_decay": 0.0}, {"weight_decay": 0.5})
-    schedule = CurveSchedule(opt, halve, "weight_decay")
+    schedule = put_curve(opt, "weight_decay")
     advance(schedule)
     assert held(opt, "weight_decay") == [0.0, 0.25]
 
 
 def test_a_curve_that_is_0_does_not_warn() -> None:
-    """λ = 0 is where a warm-up starts; the initial value is not 0."""
+    """A curve may be 0, as at the start of a warmup, without a warning."""
     opt = sgd()
     CurveSchedule(opt, lambda t: 0.0)
     schedule = CurveSchedule(opt, lambda t: t)
@@ -471,19 +387,19 @@ def test_a_curve_that_is_0_does_not_warn() -> None:
 
 
 def test_a_tensor_is_filled_in_place() -> None:
-    """It is the same object after any number of steps, and keeps its dtype."""
+    """A tensor target stays the same object and keeps its dtype after any number of steps."""
     lr = torch.tensor(0.5, dtype=torch.float64)
     opt = sgd(lr=lr)
-    schedule = CurveSchedule(opt, halve)
+    schedule = put_curve(opt)
     advance(schedule, 3)
     assert opt.param_groups[0]["lr"] is lr
     assert lr.dtype is torch.float64
     assert lr.item() == 0.5 * 0.5**3
 
 
-def test_a_value_that_was_reported_does_not_change_after_the_fact() -> None:
-    """``get_last_lr`` hands out copies of tensors, and the initial value is no alias either."""
-    schedule = CurveSchedule(sgd(lr=torch.tensor(0.5)), halve)
+def test_reported_tensors_do_not_change_with_the_next_step() -> None:
+    """A step changes neither the tensors that ``get_last_lr()`` returned nor ``base_lrs``."""
+    schedule = put_curve(sgd(lr=torch.tensor(0.5)))
     (before,) = schedule.get_last_lr()
     advance(schedule)
     assert before.item() == 0.5
@@ -491,12 +407,12 @@ def test_a_value_that_was_reported_does_not_change_after_the_fact() -> None:
     assert schedule.base_lrs == [0.5]
 
 
-def test_a_shared_tensor_becomes_one_clone_a_group() -> None:
-    """``lr=torch.tensor(…)`` is one object in all groups, and would be moved once for each."""
+def test_a_shared_tensor_becomes_one_tensor_per_group() -> None:
+    """A tensor that several groups share becomes one tensor per group."""
     shared = torch.tensor(0.5)
     opt = sgd({}, {}, {}, lr=shared)
     assert held(opt)[2] is shared
-    schedule = CurveSchedule(opt, [halve, grow, None])
+    schedule = CurveSchedule(opt, [halving, grow, None])
     first, second, third = held(opt)
     assert first is shared
     assert len({id(first), id(second), id(third)}) == 3
@@ -505,40 +421,38 @@ def test_a_shared_tensor_becomes_one_clone_a_group() -> None:
 
 
 def test_a_float_of_a_capturable_group_warns() -> None:
-    """A captured step keeps the float that it was captured with; a ``UserWarning`` says so."""
-    opt = torch.optim.Adam([parameter()], lr=0.1, weight_decay=0.1, capturable=True)
+    """A float in a capturable group warns, because a captured step goes on with the old value."""
+    opt = adamw(lr=0.1, weight_decay=0.1, capturable=True)
     with pytest.warns(UserWarning, match="'weight_decay' is a float .* capturable=True"):
-        CurveSchedule(opt, halve, "weight_decay")
+        put_curve(opt, "weight_decay")
 
 
-def test_a_group_left_alone_is_not_warned_of() -> None:
-    """Whether a schedule is dead depends on the groups that it drives."""
-    opt = torch.optim.Adam(
-        [{"params": [parameter()], "lr": torch.tensor(0.1)}, {"params": [parameter()], "lr": 0.0}],
-        capturable=True,
-    )
-    CurveSchedule(opt, [halve, None])
+def test_a_group_without_a_curve_does_not_warn() -> None:
+    """A group without a curve causes no warning, whatever value it holds."""
+    opt = adamw({"lr": torch.tensor(0.1)}, {"lr": 0.0}, capturable=True)
+    CurveSchedule(opt, [halving, None])
     CurveSchedule(opt, [None, None])
     with (
         pytest.warns(UserWarning, match="'lr' is a float on .* capturable=True"),
         pytest.warns(UserWarning, match="'lr' starts at 0"),
     ):
-        CurveSchedule(opt, [None, halve])
+        CurveSchedule(opt, [None, halving])
 
 
 def test_a_cpu_tensor_of_a_capturable_group_elsewhere_warns() -> None:
-    """Kernels on an accelerator get a 0-dim CPU tensor as a number, at capture."""
-    elsewhere = torch.nn.Parameter(torch.ones(2, device="meta"))
-    opt = torch.optim.Adam([elsewhere], lr=torch.tensor(0.1), capturable=True)
+    """A CPU tensor warns in a capturable group with parameters on another device."""
+    # A kernel on an accelerator gets a 0-dim CPU tensor as a number, when the step is captured.
+    elsewhere = Parameter(torch.ones(2, device="meta"))
+    opt = adamw({"params": [elsewhere]}, lr=torch.tensor(0.1), capturable=True)
     with pytest.warns(UserWarning, match="'lr' is a tensor on the CPU .* capturable=True"):
-        CurveSchedule(opt, halve)
+        put_curve(opt)
 
 
 def test_a_tensor_of_a_capturable_group_does_not_warn() -> None:
-    """Nor does an entry that the optimizer's own step never reads."""
-    opt = torch.optim.Adam([parameter()], weight_decay=0.1, capturable=True)
+    """A capturable group warns neither of a tensor nor of an entry that its step never reads."""
+    opt = adamw(weight_decay=0.1, capturable=True)
     with pytest.warns(UserWarning, match="capturable=True") as caught:
-        CurveSchedule(opt, halve, "lr")
+        put_curve(opt, "lr")
     assert (
         "extend_optimizer(optimizer, 'lr', torch.tensor(value, device=...), overwrite_values=True)"
     ) in str(caught[0].message)
@@ -546,11 +460,11 @@ def test_a_tensor_of_a_capturable_group_does_not_warn() -> None:
     extend_optimizer(opt, "clip", 1.0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        CurveSchedule(opt, halve, "lr")
-        CurveSchedule(opt, halve, "clip")
+        put_curve(opt, "lr")
+        put_curve(opt, "clip")
 
 
-# -- copies, and what it says of itself -----------------------------------------------------------
+# -- copies, the repr, and a lost target ----------------------------------------------------------
 
 
 @pytest.mark.parametrize("target", ["lr", "momentum", "betas[1]"])
@@ -558,9 +472,9 @@ def test_a_tensor_of_a_capturable_group_does_not_warn() -> None:
     "copied", [copy.deepcopy, lambda pair: pickle.loads(pickle.dumps(pair))], ids=["copy", "pickle"]
 )
 def test_a_copy_goes_on_from_where_it_was_taken(copied: Callable[[Any], Any], target: str) -> None:
-    """A deep copy or a pickle of optimizer and schedule moves as they do, and apart from them."""
+    """A deep copy or a pickle of optimizer and schedule goes on alone, with the same values."""
     opt = sgd({"momentum": 0.9, "betas": (0.9, 0.999)}, {"momentum": 0.8, "betas": (0.5, 0.25)})
-    schedule = CurveSchedule(opt, [Power(0.5), halve], target)
+    schedule = CurveSchedule(opt, [Power(0.5), halving], target)
     advance(schedule, 2)
     other_opt, other = copied((opt, schedule))
     assert other.optimizer is other_opt
@@ -573,42 +487,43 @@ def test_a_copy_goes_on_from_where_it_was_taken(copied: Callable[[Any], Any], ta
 
 
 def test_a_copy_still_knows_whether_its_optimizer_stepped() -> None:
-    """The warning about the order of steps comes on a copy, and goes once its optimizer steps."""
-    forgot = copy.deepcopy(CurveSchedule(sgd(), halve))
+    """A copy warns if it steps before its own optimizer, and otherwise it does not."""
+    stepped_alone = copy.deepcopy(put_curve(sgd()))
     with pytest.warns(UserWarning, match="before `optimizer.step"):
-        forgot.step()
-    advance(copy.deepcopy(CurveSchedule(sgd(), halve)))
+        stepped_alone.step()
+    advance(copy.deepcopy(put_curve(sgd())))
 
 
-def test_repr_says_what_it_drives_and_where_it_stands() -> None:
-    """Target, optimizer, curve, step and present values."""
-    schedule = CurveSchedule(sgd({"momentum": 0.5}), halve, "momentum")
+def test_the_repr_shows_target_optimizer_curve_step_and_values() -> None:
+    """The repr shows target, optimizer, curve, step and present values."""
+    schedule = put_curve(sgd({"momentum": 0.5}), "momentum")
     advance(schedule, 2)
     text = repr(schedule)
-    for said in ("CurveSchedule", "'momentum'", "SGD", "halve", "step 2", "[0.125]"):
+    for said in ("CurveSchedule", "'momentum'", "SGD", "halving", "step 2", "[0.125]"):
         assert said in text
 
 
 @pytest.mark.parametrize(
     ("curves", "change"),
-    [([halve], lambda curves: curves.append(grow)), ({"*": halve}, lambda curves: curves.clear())],
+    [
+        ([halving], lambda curves: curves.append(grow)),
+        ({"*": halving}, lambda curves: curves.clear()),
+    ],
     ids=["list", "dict"],
 )
-def test_the_curves_that_the_caller_gave_may_change(curves: Any, change: Any) -> None:
-    """The schedule goes on along those that it was given."""
-    opt = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.5)
-    schedule = CurveSchedule(opt, curves)
+def test_a_later_change_of_the_callers_curves_has_no_effect(curves: Any, change: Any) -> None:
+    """A schedule keeps its curves when the caller changes the list or dict that held them."""
+    schedule = CurveSchedule(sgd(), curves)
     change(curves)
-    opt.step()
-    schedule.step()
+    advance(schedule)
     schedule.load_state_dict(schedule.state_dict())
     assert schedule.get_last_lr() == [0.25]
 
 
-def test_what_has_lost_its_target_still_says_what_it_is() -> None:
-    """A repr that raises would hide the error that says why; asked for values, it is named."""
-    opt = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.5)
-    schedule = CurveSchedule(extend_optimizer(opt, "clip", 1.0), lambda t: 1.0, "clip")
+def test_a_schedule_that_lost_its_target_still_has_a_repr() -> None:
+    """A schedule without its target has a repr, and a read of its values names the target."""
+    opt = extend_optimizer(sgd(), "clip", 1.0)
+    schedule = CurveSchedule(opt, lambda t: 1.0, "clip")
     sync = SynchronousSchedule([schedule])
     del opt.param_groups[0]["clip"]
     assert "'clip'" in repr(schedule)
@@ -617,29 +532,29 @@ def test_what_has_lost_its_target_still_says_what_it_is() -> None:
         schedule.get_last_lr()
 
 
-def test_a_tuple_that_became_a_number_is_named() -> None:
-    """Asked for the values, as where the whole entry is lost."""
-    schedule = CurveSchedule(sgd({"betas": (0.9, 0.999)}), halve, "betas[0]")
+def test_a_tuple_that_became_a_number_is_named_when_it_is_read() -> None:
+    """A read of an element whose tuple became a number names the target and that number."""
+    schedule = put_curve(sgd({"betas": (0.9, 0.999)}), "betas[0]")
     schedule.optimizer.param_groups[0]["betas"] = 0.9
     with pytest.raises(KeyError, match=r"'betas\[0\]' is not in param group 0: 'betas' is 0.9"):
         schedule.get_last_lr()
 
 
-# -- what is loaded, and what is read ------------------------------------------------------------
+# -- loading and reading -------------------------------------------------------------------------
 
 
-def test_frameworks_read_the_last_lr() -> None:
-    """``_last_lr`` is what ``get_last_lr()`` is, and ``get_lr()`` computes the same anew."""
-    schedule: Any = CurveSchedule(sgd({"lr": 0.5}, {"lr": 3.0}), halve)
+def test_the_attributes_that_frameworks_read_agree() -> None:
+    """``_last_lr``, ``get_lr()`` and ``get_last_lr()`` give the same values."""
+    schedule: Any = put_curve(sgd({"lr": 0.5}, {"lr": 3.0}))
     advance(schedule)
     assert schedule._last_lr == schedule.get_lr() == schedule.get_last_lr() == [0.25, 1.5]
 
 
 @pytest.mark.parametrize("old", [True, False])
-def test_loading_where_the_target_is_lost_says_so(old: bool) -> None:
-    """In the words of a step, whichever version wrote the state."""
+def test_loading_without_the_target_names_it(old: bool) -> None:
+    """Loading without the target raises the error of a step, for an old state too."""
     opt = sgd({"clip": 1.0})
-    schedule = CurveSchedule(opt, halve, "clip")
+    schedule = put_curve(opt, "clip")
     state = schedule.state_dict()
     del opt.param_groups[0]["clip"]
     if old:
@@ -649,13 +564,13 @@ def test_loading_where_the_target_is_lost_says_so(old: bool) -> None:
         schedule.load_state_dict(state)
 
 
-def test_a_group_that_joined_before_loading_is_filled_alone() -> None:
-    """It came with the optimizer's default tensor, which is the first group's."""
+def test_a_group_that_joined_with_the_default_tensor_is_loaded_apart() -> None:
+    """Loading fills the joined group alone, although it shares the first group's tensor."""
 
     def build(**entries: Any) -> Any:
         opt = sgd(lr=torch.tensor(0.5))
-        schedule = CurveSchedule(opt, halve)
-        opt.add_param_group({"params": [parameter()], **entries})
+        schedule = put_curve(opt)
+        add_group(opt, **entries)
         return schedule
 
     saved, loaded = build(lr=torch.tensor(4.0)), build()
@@ -664,10 +579,10 @@ def test_a_group_that_joined_before_loading_is_filled_alone() -> None:
     assert [value.item() for value in loaded.get_last_lr()] == [0.25, 2.0]
 
 
-def test_a_group_left_alone_is_not_loaded() -> None:
-    """What it holds by now is not the schedule's to put back."""
+def test_loading_leaves_a_group_without_a_curve_alone() -> None:
+    """Loading leaves the present value of a group without a curve as it is."""
     opt = sgd({"lr": 0.5}, {"lr": 3.0})
-    schedule = CurveSchedule(opt, [halve, None])
+    schedule = CurveSchedule(opt, [halving, None])
     state = schedule.state_dict()
     opt.param_groups[1]["lr"] = 7.0
     schedule.load_state_dict(state)
@@ -675,9 +590,9 @@ def test_a_group_left_alone_is_not_loaded() -> None:
     assert "initial_lr" not in opt.param_groups[1]
 
 
-def test_what_is_loaded_lands_as_pythons_own() -> None:
-    """Whatever scalars the state came to hold on its way."""
-    schedule = CurveSchedule(sgd(), halve)
+def test_loaded_numpy_numbers_become_python_floats() -> None:
+    """NumPy numbers in a loaded state become Python floats in the groups."""
+    schedule = put_curve(sgd())
     changed = {"base_lrs": [np.float64(0.25)], "_last_lr": [np.float64(0.125)]}
     schedule.load_state_dict({**schedule.state_dict(), **changed})
     (group,) = schedule.optimizer.param_groups
@@ -686,45 +601,45 @@ def test_what_is_loaded_lands_as_pythons_own() -> None:
 
 
 def test_a_schedule_loaded_alone_goes_on_from_the_saved_initial_value() -> None:
-    """Not from that of the optimizer it is loaded beside."""
-    saved, loaded = (CurveSchedule(sgd(lr=lr), halve) for lr in (0.5, 3.0))
+    """A schedule that is loaded without its optimizer goes on from the saved initial value."""
+    saved, loaded = (put_curve(sgd(lr=lr)) for lr in (0.5, 3.0))
     advance(saved)
     loaded.load_state_dict(saved.state_dict())
     advance(loaded)
     assert (loaded.base_lrs, held(loaded.optimizer)) == ([0.5], [0.125])
 
 
-def test_what_was_loaded_is_what_is_saved() -> None:
-    """The count of steps too: a run under way is not warned of its first step."""
-    saved, loaded = CurveSchedule(sgd(), halve), CurveSchedule(sgd(), halve)
+def test_a_loaded_state_is_saved_unchanged() -> None:
+    """A loaded state is saved unchanged, and its count of steps prevents a warning."""
+    saved, loaded = put_curve(sgd()), put_curve(sgd())
     advance(saved, 3)
     loaded.load_state_dict(saved.state_dict())
     assert loaded.state_dict() == saved.state_dict()
-    loaded.step()  # before its own optimizer's: the saved run's had stepped
+    loaded.step()  # no warning: the optimizer of the saved run had stepped
 
 
 @pytest.mark.parametrize(
-    ("each", "plan"),
+    ("curves", "plan"),
     [
-        ([halve, None], ["<function halve>", None]),
-        ({"*": halve, "a": None}, {"*": "<function halve>", "a": None}),
+        ([halving, None], ["<function halving>", None]),
+        ({"*": halving, "a": None}, {"*": "<function halving>", "a": None}),
     ],
     ids=["list", "dict"],
 )
-def test_several_curves_are_named_in_the_saved_plan(each: Any, plan: Any) -> None:
-    """As text; a group left alone is None, and not the word for it."""
-    assert CurveSchedule(sgd({}, {"name": "a"}), each).state_dict()["curve"] == plan
+def test_several_curves_are_named_in_the_saved_plan(curves: Any, plan: Any) -> None:
+    """The saved plan names each curve as text, and holds ``None`` for a group without one."""
+    assert CurveSchedule(sgd({}, {"name": "a"}), curves).state_dict()["curve"] == plan
 
 
 @pytest.mark.parametrize(
     ("old", "new"),
-    [([halve, None], [grow, None]), ({"*": halve}, {"*": grow})],
+    [([halving, None], [grow, None]), ({"*": halving}, {"*": grow})],
     ids=["list", "dict"],
 )
-def test_another_one_of_several_curves_is_warned_of(old: Any, new: Any) -> None:
-    """By both names, as where there is but one."""
+def test_loading_warns_if_one_of_several_curves_differs(old: Any, new: Any) -> None:
+    """Loading a state warns if one of several curves differs, and names both curves."""
     state = CurveSchedule(sgd({}, {}), old).state_dict()
-    with pytest.warns(UserWarning, match="under .*halve.* and goes on under .*grow"):
+    with pytest.warns(UserWarning, match="under .*halving.* and goes on under .*grow"):
         CurveSchedule(sgd({}, {}), new).load_state_dict(state)
 
 
@@ -732,109 +647,108 @@ def test_another_one_of_several_curves_is_warned_of(old: Any, new: Any) -> None:
     ("epoch", "kind"),
     [(3, int), (np.int64(3), int), (3.0, float), (np.float32(2.5), float), (torch.tensor(3), int)],
 )
-def test_an_epoch_is_kept_as_pythons_own(epoch: Any, kind: type) -> None:
-    """An int stays one; so does an initial value."""
-    schedule = CurveSchedule(extend_optimizer(sgd(), "clip", 2), halve, "clip")
+def test_an_epoch_is_kept_as_a_python_number(epoch: Any, kind: type) -> None:
+    """An epoch is kept as a Python number; an int stays an int, as does an initial value."""
+    schedule = put_curve(extend_optimizer(sgd(), "clip", 2), "clip")
     schedule.optimizer.step()
     schedule.step(epoch)
     assert (schedule.last_epoch, type(schedule.last_epoch)) == (epoch, kind)
     assert type(schedule.base_lrs[0]) is int
 
 
-def test_the_initial_value_of_a_1x_checkpoint() -> None:
-    """It was kept under another name, beside those of other targets."""
+def test_the_initial_value_of_a_1x_checkpoint_is_found() -> None:
+    """A schedule finds the initial value of its own target where version 1.2.3 kept it."""
     legacy = {"clip": {"initial_lr": 2.0}, "other": {}}
     opt = sgd({"clip": 1.0, "other": 3.0, "schedule_namespaces": legacy})
-    assert CurveSchedule(opt, halve, "clip").base_lrs == [2.0]
-    assert CurveSchedule(opt, halve, "other").base_lrs == [3.0]
+    assert put_curve(opt, "clip").base_lrs == [2.0]
+    assert put_curve(opt, "other").base_lrs == [3.0]
 
 
 def test_groups_that_share_a_tensor_keep_their_own_initial_values() -> None:
-    """One is given only where there is none."""
+    """Groups that share a tensor keep the initial values that they already have."""
     opt = sgd({"initial_lr": 0.5}, {"initial_lr": 4.0}, lr=torch.tensor(0.5))
     assert CurveSchedule(opt, lambda t: 1.0).base_lrs == [0.5, 4.0]
 
 
 def test_the_warning_points_at_the_users_line_through_torchs_frames() -> None:
-    """A compound scheduler of torch's that steps ours is not the user."""
-    schedule = ChainedScheduler([CurveSchedule(sgd(), halve)])
+    """A warning inside torch's compound scheduler points at the line that stepped it."""
+    schedule = ChainedScheduler([put_curve(sgd())])
     with pytest.warns(UserWarning, match="first value of this schedule") as caught:
         schedule.step()
     assert [w.filename for w in caught if "first value" in str(w.message)] == [__file__]
 
 
 def test_any_mapping_gives_the_curves_by_name() -> None:
-    """One that cannot be copied, too."""
+    """Any mapping can give the curves by group name, even one that cannot be copied."""
     opt = sgd({"name": "a", "lr": 0.5})
-    schedule = CurveSchedule(opt, MappingProxyType({"a": halve}))
+    schedule = CurveSchedule(opt, MappingProxyType({"a": halving}))
     advance(schedule)
     assert schedule.get_last_lr() == [0.25]
 
 
-def test_its_plan_stays() -> None:
-    """A step that went another way than ``repr``, state and preview say would be a silent fault."""
-    for curve in (halve, [halve], {"*": halve}):
+def test_the_curves_of_a_schedule_cannot_be_replaced() -> None:
+    """Neither the curve of a schedule nor one of its several curves can be assigned."""
+    # A new curve would let the steps differ silently from what repr, state and preview show.
+    for curve in (halving, [halving], {"*": halving}):
         schedule: Any = CurveSchedule(sgd(), curve)
         with pytest.raises(AttributeError):
             schedule.curve = grow
-    several: Any = CurveSchedule(sgd({}, {}), [halve, None])
+    several: Any = CurveSchedule(sgd({}, {}), [halving, None])
     with pytest.raises(TypeError):
         several.curve[1] = grow
-    named: Any = CurveSchedule(sgd({"name": "a"}, {"name": "b"}), {"a": halve, "b": None})
+    named: Any = CurveSchedule(sgd({"name": "a"}, {"name": "b"}), {"a": halving, "b": None})
     with pytest.raises(TypeError):
         named.curve["b"] = grow
-    assert several.curve == (halve, None)
-    assert named.curve == {"a": halve, "b": None}
+    assert several.curve == (halving, None)
+    assert named.curve == {"a": halving, "b": None}
 
 
-def test_sent_to_a_step_before_the_optimizer_has_stepped() -> None:
-    """As one does to begin there: it is silent, and the next step counts from it."""
-    schedule = CurveSchedule(sgd(), halve)
+def test_a_schedule_can_be_sent_to_a_step_before_its_optimizer_steps() -> None:
+    """``step(epoch)`` before the first optimizer step is silent, and the next step adds one."""
+    schedule = put_curve(sgd())
     schedule.step(3)
     assert schedule.get_last_lr() == [0.0625]
     advance(schedule)
     assert schedule.get_last_lr() == [0.03125]
 
 
-def test_code_that_counts_and_sets_by_itself() -> None:
-    """It asks for the values at the step that it has counted to, as of torch's ``LambdaLR``."""
+def test_get_lr_follows_a_last_epoch_that_other_code_set() -> None:
+    """``get_lr()`` gives the values at a ``last_epoch`` that other code set, as in torch."""
     ours, torchs = sgd({}, {"lr": 3.0}), sgd({}, {"lr": 3.0})
-    schedule, reference = CurveSchedule(ours, halve), LambdaLR(torchs, halve)
+    schedule, reference = put_curve(ours), LambdaLR(torchs, halving)
     for each in (schedule, reference):
         each.last_epoch += 3
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch's own warns whoever asks outside of a step
+        warnings.simplefilter("ignore")  # torch's get_lr() warns when it is called outside a step
         assert schedule.get_lr() == reference.get_lr() == [0.0625, 0.375]
     assert held(ours) == [0.5, 3.0]
 
 
-def test_a_group_left_alone_is_given_as_it_is() -> None:
-    """As in ``get_last_lr()``."""
-    schedule = CurveSchedule(sgd({}, {"lr": 3.0}), [None, halve])
+def test_get_lr_gives_the_present_value_of_a_group_without_a_curve() -> None:
+    """``get_lr()`` gives the present value of a group without a curve."""
+    schedule = CurveSchedule(sgd({}, {"lr": 3.0}), [None, halving])
     schedule.last_epoch += 1
     assert schedule.get_lr() == [0.5, 1.5]
 
 
-def test_code_that_sets_learning_rates_and_another_target() -> None:
-    """It would write the one into the other; the error says what to build instead."""
+def test_get_lr_is_refused_on_any_target_but_lr() -> None:
+    """``get_lr()`` is an error on any target but ``lr``, with two calls to use instead."""
+    # Code that calls get_lr() writes the result to lr.
     opt = extend_optimizer(sgd(), "clip", 8.0)
     with pytest.raises(
         RuntimeError, match=r"'clip'.* get_last_lr\(\).* arbitrary_schedule_factory"
     ):
-        CurveSchedule(opt, halve, "clip").get_lr()
-    proxied = arbitrary_schedule_factory(
-        opt, lambda proxy: CurveSchedule(proxy, halve), schedule_target="clip"
-    )
-    assert proxied.get_lr() == [8.0]
+        put_curve(opt, "clip").get_lr()
+    assert put(opt, "clip", put_curve).get_lr() == [8.0]
 
 
-def test_initial_values_that_a_wrapper_sets() -> None:
-    """As those do that have warmed the learning rate up to a multiple."""
-    schedule: Any = CurveSchedule(sgd({}, {"lr": 3.0}), halve)
+def test_other_code_can_set_the_initial_values_as_base_lrs() -> None:
+    """Assigning ``base_lrs`` sets the initial values, and invalid ones are refused."""
+    schedule: Any = put_curve(sgd({}, {"lr": 3.0}))
     schedule.base_lrs = [1.0, 4.0]
     advance(schedule)
     assert schedule.get_last_lr() == [0.5, 2.0]
-    partly: Any = CurveSchedule(sgd({}, {"lr": 3.0}), [None, halve])
+    partly: Any = CurveSchedule(sgd({}, {"lr": 3.0}), [None, halving])
     partly.base_lrs = [1.0, 4.0]
     assert "initial_lr" not in partly.optimizer.param_groups[0]
     for wrong, error in (
@@ -847,21 +761,17 @@ def test_initial_values_that_a_wrapper_sets() -> None:
     assert schedule.base_lrs == [1.0, 4.0]
 
 
-@pytest.mark.parametrize("proxied", [False, True])
-def test_an_element_whose_tuple_was_lost(proxied: bool) -> None:
-    """A number in its place is no target, and is not written over."""
-    opt = torch.optim.Adam([parameter()], betas=(0.5, 0.75))
-    schedule: Any = CurveSchedule(opt, halve, "betas[0]")
-    if proxied:
-        schedule = arbitrary_schedule_factory(
-            opt, lambda proxy: LambdaLR(proxy, halve), schedule_target="betas[0]"
-        )
+@pytest.mark.parametrize("put_schedule", [put_curve, put_lambda])
+def test_a_number_in_place_of_a_tuple_is_not_written_over(put_schedule: Any) -> None:
+    """A step raises and writes nothing if a number took the place of the target's tuple."""
+    opt = adamw(betas=(0.5, 0.75))
+    schedule = put_schedule(opt, "betas[0]")
     opt.step()
     opt.param_groups[0]["betas"] = 0.5
     with pytest.raises(KeyError, match=r"'betas\[0\]' is not in param group 0: 'betas' is 0.5"):
         schedule.step()
     assert opt.param_groups[0]["betas"] == 0.5
-    if proxied:
+    if put_schedule is put_lambda:
         view = schedule.optimizer.param_groups[0]
         for reach in (lambda: view["lr"], lambda: view.__setitem__("lr", 0.25)):
             with pytest.raises(KeyError, match=r"'betas\[0\]' is not in param group 0"):
