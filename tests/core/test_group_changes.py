@@ -1,126 +1,79 @@
-"""Param groups are replaced, joined and stripped of keys; schedules follow, or say why not."""
+"""Schedules follow param groups that are replaced, join or lose keys, or raise a clear error."""
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 import torch
-from torch.nn import Parameter
-from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, ReduceLROnPlateau
+from helpers import (
+    adamw,
+    add_group,
+    advance,
+    halving,
+    held,
+    plateau,
+    put,
+    put_curve,
+    put_lambda,
+    sgd,
+)
+from torch.optim.lr_scheduler import LambdaLR
 
 import tsa_core
 
+Untouched = Callable[[Any], AbstractContextManager[None]]
 
-def halving(t: float) -> float:
-    return 0.5**t
-
-
-def put_curve(optimizer: Any, target: str) -> Any:
-    return tsa_core.CurveSchedule(optimizer, halving, target)
-
-
-def put_lambda(optimizer: Any, target: str) -> Any:
-    return tsa_core.arbitrary_schedule_factory(
-        optimizer, lambda proxy: LambdaLR(proxy, halving), schedule_target=target
-    )
-
-
-def put_exponential(optimizer: Any, target: str) -> Any:
-    return tsa_core.arbitrary_schedule_factory(
-        optimizer, lambda proxy: ExponentialLR(proxy, 0.5), schedule_target=target
-    )
-
-
-ALL = pytest.mark.parametrize("put", [put_curve, put_lambda, put_exponential])
-PROXIED = pytest.mark.parametrize("put", [put_lambda, put_exponential])
-
-
-def adamw(value: Any = 0.08) -> torch.optim.AdamW:
-    return torch.optim.AdamW([Parameter(torch.ones(1))], lr=0.1, weight_decay=value)
-
-
-TAKES_GROUPS = pytest.mark.skipif(
-    not hasattr(ReduceLROnPlateau(adamw()), "default_min_lr"),
-    reason="this torch's ReduceLROnPlateau, on lr too, fails where a group joins",
+every_kind = pytest.mark.parametrize("put_schedule", [put_curve, put_lambda, put])
+torch_schedulers = pytest.mark.parametrize("put_schedule", [put_lambda, put])
+plateau_takes_groups = pytest.mark.skipif(
+    not hasattr(plateau(sgd()), "default_min_lr"),
+    reason="this torch's ReduceLROnPlateau, on lr too, fails when a group joins",
 )
 
 
-def advance(optimizer: Any, schedule: Any, steps: int) -> None:
-    for _ in range(steps):
-        optimizer.step()
-        schedule.step()
+def decaying(weight_decay: Any = 0.08) -> torch.optim.AdamW:
+    return adamw(lr=0.1, weight_decay=weight_decay)
 
 
-@ALL
-@pytest.mark.parametrize("value", [0.08, torch.tensor(0.08)], ids=["float", "tensor"])
-def test_load_state_dict_replaces_every_dict_and_tensor(put: Any, value: Any) -> None:
-    """The schedule goes on in the new dicts, from what they hold."""
-    value = copy.copy(value) if isinstance(value, float) else value.clone()
-    optimizer = adamw(value)
-    schedule = put(optimizer, "weight_decay")
-    advance(optimizer, schedule, 2)
+# -- groups that are replaced --------------------------------------------------------------------
+
+
+@every_kind
+@pytest.mark.parametrize("as_kind", [float, torch.tensor], ids=["float", "tensor"])
+def test_a_schedule_follows_loaded_groups(put_schedule: Any, as_kind: Any) -> None:
+    """After ``load_state_dict`` a schedule goes on in the new groups, from the values in them."""
+    optimizer = decaying(as_kind(0.08))
+    schedule = put_schedule(optimizer, "weight_decay")
+    advance(schedule, 2)
     saved = copy.deepcopy(optimizer.state_dict())
     old = optimizer.param_groups[0]
     optimizer.load_state_dict(saved)
     assert optimizer.param_groups[0] is not old
-    advance(optimizer, schedule, 1)
+    advance(schedule)
     assert float(optimizer.param_groups[0]["weight_decay"]) == pytest.approx(0.01, rel=1e-6)
     assert float(old["weight_decay"]) == pytest.approx(0.02, rel=1e-6)
 
 
-@ALL
-def test_loaded_state_without_the_key_is_named(put: Any) -> None:
-    """A checkpoint from before the custom key takes the key away: KeyError, key and remedy."""
-    optimizer = adamw()
-    saved = copy.deepcopy(optimizer.state_dict())
-    tsa_core.extend_optimizer(optimizer, "clip", 1.0)
-    schedule = put(optimizer, "clip")
-    advance(optimizer, schedule, 1)
-    optimizer.load_state_dict(saved)
-    optimizer.step()
-    groups = copy.deepcopy(optimizer.param_groups)
-    with pytest.raises(KeyError, match=r"'clip' is not in param group 0.*extend_optimizer"):
-        schedule.step()
-    assert [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups] == [
-        {k: v for k, v in g.items() if k != "params"} for g in groups
-    ]
-    repr(schedule.optimizer)  # and still says what it is
-
-
-@PROXIED
-def test_the_remedy_mends_it(put: Any) -> None:
-    """A SynchronousSchedule asks before torch counts the step: once mended, it goes on."""
-    optimizer = adamw()
-    saved = copy.deepcopy(optimizer.state_dict())
-    tsa_core.extend_optimizer(optimizer, "clip", 1.0)
-    sync = tsa_core.SynchronousSchedule([put(optimizer, "clip")])
-    optimizer.load_state_dict(saved)
-    optimizer.step()
-    with pytest.raises(KeyError, match="'clip' is not in param group 0"):
-        sync.step()
-    tsa_core.extend_optimizer(optimizer, "clip", 1.0)
-    sync.step()
-    assert sync.get_last_schedule("clip") == [0.5]
-
-
-@ALL
-def test_groups_replaced_in_their_own_list(put: Any) -> None:
-    """The list is the same object, and as long; the dicts in it are others."""
-    optimizer = adamw()
-    schedule = put(optimizer, "weight_decay")
+@every_kind
+def test_a_schedule_follows_groups_that_are_replaced_in_their_list(put_schedule: Any) -> None:
+    """A schedule goes on in new group dicts that were put into the same list."""
+    optimizer = decaying()
+    schedule = put_schedule(optimizer, "weight_decay")
     groups = [dict(group) for group in optimizer.param_groups]
     optimizer.param_groups.clear()
     optimizer.param_groups.extend(groups)
-    advance(optimizer, schedule, 1)
-    assert optimizer.param_groups[0]["weight_decay"] == 0.04
+    advance(schedule)
+    assert held(optimizer, "weight_decay") == [0.04]
 
 
 @pytest.mark.parametrize("target", ["weight_decay", "betas[0]"])
-def test_a_view_stands_for_its_place(target: str) -> None:
-    """One that was taken before its dict was replaced in the list reads and writes the new dict."""
-    optimizer = adamw()
+def test_a_view_follows_a_group_that_is_replaced_in_its_list(target: str) -> None:
+    """A view finds its group by position, so it reads and writes the dict that took its place."""
+    optimizer = decaying()
     view = tsa_core.ProxyOptimizer(optimizer, target).param_groups[0]
     old = optimizer.param_groups[0]
     optimizer.param_groups[0] = {**old, "weight_decay": 0.3, "betas": (0.3, 0.999)}
@@ -134,38 +87,111 @@ def test_a_view_stands_for_its_place(target: str) -> None:
     "curve", [halving, [halving], {"*": halving}], ids=["one", "list", "names"]
 )
 @pytest.mark.parametrize("target", ["weight_decay", "betas[0]"])
-def test_a_new_dict_in_the_list_joins_a_curve(curve: Any, target: str) -> None:
-    """One that replaces another starts from its own value, as a group that joins does."""
-    optimizer = adamw()
+def test_a_replaced_group_starts_from_its_own_value(curve: Any, target: str) -> None:
+    """A group that takes the place of another one starts from its own value."""
+    optimizer = decaying()
     schedule = tsa_core.CurveSchedule(optimizer, curve, target)
-    advance(optimizer, schedule, 1)
+    advance(schedule)
     old = optimizer.param_groups[0]
-    optimizer.param_groups[0] = {**adamw(0.8).param_groups[0], "params": old["params"]}
-    advance(optimizer, schedule, 1)
+    optimizer.param_groups[0] = {**decaying(0.8).param_groups[0], "params": old["params"]}
+    advance(schedule)
     initial = {"weight_decay": 0.8, "betas[0]": 0.9}[target]
     assert schedule.base_lrs == [initial]
     assert schedule.get_last_lr() == [initial / 4]
     optimizer.param_groups[0] = dict(optimizer.param_groups[0])
-    advance(optimizer, schedule, 1)
+    advance(schedule)
     assert schedule.get_last_lr() == [initial / 8]
 
 
-@ALL
-def test_a_key_deleted_on_the_way_is_named(put: Any) -> None:
-    """Whoever deletes the entry from the dict reads which group lacks it, and what to do."""
-    optimizer = adamw()
-    optimizer.add_param_group({"params": [Parameter(torch.ones(1))]})
+def put_lambda_on_the_second_group(optimizer: Any, target: str) -> Any:
+    return put(optimizer, target, lambda proxy: LambdaLR(proxy, [lambda t: 1.0, halving]))
+
+
+def put_curve_on_the_second_group(optimizer: Any, target: str) -> Any:
+    return tsa_core.CurveSchedule(optimizer, [lambda t: 1.0, halving], target)
+
+
+@pytest.mark.parametrize(
+    "put_schedule", [put_lambda_on_the_second_group, put_curve_on_the_second_group]
+)
+def test_a_replaced_group_gets_a_tensor_of_its_own(put_schedule: Any) -> None:
+    """A new group dict that shares a tensor with another group gets its own tensor."""
+    optimizer = decaying(torch.tensor(0.08))
+    add_group(optimizer)
+    schedule = put_schedule(optimizer, "weight_decay")
+    advance(schedule)
+    first, second = optimizer.param_groups
+    optimizer.param_groups[1] = {**first, "params": second["params"]}
+    advance(schedule, 2)
+    values = [value.item() for value in held(optimizer, "weight_decay")]
+    assert values == pytest.approx([0.08, 0.01], rel=1e-6)
+
+
+def test_a_loaded_float_takes_the_place_of_a_tensor() -> None:
+    """A schedule writes floats after loading a checkpoint that holds a float for a tensor."""
+    saved = copy.deepcopy(decaying(0.08).state_dict())
+    optimizer = decaying(torch.tensor(0.02))
+    schedule = put_curve(optimizer, "weight_decay")
+    optimizer.load_state_dict(saved)
+    advance(schedule)
+    assert held(optimizer, "weight_decay") == [0.04]
+    assert type(optimizer.param_groups[0]["weight_decay"]) is float
+
+
+# -- groups that lose the target -----------------------------------------------------------------
+
+
+@every_kind
+def test_a_checkpoint_without_the_target_is_refused_at_the_next_step(put_schedule: Any) -> None:
+    """A step after loading a checkpoint without the target raises, and moves no group."""
+    optimizer = decaying()
+    saved = copy.deepcopy(optimizer.state_dict())
     tsa_core.extend_optimizer(optimizer, "clip", 1.0)
-    schedule = put(optimizer, "clip")
+    schedule = put_schedule(optimizer, "clip")
+    advance(schedule)
+    optimizer.load_state_dict(saved)
+    optimizer.step()
+    groups = copy.deepcopy(optimizer.param_groups)
+    with pytest.raises(KeyError, match=r"'clip' is not in param group 0.*extend_optimizer"):
+        schedule.step()
+    assert [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups] == [
+        {k: v for k, v in g.items() if k != "params"} for g in groups
+    ]
+    repr(schedule.optimizer)  # the repr does not raise, although the target is lost
+
+
+@torch_schedulers
+def test_a_lost_target_can_be_added_again(put_schedule: Any) -> None:
+    """A ``SynchronousSchedule`` goes on at the same step when a lost target is back."""
+    optimizer = decaying()
+    saved = copy.deepcopy(optimizer.state_dict())
+    tsa_core.extend_optimizer(optimizer, "clip", 1.0)
+    sync = tsa_core.SynchronousSchedule([put_schedule(optimizer, "clip")])
+    optimizer.load_state_dict(saved)
+    optimizer.step()
+    with pytest.raises(KeyError, match="'clip' is not in param group 0"):
+        sync.step()
+    tsa_core.extend_optimizer(optimizer, "clip", 1.0)
+    sync.step()
+    assert sync.get_last_schedule("clip") == [0.5]
+
+
+@every_kind
+def test_a_deleted_key_is_named(put_schedule: Any) -> None:
+    """A step after an entry was deleted names the group that lacks it, and what to do."""
+    optimizer = decaying()
+    add_group(optimizer)
+    tsa_core.extend_optimizer(optimizer, "clip", 1.0)
+    schedule = put_schedule(optimizer, "clip")
     del optimizer.param_groups[1]["clip"]
     optimizer.step()
     with pytest.raises(KeyError, match=r"'clip' is not in param group 1.*extend_optimizer"):
         schedule.step()
 
 
-def test_an_element_lost_on_the_way_is_named() -> None:
-    """A tuple that became shorter: the target, the group and the tuple."""
-    optimizer = adamw()
+def test_an_element_of_a_shortened_tuple_is_named() -> None:
+    """A view of an element names target, group and tuple when the tuple became too short."""
+    optimizer = decaying()
     view = tsa_core.ProxyOptimizer(optimizer, "betas[1]").param_groups[0]
     optimizer.param_groups[0]["betas"] = (0.9,)
     says = r"'betas\[1\]' is not in param group 0: 'betas' is \(0.9,\)"
@@ -175,79 +201,83 @@ def test_an_element_lost_on_the_way_is_named() -> None:
         view["lr"] = 0.5
 
 
-def test_a_key_that_a_scheduler_writes_unread_is_named() -> None:
-    """As where it is read."""
-    optimizer = tsa_core.extend_optimizer(adamw(), "clip", 1.0)
+def test_a_write_to_a_deleted_key_names_it() -> None:
+    """A view names a deleted entry when a scheduler writes it without a read before."""
+    optimizer = tsa_core.extend_optimizer(decaying(), "clip", 1.0)
     view = tsa_core.ProxyOptimizer(optimizer, "clip").param_groups[0]
     del optimizer.param_groups[0]["clip"]
     with pytest.raises(KeyError, match=r"'clip' is not in param group 0.*extend_optimizer"):
         view["lr"] = 0.5
 
 
-@pytest.mark.parametrize("target", ["weight_decay", "betas[0]"])
-def test_a_view_of_a_group_that_left(target: str) -> None:
-    """It stands for no place any more: Python's ``IndexError``, and no value."""
-    optimizer = adamw()
-    view = tsa_core.ProxyOptimizer(optimizer, target).param_groups[0]
-    optimizer.param_groups.clear()
-    with pytest.raises(IndexError):
-        view["lr"]
+# -- groups that join or leave -------------------------------------------------------------------
 
 
 def test_a_group_that_joins_starts_from_its_own_value() -> None:
-    """Its own value is its initial value, and λ applies from the next step on."""
-    optimizer = adamw()
+    """A group that joins later starts from its own value, and moves from the next step on."""
+    optimizer = decaying()
     schedule = put_curve(optimizer, "weight_decay")
-    advance(optimizer, schedule, 1)
-    optimizer.add_param_group({"params": [Parameter(torch.ones(1))], "weight_decay": 0.4})
+    advance(schedule)
+    add_group(optimizer, weight_decay=0.4)
     assert schedule.get_last_lr() == [0.04, 0.4]
-    advance(optimizer, schedule, 1)
+    advance(schedule)
     assert schedule.get_last_lr() == [0.02, 0.1]
     assert schedule.base_lrs == [0.08, 0.4]
 
 
-def test_a_group_that_joins_with_the_default_tensor() -> None:
-    """It shares the tensor that the schedule fills, and starts where the others started."""
-    optimizer = adamw(torch.tensor(0.08))
-    schedule = put_curve(optimizer, "weight_decay")
-    advance(optimizer, schedule, 1)
-    optimizer.add_param_group({"params": [Parameter(torch.ones(1))]})
-    advance(optimizer, schedule, 1)
-    first, second = (group["weight_decay"] for group in optimizer.param_groups)
+@pytest.mark.parametrize("target", ["lr", "weight_decay"])
+def test_a_group_that_joins_with_the_default_tensor_starts_from_the_initial_value(
+    target: str,
+) -> None:
+    """A group that joins with the default tensor starts where the first group started."""
+    # torch gives it the very tensor that the first group holds, and that the schedule fills.
+    optimizer = adamw(**{target: torch.tensor(0.5)})
+    schedule = put_curve(optimizer, target)
+    advance(schedule)
+    add_group(optimizer)
+    advance(schedule)
+    first, second = held(optimizer, target)
     assert first is not second
-    assert (float(first), float(second)) == pytest.approx((0.02, 0.02), rel=1e-6)
+    assert [first.item(), second.item()] == [0.5 / 4, 0.5 / 4]
 
 
-def test_a_group_that_joins_without_the_key() -> None:
-    """It is named, and nothing has moved."""
-    optimizer = adamw()
-    tsa_core.extend_optimizer(optimizer, "clip", 1.0)
+def test_a_group_that_joins_without_the_key_is_named(untouched: Untouched) -> None:
+    """A group that joins without the target is named at the next step, and nothing has moved."""
+    optimizer = adamw({"clip": 1.0})
     schedule = put_curve(optimizer, "clip")
-    optimizer.add_param_group({"params": [Parameter(torch.ones(1))]})
-    optimizer.step()
-    with pytest.raises(KeyError, match="'clip' is not in param group 1"):
+    advance(schedule)
+    add_group(optimizer)
+    with untouched(optimizer), pytest.raises(KeyError, match="'clip' is not in param group 1"):
         schedule.step()
-    assert (schedule.last_epoch, optimizer.param_groups[0]["clip"]) == (0, 1.0)
+    assert schedule.last_epoch == 1
 
 
-@PROXIED
-def test_a_group_that_joins_under_a_torch_scheduler(put: Any) -> None:
-    """Torch's schedulers cannot take it, on every version; the error says what can."""
-    optimizer = adamw()
-    schedule = put(optimizer, "weight_decay")
-    optimizer.add_param_group({"params": [Parameter(torch.ones(1))]})
+def test_a_group_that_joins_a_list_of_curves_is_refused(untouched: Untouched) -> None:
+    """A group that joins a list of curves has no curve: a ``ValueError``, and nothing moves."""
+    schedule = tsa_core.CurveSchedule(sgd({}, {}), [halving, halving])
+    add_group(schedule.optimizer)
+    with untouched(schedule.optimizer), pytest.raises(ValueError, match="2 curves for 3 param"):
+        advance(schedule)
+
+
+@torch_schedulers
+def test_a_group_that_joins_under_a_torch_scheduler_is_refused(put_schedule: Any) -> None:
+    """A torch scheduler refuses a group that joins, and the error names ``CurveSchedule``."""
+    optimizer = decaying()
+    schedule = put_schedule(optimizer, "weight_decay")
+    add_group(optimizer)
     optimizer.step()
     with pytest.raises(RuntimeError, match=r"'weight_decay'.*1 param groups.*CurveSchedule"):
         schedule.step()
-    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.08, 0.08]
+    assert held(optimizer, "weight_decay") == [0.08, 0.08]
 
 
-def test_a_proxy_of_ones_own() -> None:
-    """It refuses a group that joins, unless told to take it; what schedulers keep, stays."""
-    optimizer = adamw()
+def test_a_proxy_takes_a_group_only_when_it_is_told_to() -> None:
+    """A proxy refuses a new group until ``accepts_new_groups``, and keeps its auxiliary keys."""
+    optimizer = decaying()
     proxy = tsa_core.ProxyOptimizer(optimizer, "weight_decay")
     proxy.param_groups[0]["max_lr"] = 0.5
-    optimizer.add_param_group({"params": [Parameter(torch.ones(1))]})
+    add_group(optimizer)
     with pytest.raises(RuntimeError, match="built for 1 param groups and the optimizer has 2"):
         proxy.param_groups
     proxy.accepts_new_groups = True
@@ -256,33 +286,27 @@ def test_a_proxy_of_ones_own() -> None:
     assert [group.get("max_lr") for group in proxy.param_groups] == [0.5]
 
 
-def test_a_group_that_joins_under_a_curve_on_a_proxy() -> None:
-    """Put on a proxy by a factory, a curve schedule takes it as it does on the optimizer."""
-    optimizer = adamw()
-    schedule = tsa_core.arbitrary_schedule_factory(
-        optimizer,
-        lambda proxy: tsa_core.CurveSchedule(proxy, halving),
-        schedule_target="weight_decay",
-    )
-    optimizer.add_param_group({"params": [Parameter(torch.ones(1))], "weight_decay": 0.4})
-    advance(optimizer, schedule, 1)
+def test_a_group_that_joins_under_a_curve_on_a_proxy_moves() -> None:
+    """A curve schedule on a proxy takes a group that joins, as it does on the optimizer."""
+    optimizer = decaying()
+    schedule = put(optimizer, "weight_decay", put_curve)
+    add_group(optimizer, weight_decay=0.4)
+    advance(schedule)
     assert schedule.get_last_lr() == [0.04, 0.2]
 
 
-@pytest.mark.parametrize("put", [put_curve, put_lambda])
-def test_a_group_that_leaves(put: Any) -> None:
-    """A curve goes on with those that stay, also on a proxy; torch's schedulers cannot."""
-    optimizer = adamw()
-    optimizer.add_param_group({"params": [Parameter(torch.ones(1))], "weight_decay": 0.4})
-    schedule = put(optimizer, "weight_decay")
-    on_a_proxy = tsa_core.arbitrary_schedule_factory(
-        optimizer, lambda proxy: tsa_core.CurveSchedule(proxy, halving), schedule_target="eps"
-    )
+@pytest.mark.parametrize("put_schedule", [put_curve, put_lambda])
+def test_a_curve_goes_on_when_a_group_leaves(put_schedule: Any) -> None:
+    """When a group leaves, a curve goes on without it, and a torch scheduler raises."""
+    optimizer = decaying()
+    add_group(optimizer, weight_decay=0.4)
+    schedule = put_schedule(optimizer, "weight_decay")
+    curve_on_a_proxy = put(optimizer, "eps", put_curve)
     left = optimizer.param_groups.pop(0)
-    advance(optimizer, on_a_proxy, 1)
-    assert on_a_proxy.get_last_lr() == [0.5e-8]
-    if put is put_curve:
-        advance(optimizer, schedule, 1)
+    advance(curve_on_a_proxy)
+    assert curve_on_a_proxy.get_last_lr() == [0.5e-8]
+    if put_schedule is put_curve:
+        advance(schedule)
         assert schedule.get_last_lr() == [0.2]
     else:
         with pytest.raises(RuntimeError, match="2 param groups and the optimizer has 1"):
@@ -290,109 +314,76 @@ def test_a_group_that_leaves(put: Any) -> None:
     assert left["weight_decay"] == 0.08
 
 
-@TAKES_GROUPS
-def test_a_group_that_joins_under_a_plateau() -> None:
-    """The one scheduler of torch's that takes new groups takes them on any target."""
-    optimizer = adamw()
-    schedule = tsa_core.arbitrary_schedule_factory(
-        optimizer,
-        lambda proxy: ReduceLROnPlateau(proxy, factor=0.5, patience=0),
-        schedule_target="weight_decay",
-    )
-    optimizer.add_param_group({"params": [Parameter(torch.ones(1))], "weight_decay": 0.4})
+@pytest.mark.parametrize("target", ["weight_decay", "betas[0]"])
+def test_a_view_of_a_group_that_left_has_no_value(target: str) -> None:
+    """A view raises ``IndexError`` if no group stands at its position any more."""
+    optimizer = decaying()
+    view = tsa_core.ProxyOptimizer(optimizer, target).param_groups[0]
+    optimizer.param_groups.clear()
+    with pytest.raises(IndexError):
+        view["lr"]
+
+
+@plateau_takes_groups
+def test_a_group_that_joins_under_a_plateau_moves() -> None:
+    """``ReduceLROnPlateau`` takes a group that joins, as it does on ``lr``, on any target."""
+    optimizer = decaying()
+    schedule = put(optimizer, "weight_decay", plateau)
+    add_group(optimizer, weight_decay=0.4)
     schedule.step(1.0)
     schedule.step(2.0)
-    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.04, 0.2]
+    assert held(optimizer, "weight_decay") == [0.04, 0.2]
     optimizer.param_groups.pop()
     schedule.step(2.0)
-    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.02]
+    assert held(optimizer, "weight_decay") == [0.02]
 
 
-@TAKES_GROUPS
-def test_a_group_that_joins_a_plateau_with_the_default_tensor() -> None:
-    """It gets a tensor of its own, and each is reduced once."""
-    optimizer = torch.optim.SGD([Parameter(torch.ones(1))], lr=torch.tensor(0.5))
-    schedule = tsa_core.arbitrary_schedule_factory(
-        optimizer, lambda proxy: ReduceLROnPlateau(proxy, factor=0.5, patience=0)
-    )
-    optimizer.add_param_group({"params": [Parameter(torch.ones(1))]})
+@plateau_takes_groups
+def test_a_group_that_joins_a_plateau_with_the_default_tensor_is_reduced_once() -> None:
+    """A group that joins a plateau with the default tensor gets its own, reduced once a time."""
+    optimizer = sgd(lr=torch.tensor(0.5))
+    schedule = put(optimizer, "lr", plateau)
+    add_group(optimizer)
     schedule.step(1.0)
     schedule.step(2.0)
-    assert [group["lr"].item() for group in optimizer.param_groups] == [0.25, 0.25]
+    assert [value.item() for value in held(optimizer)] == [0.25, 0.25]
 
 
-def test_tensor_becomes_float_where_the_checkpoint_holds_one() -> None:
-    """Torch puts the checkpoint's float in the tensor's place; the schedule writes floats then."""
-    saved = copy.deepcopy(adamw(0.08).state_dict())
-    optimizer = adamw(torch.tensor(0.02))
-    schedule = put_curve(optimizer, "weight_decay")
-    optimizer.load_state_dict(saved)
-    advance(optimizer, schedule, 1)
-    assert optimizer.param_groups[0]["weight_decay"] == 0.04
-    assert type(optimizer.param_groups[0]["weight_decay"]) is float
+# -- the default tensor --------------------------------------------------------------------------
 
 
-def put_two(optimizer: Any, target: str) -> Any:
-    return tsa_core.arbitrary_schedule_factory(
-        optimizer,
-        lambda proxy: LambdaLR(proxy, [lambda t: 1.0, halving]),
-        schedule_target=target,
-    )
-
-
-@pytest.mark.parametrize(
-    "put",
-    [
-        put_two,
-        lambda o, target: tsa_core.CurveSchedule(o, [lambda t: 1.0, halving], target),
-    ],
-)
-def test_a_new_dict_in_the_list_that_shares_a_tensor(put: Any) -> None:
-    """It gets one of its own, as the groups of a new optimizer do."""
-    optimizer = adamw(torch.tensor(0.08))
-    optimizer.add_param_group({"params": [Parameter(torch.ones(1))]})
-    schedule = put(optimizer, "weight_decay")
-    advance(optimizer, schedule, 1)
-    first, second = optimizer.param_groups
-    optimizer.param_groups[1] = {**first, "params": second["params"]}
-    advance(optimizer, schedule, 2)
-    values = [group["weight_decay"].item() for group in optimizer.param_groups]
-    assert values == pytest.approx([0.08, 0.01], rel=1e-6)
-
-
-@ALL
-def test_the_default_tensor_is_left_to_groups_that_join(put: Any) -> None:
-    """The first group holds the very tensor, which its schedule fills, also after a resume."""
-    optimizer = adamw(torch.tensor(0.08))
-    schedule = put(optimizer, "weight_decay")
-    advance(optimizer, schedule, 2)
+@every_kind
+def test_the_default_tensor_keeps_the_initial_value_after_a_resume(put_schedule: Any) -> None:
+    """A group that joins after a resume gets the initial value, not the one of the first group."""
+    optimizer = decaying(torch.tensor(0.08))
+    schedule = put_schedule(optimizer, "weight_decay")
+    advance(schedule, 2)
     state = copy.deepcopy(optimizer.state_dict())
 
-    optimizer = adamw(torch.tensor(0.08))
-    own = optimizer.param_groups[0]["weight_decay"]
-    schedule = put(optimizer, "weight_decay")
-    assert optimizer.param_groups[0]["weight_decay"] is own
-    advance(optimizer, schedule, 3)
+    optimizer = decaying(torch.tensor(0.08))
+    tensor = optimizer.param_groups[0]["weight_decay"]
+    schedule = put_schedule(optimizer, "weight_decay")
+    assert optimizer.param_groups[0]["weight_decay"] is tensor
+    advance(schedule, 3)
     optimizer.load_state_dict(state)
-    optimizer.add_param_group({"params": [Parameter(torch.ones(1))]})
+    add_group(optimizer)
     assert float(optimizer.param_groups[1]["weight_decay"]) == pytest.approx(0.08, rel=1e-6)
 
 
-def test_the_default_tensor_that_has_moved_already() -> None:
-    """Whatever moved it before: the initial value is recorded, and goes to groups that join."""
-    optimizer = torch.optim.AdamW([Parameter(torch.ones(1))], lr=torch.tensor(0.5))
-    plain = LambdaLR(optimizer, halving)
-    advance(optimizer, plain, 1)
+def test_the_default_tensor_is_the_initial_value_although_it_has_moved() -> None:
+    """A group that joins gets the initial value, although torch moved the default tensor."""
+    optimizer = adamw(lr=torch.tensor(0.5))
+    advance(LambdaLR(optimizer, halving))
     tsa_core.CurveSchedule(optimizer, lambda t: 0.5)
-    optimizer.add_param_group({"params": [Parameter(torch.ones(1))]})
+    add_group(optimizer)
     assert float(optimizer.param_groups[1]["lr"]) == 0.5
 
 
-def test_an_element_of_the_default_tuple() -> None:
-    """Its neighbour stays what it is."""
+def test_the_other_elements_of_a_default_tuple_stay() -> None:
+    """A schedule of one element leaves the other element of the default tuple the same object."""
     betas = (torch.tensor(0.5), torch.tensor(0.75))
-    optimizer = torch.optim.AdamW([Parameter(torch.ones(1))], lr=torch.tensor(0.1))
+    optimizer = adamw(lr=torch.tensor(0.1))
     optimizer.defaults["betas"] = optimizer.param_groups[0]["betas"] = betas
-    advance(optimizer, put_curve(optimizer, "betas[0]"), 1)
+    advance(put_curve(optimizer, "betas[0]"))
     assert list(map(float, optimizer.defaults["betas"])) == [0.5, 0.75]
     assert optimizer.defaults["betas"][1] is betas[1]
