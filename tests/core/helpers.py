@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.nn import Parameter
@@ -15,6 +17,25 @@ import tsa_core
 
 # The fixture ``untouched``: a context in which an optimizer's param groups must not change.
 Untouched = Callable[[Any], AbstractContextManager[None]]
+
+# Values that neither a target nor a default for one can have, with the error that they cause.
+INVALID_VALUES: dict[str, tuple[Any, type[Exception]]] = {
+    "NaN": (math.nan, ValueError),
+    "inf": (math.inf, ValueError),
+    "-inf": (-math.inf, ValueError),
+    "NaN tensor": (torch.tensor(math.nan), ValueError),
+    "int beyond every float": (10**400, ValueError),
+    "complex": (1j, TypeError),
+    "string": ("1.0", TypeError),
+    "bool": (True, TypeError),
+    "NumPy bool": (np.bool_(True), TypeError),
+    "list": ([1.0], TypeError),
+    "tuple": ((0.9, 0.999), TypeError),
+    "1-dim tensor": (torch.ones(1), TypeError),
+    "integer tensor": (torch.tensor(1), TypeError),
+    "boolean tensor": (torch.tensor(True), TypeError),
+    "complex tensor": (torch.tensor(1j), TypeError),
+}
 
 # torch deprecates the epoch argument of step() (EPOCH_DEPRECATION_WARNING in its lr_scheduler.py),
 # and the SequentialLR of torch < 2.9 passes it.

@@ -1,83 +1,56 @@
-"""Which entries of a param group can be a target, which cannot, and what an optimizer is."""
+"""A target holds a real number, and anything with param groups is an optimizer."""
 
 from __future__ import annotations
 
 import copy
 import enum
+import math
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
+from helpers import Untouched, adamw, advance, held, put, put_curve, sgd
+from torch.nn import Parameter
 from torch.optim.lr_scheduler import ExponentialLR
 
 import tsa_core
 
-Untouched = Callable[[Any], AbstractContextManager[None]]
-
-
-def halve(t: float) -> float:
-    return 0.5**t
-
-
-# Everything that takes an optimizer and the name of a target.
-
-
-def curve(opt: Any, target: Any) -> Any:
-    return tsa_core.CurveSchedule(opt, halve, target)
-
-
-def proxy(opt: Any, target: Any) -> Any:
-    return tsa_core.ProxyOptimizer(opt, target)
-
-
-def factory(opt: Any, target: Any) -> Any:
-    return tsa_core.arbitrary_schedule_factory(
-        opt, lambda proxy: ExponentialLR(proxy, 0.5), schedule_target=target
-    )
-
-
-def factory_with_default(opt: Any, target: Any) -> Any:
-    return tsa_core.arbitrary_schedule_factory(
-        opt, lambda proxy: ExponentialLR(proxy, 0.5), 1.0, target
-    )
-
-
-def regrouped(opt: Any, target: Any) -> Any:
-    return tsa_core.get_param_groups_regrouped_by_key(opt, target)
-
-
-def extend(opt: Any, target: Any) -> Any:
-    return tsa_core.extend_optimizer(opt, target, 1.0)
-
-
 Call = Callable[[Any, Any], Any]
 
-
-def over(*calls: Call) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("call", calls, ids=[call.__name__ for call in calls])
-
-
-schedules = over(curve, factory)
-need_it_in_every_group = over(curve, proxy, factory)
-need_it_somewhere = over(curve, proxy, factory, regrouped)
-need_a_number = over(curve, proxy, factory, factory_with_default, regrouped)
-all_calls = over(curve, proxy, factory, factory_with_default, regrouped, extend)
-
-
-def parameter() -> torch.nn.Parameter:
-    return torch.nn.Parameter(torch.ones(2))
+# Everything that takes an optimizer and a target. A schedule among them halves the target.
+CALLS: dict[str, Call] = {
+    "curve": put_curve,
+    "factory": put,
+    "factory with default": lambda opt, target: tsa_core.arbitrary_schedule_factory(
+        opt, lambda proxy: ExponentialLR(proxy, 0.5), 1.0, target
+    ),
+    "proxy": tsa_core.ProxyOptimizer,
+    "regrouped": tsa_core.get_param_groups_regrouped_by_key,
+    "extend": lambda opt, target: tsa_core.extend_optimizer(opt, target, 1.0),
+}
 
 
-def optimizer(**entries: Any) -> Any:
-    """Two groups, whose first holds no other entries than torch's."""
-    return torch.optim.AdamW([{"params": [parameter()]}, {"params": [parameter()], **entries}])
+def through(*names: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("call", [CALLS[name] for name in names], ids=names)
 
 
-# -- what can be a target -------------------------------------------------------------------
+schedules = through("curve", "factory")
+calls_that_need_it_in_every_group = through("curve", "proxy", "factory")
+calls_that_need_it_somewhere = through("curve", "proxy", "factory", "regrouped")
+calls_that_schedule_it = through("curve", "proxy", "factory", "factory with default")
+calls_that_need_a_number = through("curve", "proxy", "factory", "factory with default", "regrouped")
+all_calls = through(*CALLS)
+
+
+def two_groups(**entries: Any) -> Any:
+    """An AdamW of two groups, of which only the second holds ``entries``."""
+    return adamw({}, entries)
+
+
+# -- targets -------------------------------------------------------------------------------------
 
 REAL_NUMBERS: dict[str, Any] = {
     "float": 3.0,
@@ -93,12 +66,9 @@ REAL_NUMBERS: dict[str, Any] = {
 @pytest.mark.parametrize("value", REAL_NUMBERS.values(), ids=REAL_NUMBERS.keys())
 @schedules
 def test_every_real_number_can_be_scheduled(call: Call, value: Any) -> None:
-    """Whatever scalar it comes in, the entry ends at half after one step of a halving schedule."""
-    groups = [{"params": [parameter()], "clip": copy.deepcopy(value)} for _ in range(2)]
-    opt = torch.optim.SGD(groups, lr=0.1)
-    schedule = call(opt, "clip")
-    opt.step()
-    schedule.step()
+    """A real number of any type is halved by one step of a halving schedule."""
+    opt = sgd(*({"clip": copy.deepcopy(value)} for _ in range(2)))
+    advance(call(opt, "clip"))
     for group in opt.param_groups:
         assert group["clip"] == 1.5
         assert type(group["clip"]) is (torch.Tensor if torch.is_tensor(value) else float)
@@ -107,70 +77,77 @@ def test_every_real_number_can_be_scheduled(call: Call, value: Any) -> None:
 @pytest.mark.parametrize("kind", [tuple, list])
 @schedules
 def test_an_element_moves_alone(call: Call, kind: Callable[[Any], Any]) -> None:
-    """A tuple stays a tuple and a list a list, with the neighbours as they were."""
-    opt = torch.optim.SGD([{"params": [parameter()], "weights": kind((1.0, 2.0, 4.0))}], lr=0.1)
-    schedule = call(opt, "weights[1]")
-    opt.step()
-    schedule.step()
-    assert opt.param_groups[0]["weights"] == kind((1.0, 1.0, 4.0))
+    """A schedule of one element keeps the type of the tuple or list, and the other elements."""
+    opt = sgd({"weights": kind((1.0, 2.0, 4.0))})
+    advance(call(opt, "weights[1]"))
+    assert held(opt, "weights") == [kind((1.0, 1.0, 4.0))]
 
 
 @schedules
-def test_an_element_beyond_the_tenth(call: Call) -> None:
-    """Its number has two digits."""
-    opt = torch.optim.SGD([{"params": [parameter()], "weights": (1.0,) * 12}], lr=0.1)
-    schedule = call(opt, "weights[10]")
-    opt.step()
-    schedule.step()
-    assert opt.param_groups[0]["weights"] == (*(1.0,) * 10, 0.5, 1.0)
+def test_an_element_number_can_have_two_digits(call: Call) -> None:
+    """An element beyond the tenth moves alone, too."""
+    opt = sgd({"weights": (1.0,) * 12})
+    advance(call(opt, "weights[10]"))
+    assert held(opt, "weights") == [(*(1.0,) * 10, 0.5, 1.0)]
 
 
 @schedules
-def test_a_list_that_groups_share_is_not_written_through(call: Call) -> None:
-    """An element is replaced in a container of the group's own, not in the one that is shared."""
+def test_a_list_that_groups_share_is_not_written(call: Call) -> None:
+    """Each group gets its own list with the new element, and the shared list stays as it is."""
     shared = [1.0, 2.0]
-    groups = [{"params": [parameter()], "weights": shared} for _ in range(2)]
-    opt = torch.optim.SGD(groups, lr=0.1)
-    schedule = call(opt, "weights[0]")
-    opt.step()
-    schedule.step()
-    assert [group["weights"] for group in opt.param_groups] == [[0.5, 2.0], [0.5, 2.0]]
+    opt = sgd({"weights": shared}, {"weights": shared})
+    advance(call(opt, "weights[0]"))
+    assert held(opt, "weights") == [[0.5, 2.0], [0.5, 2.0]]
     assert shared == [1.0, 2.0]
 
 
 @schedules
 def test_a_tensor_in_a_tuple_is_filled_in_place(call: Call) -> None:
-    """The tensor, and the tuple around it, stay the same objects."""
+    """A tensor that is an element stays the same object, and so does the tuple around it."""
     betas = (torch.tensor(0.5), 0.999)
-    opt = torch.optim.SGD([{"params": [parameter()], "betas": betas}], lr=0.1)
-    schedule = call(opt, "betas[0]")
-    opt.step()
-    schedule.step()
+    opt = sgd({"betas": betas})
+    advance(call(opt, "betas[0]"))
     assert opt.param_groups[0]["betas"] is betas
     assert betas[0].item() == 0.25
 
 
-@need_a_number
-def test_an_optimizer_is_what_has_param_groups(call: Call) -> None:
-    """A wrapper that only has ``param_groups`` will do, and so will one without ``lr``."""
-    group = {"params": [parameter()], "weight_decay": 0.25}
+class Betas(NamedTuple):
+    first: float
+    second: float
+
+
+@schedules
+def test_a_named_tuple_keeps_its_type(call: Call) -> None:
+    """A named tuple keeps its type, although its constructor takes the elements one by one."""
+    opt = two_groups(betas=Betas(0.5, 0.999))
+    advance(call(opt, "betas[0]"))
+    assert opt.param_groups[1]["betas"] == Betas(0.25, 0.999)
+    assert type(opt.param_groups[1]["betas"]) is Betas
+
+
+@calls_that_need_a_number
+def test_anything_with_param_groups_is_an_optimizer(call: Call) -> None:
+    """An object that has only ``param_groups`` is accepted, even where no group has an ``lr``."""
+    group = {"params": [Parameter(torch.ones(1))], "weight_decay": 0.25}
     assert call(SimpleNamespace(param_groups=[group]), "weight_decay") is not None
     assert group["weight_decay"] == 0.25
 
 
 @schedules
-def test_an_optimizer_without_hooks_is_stepped_along(call: Call) -> None:
-    """Nobody can tell whether it stepped, so nobody warns, and the target moves."""
-    wrapper = SimpleNamespace(param_groups=[{"params": [parameter()], "weight_decay": 0.25}])
+def test_a_schedule_of_an_object_without_step_hooks_does_not_warn(call: Call) -> None:
+    """The target moves without a warning where nothing can tell whether the optimizer stepped."""
+    wrapper = SimpleNamespace(
+        param_groups=[{"params": [Parameter(torch.ones(1))], "weight_decay": 0.25}]
+    )
     schedule = call(wrapper, "weight_decay")
     schedule.step()
     schedule.step()
     assert wrapper.param_groups[0]["weight_decay"] == 0.0625
 
 
-# -- what cannot ----------------------------------------------------------------------------
+# -- invalid targets -----------------------------------------------------------------------------
 
-HELD: dict[str, tuple[Any, type[Exception], str]] = {
+INVALID_ENTRIES: dict[str, tuple[Any, type[Exception], str]] = {
     "True": (True, TypeError, "True"),
     "None": (None, TypeError, "None"),
     "a string": ("0.5", TypeError, "'0.5'"),
@@ -180,44 +157,40 @@ HELD: dict[str, tuple[Any, type[Exception], str]] = {
     "a dict": ({}, TypeError, "{}"),
     "a NumPy bool": (np.bool_(True), TypeError, "True"),
     "an array": (np.array([1.0]), TypeError, "array([1.])"),
-    "NaN": (float("nan"), ValueError, "nan"),
-    "inf": (float("inf"), ValueError, "inf"),
-    "-inf": (float("-inf"), ValueError, "-inf"),
+    "NaN": (math.nan, ValueError, "nan"),
+    "inf": (math.inf, ValueError, "inf"),
+    "-inf": (-math.inf, ValueError, "-inf"),
     "a 1-dim tensor": (torch.ones(1), TypeError, "shape (1,)"),
     "an integer tensor": (torch.tensor(3), TypeError, "torch.int64"),
     "a boolean tensor": (torch.tensor(True), TypeError, "torch.bool"),
     "a complex tensor": (torch.tensor(1j), TypeError, "torch.complex64"),
-    "a NaN tensor": (torch.tensor(float("nan")), ValueError, "nan"),
+    "a NaN tensor": (torch.tensor(math.nan), ValueError, "nan"),
 }
 
 
-@need_a_number
-@pytest.mark.parametrize(("held", "error", "said"), HELD.values(), ids=HELD.keys())
-def test_an_entry_that_is_no_finite_real_number_is_refused(
-    call: Call,
-    held: Any,
-    error: type[Exception],
-    said: str,
-    untouched: Untouched,
+@calls_that_need_a_number
+@pytest.mark.parametrize(
+    ("value", "error", "shown"), INVALID_ENTRIES.values(), ids=INVALID_ENTRIES.keys()
+)
+def test_an_entry_that_is_not_a_finite_real_number_is_refused(
+    call: Call, value: Any, error: type[Exception], shown: str, untouched: Untouched
 ) -> None:
-    """The error names the entry, the group that holds it and what it holds."""
-    opt = optimizer()
-    opt.param_groups[0]["entry"] = 1.0
-    opt.param_groups[1]["entry"] = held
+    """The error names the entry and shows its value."""
+    opt = adamw({"entry": 1.0}, {"entry": value})
     with untouched(opt), pytest.raises(error) as raised:
         call(opt, "entry")
     message = raised.value.args[0]
     assert "'entry'" in message
-    assert said in message
+    assert shown in message
 
 
 @all_calls
 @pytest.mark.parametrize("target", [None, True, 0, 1.5, ["lr"], ("lr",), b"lr"], ids=repr)
-def test_a_target_that_is_no_string_is_refused(
+def test_a_target_that_is_not_a_string_is_refused(
     call: Call, target: Any, untouched: Untouched
 ) -> None:
-    """A ``TypeError`` names the parameter, says what came and what a target looks like."""
-    opt = optimizer()
+    """A ``TypeError`` names the parameter, shows its value and an example of a target."""
+    opt = two_groups()
     with untouched(opt), pytest.raises(TypeError) as raised:
         call(opt, target)
     message = str(raised.value)
@@ -242,8 +215,8 @@ def test_a_target_that_is_no_string_is_refused(
     ],
 )
 def test_a_malformed_target_is_refused(call: Call, target: str, untouched: Untouched) -> None:
-    """A ``ValueError`` names the parameter, the target and the way to write one."""
-    opt = optimizer()
+    """A ``ValueError`` names the parameter, shows its value and an example of a target."""
+    opt = two_groups()
     with untouched(opt), pytest.raises(ValueError, match=r"^(schedule_target|name): ") as raised:
         call(opt, target)
     assert repr(target) in str(raised.value)
@@ -251,30 +224,30 @@ def test_a_malformed_target_is_refused(call: Call, target: str, untouched: Untou
 
 
 @all_calls
-def test_params_are_no_target(call: Call, untouched: Untouched) -> None:
-    """``params`` is a ``TypeError`` that says so."""
-    opt = optimizer()
-    with untouched(opt), pytest.raises(TypeError, match="'params'"):
-        call(opt, "params")
+@pytest.mark.parametrize("target", ["params", "params[0]"])
+def test_parameters_are_refused_as_a_target(call: Call, target: str, untouched: Untouched) -> None:
+    """A ``TypeError`` says that the parameters, all or one, are not a hyperparameter."""
+    opt = torch.optim.SGD([torch.tensor(2.0), torch.tensor(3.0)], lr=0.1)
+    with untouched(opt), pytest.raises(TypeError, match="'params' are what is optimized"):
+        call(opt, target)
+    assert opt.param_groups[0]["params"] == [2.0, 3.0]
 
 
 @all_calls
 @pytest.mark.parametrize("target", ["betas[2]", "betas[7]", "lr[0]", "nothing[0]"])
-def test_an_element_that_is_not_there_is_refused(
-    call: Call, target: str, untouched: Untouched
-) -> None:
-    """A ``KeyError`` names it; a default cannot add it, so the error does not offer one."""
-    opt = optimizer()
+def test_a_missing_element_is_refused(call: Call, target: str, untouched: Untouched) -> None:
+    """A ``KeyError`` names the element, and offers no default because none could add it."""
+    opt = two_groups()
     with untouched(opt), pytest.raises(KeyError) as raised:
         call(opt, target)
     assert repr(target) in raised.value.args[0]
     assert "default_value" not in raised.value.args[0]
 
 
-@need_it_somewhere
+@calls_that_need_it_somewhere
 def test_an_unknown_target_is_refused(call: Call, untouched: Untouched) -> None:
-    """A ``KeyError`` names target and groups, and both ways to add the entry."""
-    opt = optimizer()
+    """A ``KeyError`` names the target, the groups that lack it, and both ways to add it."""
+    opt = two_groups()
     with untouched(opt), pytest.raises(KeyError) as raised:
         call(opt, "gradient_clip")
     message = raised.value.args[0]
@@ -284,70 +257,84 @@ def test_an_unknown_target_is_refused(call: Call, untouched: Untouched) -> None:
     assert "did you mean" not in message
 
 
-@need_it_somewhere
+@calls_that_need_it_somewhere
 @pytest.mark.parametrize(
     ("target", "meant"), [("weight_decy", "weight_decay"), ("lrr", "lr"), ("beta[0]", "betas")]
 )
-def test_a_misspelt_target_is_refused_with_what_was_meant(
+def test_a_misspelt_target_is_refused_with_the_closest_name(
     call: Call, target: str, meant: str, untouched: Untouched
 ) -> None:
-    """A ``KeyError`` offers the name that is closest."""
-    opt = optimizer()
+    """A ``KeyError`` names the misspelt target, and offers the closest existing name."""
+    opt = two_groups()
     with untouched(opt), pytest.raises(KeyError) as raised:
         call(opt, target)
     assert repr(target) in raised.value.args[0]
     assert f"did you mean {meant!r}" in raised.value.args[0]
 
 
-@need_it_in_every_group
+@calls_that_need_it_in_every_group
 def test_a_target_that_one_group_lacks_is_refused(call: Call, untouched: Untouched) -> None:
-    """The ``KeyError`` names the groups that lack it, and no other."""
-    opt = optimizer(clip=1.0)
+    """A ``KeyError`` names only the group that lacks the target, and how to add the entry."""
+    opt = two_groups(clip=1.0)
     with untouched(opt), pytest.raises(KeyError) as raised:
         call(opt, "clip")
     assert "'clip' is not in param group 0;" in raised.value.args[0].replace(".", ";")
+    assert "default" in raised.value.args[0]
 
 
-# -- what is no optimizer -------------------------------------------------------------------
+# -- invalid optimizers --------------------------------------------------------------------------
 
-NO_OPTIMIZERS: dict[str, Any] = {
+NOT_OPTIMIZERS: dict[str, Any] = {
     "a model": torch.nn.Linear(2, 1),
-    "its parameters": [parameter()],
+    "its parameters": [Parameter(torch.ones(1))],
     "a class": torch.optim.AdamW,
     "None": None,
     "a bool": True,
     "a string": "AdamW",
     "a number": 0.1,
     "a dict": {"param_groups": []},
-    "something with other param_groups": SimpleNamespace(param_groups=[parameter()]),
-    "something with a count of them": SimpleNamespace(param_groups=2),
+    "an object with other param_groups": SimpleNamespace(param_groups=[Parameter(torch.ones(1))]),
+    "an object with a count of them": SimpleNamespace(param_groups=2),
 }
 
 
 @all_calls
-@pytest.mark.parametrize("not_one", NO_OPTIMIZERS.values(), ids=NO_OPTIMIZERS.keys())
-def test_something_that_is_no_optimizer_is_refused(call: Call, not_one: Any) -> None:
-    """A ``TypeError`` says what was expected as ``optimizer`` and what came."""
+@pytest.mark.parametrize("value", NOT_OPTIMIZERS.values(), ids=NOT_OPTIMIZERS.keys())
+def test_a_value_that_is_not_an_optimizer_is_refused(call: Call, value: Any) -> None:
+    """A ``TypeError`` says what ``optimizer`` must be, and the type of the value that came."""
     with pytest.raises(TypeError, match=r"optimizer: expected .*param_groups") as raised:
-        call(not_one, "lr")
-    assert f"got {type(not_one).__name__}" in str(raised.value)
+        call(value, "lr")
+    assert f"got {type(value).__name__}" in str(raised.value)
 
 
 @all_calls
 def test_an_optimizer_without_groups_is_refused(call: Call) -> None:
-    """A ``ValueError`` says so: there is nothing to schedule."""
+    """A ``ValueError`` says that the optimizer has no param groups to schedule."""
     with pytest.raises(ValueError, match=r"optimizer: .* no param groups"):
         call(SimpleNamespace(param_groups=[]), "lr")
 
 
-def test_a_proxy_of_a_proxy_is_refused() -> None:
-    """A ``ValueError`` says that it is one already, and leaves it as it was."""
-    proxy = tsa_core.ProxyOptimizer(optimizer(), "weight_decay")
-    with pytest.raises(ValueError, match="proxy already"):
-        tsa_core.arbitrary_schedule_factory(proxy, lambda p: ExponentialLR(p, 0.5))
+@through("proxy", "factory")
+def test_a_proxy_of_a_proxy_is_refused(call: Call, untouched: Untouched) -> None:
+    """A ``ValueError`` says that the optimizer is a proxy already."""
+    opt = two_groups()
+    proxy = tsa_core.ProxyOptimizer(opt, "weight_decay")
+    with untouched(opt), pytest.raises(ValueError, match="is a proxy already"):
+        call(proxy, "lr")
 
 
-# -- names and values that are almost what they seem ------------------------------------------
+@through("curve", "extend")
+@pytest.mark.parametrize("proxied", ["lr", "weight_decay"])
+def test_no_entry_of_a_proxy_but_lr_is_a_target(
+    call: Call, proxied: str, untouched: Untouched
+) -> None:
+    """A target on a proxy can only be lr, because the optimizer sees no other entry of it."""
+    opt = two_groups()
+    with untouched(opt), pytest.raises(ValueError, match="is a proxy already"):
+        call(tsa_core.ProxyOptimizer(opt, proxied), "weight_decay")
+
+
+# -- unusual names and tensors -------------------------------------------------------------------
 
 
 class Name(str, enum.Enum):
@@ -356,24 +343,15 @@ class Name(str, enum.Enum):
 
 
 @pytest.mark.parametrize("name", [Name.DECAY, np.str_("weight_decay")])
-def test_a_string_of_another_class_is_the_same_name(name: Any) -> None:
-    """An Enum's formats as ``Name.DECAY``; what is recorded and saved is the plain string."""
-    opt = optimizer()
-    schedule = tsa_core.CurveSchedule(opt, halve, name)
+def test_an_instance_of_a_subclass_of_str_is_the_same_name(name: Any) -> None:
+    """An Enum formats as ``Name.DECAY``, but the plain string is recorded and saved."""
+    opt = two_groups()
+    schedule = put_curve(opt, name)
     assert "initial_weight_decay" in opt.param_groups[0]
     assert type(schedule.schedule_target) is str
-    assert tsa_core.CurveSchedule(opt, halve, "weight_decay").base_lrs == schedule.base_lrs
+    assert put_curve(opt, "weight_decay").base_lrs == schedule.base_lrs
     tsa_core.extend_optimizer(opt, Name.CLIP, 1.0)
     assert {type(key) for key in opt.param_groups[0]} == {str}
-
-
-@all_calls
-def test_a_parameter_is_no_target(call: Call, untouched: Untouched) -> None:
-    """Neither all of them, nor one."""
-    opt = torch.optim.SGD([torch.tensor(2.0), torch.tensor(3.0)], lr=0.1)
-    with untouched(opt), pytest.raises(TypeError, match="'params' are what is optimized"):
-        call(opt, "params[0]")
-    assert opt.param_groups[0]["params"][0] == 2.0
 
 
 @schedules
@@ -388,112 +366,84 @@ def test_a_parameter_is_no_target(call: Call, untouched: Untouched) -> None:
     ],
     ids=["two entries", "and in a tuple", "and in a list", "twice in a tuple", "element and entry"],
 )
-def test_one_tensor_under_two_names(call: Call, target: str, entries: Any, neighbour: Any) -> None:
-    """The neighbour keeps it, and its value."""
+def test_a_tensor_under_two_names_moves_under_the_target_alone(
+    call: Call, target: str, entries: Any, neighbour: Any
+) -> None:
+    """The other entry keeps the shared tensor and its value, and the target gets a new tensor."""
     one = torch.tensor(0.5)
-    opt = torch.optim.SGD([{"params": [parameter()], **entries(one)}], lr=0.1)
-    schedule = call(opt, target)
-    opt.step()
-    schedule.step()
-    (group,) = opt.param_groups
-    moved = group["entry"] if target == "entry" else group["pair"][0]
+    opt = sgd(entries(one))
+    advance(call(opt, target))
+    (moved,) = held(opt, target)
     assert (float(moved), float(one)) == (0.25, 0.5)
-    assert neighbour(group) is one
+    assert neighbour(opt.param_groups[0]) is one
 
 
 @schedules
-def test_an_initial_value_that_is_the_tensor_itself(call: Call) -> None:
-    """As torch < 2.4 records it for ``lr``: it is no other name, and the tensor stays."""
+def test_a_tensor_that_is_also_recorded_as_its_initial_value_stays(call: Call) -> None:
+    """A tensor lr is filled in place, also where torch recorded that very tensor as initial_lr."""
+    # torch < 2.4 puts the tensor itself under initial_lr, which is not a second target.
     lr = torch.tensor(0.5)
-    opt = torch.optim.SGD([{"params": [parameter()], "lr": lr, "initial_lr": lr}], lr=0.1)
-    schedule = call(opt, "lr")
-    for _ in range(2):
-        opt.step()
-        schedule.step()
+    opt = sgd({"lr": lr, "initial_lr": lr})
+    advance(call(opt, "lr"), 2)
     assert opt.param_groups[0]["lr"] is lr
     assert lr.item() == 0.125
 
 
-class Betas(NamedTuple):
-    first: float
-    second: float
-
-
-@schedules
-def test_a_named_tuple_stays_one(call: Call) -> None:
-    """Its constructor takes the elements one by one."""
-    opt = optimizer(betas=Betas(0.5, 0.999))
-    schedule = call(opt, "betas[0]")
-    opt.step()
-    schedule.step()
-    assert opt.param_groups[1]["betas"] == Betas(0.25, 0.999)
-    assert type(opt.param_groups[1]["betas"]) is Betas
-
-
-@over(curve, proxy, factory, factory_with_default)
-def test_a_tensor_that_is_learned_is_refused(call: Call, untouched: Untouched) -> None:
-    """A schedule would write over it."""
-    opt = optimizer(entry=torch.tensor(1.0, requires_grad=True))
-    opt.param_groups[0]["entry"] = 1.0
+@calls_that_schedule_it
+def test_a_tensor_that_requires_a_gradient_is_refused(call: Call, untouched: Untouched) -> None:
+    """A schedule would overwrite a tensor that is learned, so a ``ValueError`` names its group."""
+    opt = adamw({"entry": 1.0}, {"entry": torch.tensor(1.0, requires_grad=True)})
     with untouched(opt), pytest.raises(ValueError, match=r"'entry' in param group 1 .*gradient"):
         call(opt, "entry")
 
 
-@over(curve, factory)
-@pytest.mark.parametrize(("bad", "error"), [(float("nan"), ValueError), (None, TypeError)])
-def test_a_recorded_initial_value_that_is_no_number(
-    call: Call, bad: Any, error: type[Exception], untouched: Untouched
+@schedules
+@pytest.mark.parametrize(("value", "error"), [(math.nan, ValueError), (None, TypeError)])
+def test_a_recorded_initial_value_that_is_not_a_number_is_refused(
+    call: Call, value: Any, error: type[Exception], untouched: Untouched
 ) -> None:
-    """The error names it, and how to set another."""
-    opt = optimizer()
-    opt.param_groups[0]["initial_lr"] = bad
-    says = rf"the initial value of 'lr', 'initial_lr' .*{bad}.*extend_optimizer\(optimizer, 'lr'"
-    with untouched(opt), pytest.raises(error, match=says):
+    """The error names the recorded initial value, and how to set another one."""
+    opt = two_groups()
+    opt.param_groups[0]["initial_lr"] = value
+    said = rf"the initial value of 'lr', 'initial_lr' .*{value}.*extend_optimizer\(optimizer, 'lr'"
+    with untouched(opt), pytest.raises(error, match=said):
         call(opt, "lr")
 
 
-def test_the_librarys_own_entries_are_no_suggestion() -> None:
-    """A target that went away leaves its initial value behind, which nobody meant."""
-    opt = optimizer()
-    tsa_core.CurveSchedule(opt, halve, "weight_decay")
+def test_a_recorded_initial_value_is_not_suggested() -> None:
+    """The initial value that a deleted target leaves behind is not offered as the closest name."""
+    opt = two_groups()
+    put_curve(opt, "weight_decay")
     del opt.param_groups[0]["weight_decay"]
     with pytest.raises(KeyError) as raised:
-        tsa_core.CurveSchedule(opt, halve, "weight_decay")
+        put_curve(opt, "weight_decay")
     assert "initial" not in raised.value.args[0]
 
 
-def test_what_can_be_no_target_is_no_suggestion() -> None:
-    """Neither the parameters, nor an entry whose key is no string."""
-    opt = optimizer()
+def test_an_entry_that_cannot_be_a_target_is_not_suggested() -> None:
+    """The closest name is never ``params``, nor a key that is not a string."""
+    opt = two_groups()
     opt.param_groups[0][3] = 1.0
     with pytest.raises(KeyError, match="'param' is not in param groups 0, 1") as raised:
-        tsa_core.CurveSchedule(opt, halve, "param")
+        put_curve(opt, "param")
     assert "did you mean" not in raised.value.args[0]
 
 
-def test_the_group_that_holds_no_number_is_counted_among_all() -> None:
-    """Also where others lack the entry."""
-    opt = optimizer(flag=True)
+def test_a_group_is_named_by_its_position_among_all_groups() -> None:
+    """The group with an invalid entry is counted among all groups, also those without the entry."""
+    opt = two_groups(flag=True)
     with pytest.raises(TypeError, match="'flag' in param group 1"):
         tsa_core.get_param_groups_regrouped_by_key(opt, "flag")
 
 
-@over(curve, extend)
-def test_nothing_but_its_lr_is_put_on_a_proxy(call: Call, untouched: Untouched) -> None:
-    """Anything else would stay in the proxy, where the optimizer never sees it."""
-    opt = optimizer()
-    with untouched(opt), pytest.raises(ValueError, match="is a proxy already"):
-        call(tsa_core.ProxyOptimizer(opt, "lr"), "weight_decay")
-
-
-def test_a_tensor_that_is_learned_can_be_read_and_set() -> None:
-    """Training code reads it, and nobody schedules it."""
-    learned = torch.nn.Parameter(torch.tensor(0.5))
-    opt = optimizer(entry=learned)
-    assert regrouped(opt, "entry") == [
+def test_a_tensor_that_requires_a_gradient_can_be_read_and_overwritten() -> None:
+    """Training code can read a learned tensor and set it, although no schedule can drive it."""
+    learned = Parameter(torch.tensor(0.5))
+    opt = two_groups(entry=learned)
+    assert tsa_core.get_param_groups_regrouped_by_key(opt, "entry") == [
         (learned, opt.param_groups[1]["params"], opt.param_groups[1])
     ]
-    sync = tsa_core.SynchronousSchedule([curve(opt, "weight_decay")])
+    sync = tsa_core.SynchronousSchedule([put_curve(opt, "weight_decay")])
     opt.param_groups[0]["lr"] = learned
     assert sync.get_last_lr() == [0.5, 0.001]
     tsa_core.extend_optimizer(opt, "entry", 0.25, overwrite_values=True)
