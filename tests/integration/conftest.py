@@ -1,13 +1,13 @@
-"""Warnings that the frameworks give of themselves, whoever uses them."""
+"""Filters for warnings that the frameworks raise in any program, with or without this library."""
 
 import pytest
 
-THIRD_PARTY = (
-    # Ignite imports torch.distributed.optim, which torch builds with tools it has deprecated.
+THIRD_PARTY_WARNINGS = (
+    # Ignite imports torch.distributed.optim, which in torch 2.13 runs the deprecated torch.jit.
     r"ignore:`torch.jit.\w+` is deprecated:DeprecationWarning",
-    # Lightning asks torch's pytrees in a way that torch has deprecated since.
+    # Lightning 2.6 tests for a LeafSpec in a way that torch has deprecated.
     r"ignore:`isinstance\(treespec, LeafSpec\)` is deprecated",
-    # Lightning's advice on a machine with idle cores, and on a checkpoint folder that is in use.
+    # Lightning gives advice on idle cores and on a checkpoint folder that is in use.
     "ignore:The '.*_dataloader' does not have many workers",
     "ignore:Checkpoint directory .* exists and is not empty",
     "ignore:The dirpath has changed",
@@ -15,5 +15,5 @@ THIRD_PARTY = (
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    for line in THIRD_PARTY:
+    for line in THIRD_PARTY_WARNINGS:
         config.addinivalue_line("filterwarnings", line)

@@ -1,4 +1,4 @@
-"""torch.amp.GradScaler, which steps no optimizer where a gradient overflowed."""
+"""torch.amp.GradScaler, which skips the optimizer's step if a gradient overflowed."""
 
 from __future__ import annotations
 
@@ -7,77 +7,65 @@ from typing import Any
 
 import pytest
 import torch
-from training_plan import (
-    STEPS,
-    assert_on_plan,
-    clip_gradients,
-    held,
-    lr_schedule,
-    make_optimizer,
-    other_schedules,
-)
+import training_plan as plan
 
-import torch_schedule_anything as tsa
-
-DATA = torch.randn(STEPS + 2, 8, 4, generator=torch.Generator().manual_seed(1))
-OVERFLOWS = (0, 5)  # batches whose loss is infinite
+SAVED_AT = 3
+BATCHES_THAT_OVERFLOW = (0, 5)  # their loss is infinite
+NUM_BATCHES = plan.STEPS + len(BATCHES_THAT_OVERFLOW)
+DATA = torch.randn(NUM_BATCHES, 8, 4, generator=torch.Generator().manual_seed(1))
 
 
-def make_run() -> tuple[Any, ...]:
-    torch.manual_seed(0)
-    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
-    optimizer = make_optimizer(model[0].parameters(), model[2].parameters())
-    sync = tsa.SynchronousSchedule([lr_schedule(optimizer), *other_schedules(optimizer)])
-    return model, optimizer, sync, torch.amp.GradScaler("cpu", init_scale=16.0)
+def make_run() -> dict[str, Any]:
+    model, optimizer, schedule = plan.make_parts()
+    scaler = torch.amp.GradScaler("cpu", init_scale=16.0)
+    return {"model": model, "optimizer": optimizer, "schedule": schedule, "scaler": scaler}
 
 
-def train(run: tuple[Any, ...], batches: range) -> list[dict[str, list[float]]]:
-    """The values before each batch; the schedule is stepped where the optimizer was."""
-    model, optimizer, sync, scaler = run
-    values = []
+def train(run: dict[str, Any], batches: range) -> list[dict[str, list[float]]]:
+    """Train, step the schedule after each optimizer step, and return the values per batch."""
+    model, optimizer, schedule, scaler = run.values()
+    values_by_batch = []
     for i in batches:
-        values.append(held(optimizer))
+        values_by_batch.append(plan.values_of(optimizer))
         optimizer.zero_grad()
-        loss = model(DATA[i]).square().mean() * (torch.inf if i in OVERFLOWS else 1.0)
+        loss = model(DATA[i]).square().mean() * (torch.inf if i in BATCHES_THAT_OVERFLOW else 1.0)
         scaler.scale(loss).backward()
         scaler.unscale_(optimizer)
-        clip_gradients(optimizer)
+        plan.clip_gradients(optimizer)
         scale = scaler.get_scale()
         scaler.step(optimizer)
         scaler.update()
-        if scaler.get_scale() >= scale:  # it shrinks where a step was skipped
-            sync.step()
-    return values
+        if scaler.get_scale() >= scale:  # the scale shrinks if the optimizer's step was skipped
+            schedule.step()
+    return values_by_batch
 
 
-def test_a_skipped_step_is_no_step_of_the_plan(tmp_path: Path) -> None:
-    """The plan counts the steps that were made, and the run resumes to the same weights."""
+def test_a_plan_counts_the_steps_that_grad_scaler_made(tmp_path: Path) -> None:
+    """A step that GradScaler skips does not move the plan, and the run resumes exactly."""
     whole = make_run()
-    values = train(whole, range(3))
-    parts = dict(zip(("model", "optimizer", "schedule", "scaler"), whole))
-    torch.save({name: part.state_dict() for name, part in parts.items()}, tmp_path / "run.pt")
-    values += train(whole, range(3, STEPS + 2))
+    values_by_batch = train(whole, range(SAVED_AT))
+    torch.save({name: part.state_dict() for name, part in whole.items()}, tmp_path / "run.pt")
+    values_by_batch += train(whole, range(SAVED_AT, NUM_BATCHES))
 
-    made = 0
-    for i, at_i in enumerate(values):
-        assert_on_plan(at_i, made)
-        made += i not in OVERFLOWS
-    assert made == STEPS
+    steps_made = 0
+    for i, values in enumerate(values_by_batch):
+        plan.assert_on_plan(values, steps_made)
+        steps_made += i not in BATCHES_THAT_OVERFLOW
+    assert steps_made == plan.STEPS
 
     resumed = make_run()
     saved = torch.load(tmp_path / "run.pt", weights_only=True)
-    for part, state in zip(resumed, saved.values(), strict=True):
+    for part, state in zip(resumed.values(), saved.values(), strict=True):
         part.load_state_dict(state)
-    assert train(resumed, range(3, STEPS + 2)) == values[3:]
-    for weight, again in zip(whole[0].parameters(), resumed[0].parameters(), strict=True):
-        assert torch.equal(weight, again)
+    assert train(resumed, range(SAVED_AT, NUM_BATCHES)) == values_by_batch[SAVED_AT:]
+    plan.assert_same_weights(whole["model"], resumed["model"])
 
 
-def test_stepped_after_a_skipped_first_step_it_warns_as_torch_does() -> None:
-    """Who steps the schedule regardless is told, where the optimizer has never stepped."""
-    model, optimizer, sync, scaler = make_run()
+def test_a_schedule_step_after_a_skipped_first_optimizer_step_warns() -> None:
+    """A schedule that steps although the optimizer never stepped gives torch's order warning."""
+    model, optimizer, schedule, scaler = make_run().values()
     scaler.scale(model(DATA[0]).sum() * torch.inf).backward()
     scaler.step(optimizer)
     scaler.update()
     with pytest.warns(UserWarning, match=r"`lr_scheduler.step\(\)` before `optimizer.step\(\)`"):
-        sync.step()
+        schedule.step()

@@ -1,4 +1,4 @@
-"""Hugging Face's Trainer, with ``optimizers=(optimizer, sync)``."""
+"""Hugging Face's Trainer, with ``optimizers=(optimizer, schedule)``."""
 
 from __future__ import annotations
 
@@ -8,18 +8,8 @@ from typing import Any
 
 import pytest
 import torch
+import training_plan as plan
 from torch.optim.lr_scheduler import ReduceLROnPlateau
-from training_plan import (
-    LR,
-    STEPS,
-    assert_on_plan,
-    clip_gradients,
-    expected_lr,
-    held,
-    lr_schedule,
-    make_optimizer,
-    other_schedules,
-)
 from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
@@ -30,21 +20,25 @@ from transformers import (
 
 import torch_schedule_anything as tsa
 
+SAVED_AT = 8
 
-class Watch(TrainerCallback):
-    """Notes what the optimizer holds before each step, and clips as it says."""
+
+class ValueRecorder(TrainerCallback):
+    """A callback that records the optimizer's values before each step, and clips by them."""
 
     def __init__(self) -> None:
-        self.values: dict[int, dict[str, list[float]]] = {}
+        self.values_by_step: dict[int, dict[str, list[float]]] = {}
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        self.values[state.global_step] = held(kwargs["optimizer"])
+        self.values_by_step[state.global_step] = plan.values_of(kwargs["optimizer"])
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        clip_gradients(kwargs["optimizer"])
+        plan.clip_gradients(kwargs["optimizer"])
 
 
-def make_trainer(folder: Path, lr_member: Callable[[Any], Any] | None) -> tuple[Trainer, Watch]:
+def make_trainer(
+    folder: Path, lr_member: Callable[[Any], Any] | None
+) -> tuple[Trainer, ValueRecorder]:
     torch.manual_seed(0)
     model = LlamaForCausalLM(
         LlamaConfig(
@@ -57,62 +51,61 @@ def make_trainer(folder: Path, lr_member: Callable[[Any], Any] | None) -> tuple[
         )
     )
     tokens = torch.randint(0, 32, (64, 6))
-    optimizer = make_optimizer(model.model.parameters(), model.lm_head.parameters())
-    members = other_schedules(optimizer)
+    optimizer = plan.make_optimizer(model.model.parameters(), model.lm_head.parameters())
+    members = plan.other_schedules(optimizer)
     if lr_member is not None:
         members.append(lr_member(optimizer))
-    sync = tsa.SynchronousSchedule(members)
     arguments = TrainingArguments(
         output_dir=str(folder),
-        max_steps=STEPS,
+        max_steps=plan.STEPS,
         per_device_train_batch_size=8,
-        max_grad_norm=0.0,  # the callback clips
+        max_grad_norm=0.0,  # the callback clips instead
         logging_steps=1,
-        save_steps=8,
+        save_steps=SAVED_AT,
         report_to="none",
         use_cpu=True,
         dataloader_pin_memory=False,
         disable_tqdm=True,
     )
-    watch = Watch()
+    recorder = ValueRecorder()
     trainer = Trainer(
         model,
         arguments,
         train_dataset=[{"input_ids": row, "labels": row} for row in tokens],
-        optimizers=(optimizer, sync),
-        callbacks=[watch],
+        optimizers=(optimizer, tsa.SynchronousSchedule(members)),
+        callbacks=[recorder],
     )
-    return trainer, watch
+    return trainer, recorder
 
 
-@pytest.mark.parametrize("lr_member", [lr_schedule, None])
-def test_on_plan_and_resumes_to_the_same_weights(
+@pytest.mark.parametrize("lr_member", [plan.lr_schedule, None])
+def test_a_trainer_run_stays_on_the_plan_and_resumes_to_the_same_weights(
     tmp_path: Path, lr_member: Callable[[Any], Any] | None
 ) -> None:
-    """Values and logs follow the plan, and checkpoint-8 resumes to the uninterrupted weights."""
-    trainer, watch = make_trainer(tmp_path / "whole", lr_member)
+    """Under the Trainer values and logs follow the plan, and a checkpoint resumes exactly."""
+    constant_lr = None if lr_member else list(plan.LR)
+    trainer, whole = make_trainer(tmp_path / "whole", lr_member)
     trainer.train()
 
-    assert list(watch.values) == list(range(STEPS))
-    for t, values in watch.values.items():
-        assert_on_plan(values, t, lr=None if lr_member else list(LR))
+    plan.assert_run_on_plan(whole.values_by_step, constant_lr)
     logged = [entry["learning_rate"] for entry in trainer.state.log_history if "loss" in entry]
-    # Each step is logged with the learning rate that it was made with.
-    expected = [expected_lr(t)[0] if lr_member else LR[0] for t in range(STEPS)]
+    # The Trainer logs each step with the learning rate of that step.
+    expected = [plan.expected_lr(t)[0] if lr_member else plan.LR[0] for t in range(plan.STEPS)]
     assert logged == pytest.approx(expected, rel=1e-12)
 
-    resumed, watch = make_trainer(tmp_path / "resumed", lr_member)
-    resumed.train(resume_from_checkpoint=str(tmp_path / "whole" / "checkpoint-8"))
+    resumed_trainer, resumed = make_trainer(tmp_path / "resumed", lr_member)
+    checkpoint = tmp_path / "whole" / f"checkpoint-{SAVED_AT}"
+    resumed_trainer.train(resume_from_checkpoint=str(checkpoint))
 
-    assert list(watch.values) == list(range(8, STEPS))
-    for t, values in watch.values.items():
-        assert_on_plan(values, t, lr=None if lr_member else list(LR))
-    for weight, again in zip(trainer.model.parameters(), resumed.model.parameters(), strict=True):
-        assert torch.equal(weight, again)
+    assert list(resumed.values_by_step) == list(range(SAVED_AT, plan.STEPS))
+    for t, values in resumed.values_by_step.items():
+        plan.assert_on_plan(values, t, constant_lr)
+    plan.assert_same_weights(trainer.model, resumed_trainer.model)
 
 
-def test_a_plateau_among_the_members_is_refused(tmp_path: Path) -> None:
-    """The Trainer passes metrics to none but a bare ReduceLROnPlateau; the first step says so."""
+def test_a_plateau_member_under_the_trainer_is_refused(tmp_path: Path) -> None:
+    """A ReduceLROnPlateau among the members raises at the first step: it gets no metrics."""
+    # The Trainer passes metrics only if its scheduler itself is a ReduceLROnPlateau.
     trainer, _ = make_trainer(tmp_path, ReduceLROnPlateau)
     with pytest.raises(TypeError, match="takes metrics"):
         trainer.train()

@@ -1,4 +1,4 @@
-"""What the framework tests train, and under which plan: four targets, each with its formula."""
+"""The framework tests train under this plan: four targets, each with its formula."""
 
 from __future__ import annotations
 
@@ -13,15 +13,23 @@ import torch_schedule_anything as tsa
 STEPS = 24
 WARMUP = 4
 
-# Initial values, one a param group.
+# Initial values, one per param group.
 LR = (0.01, 0.02)
 WEIGHT_DECAY = (0.1, 0.3)
 BETA = (0.9, 0.9)
 CLIP = (1.0, 0.5)
 
 
+def make_parts() -> tuple[torch.nn.Sequential, torch.optim.AdamW, tsa.SynchronousSchedule]:
+    """A model with fixed weights, an optimizer with one param group per layer, and the plan."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+    optimizer = make_optimizer(model[0].parameters(), model[2].parameters())
+    return model, optimizer, make_schedule(optimizer)
+
+
 def make_optimizer(first: Any, second: Any) -> torch.optim.AdamW:
-    """One of two param groups with a key of our own; ``clip_gradients`` reads it."""
+    """An AdamW with two param groups and the custom entry ``clip``, for ``clip_gradients``."""
     return torch.optim.AdamW(
         [
             {"params": list(params), "lr": lr, "weight_decay": weight_decay, "clip": clip}
@@ -30,12 +38,16 @@ def make_optimizer(first: Any, second: Any) -> torch.optim.AdamW:
     )
 
 
+def make_schedule(optimizer: Any) -> tsa.SynchronousSchedule:
+    return tsa.SynchronousSchedule([lr_schedule(optimizer), *other_schedules(optimizer)])
+
+
 def lr_schedule(optimizer: Any) -> Any:
     return tsa.cosine_annealing_with_warmup(optimizer, 1.0, 0.1, WARMUP, STEPS)
 
 
 def other_schedules(optimizer: Any) -> list[Any]:
-    """Two built-ins and a scheduler of torch's, on all but the learning rate."""
+    """Two built-ins and a torch scheduler, on every target of the plan except the learning rate."""
     return [
         tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.25, 0, STEPS, "weight_decay"),
         tsa.arbitrary_schedule_factory(
@@ -64,8 +76,8 @@ def expected_others(t: int) -> dict[str, list[float]]:
     }
 
 
-def held(optimizer: Any) -> dict[str, list[float]]:
-    """What the optimizer holds now, by target, one value a param group."""
+def values_of(optimizer: Any) -> dict[str, list[float]]:
+    """The values that the optimizer holds now: per target a list with one number per group."""
     groups = optimizer.param_groups
     return {
         "lr": [group["lr"] for group in groups],
@@ -76,16 +88,30 @@ def held(optimizer: Any) -> dict[str, list[float]]:
 
 
 def assert_on_plan(values: dict[str, list[float]], t: int, lr: list[float] | None = None) -> None:
-    """``values`` are the formulas' at step t; ``lr`` where the learning rate is not scheduled."""
+    """``values`` equal the formulas at step t; ``lr`` replaces the formula of the learning rate."""
     expected = {"lr": expected_lr(t) if lr is None else lr, **expected_others(t)}
     assert values.keys() == expected.keys()
     for target, numbers in expected.items():
         for value, number in zip(values[target], numbers, strict=True):
-            # The library may multiply in another order, and ExponentialLR multiplies t times.
+            # Rounding differs: the library multiplies in another order, ExponentialLR t times.
             assert math.isclose(value, number, rel_tol=1e-12, abs_tol=1e-15), (t, target)
 
 
+def assert_run_on_plan(
+    values_by_step: dict[int, dict[str, list[float]]], lr: list[float] | None = None
+) -> None:
+    """The run made every step of the plan in order, each under the values of the formulas."""
+    assert list(values_by_step) == list(range(STEPS))
+    for t, values in values_by_step.items():
+        assert_on_plan(values, t, lr)
+
+
+def assert_same_weights(model: torch.nn.Module, other: torch.nn.Module) -> None:
+    for weight, other_weight in zip(model.parameters(), other.parameters(), strict=True):
+        assert torch.equal(weight, other_weight)
+
+
 def clip_gradients(optimizer: Any) -> None:
-    """Clip as the ``clip`` entry of each group says, so that its values show in the weights."""
+    """Clip each group by its ``clip`` entry, so that a wrong value of it changes the weights."""
     for clip, params, _ in tsa.get_param_groups_regrouped_by_key(optimizer, "clip"):
         torch.nn.utils.clip_grad_norm_(params, clip)
