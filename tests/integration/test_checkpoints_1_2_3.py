@@ -1,4 +1,4 @@
-"""Checkpoints that the real torch-schedule-anything 1.2.3 saved in mid-run."""
+"""Checkpoints that the real torch-schedule-anything 1.2.3 saved during a run."""
 
 from __future__ import annotations
 
@@ -16,89 +16,103 @@ import torch_schedule_anything as tsa
 FOLDER = Path(__file__).with_name("checkpoints_1_2_3")
 
 
-def build_optimizer_schedules(saved: Any, optimizer: Any, build: Callable[[], Any]) -> Any:
-    sync = build()
+def build_load_optimizer_load_schedule(
+    saved: Any, optimizer: Any, build: Callable[[], Any]
+) -> tsa.SynchronousSchedule:
+    schedule = build()
     optimizer.load_state_dict(saved["optimizer"])
-    sync.load_state_dict(saved["schedule"])
-    return sync
+    schedule.load_state_dict(saved["schedule"])
+    return schedule
 
 
-def build_schedules_optimizer(saved: Any, optimizer: Any, build: Callable[[], Any]) -> Any:
-    sync = build()
-    sync.load_state_dict(saved["schedule"])
+def build_load_schedule_load_optimizer(
+    saved: Any, optimizer: Any, build: Callable[[], Any]
+) -> tsa.SynchronousSchedule:
+    schedule = build()
+    schedule.load_state_dict(saved["schedule"])
     optimizer.load_state_dict(saved["optimizer"])
-    return sync
+    return schedule
 
 
-def optimizer_build_schedules(saved: Any, optimizer: Any, build: Callable[[], Any]) -> Any:
+def load_optimizer_build_load_schedule(
+    saved: Any, optimizer: Any, build: Callable[[], Any]
+) -> tsa.SynchronousSchedule:
     optimizer.load_state_dict(saved["optimizer"])
-    sync = build()
-    sync.load_state_dict(saved["schedule"])
-    return sync
+    schedule = build()
+    schedule.load_state_dict(saved["schedule"])
+    return schedule
 
 
-def only_schedules(saved: Any, optimizer: Any, build: Callable[[], Any]) -> Any:
-    sync = build()
-    sync.load_state_dict(saved["schedule"])
-    return sync
+def build_load_schedule(
+    saved: Any, optimizer: Any, build: Callable[[], Any]
+) -> tsa.SynchronousSchedule:
+    schedule = build()
+    schedule.load_state_dict(saved["schedule"])
+    return schedule
 
 
 ORDERS = [
-    build_optimizer_schedules,
-    build_schedules_optimizer,
-    optimizer_build_schedules,
-    only_schedules,
+    build_load_optimizer_load_schedule,
+    build_load_schedule_load_optimizer,
+    load_optimizer_build_load_schedule,
+    build_load_schedule,
 ]
 
 
-@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("load_in_order", ORDERS)
 @pytest.mark.parametrize("run", RUNS)
-def test_goes_on_as_1_2_3_did(run: str, order: Callable[..., Any]) -> None:
-    """Loaded in any order, the values of all following steps are those of the 1.2.3 run."""
+def test_a_checkpoint_of_1_2_3_goes_on_with_the_values_of_1_2_3(
+    run: str, load_in_order: Callable[..., Any]
+) -> None:
+    """A 1.2.3 checkpoint, loaded in any order, goes on with the values of the 1.2.3 run."""
     saved = torch.load(FOLDER / f"{run}.pt", weights_only=True)
     following = saved["following"]
     model = make_model()
     optimizer = make_optimizer(model)
 
-    sync = order(saved, optimizer, lambda: tsa.SynchronousSchedule(RUNS[run](tsa, optimizer)))
+    schedule = load_in_order(
+        saved, optimizer, lambda: tsa.SynchronousSchedule(RUNS[run](tsa, optimizer))
+    )
 
-    assert sync.get_last_schedules() == {
+    assert schedule.get_last_schedules() == {
         target: state["_last_lr"] for target, state in saved["schedule"].items()
     }
-    assert sync.schedule_names == list(following)
+    assert schedule.schedule_names == list(following)
     for i in range(STEPS - SAVED_AT):
         model(torch.ones(4, 2)).sum().backward()
         optimizer.step()
-        sync.step()
+        schedule.step()
         for target, rows in following.items():
-            # 1.2.3 wrote the same formulas in another order of operations.
-            assert sync.get_last_schedule(target) == pytest.approx(rows[i], rel=1e-12)
+            # Rounding differs: 1.2.3 computed the same formulas in another order of operations.
+            assert schedule.get_last_schedule(target) == pytest.approx(rows[i], rel=1e-12)
             assert [group[target] for group in optimizer.param_groups] == pytest.approx(
                 rows[i], rel=1e-12
             )
 
 
-def test_the_next_checkpoint_is_of_this_version() -> None:
-    """What was loaded from 1.2.3 is saved and loaded on as any other run."""
+def test_a_run_resumed_from_1_2_3_saves_checkpoints_of_this_version() -> None:
+    """A run that went on from a 1.2.3 checkpoint is saved and resumed like any other."""
     saved = torch.load(FOLDER / "builtins.pt", weights_only=True)
-    optimizer = make_optimizer(make_model())
-    sync = optimizer_build_schedules(
+    optimizer, resumed_optimizer = make_optimizer(make_model()), make_optimizer(make_model())
+    schedule = load_optimizer_build_load_schedule(
         saved, optimizer, lambda: tsa.SynchronousSchedule(RUNS["builtins"](tsa, optimizer))
     )
-    again = make_optimizer(make_model())
-    again_sync = tsa.SynchronousSchedule(RUNS["builtins"](tsa, again))
-    again.load_state_dict(optimizer.state_dict())
-    again_sync.load_state_dict(sync.state_dict())
+    resumed = tsa.SynchronousSchedule(RUNS["builtins"](tsa, resumed_optimizer))
+    resumed_optimizer.load_state_dict(optimizer.state_dict())
+    resumed.load_state_dict(schedule.state_dict())
     for _ in range(5):
-        optimizer.step(), again.step(), sync.step(), again_sync.step()
-        assert again_sync.get_last_schedules() == sync.get_last_schedules()
+        for part in (optimizer, resumed_optimizer, schedule, resumed):
+            part.step()
+        assert resumed.get_last_schedules() == schedule.get_last_schedules()
 
 
-def test_as_the_documentation_resumes_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The script that docs/checkpoints.md shows takes up the built-ins' file."""
+def test_the_documented_script_resumes_a_checkpoint_of_1_2_3(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The script in docs/checkpoints.md resumes the 1.2.3 run of built-ins."""
     page = (Path(__file__).parents[2] / "docs" / "checkpoints.md").read_text()
-    _, _, after = page.partition('```python title="resume_1_2_3.py"\n')
-    script, _, _ = after.partition("```\n")
+    _, _, after_title = page.partition('```python title="resume_1_2_3.py"\n')
+    script, _, _ = after_title.partition("```\n")
     shutil.copy(FOLDER / "builtins.pt", tmp_path / "saved_with_1_2_3.pt")
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Schedulers that other people publish give on any target what they give on a plain lr."""
+"""Schedulers of other libraries give the same numbers on any target as on a plain lr."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from warmup_scheduler import GradualWarmupScheduler
 
 import torch_schedule_anything as tsa
 
-# The second group has a value of its own, as in a model with a faster head.
-INITIAL = (0.2, 0.05)
+INITIAL_VALUES = (0.2, 0.05)  # one per param group
 STEPS = 30
 
 
-def from_transformers(name: str, **specific: Any) -> Callable[[Any], Any]:
+def from_transformers(name: str, **settings: Any) -> Callable[[Any], Any]:
     return lambda optimizer: get_scheduler(
         name,
         optimizer,
         num_warmup_steps=5,
         num_training_steps=25,
-        scheduler_specific_kwargs=specific or None,
+        scheduler_specific_kwargs=settings or None,
     )
 
 
+# All schedulers of transformers that need no metric, and subclasses of torch schedulers.
 SCHEDULERS: dict[str, Callable[[Any], Any]] = {
     **{
         name: from_transformers(name)
@@ -59,19 +59,29 @@ SCHEDULERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def groups(entry: str) -> list[dict[str, Any]]:
-    own = [{}, {entry: INITIAL[1]}]
-    return [{"params": [Parameter(torch.ones(1))], **entries} for entries in own]
+def param_groups(target: str) -> list[dict[str, Any]]:
+    """Two groups. The first takes the optimizer's default for the target, the second its own."""
+    entries_of_groups = [{}, {target: INITIAL_VALUES[1]}]
+    return [{"params": [Parameter(torch.ones(1))], **entries} for entries in entries_of_groups]
 
 
-def optimizer_for(target: str) -> torch.optim.Optimizer:
+def make_sgd() -> torch.optim.SGD:
+    return torch.optim.SGD(param_groups("lr"), lr=INITIAL_VALUES[0])
+
+
+def make_adamw(target: str) -> torch.optim.AdamW:
     if target == "weight_decay":
-        return torch.optim.AdamW(groups(target), lr=0.007, weight_decay=INITIAL[0])
-    optimizer = torch.optim.AdamW(groups(target), lr=0.007)
-    return tsa.extend_optimizer(optimizer, target, INITIAL[0])
+        return torch.optim.AdamW(param_groups(target), lr=0.007, weight_decay=INITIAL_VALUES[0])
+    optimizer = torch.optim.AdamW(param_groups(target), lr=0.007)
+    return tsa.extend_optimizer(optimizer, target, INITIAL_VALUES[0])
+
+
+def values_of(optimizer: Any, target: str = "lr") -> list[float]:
+    return [group[target] for group in optimizer.param_groups]
 
 
 def run(optimizer: Any, schedule: Any, read: Callable[[], list[float]]) -> list[list[float]]:
+    """The result of ``read`` before each of the steps."""
     values = []
     for _ in range(STEPS):
         values.append(read())
@@ -80,19 +90,15 @@ def run(optimizer: Any, schedule: Any, read: Callable[[], list[float]]) -> list[
     return values
 
 
-# GradualWarmupScheduler asks its after_scheduler for get_lr() outside of a step.
+# GradualWarmupScheduler calls get_lr() of its after_scheduler outside of a step.
 @pytest.mark.filterwarnings("ignore:To get the last learning rate computed:UserWarning")
 @pytest.mark.parametrize("target", ["weight_decay", "gradient_clip_threshold"])
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_same_numbers_as_on_lr(name: str, target: str) -> None:
-    """All of transformers that need no metric, and subclasses of torch's classes."""
-    reference = torch.optim.SGD(groups("lr"), lr=INITIAL[0])
-    expected = run(
-        reference,
-        SCHEDULERS[name](reference),
-        lambda: [group["lr"] for group in reference.param_groups],
-    )
-    optimizer = optimizer_for(target)
+def test_a_foreign_scheduler_gives_any_target_the_numbers_of_lr(name: str, target: str) -> None:
+    """A scheduler of another library gives a target the same numbers that it gives lr."""
+    reference = make_sgd()
+    expected = run(reference, SCHEDULERS[name](reference), lambda: values_of(reference))
+    optimizer = make_adamw(target)
     schedule = tsa.arbitrary_schedule_factory(optimizer, SCHEDULERS[name], schedule_target=target)
     sync = tsa.SynchronousSchedule([schedule])
     values = run(optimizer, sync, lambda: sync.get_last_schedule(target))
@@ -101,38 +107,40 @@ def test_same_numbers_as_on_lr(name: str, target: str) -> None:
     assert sync.get_last_lr() == [0.007, 0.007]
 
 
-def test_timms_scheduler() -> None:
-    """No LRScheduler at all: it keeps its own keys in the groups and is stepped with an epoch."""
+def test_timms_scheduler_gives_any_target_the_numbers_of_lr() -> None:
+    """A timm scheduler, which is not an LRScheduler and is stepped with an epoch, works too."""
 
     def cosine(optimizer: Any) -> Any:
         return CosineLRScheduler(optimizer, t_initial=20, lr_min=0.01, warmup_t=4)
 
-    reference = torch.optim.SGD(groups("lr"), lr=INITIAL[0])
-    expected = cosine(reference)
-    optimizer = optimizer_for("weight_decay")
+    reference = make_sgd()
+    reference_schedule = cosine(reference)
+    optimizer = make_adamw("weight_decay")
     schedule = tsa.arbitrary_schedule_factory(optimizer, cosine, schedule_target="weight_decay")
     for epoch in range(1, STEPS):
-        expected.step(epoch)
+        reference_schedule.step(epoch)
         schedule.step(epoch)
-        assert [group["weight_decay"] for group in optimizer.param_groups] == [
-            group["lr"] for group in reference.param_groups
-        ]
+        assert values_of(optimizer, "weight_decay") == values_of(reference)
 
 
+# torch's LambdaLR warns because GradualWarmupScheduler calls its get_lr() outside of a step.
 @pytest.mark.filterwarnings("ignore:To get the last learning rate computed:UserWarning")
-def test_a_built_in_after_somebodys_warmup() -> None:
-    """``GradualWarmupScheduler`` hands it learning rates of its own making to go on from."""
+def test_a_builtin_after_a_foreign_warmup_goes_on_from_its_learning_rates() -> None:
+    """A built-in goes on from the learning rates that ``GradualWarmupScheduler`` sets for it."""
 
     def falling(t: float) -> float:
         return max(0.0, 1 - t / 8)
 
-    def values(make_after: Callable[[Any], Any]) -> list[list[float]]:
-        optimizer = torch.optim.SGD(groups("lr"), lr=INITIAL[0])
+    def values(make_after_scheduler: Callable[[Any], Any]) -> list[list[float]]:
+        optimizer = make_sgd()
         schedule = GradualWarmupScheduler(
-            optimizer, multiplier=2.0, total_epoch=5, after_scheduler=make_after(optimizer)
+            optimizer,
+            multiplier=2.0,
+            total_epoch=5,
+            after_scheduler=make_after_scheduler(optimizer),
         )
-        return run(optimizer, schedule, lambda: [group["lr"] for group in optimizer.param_groups])
+        return run(optimizer, schedule, lambda: values_of(optimizer))
 
     expected = values(lambda o: LambdaLR(o, falling))
-    assert expected[8] == [2 * value * falling(2) for value in INITIAL]
+    assert expected[8] == [2 * value * falling(2) for value in INITIAL_VALUES]
     assert values(lambda o: tsa.linear_schedule_with_warmup(o, 1.0, 0.0, 0, 8)) == expected
