@@ -1,4 +1,4 @@
-"""What a step spends, counted and not timed: operators, memory, questions to the curve."""
+"""The cost of a step is counted and not timed: torch's operators, and memory that is kept."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 import torch
-from torch.nn import Parameter
-from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, OneCycleLR
+from helpers import adamw, advance, held, put, put_curve, put_lambda
+from torch.optim.lr_scheduler import ExponentialLR, OneCycleLR
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch_schedulers import TORCH
 
 import tsa_core
 
 GROUPS = 7
-# What makes the host wait for an accelerator: its value is read, or copied off.
+# These operators read a value or copy it, so the host waits for the accelerator.
 WAITING = {"aten._local_scalar_dense.default", "aten._to_copy.default", "aten.item.default"}
 
 
@@ -39,141 +39,119 @@ def operators_of(step: Callable[[], Any]) -> Counter[str]:
     return operators.called
 
 
-def adamw(value: Callable[[], Any]) -> torch.optim.AdamW:
-    """One whose groups hold ``value()`` as weight decay, and ``clip``, and betas."""
-    return torch.optim.AdamW(
-        [
-            {
-                "params": [Parameter(torch.ones(1))],
-                "weight_decay": value(),
-                "clip": value(),
-                "betas": (value(), 0.999),
-            }
+def adamw_with_groups_of(value: Callable[[], Any]) -> torch.optim.AdamW:
+    """An AdamW whose groups hold ``value()`` as weight decay, ``clip`` and first beta."""
+    return adamw(
+        *(
+            {"weight_decay": value(), "clip": value(), "betas": (value(), 0.999)}
             for _ in range(GROUPS)
-        ]
+        )
     )
 
 
-def halving(t: float) -> float:
-    return 0.5**t
+def tensor() -> torch.Tensor:
+    return torch.tensor(0.5)
 
 
-def put_curve(optimizer: Any, target: str) -> Any:
-    return tsa_core.CurveSchedule(optimizer, halving, target)
+def number() -> float:
+    return 0.5
 
 
-def put_lambda(optimizer: Any, target: str) -> Any:
-    return tsa_core.arbitrary_schedule_factory(
-        optimizer, lambda proxy: LambdaLR(proxy, halving), schedule_target=target
-    )
+TARGETS = ["weight_decay", "clip", "betas[0]"]
+each_target = pytest.mark.parametrize("target", TARGETS)
+each_kind = pytest.mark.parametrize("put_schedule", [put_curve, put_lambda])
 
 
-TARGETS = pytest.mark.parametrize("target", ["weight_decay", "clip", "betas[0]"])
+def test_a_read_of_a_tensor_is_counted() -> None:
+    """A read of a tensor's value is counted, so the other tests can show its absence."""
+    assert operators_of(tensor().item) == {"aten._local_scalar_dense.default": 1}
 
 
-def test_the_count_sees_a_wait() -> None:
-    """Reading a tensor's value is counted, so that its absence below means something."""
-    tensor = torch.tensor(0.5)
-    assert operators_of(tensor.item) == {"aten._local_scalar_dense.default": 1}
-
-
-@TARGETS
-def test_a_curve_fills_each_tensor_once_and_waits_for_none(target: str) -> None:
-    """With tensor values a step is one in-place fill a group, and no other operator."""
-    optimizer = adamw(lambda: torch.tensor(0.5))
+@each_target
+def test_a_curve_fills_each_tensor_once_and_reads_none(target: str) -> None:
+    """With tensor values, a step of a curve is one in-place fill per group and nothing else."""
+    optimizer = adamw_with_groups_of(tensor)
     schedule = put_curve(optimizer, target)
     optimizer.step()
     for _ in range(3):
         assert operators_of(schedule.step) == {"aten.fill_.Scalar": GROUPS}
 
 
-def test_schedules_in_step_fill_each_tensor_once() -> None:
-    """So many fills as there are groups and targets, also in lock-step."""
-    optimizer = adamw(lambda: torch.tensor(0.5))
-    targets = ["weight_decay", "clip", "betas[0]"]
-    schedule = tsa_core.SynchronousSchedule([put_curve(optimizer, each) for each in targets])
+def test_a_synchronous_schedule_fills_each_tensor_once() -> None:
+    """A ``SynchronousSchedule`` of curves fills each tensor of each target once per step."""
+    optimizer = adamw_with_groups_of(tensor)
+    schedule = tsa_core.SynchronousSchedule([put_curve(optimizer, each) for each in TARGETS])
     optimizer.step()
-    assert operators_of(schedule.step) == {"aten.fill_.Scalar": GROUPS * len(targets)}
+    assert operators_of(schedule.step) == {"aten.fill_.Scalar": GROUPS * len(TARGETS)}
 
 
-@pytest.mark.skipif(TORCH < (2, 6), reason="torch itself reads the tensor there, to fill it")
-@TARGETS
-def test_a_torch_scheduler_waits_for_no_tensor(target: str) -> None:
-    """Through the proxy a step fills each tensor once, and reads none."""
-    optimizer = adamw(lambda: torch.tensor(0.5))
-    schedule = put_lambda(optimizer, target)
-    optimizer.step()
-    schedule.step()
+@pytest.mark.skipif(TORCH < (2, 6), reason="torch < 2.6 reads the tensor itself, to fill it")
+@each_target
+def test_a_torch_scheduler_reads_no_tensor(target: str) -> None:
+    """A step of a torch scheduler on a proxy fills each tensor once, and reads none."""
+    schedule = put_lambda(adamw_with_groups_of(tensor), target)
+    advance(schedule)
     called = operators_of(schedule.step)
     assert sum(n for name, n in called.items() if name.startswith("aten.fill_")) == GROUPS
     assert not WAITING & set(called)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no accelerator to wait for")
-@pytest.mark.parametrize("put", [put_curve, put_lambda])
-@TARGETS
-def test_an_accelerator_is_not_waited_for(put: Any, target: str) -> None:
-    """With values on the accelerator, torch's own watch sees no step wait for it."""
-    optimizer = adamw(lambda: torch.tensor(0.5, device="cuda"))
-    schedule = put(optimizer, target)
-    optimizer.step()
-    schedule.step()
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@each_kind
+@each_target
+def test_an_accelerator_is_not_waited_for(put_schedule: Any, target: str) -> None:
+    """A step on values on an accelerator does not wait, as torch's sync debug mode shows."""
+    optimizer = adamw_with_groups_of(lambda: torch.tensor(0.5, device="cuda"))
+    schedule = put_schedule(optimizer, target)
+    advance(schedule)
     torch.cuda.set_sync_debug_mode("error")
     try:
         schedule.step()
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    value = optimizer.param_groups[0][target.partition("[")[0]]
-    assert float(value[0] if target == "betas[0]" else value) == 0.5**3
+    assert float(held(optimizer, target)[0]) == 0.5**3
 
 
-@pytest.mark.parametrize("put", [put_curve, put_lambda])
-@TARGETS
-def test_with_floats_torch_is_not_asked_at_all(put: Any, target: str) -> None:
-    """With float values a step calls no operator of torch's."""
-    optimizer = adamw(lambda: 0.5)
-    schedule = put(optimizer, target)
+@each_kind
+@each_target
+def test_a_step_on_floats_calls_no_operator(put_schedule: Any, target: str) -> None:
+    """With float values, a step calls no torch operator."""
+    optimizer = adamw_with_groups_of(number)
+    schedule = put_schedule(optimizer, target)
     optimizer.step()
     for _ in range(3):
         assert operators_of(schedule.step) == {}
 
 
 @pytest.mark.parametrize(
-    "make",
+    "put_schedule",
     [
-        lambda proxy: LambdaLR(proxy, halving),
-        lambda proxy: ExponentialLR(proxy, 0.5),
-        lambda proxy: OneCycleLR(proxy, 0.5, total_steps=50, cycle_momentum=False),
-        None,
+        put_lambda,
+        lambda o, target: put(o, target, lambda proxy: ExponentialLR(proxy, 0.5)),
+        lambda o, target: put(
+            o, target, lambda p: OneCycleLR(p, 0.5, total_steps=50, cycle_momentum=False)
+        ),
+        put_curve,
     ],
     ids=["LambdaLR", "ExponentialLR", "OneCycleLR", "CurveSchedule"],
 )
-def test_neither_making_nor_stepping_copies_a_parameter(make: Any) -> None:
-    """No operator is called, so no tensor is made, of whatever size the parameters are."""
-    optimizer = adamw(lambda: 0.5)
-    schedules = []
+def test_neither_making_nor_stepping_copies_a_parameter(put_schedule: Any) -> None:
+    """Making and stepping a schedule calls no operator, so no parameter is copied."""
+    optimizer = adamw_with_groups_of(number)
+    schedules: list[Any] = []
 
-    def put() -> None:
-        schedules.append(
-            put_curve(optimizer, "weight_decay")
-            if make is None
-            else tsa_core.arbitrary_schedule_factory(
-                optimizer, make, schedule_target="weight_decay"
-            )
-        )
+    def make() -> None:
+        schedules.append(put_schedule(optimizer, "weight_decay"))
 
-    assert operators_of(put) == {}
+    assert operators_of(make) == {}
     optimizer.step()
     assert operators_of(schedules[0].step) == {}
 
 
-def test_what_a_curve_schedule_keeps_does_not_grow_with_steps() -> None:
-    """Between the 10th step and the 1000th nothing more is kept."""
-    optimizer = adamw(lambda: 0.5)
-    schedule = put_curve(optimizer, "weight_decay")
-    optimizer.step()
-    for _ in range(10):
-        schedule.step()
+def test_the_memory_of_a_curve_schedule_does_not_grow_with_steps() -> None:
+    """Nothing more is kept between the 10th step and the 1000th."""
+    schedule = put_curve(adamw_with_groups_of(number), "weight_decay")
+    advance(schedule, 10)
     tracemalloc.start()
     try:
         for _ in range(990):
@@ -181,20 +159,4 @@ def test_what_a_curve_schedule_keeps_does_not_grow_with_steps() -> None:
         kept, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert kept < 990 * 8  # not as much as one reference a step
-
-
-def test_the_curve_is_asked_once_a_step() -> None:
-    """However many groups there are."""
-    asked: list[float] = []
-
-    def curve(t: float) -> float:
-        asked.append(t)
-        return 1.0
-
-    optimizer = adamw(lambda: 0.5)
-    schedule = tsa_core.CurveSchedule(optimizer, curve, "weight_decay")
-    optimizer.step()
-    schedule.step()
-    schedule.step()
-    assert asked == [0, 1, 2]
+    assert kept < 990 * 8  # less than one reference per step
