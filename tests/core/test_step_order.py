@@ -1,4 +1,4 @@
-"""A schedule stepped before its optimizer is warned of, in torch's words; a right loop never is."""
+"""A schedule that steps before its optimizer warns as torch does; a correct loop never warns."""
 
 from __future__ import annotations
 
@@ -11,31 +11,30 @@ from typing import Any
 
 import pytest
 import torch
+from helpers import put, put_curve
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import ExponentialLR, SequentialLR, StepLR
 from torch_schedulers import TORCH
 
 import tsa_core
 
-TORCHS_WORDS = "Detected call of `lr_scheduler.step()` before `optimizer.step()`"
+TORCHS_WARNING = "Detected call of `lr_scheduler.step()` before `optimizer.step()`"
 
 
 def curve(optimizer: Any) -> Any:
-    return tsa_core.CurveSchedule(optimizer, lambda t: 0.5**t, "weight_decay")
+    return put_curve(optimizer, "weight_decay")
 
 
 def factory(optimizer: Any) -> Any:
-    return tsa_core.arbitrary_schedule_factory(
-        optimizer, lambda proxy: StepLR(proxy, 1), schedule_target="weight_decay"
-    )
+    return put(optimizer, "weight_decay", lambda proxy: StepLR(proxy, 1))
 
 
 def synchronous(optimizer: Any) -> Any:
-    return tsa_core.SynchronousSchedule([tsa_core.CurveSchedule(optimizer, lambda t: 0.5**t)])
+    return tsa_core.SynchronousSchedule([put_curve(optimizer)])
 
 
 class Wrapper:
-    """An accumulating wrapper as people write it: it holds an optimizer and forwards the rest."""
+    """A wrapper that holds an optimizer and forwards the rest, as for gradient accumulation."""
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         self.wrapped = optimizer
@@ -47,7 +46,7 @@ class Wrapper:
         return getattr(self.wrapped, name)
 
 
-def adamw() -> torch.optim.AdamW:
+def adamw_with_gradient() -> torch.optim.AdamW:
     parameter = Parameter(torch.ones(2))
     parameter.grad = torch.ones(2)
     return torch.optim.AdamW([parameter], lr=0.1)
@@ -60,63 +59,57 @@ def patched(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
 
 
 def compiled(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    torch._dynamo.reset()
     optimizer.step = torch.compile(optimizer.step, backend="eager")  # type: ignore[method-assign]
     return optimizer
 
 
-def messages(run: Callable[[], Any]) -> list[str]:
+def order_warnings(run: Callable[[], Any]) -> list[str]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         run()
-    return [
-        str(warning.message) for warning in caught if TORCHS_WORDS in str(warning.message)
-    ]  # the compiler has warnings of its own
+    texts = [str(warning.message) for warning in caught]
+    return [text for text in texts if TORCHS_WARNING in text]  # the compiler warns too
 
 
-def loop(optimizer: Any, schedule: Any, *, right: bool) -> None:
+def train(optimizer: Any, schedule: Any, *, correct: bool) -> None:
     for _ in range(4):
-        if right:
+        if correct:
             optimizer.step()
         schedule.step()
 
 
-MAKERS = pytest.mark.parametrize("make", [curve, factory, synchronous])
-DRESSED = {"plain": lambda o: o, "patched": patched, "wrapper": Wrapper}
+each_kind = pytest.mark.parametrize("make", [curve, factory, synchronous])
+CHANGED_STEPS = {"plain": lambda o: o, "patched": patched, "wrapper": Wrapper}
+SINCE_2_4 = pytest.mark.skipif(
+    TORCH < (2, 4), reason="on torch < 2.4, compiling removes the hooks of every optimizer"
+)
 
 
-@MAKERS
-@pytest.mark.parametrize("dress", DRESSED)
+@each_kind
+@pytest.mark.parametrize(
+    "change_step",
+    [*CHANGED_STEPS.values(), pytest.param(compiled, marks=SINCE_2_4)],
+    ids=[*CHANGED_STEPS, "compiled"],
+)
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("right", [True, False])
-def test_order(make: Any, dress: str, when: str, right: bool) -> None:
-    """One warning in the wrong order and none in the right one, however the step is dressed."""
-    optimizer: Any = adamw()
+@pytest.mark.parametrize("correct", [True, False])
+def test_a_wrong_order_warns_once_and_a_correct_one_never(
+    make: Any, change_step: Any, when: str, correct: bool
+) -> None:
+    """A loop warns once if its order is wrong, whatever was done to ``optimizer.step``."""
+    optimizer: Any = adamw_with_gradient()
     if when == "before":
-        optimizer = DRESSED[dress](optimizer)
+        optimizer = change_step(optimizer)
         schedule = make(optimizer)
     else:
         schedule = make(optimizer)
-        optimizer = DRESSED[dress](optimizer)
-    assert len(messages(lambda: loop(optimizer, schedule, right=right))) == (0 if right else 1)
+        optimizer = change_step(optimizer)
+    expected = 0 if correct else 1
+    assert len(order_warnings(lambda: train(optimizer, schedule, correct=correct))) == expected
 
 
-@MAKERS
-@pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("right", [True, False])
-@pytest.mark.skipif(TORCH < (2, 4), reason="there, compiling takes the hooks off every optimizer")
-def test_order_of_a_compiled_step(make: Any, when: str, right: bool) -> None:
-    """The same where ``optimizer.step`` was compiled, before the schedule was built or after."""
-    torch._dynamo.reset()
-    optimizer = adamw()
-    if when == "before":
-        compiled(optimizer)
-    schedule = make(optimizer)
-    if when == "after":
-        compiled(optimizer)
-    assert len(messages(lambda: loop(optimizer, schedule, right=right))) == (0 if right else 1)
-
-
-RIGHT_LOOP_IN_ONE_COMPILED_FUNCTION = """
+CORRECT_LOOP_IN_ONE_COMPILED_FUNCTION = """
 import warnings, torch, tsa_core
 parameter = torch.nn.Parameter(torch.ones(2))
 parameter.grad = torch.ones(2)
@@ -130,12 +123,11 @@ print(optimizer.param_groups[0]["weight_decay"])
 """
 
 
-def test_compiling_never_makes_a_right_loop_warn() -> None:
-    """Nor where the training step is one compiled function, on any torch; on its own, since
-    torch < 2.4 takes the hooks off every optimizer in the process.
-    """
+def test_a_correct_loop_in_one_compiled_function_does_not_warn() -> None:
+    """A correct loop does not warn if the training step is one compiled function."""
+    # On torch < 2.4, compiling removes the hooks of every optimizer in the process.
     done = subprocess.run(
-        [sys.executable, "-c", RIGHT_LOOP_IN_ONE_COMPILED_FUNCTION],
+        [sys.executable, "-c", CORRECT_LOOP_IN_ONE_COMPILED_FUNCTION],
         capture_output=True,
         text=True,
         timeout=300,
@@ -143,11 +135,11 @@ def test_compiling_never_makes_a_right_loop_warn() -> None:
     assert done.stdout == "0.005\n", done.stderr
 
 
-@MAKERS
+@each_kind
 @pytest.mark.skipif(TORCH < (2, 3), reason="torch.amp.GradScaler came with torch 2.3")
-def test_grad_scaler_that_skips(make: Any) -> None:
-    """A scaler that skips the first step is warned of as torch warns: nothing stepped."""
-    optimizer = adamw()
+def test_a_grad_scaler_that_skips_the_first_step_warns(make: Any) -> None:
+    """A schedule warns, as torch's do, if the ``GradScaler`` skipped the first optimizer step."""
+    optimizer = adamw_with_gradient()
     schedule = make(optimizer)
     scaler = torch.amp.GradScaler("cpu")
     parameter = optimizer.param_groups[0]["params"][0]
@@ -159,65 +151,67 @@ def test_grad_scaler_that_skips(make: Any) -> None:
         scaler.update()
         schedule.step()
 
-    assert len(messages(lambda: step_with(float("inf")))) == 1
-    optimizer = adamw()
+    assert len(order_warnings(lambda: step_with(float("inf")))) == 1
+    optimizer = adamw_with_gradient()
     schedule = make(optimizer)
     parameter = optimizer.param_groups[0]["params"][0]
-    assert messages(lambda: step_with(1.0)) == []
+    assert order_warnings(lambda: step_with(1.0)) == []
 
 
 def test_the_first_part_of_a_sequence_warns_at_its_first_step() -> None:
-    """As torch's own do there: it has been started over, which is no step of the loop."""
+    """A ``SequentialLR`` of curve schedules warns at the same steps as one of torch schedulers."""
+    # SequentialLR resets its parts when it is built, which does not count as a step of the loop.
 
     def sequence(part: Callable[[Any], Any]) -> Any:
-        return tsa_core.arbitrary_schedule_factory(
-            adamw(), lambda proxy: SequentialLR(proxy, [part(proxy), part(proxy)], [9])
+        return put(
+            adamw_with_gradient(),
+            "lr",
+            lambda proxy: SequentialLR(proxy, [part(proxy), part(proxy)], [9]),
         )
 
-    ours = sequence(lambda proxy: tsa_core.CurveSchedule(proxy, lambda t: 0.5**t))
-    theirs = sequence(lambda proxy: ExponentialLR(proxy, 0.5))
+    ours, theirs = sequence(put_curve), sequence(lambda proxy: ExponentialLR(proxy, 0.5))
     for _ in range(3):
-        assert len(messages(ours.step)) == len(messages(theirs.step))
+        assert len(order_warnings(ours.step)) == len(order_warnings(theirs.step))
 
 
 def test_the_order_is_known_where_no_sgd_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Torch gives a class its hooks with the first optimizer of it; others have theirs."""
+    """A wrong order warns although no ``SGD`` was made in the process before."""
+    # torch adds the hooks to the step of an optimizer class when its first instance is made.
     monkeypatch.setattr(torch.optim.SGD, "step", inspect.unwrap(torch.optim.SGD.step))
-    assert len(messages(curve(adamw()).step)) == 1
+    assert len(order_warnings(curve(adamw_with_gradient()).step)) == 1
 
 
-def test_no_hooks_no_guess() -> None:
-    """An object that cannot tell whether it stepped is taken to have stepped."""
+def test_an_optimizer_without_hooks_never_warns() -> None:
+    """An object that does not show whether it stepped is assumed to have stepped."""
 
     class Groups:
         def __init__(self) -> None:
             self.param_groups = [{"params": [], "lr": 0.1, "weight_decay": 0.1}]
 
     groups = Groups()
-    assert messages(lambda: loop(groups, curve(groups), right=False)) == []
+    assert order_warnings(lambda: train(groups, curve(groups), correct=False)) == []
 
 
-def test_step_is_never_patched() -> None:
-    """``optimizer.step`` stays the class's own, and one hook serves any number of schedules."""
-    optimizer = adamw()
+def test_optimizer_step_is_never_patched() -> None:
+    """``optimizer.step`` is not patched, and one hook serves any number of schedules."""
+    optimizer = adamw_with_gradient()
     for make in (curve, factory, curve, factory):
         make(optimizer)
     assert "step" not in vars(optimizer)
     assert len(optimizer._optimizer_step_post_hooks) == 1
 
 
-def test_the_warning_points_at_the_users_line() -> None:
-    """Through however many of our frames it came."""
-    optimizer = adamw()
-    schedule = synchronous(optimizer)
+def test_the_order_warning_points_at_the_users_line() -> None:
+    """The warning about the order points at the line that called the schedule's ``step``."""
+    schedule = synchronous(adamw_with_gradient())
     with pytest.warns(UserWarning, match="before `optimizer.step") as caught:
         schedule.step()
     assert caught[0].filename == __file__
 
 
-def test_a_warning_made_an_error_moves_nothing() -> None:
-    """Warnings are errors here: the step that is warned of did not happen."""
-    optimizer = adamw()
+def test_an_order_warning_that_is_an_error_moves_nothing() -> None:
+    """A step whose warning is raised as an error moves nothing."""
+    optimizer = adamw_with_gradient()
     schedule = curve(optimizer)
     with pytest.raises(UserWarning, match="before"):
         schedule.step()
@@ -225,18 +219,18 @@ def test_a_warning_made_an_error_moves_nothing() -> None:
     assert optimizer.param_groups[0]["weight_decay"] == 0.01
 
 
-@pytest.mark.skipif(TORCH < (2, 4), reason="there, torch does not note it")
-def test_a_step_that_torch_noted_before_counts() -> None:
-    """A scheduler of torch's was there first, and the optimizer stepped under it."""
-    optimizer = adamw()
+@pytest.mark.skipif(TORCH < (2, 4), reason="torch < 2.4 does not record that an optimizer stepped")
+def test_a_step_before_the_schedule_was_built_counts() -> None:
+    """A step that the optimizer made under an earlier torch scheduler prevents the warning."""
+    optimizer = adamw_with_gradient()
     StepLR(optimizer, 1)
     optimizer.step()
-    assert messages(curve(optimizer).step) == []
+    assert order_warnings(curve(optimizer).step) == []
 
 
-def test_being_sent_to_a_step_is_no_step() -> None:
-    """It is silent itself, and the first real step is still looked at, once."""
-    schedule = tsa_core.CurveSchedule(adamw(), lambda t: 0.5**t)
-    assert messages(lambda: schedule.step(3)) == []
-    assert len(messages(schedule.step)) == 1
-    assert messages(schedule.step) == []
+def test_a_step_to_an_epoch_does_not_warn() -> None:
+    """``step(epoch)`` does not warn, and the first step after it still does, once."""
+    schedule = put_curve(adamw_with_gradient())
+    assert order_warnings(lambda: schedule.step(3)) == []
+    assert len(order_warnings(schedule.step)) == 1
+    assert order_warnings(schedule.step) == []
