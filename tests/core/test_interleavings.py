@@ -1,4 +1,4 @@
-"""Random interleavings of build, step, save, load, join and copy, against plain arithmetic."""
+"""Random sequences of build, step, save, load, join and copy give the values of arithmetic."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import torch
+from helpers import held, put
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -15,31 +16,32 @@ from torch.optim.lr_scheduler import ExponentialLR, LambdaLR
 import tsa_core
 
 RATES = {"lr": 0.5, "weight_decay": 0.25, "clip": 2.0, "betas[0]": 0.5}
-# Powers of two: initial value × rate^t is exact, so every comparison is too.
+# The rates are powers of two, so initial value × rate^t is exact and can be compared exactly.
 VALUES = st.sampled_from([0.25, 0.5, 0.0625, 0.75, 0.375])
 
 
-class Oracle:
-    """What each target of each group must hold: its initial value, and how often it moved."""
+class ExpectedValues:
+    """The expected values, computed from initial values and from how often each target moved."""
 
     def __init__(self) -> None:
-        self.initial: list[dict[str, float]] = []
-        self.moved: dict[str, int] = {}
-        self.joined: list[dict[str, bool]] = []  # not moved since: holds its own value
+        self.initial_values: list[dict[str, float]] = []
+        self.num_moves: dict[str, int] = {}
+        # True per group and target if the group joined and has not moved: it holds its own value.
+        self.just_joined: list[dict[str, bool]] = []
 
-    def expected(self, i: int, target: str) -> float:
-        value = self.initial[i][target]
-        if target not in self.moved or self.joined[i].get(target):
+    def of(self, i: int, target: str) -> float:
+        value = self.initial_values[i][target]
+        if target not in self.num_moves or self.just_joined[i].get(target):
             return value
-        return value * RATES[target] ** self.moved[target]
+        return value * RATES[target] ** self.num_moves[target]
 
 
 class Interleavings(RuleBasedStateMachine):
-    """Curve schedules, a LambdaLR and a recurrence through the factory, on four targets."""
+    """Curve schedules, ``LambdaLR`` and ``ExponentialLR`` drive four targets in any sequence."""
 
     @initialize(groups=st.lists(st.tuples(VALUES, VALUES, VALUES, VALUES), min_size=1, max_size=3))
     def start(self, groups: list[tuple[float, float, float, float]]) -> None:
-        self.oracle = Oracle()
+        self.expected = ExpectedValues()
         self.schedules: dict[str, Any] = {}
         self.closed_to_new_groups = False
         self.saved: Any = None
@@ -49,10 +51,10 @@ class Interleavings(RuleBasedStateMachine):
         self.optimizer.step()
 
     def group(self, lr: float, weight_decay: float, clip: float, beta: float) -> dict[str, Any]:
-        self.oracle.initial.append(
+        self.expected.initial_values.append(
             {"lr": lr, "weight_decay": weight_decay, "clip": clip, "betas[0]": beta}
         )
-        self.oracle.joined.append({})
+        self.expected.just_joined.append({})
         return {
             "params": [Parameter(torch.ones(1))],
             "lr": lr,
@@ -61,29 +63,27 @@ class Interleavings(RuleBasedStateMachine):
             "betas": (beta, 0.999),
         }
 
-    @rule(target_name=st.sampled_from(sorted(RATES)), kind=st.sampled_from("clx"))
+    # "target" is a keyword of Hypothesis's rule, so the rules take a target_name.
+    @rule(
+        target_name=st.sampled_from(sorted(RATES)),
+        kind=st.sampled_from(["curve", "LambdaLR", "ExponentialLR"]),
+    )
     def build(self, target_name: str, kind: str) -> None:
         rate = RATES[target_name]
-        if kind == "x" and target_name in self.schedules:
-            return  # as on lr, torch's recurrences go on from the present value
-        if kind == "c":
+        if kind == "ExponentialLR" and target_name in self.schedules:
+            return  # it computes from the present value, so it would not start at the initial one
+        if kind == "curve":
             schedule: Any = tsa_core.CurveSchedule(self.optimizer, lambda t: rate**t, target_name)
-        elif kind == "l":
-            schedule = tsa_core.arbitrary_schedule_factory(
-                self.optimizer,
-                lambda proxy: LambdaLR(proxy, lambda t: rate**t),
-                schedule_target=target_name,
+        elif kind == "LambdaLR":
+            schedule = put(
+                self.optimizer, target_name, lambda proxy: LambdaLR(proxy, lambda t: rate**t)
             )
         else:
-            schedule = tsa_core.arbitrary_schedule_factory(
-                self.optimizer,
-                lambda proxy: ExponentialLR(proxy, rate),
-                schedule_target=target_name,
-            )
+            schedule = put(self.optimizer, target_name, lambda proxy: ExponentialLR(proxy, rate))
         self.schedules[target_name] = schedule
-        self.closed_to_new_groups |= kind != "c"
-        self.oracle.moved[target_name] = 0
-        for joined in self.oracle.joined:
+        self.closed_to_new_groups |= kind != "curve"
+        self.expected.num_moves[target_name] = 0
+        for joined in self.expected.just_joined:
             joined[target_name] = False
 
     @precondition(lambda self: self.schedules)
@@ -92,8 +92,8 @@ class Interleavings(RuleBasedStateMachine):
         target_name = data.draw(st.sampled_from(sorted(self.schedules)))
         self.optimizer.step()
         self.schedules[target_name].step()
-        self.oracle.moved[target_name] += 1
-        for joined in self.oracle.joined:
+        self.expected.num_moves[target_name] += 1
+        for joined in self.expected.just_joined:
             joined[target_name] = False
 
     @rule()
@@ -103,14 +103,15 @@ class Interleavings(RuleBasedStateMachine):
             copy.deepcopy(self.optimizer.state_dict()),
             states,
             dict(self.schedules),
-            copy.deepcopy(self.oracle),
+            copy.deepcopy(self.expected),
         )
 
     @precondition(lambda self: self.saved is not None)
     @rule(optimizer_first=st.booleans())
     def load(self, optimizer_first: bool) -> None:
-        optimizer_state, states, schedules, oracle = self.saved
-        if schedules != self.schedules or len(oracle.initial) != len(self.oracle.initial):
+        optimizer_state, states, schedules, expected = self.saved
+        num_groups = len(self.optimizer.param_groups)
+        if schedules != self.schedules or len(expected.initial_values) != num_groups:
             return
         if optimizer_first:
             self.optimizer.load_state_dict(copy.deepcopy(optimizer_state))
@@ -118,39 +119,39 @@ class Interleavings(RuleBasedStateMachine):
             self.schedules[name].load_state_dict(copy.deepcopy(state))
         if not optimizer_first:
             self.optimizer.load_state_dict(copy.deepcopy(optimizer_state))
-        self.oracle = copy.deepcopy(oracle)
+        self.expected = copy.deepcopy(expected)
 
     @precondition(lambda self: not self.closed_to_new_groups)
     @rule(values=st.tuples(VALUES, VALUES, VALUES, VALUES))
     def join(self, values: tuple[float, float, float, float]) -> None:
-        if len(self.oracle.initial) == 5:
+        if len(self.optimizer.param_groups) == 5:
             return
         self.optimizer.add_param_group(self.group(*values))
         for name in self.schedules:
-            self.oracle.joined[-1][name] = True
+            self.expected.just_joined[-1][name] = True
 
     @rule()
     def duplicate(self) -> None:
         self.optimizer, self.schedules, self.saved = copy.deepcopy(
             (self.optimizer, self.schedules, self.saved)
         )
-        self.optimizer.step()  # the flag that it stepped does not survive a copy, in torch either
+        self.optimizer.step()  # a copy of an optimizer, in torch too, does not know that it stepped
 
     @invariant()
-    def holds_what_the_oracle_says(self) -> None:
+    def groups_and_schedules_give_the_expected_values(self) -> None:
         if not hasattr(self, "optimizer"):
             return
-        for i, group in enumerate(self.optimizer.param_groups):
-            for target in RATES:
-                held = group["betas"][0] if target == "betas[0]" else group[target]
-                assert held == self.oracle.expected(i, target)
-        for name, schedule in self.schedules.items():
+        for target in RATES:
+            expected = [
+                self.expected.of(i, target) for i in range(len(self.optimizer.param_groups))
+            ]
+            assert held(self.optimizer, target) == expected
+            schedule = self.schedules.get(target)
             if isinstance(schedule, tsa_core.CurveSchedule):
-                held = [self.oracle.expected(i, name) for i in range(len(self.oracle.initial))]
-                assert schedule.get_last_lr() == held
+                assert schedule.get_last_lr() == expected
 
 
 class TestInterleavings(Interleavings.TestCase):  # type: ignore[name-defined,misc]
-    """Forty random histories of up to thirty operations each."""
+    """Groups and schedules hold the expected values after any sequence of operations."""
 
     settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
