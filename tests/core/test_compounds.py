@@ -1,4 +1,4 @@
-"""A curve schedule inside torch's compound schedulers is a scheduler like any other."""
+"""A curve schedule can be a part of a compound torch scheduler."""
 
 from __future__ import annotations
 
@@ -7,147 +7,118 @@ from typing import Any
 
 import pytest
 import torch
-from torch.nn import Parameter
+from helpers import (
+    adamw,
+    advance,
+    halving,
+    ignore_epoch_deprecation,
+    put,
+    put_curve,
+    sgd,
+    values_in_a_run,
+)
 from torch.optim.lr_scheduler import ChainedScheduler, ExponentialLR, LambdaLR, SequentialLR
 
 import tsa_core
 
-# torch < 2.9 warns of its own SequentialLR, which passes itself a deprecated epoch.
-pytestmark = pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step:UserWarning")
+pytestmark = ignore_epoch_deprecation  # SequentialLR of torch < 2.9 passes a deprecated epoch
 
 Part = Callable[[Any, Callable[[float], float]], Any]
 
 
-def warm_up(t: float) -> float:
+def warmup(t: float) -> float:
     return min(t, 4) / 4
 
 
-def halving(t: float) -> float:
-    return 0.5**t
+def first_of_a_sequence(optimizer: Any, part: Part) -> Any:
+    return SequentialLR(optimizer, [part(optimizer, warmup), ExponentialLR(optimizer, 0.9)], [4])
 
 
-def first_ours(optimizer: Any, part: Part) -> Any:
-    return SequentialLR(optimizer, [part(optimizer, warm_up), ExponentialLR(optimizer, 0.9)], [4])
-
-
-def last_ours(optimizer: Any, part: Part) -> Any:
+def last_of_a_sequence(optimizer: Any, part: Part) -> Any:
     return SequentialLR(optimizer, [ExponentialLR(optimizer, 0.9), part(optimizer, halving)], [3])
 
 
-def all_ours(optimizer: Any, part: Part) -> Any:
-    parts = [part(optimizer, warm_up), part(optimizer, halving), part(optimizer, warm_up)]
+def all_of_a_sequence(optimizer: Any, part: Part) -> Any:
+    parts = [part(optimizer, warmup), part(optimizer, halving), part(optimizer, warmup)]
     return SequentialLR(optimizer, parts, [4, 7])
 
 
 def chained(optimizer: Any, part: Part) -> Any:
-    return ChainedScheduler([part(optimizer, warm_up), ExponentialLR(optimizer, 0.9)])
+    return ChainedScheduler([part(optimizer, warmup), ExponentialLR(optimizer, 0.9)])
 
 
-def chained_in_sequence(optimizer: Any, part: Part) -> Any:
+def chained_in_a_sequence(optimizer: Any, part: Part) -> Any:
     inner = ChainedScheduler([part(optimizer, halving)])
     return SequentialLR(optimizer, [ExponentialLR(optimizer, 0.9), inner], [20])
 
 
-COMPOUNDS = [first_ours, last_ours, all_ours, chained]
-if hasattr(SequentialLR, "recursive_undo"):  # before, it cannot hold a ChainedScheduler
-    COMPOUNDS.append(chained_in_sequence)
+COMPOUNDS = [first_of_a_sequence, last_of_a_sequence, all_of_a_sequence, chained]
+if hasattr(SequentialLR, "recursive_undo"):  # older torch cannot put a ChainedScheduler into it
+    COMPOUNDS.append(chained_in_a_sequence)
 
 
-def reference(compound: Any, initial: float, steps: int) -> list[float]:
-    """What torch gives with its own LambdaLR in the place of a curve schedule."""
-    optimizer = torch.optim.SGD([Parameter(torch.ones(1))], lr=initial)
-    schedule = compound(optimizer, LambdaLR)
-    values = []
-    for _ in range(steps):
-        values.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        schedule.step()
-    return values
-
-
-def optimizer_with(value: float) -> torch.optim.Optimizer:
-    return torch.optim.AdamW(
-        [{"params": [Parameter(torch.ones(1))], "betas": (value, 0.99), "clip": value}],
-        lr=value,
-        weight_decay=value,
-    )
+def adamw_where_all_is(value: float) -> torch.optim.AdamW:
+    return adamw({"betas": (value, 0.99), "clip": value}, lr=value, weight_decay=value)
 
 
 @pytest.mark.parametrize("compound", COMPOUNDS)
 @pytest.mark.parametrize("target", ["lr", "weight_decay", "clip", "betas[0]"])
-def test_on_a_proxy(compound: Any, target: str) -> None:
-    """For any target, built in one factory call."""
-    optimizer = optimizer_with(0.7)
-    schedule = tsa_core.arbitrary_schedule_factory(
-        optimizer,
-        lambda proxy: compound(proxy, tsa_core.CurveSchedule),
-        schedule_target=target,
+def test_curves_in_a_compound_on_a_proxy_equal_lambda_lr(compound: Any, target: str) -> None:
+    """A compound of curve schedules on any target gives the values of one of ``LambdaLR``."""
+    schedule = put(
+        adamw_where_all_is(0.7), target, lambda proxy: compound(proxy, tsa_core.CurveSchedule)
     )
+    reference = compound(sgd(lr=0.7), LambdaLR)
     values = []
     for _ in range(11):
-        values.append(float(schedule.optimizer.param_groups[0]["lr"]))
-        assert schedule.get_last_lr() == [values[-1]]
-        optimizer.step()
-        schedule.step()
-    assert values == reference(compound, 0.7, 11)
+        reported = schedule.get_last_lr()
+        values += values_in_a_run(schedule, 1)
+        assert reported == values[-1]
+    assert values == values_in_a_run(reference, 11)
 
 
 @pytest.mark.parametrize("compound", COMPOUNDS)
-def test_on_the_optimizer_itself(compound: Any) -> None:
-    """For lr, beside torch's schedulers on the plain optimizer."""
-    optimizer = optimizer_with(0.7)
-    schedule = compound(optimizer, tsa_core.CurveSchedule)
-    values = []
-    for _ in range(11):
-        values.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        schedule.step()
-    assert values == reference(compound, 0.7, 11)
+def test_curves_in_a_compound_on_the_optimizer_equal_lambda_lr(compound: Any) -> None:
+    """A compound of curve schedules on the optimizer gives the values of one of ``LambdaLR``."""
+    schedule = compound(adamw_where_all_is(0.7), tsa_core.CurveSchedule)
+    assert values_in_a_run(schedule, 11) == values_in_a_run(compound(sgd(lr=0.7), LambdaLR), 11)
 
 
 def test_a_part_that_was_stepped_before_starts_anew_at_its_milestone() -> None:
-    """As torch's do: SequentialLR sends it to step 0."""
+    """``SequentialLR`` sends a curve schedule that had moved to step 0, as it does torch's."""
 
-    def values(part: Any) -> list[float]:
-        optimizer = torch.optim.SGD([Parameter(torch.ones(1))], lr=0.5)
+    def values_with(part: Any) -> list[list[float]]:
+        optimizer = sgd()
         second = part(optimizer, halving)
-        optimizer.step(), second.step(), second.step()
+        advance(second, 2)
         schedule = SequentialLR(optimizer, [ExponentialLR(optimizer, 0.9), second], [2])
-        seen = []
-        for _ in range(5):
-            seen.append(optimizer.param_groups[0]["lr"])
-            optimizer.step(), schedule.step()
-        return seen
+        return values_in_a_run(schedule, 5)
 
-    assert values(tsa_core.CurveSchedule) == values(LambdaLR)
+    assert values_with(tsa_core.CurveSchedule) == values_with(LambdaLR)
 
 
-def test_a_curve_on_a_proxy_is_called_by_the_proxys_target() -> None:
-    """In warnings and errors it is what the user calls it, and there is one of each."""
-    optimizer = torch.optim.AdamW([Parameter(torch.ones(1))], lr=0.1, weight_decay=0.0)
+def test_a_curve_on_a_proxy_is_named_by_the_proxys_target_in_messages() -> None:
+    """Warnings and errors of a curve on a proxy name the proxy's target, and come once."""
+    optimizer = adamw(lr=0.1, weight_decay=0.0)
 
-    def put(curve: Callable[[float], float], **options: Any) -> Any:
+    def put_on_a_proxy(curve: Callable[[float], float], **options: Any) -> Any:
         return tsa_core.arbitrary_schedule_factory(
             optimizer, lambda proxy: tsa_core.CurveSchedule(proxy, curve), **options
         )
 
     with pytest.warns(UserWarning, match="'weight_decay' starts at 0") as caught:
-        put(halving, schedule_target="weight_decay")
+        put_on_a_proxy(halving, schedule_target="weight_decay")
     assert len(caught) == 1
     with pytest.raises(ValueError, match="multiplier of 'clip' at step 0: nan"):
-        put(lambda t: float("nan"), schedule_target="clip", default_value=1.0)
-    schedule = put(halving, schedule_target="clip", default_value=1.0)
+        put_on_a_proxy(lambda t: float("nan"), schedule_target="clip", default_value=1.0)
+    schedule = put_on_a_proxy(halving, schedule_target="clip", default_value=1.0)
     with pytest.warns(UserWarning, match="this schedule of 'clip'"):
         schedule.step()
 
 
-def test_a_captured_learning_rate_is_no_affair_of_another_target() -> None:
-    """What the optimizer's step never reads, a captured step need not see."""
-    lr = torch.tensor(0.1)
-    optimizer = torch.optim.AdamW([Parameter(torch.ones(1))], lr=lr, capturable=True)
+def test_a_target_that_the_step_never_reads_does_not_warn_of_capture() -> None:
+    """A curve on a proxy does not warn about ``capturable`` if the step never reads its target."""
+    optimizer = adamw(lr=torch.tensor(0.1), capturable=True)
     tsa_core.arbitrary_schedule_factory(
-        optimizer,
-        lambda proxy: tsa_core.CurveSchedule(proxy, halving),
-        default_value=1.0,
-        schedule_target="clip",
+        optimizer, put_curve, default_value=1.0, schedule_target="clip"
     )
