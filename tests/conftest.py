@@ -1,4 +1,4 @@
-"""What a refused call must leave as it was."""
+"""The ``untouched`` fixture shows that a call left the param groups as they were."""
 
 from __future__ import annotations
 
@@ -10,36 +10,37 @@ import pytest
 import torch
 from hypothesis import settings
 
-# How long an example takes says something about the machine, and nothing about the library.
+# The time of an example depends on the machine, so no deadline is set.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
 
-def described(value: Any) -> Any:
-    """``value`` to the last bit: what it is, which object it is, and what is in it."""
+def fingerprint(value: Any) -> Any:
+    """Two fingerprints are equal if type, exact content and, for containers, identity are equal."""
     if isinstance(value, torch.Tensor):
         return id(value), value.dtype, repr(value.tolist())
     if isinstance(value, (list, tuple)):
-        return id(value), [described(element) for element in value]
+        return id(value), [fingerprint(element) for element in value]
     return type(value), repr(value)
 
 
 @pytest.fixture
 def untouched() -> Callable[[Any], AbstractContextManager[None]]:
-    """A context after which the optimizer's param groups must be what they were before."""
+    """A context manager fails if an optimizer's param groups differ at its end."""
 
     @contextmanager
     def check(optimizer: Any) -> Iterator[None]:
-        def groups() -> list[Any]:
+        def fingerprints() -> list[Any]:
             return [
-                (id(group), [(key, described(value)) for key, value in group.items()])
+                (id(group), [(key, fingerprint(value)) for key, value in group.items()])
                 for group in optimizer.param_groups
             ]
 
-        kept_alive = [dict(group) for group in optimizer.param_groups]  # so that no id is reused
-        before = groups()
+        # A reference to each value keeps it alive, so its id is not given to a new object.
+        kept_alive = [dict(group) for group in optimizer.param_groups]
+        before = fingerprints()
         yield
-        assert groups() == before
+        assert fingerprints() == before
         del kept_alive
 
     return check
