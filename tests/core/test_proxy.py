@@ -1,7 +1,8 @@
-"""What a torch scheduler finds on the proxy."""
+"""A torch scheduler finds the target as lr on the proxy, and the rest of the optimizer as it is."""
 
 from __future__ import annotations
 
+import copy
 import math
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.nn import Parameter
+from helpers import adamw, add_group, advance, held, ignore_epoch_deprecation, plateau, put, sgd
 from torch.optim.lr_scheduler import (
     ChainedScheduler,
     ConstantLR,
@@ -23,35 +24,29 @@ from torch.optim.lr_scheduler import (
 import tsa_core
 
 
-def adamw() -> torch.optim.AdamW:
-    return torch.optim.AdamW(
-        [
-            {"params": [Parameter(torch.ones(1))], "weight_decay": 0.25},
-            {"params": [Parameter(torch.ones(1))], "weight_decay": 0.5},
-        ],
-        lr=0.1,
-    )
+def adamw_with_weight_decays() -> torch.optim.AdamW:
+    return adamw({"weight_decay": 0.25}, {"weight_decay": 0.5}, lr=0.1)
 
 
-def test_it_is_an_optimizer() -> None:
-    """To isinstance, to a truth test, to comparison; and weakly to a reference."""
+def test_a_proxy_is_an_optimizer() -> None:
+    """A proxy is an ``Optimizer``, truthy and equal to itself alone, as torch's schedulers need."""
     proxy = tsa_core.ProxyOptimizer(adamw(), "weight_decay")
     assert isinstance(proxy, torch.optim.Optimizer)
     assert proxy
-    assert proxy == proxy  # what SequentialLR does
+    assert proxy == proxy  # as SequentialLR compares the optimizers of its parts
     assert proxy != tsa_core.ProxyOptimizer(proxy.optimizer, "weight_decay")
 
 
-def test_it_forwards_what_it_does_not_redefine() -> None:
-    """Attributes, state, and the methods that the base class would have acted on itself with."""
-    optimizer = adamw()
+def test_a_proxy_forwards_what_it_does_not_redefine() -> None:
+    """Attributes and methods of the optimizer act on the optimizer, also inherited methods."""
+    optimizer = adamw({}, {})
     proxy = tsa_core.ProxyOptimizer(optimizer, "weight_decay")
     assert proxy.state is optimizer.state
     assert proxy.state_dict() == optimizer.state_dict()
     optimizer.param_groups[0]["params"][0].grad = torch.ones(1)
     proxy.zero_grad()
     assert optimizer.param_groups[0]["params"][0].grad is None
-    proxy.add_param_group({"params": [Parameter(torch.ones(1))]})
+    add_group(proxy)
     assert len(optimizer.param_groups) == 3
     with pytest.raises(AttributeError, match="'AdamW' object has no attribute 'no_such_thing'"):
         proxy.no_such_thing
@@ -60,19 +55,25 @@ def test_it_forwards_what_it_does_not_redefine() -> None:
 @pytest.mark.parametrize(
     ("target", "default"), [("weight_decay", 0.01), ("lr", 0.1), ("betas[0]", 0.9), ("clip", 4.0)]
 )
-def test_its_default_lr_is_the_targets(target: str, default: float) -> None:
-    """Some schedulers scale by it; an entry of the user's own starts where its first group does."""
-    optimizer = adamw()
-    for group, value in zip(optimizer.param_groups, (4.0, 5.0)):
-        group["clip"] = value
+def test_the_default_lr_of_a_proxy_is_the_default_of_the_target(
+    target: str, default: float
+) -> None:
+    """The default is the optimizer's, or the first group's value of an entry without a default."""
+    optimizer = adamw({"clip": 4.0}, {"clip": 5.0}, lr=0.1)
     proxy = tsa_core.ProxyOptimizer(optimizer, target)
     assert proxy.defaults == {**optimizer.defaults, "lr": default}
     tsa_core.CurveSchedule(optimizer, lambda t: 0.5, target)
     assert proxy.defaults["lr"] == default
 
 
-def test_it_refuses_to_be_stepped_or_loaded() -> None:
-    """In words that name what to do it to."""
+def test_a_proxy_of_an_object_without_defaults_presents_the_first_value() -> None:
+    """The default lr is the target's value in the first group where the object has no defaults."""
+    proxy = tsa_core.ProxyOptimizer(SimpleNamespace(param_groups=[{"clip": 4.0}]), "clip")
+    assert proxy.defaults == {"lr": 4.0}
+
+
+def test_a_proxy_refuses_to_be_stepped_or_loaded() -> None:
+    """The error says to step the optimizer itself, or to load into it."""
     proxy = tsa_core.ProxyOptimizer(adamw(), "weight_decay")
     with pytest.raises(RuntimeError, match="step the optimizer itself"):
         proxy.step()
@@ -80,16 +81,16 @@ def test_it_refuses_to_be_stepped_or_loaded() -> None:
         proxy.load_state_dict({})
 
 
-def test_its_repr_says_what_it_schedules_on_what_and_where_it_stands() -> None:
-    """Target, optimizer and present values."""
-    proxy = tsa_core.ProxyOptimizer(adamw(), "weight_decay")
+def test_the_repr_of_a_proxy_shows_target_optimizer_and_values() -> None:
+    """The repr shows the target, the type of the optimizer and the present values."""
+    proxy = tsa_core.ProxyOptimizer(adamw_with_weight_decays(), "weight_decay")
     proxy.param_groups[0]["lr"] = 0.125
     assert repr(proxy) == "ProxyOptimizer('weight_decay' of AdamW as lr, now [0.125, 0.5])"
 
 
-def test_a_group_is_a_mapping_that_agrees_with_itself() -> None:
-    """[], in, get, keys, iteration, length and dict() tell the same."""
-    optimizer = adamw()
+def test_a_group_view_is_a_consistent_mapping() -> None:
+    """A view agrees with itself in [], in, get, keys, iteration, length and dict()."""
+    optimizer = adamw_with_weight_decays()
     optimizer.param_groups[0].update(initial_lr=7.0, max_lr=8.0)  # of a plain scheduler, on lr
     group: Any = tsa_core.ProxyOptimizer(optimizer, "weight_decay").param_groups[0]
     assert "initial_lr" not in group
@@ -115,8 +116,8 @@ def test_a_group_is_a_mapping_that_agrees_with_itself() -> None:
 
 
 def test_other_entries_are_read_only() -> None:
-    """A schedule of one target that writes another is refused by name, and nothing changes."""
-    optimizer = adamw()
+    """A scheduler that writes any other entry is refused with its name, and nothing changes."""
+    optimizer = adamw({}, {})
     group: Any = tsa_core.ProxyOptimizer(optimizer, "weight_decay").param_groups[1]
     assert group["eps"] == 1e-8
     with pytest.raises(ValueError, match="'weight_decay' would write 'eps' of param group 1"):
@@ -124,8 +125,8 @@ def test_other_entries_are_read_only() -> None:
     assert optimizer.param_groups[1]["eps"] == 1e-8
 
 
-def test_on_lr_it_writes_what_torch_would() -> None:
-    """The proxy of lr itself stands for the whole group."""
+def test_a_proxy_of_lr_writes_any_entry() -> None:
+    """A scheduler on lr can write other entries of the group, as torch's own can."""
     optimizer = adamw()
     group: Any = tsa_core.ProxyOptimizer(optimizer).param_groups[0]
     group["betas"] = (0.5, 0.999)
@@ -133,17 +134,12 @@ def test_on_lr_it_writes_what_torch_would() -> None:
 
 
 @pytest.mark.parametrize("make", [np.float64, np.float32, np.int64, torch.tensor])
-def test_what_a_scheduler_gives_lands_as_a_python_number(make: Any) -> None:
-    """NumPy scalars would make a checkpoint unreadable, and tensors would replace a float."""
-    optimizer = adamw()
-    schedule = tsa_core.arbitrary_schedule_factory(
-        optimizer,
-        lambda proxy: LambdaLR(proxy, lambda t: make(2) if t else 1.0),
-        schedule_target="weight_decay",
-    )
-    optimizer.step()
-    schedule.step()
-    values = [group["weight_decay"] for group in optimizer.param_groups]
+def test_a_value_lands_as_a_python_number(make: Any) -> None:
+    """A scheduler that computes NumPy scalars or tensors still leaves floats in the groups."""
+    # torch.load(weights_only=True) would refuse a checkpoint that holds a NumPy scalar.
+    optimizer = adamw_with_weight_decays()
+    advance(put(optimizer, "weight_decay", lambda p: LambdaLR(p, lambda t: make(2) if t else 1.0)))
+    values = held(optimizer, "weight_decay")
     assert values == [0.5, 1.0]
     assert {type(value) for value in values} == {float}
 
@@ -153,175 +149,61 @@ def test_what_a_scheduler_gives_lands_as_a_python_number(make: Any) -> None:
     [(math.nan, ValueError), (math.inf, ValueError), (1j, TypeError), (np.nan, ValueError)],
 )
 @pytest.mark.parametrize("at", [0, 3])
-def test_what_is_no_finite_real_number_is_refused(bad: Any, error: Any, at: int) -> None:
-    """With target, group and step; at construction the groups are as they were."""
-    optimizer = adamw()
+def test_a_value_that_is_not_a_finite_real_number_is_refused(bad: Any, error: Any, at: int) -> None:
+    """The error names target, group and step; a refused construction leaves the groups alone."""
+    optimizer = adamw_with_weight_decays()
     before = [dict(group) for group in optimizer.param_groups]
 
-    def put() -> Any:
-        return tsa_core.arbitrary_schedule_factory(
+    def put_bad() -> Any:
+        return put(
             optimizer,
+            "weight_decay",
             lambda proxy: LambdaLR(proxy, lambda t: bad if t == at else 1.0),
-            schedule_target="weight_decay",
         )
 
     where = f"'weight_decay' in param group 0 at step {at}"
     if at == 0:
         with pytest.raises(error, match=where):
-            put()
+            put_bad()
         assert optimizer.param_groups == before
         return
-    schedule = put()
-    for _ in range(2):
-        optimizer.step()
-        schedule.step()
+    schedule = put_bad()
+    advance(schedule, 2)
     with pytest.raises(error, match=where):
         schedule.step()
 
 
-def test_the_step_is_named_in_a_copy_too() -> None:
-    """The message finds the scheduler that is writing, whichever it is."""
-    import copy
+def nan_at(step: int) -> Any:
+    """A λ that is NaN at one step."""
+    return lambda t: math.nan if t == step else 1.0
 
-    schedule = tsa_core.arbitrary_schedule_factory(
-        adamw(), lambda proxy: LambdaLR(proxy, lambda t: math.nan if t == 2 else 1.0)
-    )
-    schedule.optimizer.optimizer.step()
-    schedule.step()
+
+def test_an_error_in_a_copy_names_the_step_of_the_copy() -> None:
+    """An error in a copied scheduler names the step of the copy, not of the original."""
+    schedule = put(adamw(), make=lambda proxy: LambdaLR(proxy, nan_at(2)))
+    advance(schedule)
     with pytest.raises(ValueError, match="'lr' in param group 0 at step 2"):
         copy.deepcopy(schedule).step()
 
 
-def test_a_shared_tensor_becomes_one_a_group() -> None:
-    """The first group keeps it; three groups are not reduced three times."""
-    shared = torch.tensor(0.5)
-    groups = [{"params": [Parameter(torch.ones(1))]} for _ in range(3)]
-    optimizer = torch.optim.AdamW(groups, lr=shared)
-    schedule = tsa_core.arbitrary_schedule_factory(
-        optimizer,
-        lambda proxy: torch.optim.lr_scheduler.ReduceLROnPlateau(proxy, factor=0.5, patience=0),
-    )
-    schedule.step(1.0)
-    schedule.step(2.0)
-    values = [group["lr"] for group in optimizer.param_groups]
-    assert values[0] is shared
-    assert [float(value) for value in values] == [0.25] * 3
+def nan_in_sequence(proxy: Any) -> Any:
+    return SequentialLR(proxy, [ConstantLR(proxy, 0.5, 9), LambdaLR(proxy, nan_at(2))], [3])
 
 
-def test_a_proxy_of_a_proxy_is_refused() -> None:
-    """The second target is scheduled on the optimizer itself."""
-    proxy = tsa_core.ProxyOptimizer(adamw(), "weight_decay")
-    with pytest.raises(ValueError, match="is a proxy already"):
-        tsa_core.ProxyOptimizer(proxy)
+def nan_in_chain(proxy: Any) -> Any:
+    return ChainedScheduler([LambdaLR(proxy, nan_at(5))])
 
 
-def test_a_built_in_on_a_proxy_drives_lr_alone() -> None:
-    """There, the target is called lr."""
-    with pytest.raises(ValueError, match="is a proxy already"):
-        tsa_core.arbitrary_schedule_factory(
-            adamw(),
-            lambda proxy: tsa_core.CurveSchedule(proxy, lambda t: 1.0, "weight_decay"),
-            schedule_target="weight_decay",
-        )
-
-
-def test_resuming_with_last_epoch_needs_the_initial_value() -> None:
-    """As on lr: without a recorded initial value torch's KeyError, with one it goes on."""
+@ignore_epoch_deprecation
+@pytest.mark.parametrize("make", [nan_in_sequence, nan_in_chain])
+@pytest.mark.parametrize("in_synchronous", [False, True])
+def test_an_error_in_a_compound_names_the_step_of_the_compound(
+    make: Any, in_synchronous: bool
+) -> None:
+    """The error names the step of the compound, or of its part if the compound does not count."""
     optimizer = adamw()
-
-    def resumed(proxy: Any) -> Any:
-        return StepLR(proxy, 2, 0.5, last_epoch=1)
-
-    def put() -> Any:
-        return tsa_core.arbitrary_schedule_factory(
-            optimizer, resumed, schedule_target="weight_decay"
-        )
-
-    with pytest.raises(KeyError, match="initial_lr"):
-        put()
-    for group in optimizer.param_groups:
-        group["initial_weight_decay"] = group["weight_decay"]
-    put()
-    assert [group["weight_decay"] for group in optimizer.param_groups] == [0.125, 0.25]
-
-
-def test_initial_values_that_a_scheduler_assigns() -> None:
-    """OneCycleLR sets its own: it is the target's, as on lr."""
-    optimizer = adamw()
-    tsa_core.arbitrary_schedule_factory(
-        optimizer,
-        lambda proxy: OneCycleLR(proxy, 0.5, total_steps=10, cycle_momentum=False, div_factor=4),
-        schedule_target="weight_decay",
-    )
-    assert [group["initial_weight_decay"] for group in optimizer.param_groups] == [0.125, 0.125]
-    assert {"max_lr", "min_lr", "initial_lr"}.isdisjoint(optimizer.param_groups[0])
-
-
-def test_defaults_of_what_has_none() -> None:
-    """An object that only has groups presents its first value."""
-    proxy = tsa_core.ProxyOptimizer(SimpleNamespace(param_groups=[{"clip": 4.0}]), "clip")
-    assert proxy.defaults == {"lr": 4.0}
-
-
-@pytest.mark.parametrize("value", [0.25, torch.tensor(0.25)], ids=["float", "tensor"])
-def test_an_initial_value_lands_as_a_python_number(value: Any) -> None:
-    """OneCycleLR assigns what it was given."""
-    optimizer = adamw()
-    for group in optimizer.param_groups:
-        group["weight_decay"] = value
-    tsa_core.arbitrary_schedule_factory(
-        optimizer,
-        lambda p: OneCycleLR(p, np.float64(0.5), total_steps=10, cycle_momentum=False),
-        schedule_target="weight_decay",
-    )
-    assert {type(group["initial_weight_decay"]) for group in optimizer.param_groups} == {float}
-
-
-def test_an_initial_value_is_no_alias_of_the_tensor() -> None:
-    """A scheduler may hand over the very tensor that it fills afterwards."""
-    optimizer = torch.optim.SGD([Parameter(torch.ones(1))], lr=torch.tensor(0.5))
-    group: Any = tsa_core.ProxyOptimizer(optimizer).param_groups[0]
-    group.setdefault("initial_lr", group["lr"])
-    group["lr"] = 0.25
-    assert (group["lr"].item(), float(group["initial_lr"])) == (0.25, 0.5)
-
-
-def test_what_a_scheduler_keeps_for_itself_stays_in_the_proxy() -> None:
-    """A name that the group does not have; listed once, if the group comes to have it."""
-    optimizer = adamw()
-    group: Any = tsa_core.ProxyOptimizer(optimizer, "weight_decay").param_groups[0]
-    group["note"] = 1
-    assert "note" not in optimizer.param_groups[0]
-    optimizer.param_groups[0]["note"] = 2
-    assert (list(group).count("note"), group["note"]) == (1, 1)
-
-
-def test_a_group_without_an_initial_value_lists_none() -> None:
-    """Until a scheduler records one."""
-    group = tsa_core.ProxyOptimizer(adamw(), "weight_decay").param_groups[0]
-    assert "initial_lr" not in list(group)
-    assert dict(group)["lr"] == 0.25
-    with pytest.raises(KeyError, match="'initial_lr'"):
-        group["initial_lr"]
-
-
-def in_sequence(proxy: Any) -> Any:
-    bad = LambdaLR(proxy, lambda t: math.nan if t == 2 else 1.0)
-    return SequentialLR(proxy, [ConstantLR(proxy, 0.5, 9), bad], [3])
-
-
-def in_chain(proxy: Any) -> Any:
-    return ChainedScheduler([LambdaLR(proxy, lambda t: math.nan if t == 5 else 1.0)])
-
-
-@pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step:UserWarning")  # torch's
-@pytest.mark.parametrize("make", [in_sequence, in_chain])
-@pytest.mark.parametrize("among_others", [False, True])
-def test_the_step_named_is_that_of_the_whole(make: Any, among_others: bool) -> None:
-    """Of a compound scheduler, where it knows; else of the part that is writing."""
-    optimizer = adamw()
-    schedule = tsa_core.arbitrary_schedule_factory(optimizer, make, schedule_target="weight_decay")
-    if among_others:
+    schedule = put(optimizer, "weight_decay", make)
+    if in_synchronous:
         schedule = tsa_core.SynchronousSchedule([schedule])
     optimizer.step()
     for _ in range(4):
@@ -330,8 +212,104 @@ def test_the_step_named_is_that_of_the_whole(make: Any, among_others: bool) -> N
         schedule.step()
 
 
+class Trainer:
+    """Calls a schedule, and has an attribute that raises."""
+
+    @property
+    def optimizer(self) -> Any:
+        raise RuntimeError("not attached yet")
+
+    def run(self) -> None:
+        optimizer = adamw()
+        schedule = put(optimizer, "weight_decay", lambda proxy: LambdaLR(proxy, nan_at(1)))
+        optimizer.step()
+        schedule.step()
+
+
+def test_an_error_reads_no_attribute_of_the_caller() -> None:
+    """The search for the step of an error never reads the attributes of a calling object."""
+    with pytest.raises(ValueError, match=r"'weight_decay' in param group 0 at step 1: .* nan"):
+        Trainer().run()
+
+
+def test_a_shared_tensor_becomes_one_tensor_per_group() -> None:
+    """The first group keeps a shared tensor, and a plateau reduces each group once."""
+    shared = torch.tensor(0.5)
+    optimizer = adamw({}, {}, {}, lr=shared)
+    schedule = put(optimizer, make=plateau)
+    schedule.step(1.0)
+    schedule.step(2.0)
+    values = held(optimizer)
+    assert values[0] is shared
+    assert [float(value) for value in values] == [0.25] * 3
+
+
+def test_resuming_with_last_epoch_needs_the_initial_value() -> None:
+    """A scheduler with ``last_epoch`` raises torch's KeyError until an initial value is there."""
+    optimizer = adamw_with_weight_decays()
+
+    def put_resumed() -> Any:
+        return put(optimizer, "weight_decay", lambda proxy: StepLR(proxy, 2, 0.5, last_epoch=1))
+
+    with pytest.raises(KeyError, match="initial_lr"):
+        put_resumed()
+    for group in optimizer.param_groups:
+        group["initial_weight_decay"] = group["weight_decay"]
+    put_resumed()
+    assert held(optimizer, "weight_decay") == [0.125, 0.25]
+
+
+def one_cycle(proxy: Any) -> OneCycleLR:
+    """A scheduler that assigns an initial value, from a NumPy number."""
+    return OneCycleLR(proxy, np.float64(0.5), total_steps=10, cycle_momentum=False, div_factor=4)
+
+
+def test_a_scheduler_assigns_the_initial_value_of_the_target() -> None:
+    """OneCycleLR assigns an initial value, which is the target's, as it is lr's on lr."""
+    optimizer = adamw_with_weight_decays()
+    put(optimizer, "weight_decay", one_cycle)
+    assert held(optimizer, "initial_weight_decay") == [0.125, 0.125]
+    assert {"max_lr", "min_lr", "initial_lr"}.isdisjoint(optimizer.param_groups[0])
+
+
+@pytest.mark.parametrize("value", [0.25, torch.tensor(0.25)], ids=["float", "tensor"])
+def test_an_initial_value_lands_as_a_python_number(value: Any) -> None:
+    """An initial value that a scheduler computed as a NumPy number is recorded as a float."""
+    optimizer = adamw({"weight_decay": value}, {"weight_decay": value})
+    put(optimizer, "weight_decay", one_cycle)
+    assert {type(value) for value in held(optimizer, "initial_weight_decay")} == {float}
+
+
+def test_an_initial_value_is_not_an_alias_of_the_tensor() -> None:
+    """The initial value stays, also if a scheduler records the very tensor that it then fills."""
+    optimizer = sgd(lr=torch.tensor(0.5))
+    group: Any = tsa_core.ProxyOptimizer(optimizer).param_groups[0]
+    group.setdefault("initial_lr", group["lr"])
+    group["lr"] = 0.25
+    assert (group["lr"].item(), float(group["initial_lr"])) == (0.25, 0.5)
+
+
+def test_an_auxiliary_key_stays_in_the_proxy() -> None:
+    """A key that the group lacks stays in the proxy, and is listed once if the group gains it."""
+    optimizer = adamw()
+    group: Any = tsa_core.ProxyOptimizer(optimizer, "weight_decay").param_groups[0]
+    group["note"] = 1
+    assert "note" not in optimizer.param_groups[0]
+    optimizer.param_groups[0]["note"] = 2
+    assert (list(group).count("note"), group["note"]) == (1, 1)
+
+
+def test_a_view_has_no_initial_lr_before_a_scheduler_records_it() -> None:
+    """A view neither lists nor gives ``initial_lr`` before a scheduler has recorded it."""
+    group = tsa_core.ProxyOptimizer(adamw_with_weight_decays(), "weight_decay").param_groups[0]
+    assert "initial_lr" not in list(group)
+    assert dict(group)["lr"] == 0.25
+    with pytest.raises(KeyError, match="'initial_lr'"):
+        group["initial_lr"]
+
+
 class Floored(LRScheduler):
-    """Somebody's scheduler that reads a floor from the group."""
+    """A user's scheduler that reads a floor from the group."""
 
     def get_lr(self) -> Any:
         groups = self.optimizer.param_groups
@@ -341,39 +319,14 @@ class Floored(LRScheduler):
         ]
 
 
-def test_an_entry_of_the_users_that_schedulers_name_too() -> None:
-    """On ``lr`` it is there to read, as on the optimizer; on another target, it is said why not."""
-    group = {"params": [Parameter(torch.ones(1))], "min_lr": 0.375}
-    optimizer = torch.optim.AdamW([group], lr=1.0)
-    schedule = tsa_core.arbitrary_schedule_factory(optimizer, Floored)
+def test_an_entry_named_like_an_auxiliary_key_is_read_on_lr_alone() -> None:
+    """A scheduler on lr reads such an entry; on any other target the error says why it cannot."""
+    optimizer = adamw({"min_lr": 0.375}, lr=1.0)
+    schedule = put(optimizer, make=Floored)
     view = schedule.optimizer.param_groups[0]
     assert "min_lr" in view
     assert dict(view)["min_lr"] == 0.375
-    for _ in range(2):
-        optimizer.step()
-        schedule.step()
-    assert optimizer.param_groups[0]["lr"] == 0.375
+    advance(schedule, 2)
+    assert held(optimizer) == [0.375]
     with pytest.raises(KeyError, match=r"'min_lr': .* about the learning rate.* 'weight_decay'"):
-        tsa_core.arbitrary_schedule_factory(optimizer, Floored, schedule_target="weight_decay")
-
-
-def test_who_calls_is_not_asked() -> None:
-    """Looking for the step, an error passes by objects whose attributes may do anything."""
-
-    class Trainer:
-        @property
-        def optimizer(self) -> Any:
-            raise RuntimeError("not attached yet")
-
-        def run(self) -> None:
-            optimizer = adamw()
-            schedule = tsa_core.arbitrary_schedule_factory(
-                optimizer,
-                lambda proxy: LambdaLR(proxy, lambda t: 1.0 if t < 1 else math.nan),
-                schedule_target="weight_decay",
-            )
-            optimizer.step()
-            schedule.step()
-
-    with pytest.raises(ValueError, match=r"'weight_decay' in param group 0 at step 1: .* nan"):
-        Trainer().run()
+        put(optimizer, "weight_decay", Floored)
