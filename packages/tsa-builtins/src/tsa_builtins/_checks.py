@@ -1,4 +1,4 @@
-"""What a curve may be made of."""
+"""Checks of the numbers that curves and built-ins are made of."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import numbers
 
 
 def finite(name: str, value: object) -> float:
-    """``value`` as Python's own number, if it is real and finite; else an error with ``name``."""
+    """``value`` as a Python number if it is real and finite; else an error with ``name``."""
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(
             f"{name}: expected a finite real number, got {value!r} ({type(value).__name__})"
         )
     try:
         number = float(value)
-    except OverflowError:  # an int or a fraction that no float comes near
+    except OverflowError:  # an int or a fraction beyond every float
         number = math.inf
     if not math.isfinite(number):
         raise ValueError(f"{name}: expected a finite real number, got {value!r}")
@@ -33,3 +33,12 @@ def positive(name: str, value: object) -> float:
     if number <= 0:
         raise ValueError(f"{name}: expected more than 0, got {value!r}")
     return number
+
+
+def within_reach(name: str, value: float, other_name: str, other: float) -> None:
+    """Raise if the way from ``other`` to ``value`` is longer than any float."""
+    if abs(float(value) - float(other)) == math.inf:
+        raise ValueError(
+            f"{name}: expected a number less than 1.8e308 away from {other_name} = {other!r}, "
+            f"got {value!r}"
+        )

@@ -1,26 +1,25 @@
-"""Curves λ(t) as values: shapes, and the ways to put them together.
+"""Curves λ(t) as values: shapes, and functions that combine them.
 
-A curve is called with the step t, in any order and at any t, and returns the multiplier; called
-with a NumPy array or a tensor of steps it returns one of multipliers. It is frozen, hashable,
-picklable, equal to its equal, its ``repr`` is the expression that makes it, and ``to_dict`` and
-``from_dict`` take it to a plain dict and back.
+A curve is called with the step t, at any t and in any order, and returns λ(t). Called with a NumPy
+array or a tensor of steps, it returns one of multipliers. It is frozen, hashable, picklable and
+equal to its equals. Its ``repr`` is the expression that makes it. ``to_dict`` makes a plain dict
+of it, and ``from_dict`` makes the curve again.
 
-Shapes: ``Constant``, ``Linear``, ``Polynomial``, ``QuarterCosine``, ``Cosine``, ``Exponential``,
-``OneMinusSqrt`` and ``InverseSqrt``; ``PiecewiseLinear`` and ``PiecewiseConstant`` through points.
-Those with an ``end`` run from ``start`` at t = 0 to ``end`` at t = ``steps`` and hold ``end`` from
-there on; before 0 they are at ``start``. One of no steps is ``start`` at 0 and ``end`` after.
-Their values are multiples of the initial value; ``steps`` need not be whole.
+The shapes are classes, such as ``Linear`` and ``Cosine``. A shape with an ``end`` goes from
+``start`` at t = 0 to ``end`` at t = ``steps``. It is ``start`` before 0 and ``end`` from ``steps``
+on. With ``steps`` = 0 it is ``start`` at 0 and ``end`` after. ``steps`` need not be whole.
 
-Combinations: ``join``, ``a * b``, ``clip``, ``repeat``, ``delay``. Each is a curve again, and takes
-any callable t → λ where it takes a curve.
+The combinations are functions, such as ``join`` and ``repeat``, and ``a * b``. Each returns a
+curve again. Any callable t → λ goes where a curve goes.
 """
 
-from ._combinations import Clip, Delay, Join, Repeat, clip, delay, join, repeat
-from ._curve import Constant, Curve, Product
+from ._combinations import clip, delay, join, repeat, stretch
+from ._curve import Constant, Curve
 from ._piecewise import PiecewiseConstant, PiecewiseLinear
 from ._primitives import (
     Cosine,
     Exponential,
+    InversePower,
     InverseSqrt,
     Linear,
     OneMinusSqrt,
@@ -30,26 +29,23 @@ from ._primitives import (
 from ._record import from_dict, to_dict
 
 __all__ = [
-    "Clip",
     "Constant",
     "Cosine",
     "Curve",
-    "Delay",
     "Exponential",
+    "InversePower",
     "InverseSqrt",
-    "Join",
     "Linear",
     "OneMinusSqrt",
     "PiecewiseConstant",
     "PiecewiseLinear",
     "Polynomial",
-    "Product",
     "QuarterCosine",
-    "Repeat",
     "clip",
     "delay",
     "from_dict",
     "join",
     "repeat",
+    "stretch",
     "to_dict",
 ]

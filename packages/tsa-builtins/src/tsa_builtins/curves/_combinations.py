@@ -1,20 +1,23 @@
-"""The ways to make a curve from curves; each takes any callable t → λ for one."""
+"""The functions that make a curve from curves, each with the kind of curve that it returns."""
 
 from __future__ import annotations
 
 import math
+import sys
 from bisect import bisect_right
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from .._checks import at_least_zero, finite, positive
-from ._curve import Curve, CurveLike, at_each, checked, one_step
+from ._curve import Curve, CurveLike, at_each, boundaries_of, checked, one_step
 from ._value import Value
+
+# ``steps`` of a repeat is often a quotient, and rounding may put a restart a hair after its step.
+# So a step that is this near to a restart, in relation to t, is the restart.
+NEAR = 1e-15
 
 
 class Join(Value, Curve):
-    """What :func:`join` returns."""
-
     _made_from = ("curves", "boundaries")
     __slots__ = (*_made_from, "_parts", "_starts")
     curves: tuple[CurveLike, ...]
@@ -23,9 +26,9 @@ class Join(Value, Curve):
     _parts: tuple[CurveLike, ...]
 
     def __init__(self, curves: Iterable[CurveLike], boundaries: Iterable[float]) -> None:
-        curves = tuple(checked("curves", curve) for curve in _several("curves", curves))
+        curves = tuple(checked("curves", curve) for curve in _listed("curves", curves))
         boundaries = tuple(
-            at_least_zero("boundaries", boundary) for boundary in _several("boundaries", boundaries)
+            at_least_zero("boundaries", boundary) for boundary in _listed("boundaries", boundaries)
         )
         if not curves:
             raise ValueError("curves: expected at least one, got none")
@@ -43,33 +46,36 @@ class Join(Value, Curve):
             _parts=tuple(map(one_step, curves)),
         )
 
-    # As Curve has it, a call shorter: all built-ins but the constant one are joins.
+    # The same as Curve's, and one call shorter: almost every built-in is a join.
     if not TYPE_CHECKING:
 
         def __call__(self, t):
             if type(t) is int or type(t) is float:
                 playing = bisect_right(self.boundaries, t)
                 return self._parts[playing](t - self._starts[playing])
-            return at_each(self, t)
+            return at_each(self._at, t)
+
+    def _at(self, t: float) -> float:
+        return self(t)
 
     def __repr__(self) -> str:
         return f"join({list(self.curves)!r}, {list(self.boundaries)!r})"
 
 
-def join(curves: Iterable[CurveLike], boundaries: Iterable[float]) -> Join:
+def join(curves: Iterable[CurveLike], boundaries: Iterable[float]) -> Curve:
     """Play ``curves`` one after the other, each from its own 0.
 
-    With boundaries b₁ ≤ b₂ ≤ …, λ(t) = curves[i](t − bᵢ) for bᵢ ≤ t < bᵢ₊₁, where b₀ = 0: at a
-    boundary the next curve plays already, and of curves with the same boundary only the last.
-    Before 0 the first curve plays; past the last boundary the last one does, for ever.
+    With boundaries b₁ ≤ b₂ ≤ … and b₀ = 0, λ(t) = curves[i](t − bᵢ) for bᵢ ≤ t < bᵢ₊₁. The next
+    curve plays from its boundary on. If boundaries are equal, the last of their curves plays.
+    Before 0 the first curve plays; after the last boundary the last curve plays forever.
 
     Args:
-        curves: at least one; curves, or any callables t → λ.
-        boundaries: the steps at which the second, third, … start: finite, ≥ 0, in order, one
-            less than there are curves.
+        curves: at least one curve, or any callables t → λ.
+        boundaries: the steps at which the second, third, … curve starts. They are finite, ≥ 0
+            and in order; there is one less than there are curves.
 
     Raises:
-        TypeError: a curve is no callable, or a boundary no real number.
+        TypeError: a curve is not a callable, or a boundary is not a real number.
         ValueError: the number of boundaries does not fit, or they are out of order.
 
     Example:
@@ -84,8 +90,6 @@ def join(curves: Iterable[CurveLike], boundaries: Iterable[float]) -> Join:
 
 
 class Clip(Value, Curve):
-    """What :func:`clip` returns."""
-
     _made_from = ("curve", "low", "high")
     __slots__ = (*_made_from, "_curve")
     curve: CurveLike
@@ -104,23 +108,27 @@ class Clip(Value, Curve):
             raise ValueError(f"low: expected at most high = {self.high!r}, got {self.low!r}")
 
     def _at(self, t: float) -> float:
-        # In this order a NaN goes through, for whoever asked to see it.
+        # In this order a NaN passes through, so the schedule can refuse it.
         return min(max(self._curve(t), self.low), self.high)
+
+    @property
+    def boundaries(self) -> tuple[float, ...]:
+        return boundaries_of(self.curve)
 
     def __repr__(self) -> str:
         return f"clip({self.curve!r}, {self.low!r}, {self.high!r})"
 
 
-def clip(curve: CurveLike, low: float, high: float) -> Clip:
+def clip(curve: CurveLike, low: float, high: float) -> Curve:
     """Keep ``curve`` between ``low`` and ``high``: λ(t) = min(max(curve(t), low), high).
 
     Args:
         curve: a curve, or any callable t → λ.
         low: the least value, a finite real number.
-        high: the greatest, a finite real number ≥ ``low``.
+        high: the greatest value, a finite real number ≥ ``low``.
 
     Raises:
-        TypeError: ``curve`` is no callable, or a bound no real number.
+        TypeError: ``curve`` is not a callable, or a bound is not a real number.
         ValueError: a bound is not finite, or ``low`` is above ``high``.
 
     Example:
@@ -133,8 +141,6 @@ def clip(curve: CurveLike, low: float, high: float) -> Clip:
 
 
 class Repeat(Value, Curve):
-    """What :func:`repeat` returns."""
-
     _made_from = ("curve", "steps", "growth", "decay")
     __slots__ = (*_made_from, "_curve")
     curve: CurveLike
@@ -161,26 +167,41 @@ class Repeat(Value, Curve):
     def _at(self, t: float) -> float:
         if t <= 0:
             return self._curve(t)
-        cycle = self._cycle(t)
-        since = max(t - self._start(cycle), 0)  # that hair, for curves that begin at 0
-        return self.decay**cycle * self._curve(since / self.growth**cycle)
+        cycle, since = self._equal_cycles(t) if self.growth == 1 else self._growing_cycles(t)
+        height: float = self.decay**cycle
+        return height * self._curve(since)
 
-    def _cycle(self, t: float) -> int:
-        """The number of the cycle that plays at t > 0."""
-        # Rounding may leave a restart a hair after the step it is meant for, and ``steps`` is
-        # often a quotient: a step this near to a restart, in relation to t, is the restart.
-        t *= 1 + 1e-15
-        if self.growth == 1:
-            return math.floor(t / self.steps)
-        # start(i) ≤ t solved for i. The logarithms round too, and may leave out a restart.
-        cycle = math.floor(math.log1p(t * (self.growth - 1) / self.steps) / math.log(self.growth))
-        return cycle + 1 if self._start(cycle + 1) <= t else cycle
+    def _equal_cycles(self, t: float) -> tuple[float, float]:
+        """The number of the cycle that plays at t > 0, and the steps since it began."""
+        cycle, since = t // self.steps, t % self.steps  # exact, however large t is
+        near = NEAR * t
+        if near < self.steps / 2:  # else every step would be near to a restart
+            if self.steps - since <= near:
+                return cycle + 1, 0
+            if since <= near:
+                return cycle, 0
+        return cycle, since
+
+    def _growing_cycles(self, t: float) -> tuple[float, float]:
+        """The same; each unit of ``curve`` lasts growth^cycle steps."""
+        later = t * (1 + NEAR)
+        # start(i) ≤ t solved for i. The logarithms round too, and may miss a restart.
+        total = min(later * (self.growth - 1) / self.steps, sys.float_info.max)
+        cycle = math.floor(math.log1p(total) / math.log(self.growth))
+        if self._start(cycle + 1) <= later:
+            cycle += 1
+        return cycle, max(t - self._start(cycle), 0) / self._length(cycle)
+
+    def _length(self, cycle: int) -> float:
+        """How many times as long as the first a cycle is; infinite if no float can hold it."""
+        try:
+            return float(self.growth**cycle)
+        except OverflowError:
+            return math.inf
 
     def _start(self, cycle: int) -> float:
         """The step at which a cycle starts: steps·(1 + growth + … + growth^(cycle − 1))."""
-        if self.growth == 1:
-            return self.steps * cycle
-        return self.steps * (self.growth**cycle - 1) / (self.growth - 1)
+        return self.steps * ((self._length(cycle) - 1) / (self.growth - 1))
 
     def __repr__(self) -> str:
         growth = f", growth={self.growth!r}" * (self.growth != 1)
@@ -188,24 +209,24 @@ class Repeat(Value, Curve):
         return f"repeat({self.curve!r}, {self.steps!r}{growth}{decay})"
 
 
-def repeat(curve: CurveLike, steps: float, *, growth: float = 1.0, decay: float = 1.0) -> Repeat:
+def repeat(curve: CurveLike, steps: float, *, growth: float = 1.0, decay: float = 1.0) -> Curve:
     """Start ``curve`` again every ``steps``, each time ``growth`` as slow and ``decay`` as high.
 
-    Cycle i = 0, 1, 2, … starts at Sᵢ = steps·(1 + growth + … + growthⁱ⁻¹), and in it
-    λ(t) = decayⁱ·curve((t − Sᵢ)/growthⁱ): ``curve`` is cut where a cycle ends, and holds its end
-    where it is shorter. At a restart the next cycle plays already. Before 0 ``curve`` plays; the
-    cycles go on for ever, so join something to them to end them. With a :class:`Cosine` these are
-    the warm restarts of Loshchilov and Hutter, *SGDR* (arXiv:1608.03983).
+    Cycle i = 0, 1, 2, … starts at Sᵢ = steps·(1 + growth + … + growthⁱ⁻¹). In it,
+    λ(t) = decayⁱ·curve((t − Sᵢ)/growthⁱ). A curve longer than ``steps`` is cut at the end of a
+    cycle; a shorter one holds its end. At a restart the next cycle plays already. Before 0
+    ``curve`` itself plays. The cycles go on forever; :func:`join` another curve to end them. With a
+    :class:`Cosine` these are warm restarts: Loshchilov and Hutter, *SGDR* (arXiv:1608.03983).
 
     Args:
         curve: a curve, or any callable t → λ.
         steps: the length of the first cycle, a finite real number > 0.
-        growth: how many times as long as the last each cycle is, a finite real number ≥ 1.
-        decay: what each cycle is scaled by in relation to the last, 0 < decay ≤ 1.
+        growth: the length of each cycle divided by that of the one before, finite and ≥ 1.
+        decay: the height of each cycle divided by that of the one before, 0 < decay ≤ 1.
 
     Raises:
-        TypeError: ``curve`` is no callable, or another argument no real number.
-        ValueError: an argument is out of the range given above.
+        TypeError: ``curve`` is not a callable, or another argument is not a real number.
+        ValueError: an argument is out of the range above.
 
     Example:
         >>> from tsa_builtins.curves import Cosine, repeat
@@ -217,8 +238,6 @@ def repeat(curve: CurveLike, steps: float, *, growth: float = 1.0, decay: float 
 
 
 class Delay(Value, Curve):
-    """What :func:`delay` returns."""
-
     _made_from = ("curve", "steps")
     __slots__ = (*_made_from, "_curve")
     curve: CurveLike
@@ -233,22 +252,27 @@ class Delay(Value, Curve):
     def _at(self, t: float) -> float:
         return self._curve(max(t - self.steps, 0))
 
+    @property
+    def boundaries(self) -> tuple[float, ...]:
+        later = (boundary + self.steps for boundary in boundaries_of(self.curve))
+        return tuple(boundary for boundary in later if boundary >= 0)
+
     def __repr__(self) -> str:
         return f"delay({self.curve!r}, {self.steps!r})"
 
 
-def delay(curve: CurveLike, steps: float) -> Delay:
-    """Play ``curve`` that many steps later, at its beginning until then.
+def delay(curve: CurveLike, steps: float) -> Curve:
+    """Play ``curve`` that many steps later, and hold its beginning until then.
 
-    λ(t) = curve(max(t − steps, 0)). A negative number of steps leaves out as many: the curve
-    begins there, as some libraries begin an annealing that they do not shift by the warm-up.
+    λ(t) = curve(max(t − steps, 0)). A negative number skips the first steps of ``curve``. Some
+    libraries do so after a warmup, where the annealing counts the steps of the warmup too.
 
     Args:
         curve: a curve, or any callable t → λ.
-        steps: how much later, any finite real number.
+        steps: the number of steps, any finite real number.
 
     Raises:
-        TypeError: ``curve`` is no callable, or ``steps`` no real number.
+        TypeError: ``curve`` is not a callable, or ``steps`` is not a real number.
         ValueError: ``steps`` is not finite.
 
     Example:
@@ -262,7 +286,56 @@ def delay(curve: CurveLike, steps: float) -> Delay:
     return Delay(curve, steps)
 
 
-def _several(name: str, values: object) -> tuple[object, ...]:
+class Stretch(Value, Curve):
+    _made_from = ("curve", "factor")
+    __slots__ = (*_made_from, "_curve")
+    curve: CurveLike
+    factor: float
+    _curve: CurveLike
+
+    def __init__(self, curve: CurveLike, factor: float) -> None:
+        self._set(
+            curve=checked("curve", curve), factor=positive("factor", factor), _curve=one_step(curve)
+        )
+
+    def _at(self, t: float) -> float:
+        return self._curve(t / self.factor)
+
+    @property
+    def boundaries(self) -> tuple[float, ...]:
+        return tuple(boundary * self.factor for boundary in boundaries_of(self.curve))
+
+    def __repr__(self) -> str:
+        return f"stretch({self.curve!r}, {self.factor!r})"
+
+
+def stretch(curve: CurveLike, factor: float) -> Curve:
+    """Play ``curve`` ``factor`` times as slowly: λ(t) = curve(t / factor).
+
+    It turns a plan in epochs into a plan in steps: the factor is the number of steps per epoch. A
+    plan in fractions of a run is stretched by the number of training steps.
+
+    Args:
+        curve: a curve, or any callable t → λ.
+        factor: the length of the result divided by that of ``curve``, a finite real number > 0.
+
+    Raises:
+        TypeError: ``curve`` is not a callable, or ``factor`` is not a real number.
+        ValueError: ``factor`` is not finite, or not above 0.
+
+    Example:
+        >>> from tsa_builtins.curves import Constant, Linear, join, stretch
+        >>> epochs = join([Linear(0.0, 1.0, 2), Constant(1.0), Linear(1.0, 0.0, 5)], [2, 5])
+        >>> curve = stretch(epochs, 391)
+        >>> curve(391), curve(5 * 391), curve(10 * 391)
+        (0.5, 1.0, 0.0)
+        >>> curve.boundaries
+        (782, 1955)
+    """
+    return Stretch(curve, factor)
+
+
+def _listed(name: str, values: object) -> tuple[object, ...]:
     if not isinstance(values, Iterable):
         raise TypeError(f"{name}: expected a list, got {values!r} ({type(values).__name__})")
     return tuple(values)

@@ -1,4 +1,4 @@
-"""What every curve is, and the two that its ``*`` makes: ``Constant`` and ``Product``."""
+"""The base of every curve, and the two kinds that its ``*`` makes: ``Constant`` and ``Product``."""
 
 from __future__ import annotations
 
@@ -14,25 +14,35 @@ CurveLike: TypeAlias = Callable[[float], float]
 
 
 class ArrayOfSteps(Protocol):
-    """A NumPy array or a tensor, which this package does not import."""
+    """A NumPy array or a tensor. This package imports neither."""
 
     @property
     def shape(self) -> Any:
-        """How many there are along each dimension."""
+        """The number of steps along each dimension."""
 
     def tolist(self) -> Any:
-        """The steps, as Python's numbers."""
+        """The steps as Python numbers."""
 
 
 Steps = TypeVar("Steps", bound=ArrayOfSteps)
 
 
 class Curve:
-    """What every curve here is: λ(t), a frozen value that is called with t.
+    """The base of all curves: a curve is λ(t), a frozen value that is called with t.
 
-    Two curves multiply, ``a * b``, and so do a curve and any callable t → λ; a number scales:
-    ``0.5 * a``. A curve of your own need not be one of these: any callable goes where a curve
-    goes.
+    ``a * b`` multiplies a curve with another curve or with any callable t → λ, at every t.
+    ``0.5 * a`` scales it. A curve of your own need not be a ``Curve``: any callable goes where a
+    curve goes.
+
+    Example:
+        >>> from tsa_builtins.curves import Curve, Linear, PiecewiseConstant
+        >>> warmup, drops = Linear(0.0, 1.0, 10), PiecewiseConstant({0: 1.0, 30: 0.25})
+        >>> (warmup * drops)(5), (0.5 * warmup * drops)(30)
+        (0.5, 0.125)
+        >>> 0.5 * warmup
+        0.5 * Linear(start=0.0, end=1.0, steps=10)
+        >>> isinstance(warmup * drops, Curve)
+        True
     """
 
     __slots__ = ()
@@ -49,43 +59,55 @@ class Curve:
     def __call__(self, t: Any) -> Any:
         """λ(t), or λ of each step in an array.
 
+        An array gives an array of the same kind, shape and device, in double precision. It holds
+        exactly the numbers that its steps give one by one. No gradient flows through it.
+
         Args:
-            t: a step; or a NumPy array or a tensor of steps, of any shape, which gives one of the
-                same kind and shape (and device), in double precision, holding exactly what the
-                steps give one by one. No gradient flows through it.
+            t: a step, or a NumPy array or a tensor of steps.
 
         Raises:
-            TypeError: t is none of these.
+            TypeError: t is neither a real number nor an array.
         """
         if type(t) is int or type(t) is float:
             return self._at(t)
         return at_each(self._at, t)
 
-    def _at(self, t: float) -> float:
-        """λ at one step: the formula, where a subclass does not give it in ``__call__``."""
-        return self(t)
+    @property
+    def boundaries(self) -> tuple[float, ...]:
+        """The steps at which one curve hands over to the next; empty if the curve has none."""
+        return ()
 
-    def __mul__(self, other: CurveLike | float) -> Product:
+    def _at(self, t: float) -> float:
+        """The formula of each kind: λ at one step."""
+        raise NotImplementedError(
+            f"{type(self).__name__}: define __call__(self, t), which returns λ(t)"
+        )
+
+    def __mul__(self, other: CurveLike | float) -> Curve:
         return Product(self, other) if _can_multiply(other) else NotImplemented
 
-    def __rmul__(self, other: CurveLike | float) -> Product:
+    def __rmul__(self, other: CurveLike | float) -> Curve:
         return Product(other, self) if _can_multiply(other) else NotImplemented
 
 
 def one_step(curve: CurveLike) -> CurveLike:
-    """What to call with a single step: a curve of ours need not look at what kind of t it is."""
-    return curve._at if isinstance(curve, Curve) else curve
+    """The fastest way to ask ``curve`` for one step: the formula itself, if the kind is ours."""
+    return curve._at if isinstance(curve, Curve) and isinstance(curve, Value) else curve
+
+
+def boundaries_of(curve: CurveLike) -> tuple[float, ...]:
+    return tuple(getattr(curve, "boundaries", ()))
 
 
 def at_each(curve: CurveLike, t: Any) -> Any:
-    """``curve`` at ``t``, whatever kind of number or array it is.
+    """``curve`` at ``t``, for any kind of number or array.
 
-    One call a step, in Python: NumPy's and torch's own cosines and powers differ from ``math``'s
-    in the last bit, and a curve gives the same numbers however it is asked.
+    An array is one Python call per step. NumPy's and torch's own cosines and powers differ from
+    ``math``'s in the last bit, and a curve gives the same numbers however it is called.
     """
     if isinstance(t, numbers.Real):
         return curve(int(t) if isinstance(t, numbers.Integral) else float(t))
-    # Whoever holds an array has imported its library.
+    # If t is an array, its library is imported already.
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
     if numpy is not None and isinstance(t, numpy.ndarray):
         values = [curve(step) for step in t.ravel().tolist()]
@@ -115,8 +137,8 @@ class Constant(Value, Curve):
         value: any finite real number.
 
     Raises:
-        TypeError: ``value`` is no real number.
-        ValueError: it is NaN or infinite.
+        TypeError: ``value`` is not a real number.
+        ValueError: ``value`` is NaN or infinite.
 
     Example:
         >>> from tsa_builtins.curves import Constant
@@ -131,7 +153,7 @@ class Constant(Value, Curve):
     def __init__(self, value: float) -> None:
         self._set(value=finite("value", value))
 
-    # As Curve has it, a call shorter: the rest of a training step hardly takes longer.
+    # The same as Curve's, and one call shorter: the rest of a training step takes hardly longer.
     if not TYPE_CHECKING:
 
         def __call__(self, t):
@@ -144,24 +166,7 @@ class Constant(Value, Curve):
 
 
 class Product(Value, Curve):
-    """What ``left * right`` returns: λ(t) = left(t)·right(t), at every t.
-
-    Args:
-        left: a curve, any callable t → λ, or a number, which stands for ``Constant``.
-        right: the same.
-
-    Raises:
-        TypeError: one of them is no callable and no real number.
-        ValueError: it is a number that is NaN or infinite.
-
-    Example:
-        >>> from tsa_builtins.curves import Linear, PiecewiseConstant
-        >>> warm_up, drops = Linear(0.0, 1.0, 10), PiecewiseConstant({0: 1.0, 30: 0.1})
-        >>> (warm_up * drops)(5), (0.2 * warm_up * drops)(30)
-        (0.5, 0.020000000000000004)
-        >>> 0.2 * warm_up
-        0.2 * Linear(start=0.0, end=1.0, steps=10)
-    """
+    """The result of ``left * right``: λ(t) = left(t)·right(t). A number stands for a constant."""
 
     _made_from = ("left", "right")
     __slots__ = (*_made_from, "_left", "_right")
@@ -178,9 +183,13 @@ class Product(Value, Curve):
     def _at(self, t: float) -> float:
         return self._left(t) * self._right(t)
 
+    @property
+    def boundaries(self) -> tuple[float, ...]:
+        return tuple(sorted({*boundaries_of(self.left), *boundaries_of(self.right)}))
+
     def __repr__(self) -> str:
         left, right = repr(self.left), repr(self.right)
-        # As the number that it was, but not both: two numbers make a number.
+        # A constant is shown as its number. One of two constants is not: 2 * 3 would be a number.
         if isinstance(self.left, Constant):
             left = repr(self.left.value)
         elif isinstance(self.right, Constant):

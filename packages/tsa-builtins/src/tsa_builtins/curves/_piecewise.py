@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import TypeAlias
 
-from .._checks import at_least_zero, finite
+from .._checks import at_least_zero, finite, within_reach
 from ._curve import Curve
 from ._value import Value
 
@@ -16,7 +16,7 @@ Points: TypeAlias = Mapping[float, float] | Mapping[int, float] | Iterable[tuple
 
 
 class _Piecewise(Value, Curve):
-    """``points``, in order of their steps."""
+    """``points`` in order of their steps."""
 
     _made_from = ("points",)
     __slots__ = (*_made_from, "_steps", "_values")
@@ -24,7 +24,7 @@ class _Piecewise(Value, Curve):
     _steps: tuple[float, ...]
     _values: tuple[float, ...]
 
-    def __init__(self, points: Points) -> None:
+    def _set_points(self, points: Points) -> None:
         pairs = points.items() if isinstance(points, Mapping) else points
         try:
             listed = [(step, value) for step, value in pairs]
@@ -47,18 +47,20 @@ class _Piecewise(Value, Curve):
 
 
 class PiecewiseLinear(_Piecewise):
-    """λ(t) = vᵢ + (vᵢ₊₁ − vᵢ)·(t − sᵢ)/(sᵢ₊₁ − sᵢ) between sᵢ ≤ t < sᵢ₊₁: a line through points.
+    """λ(t) = vᵢ + (vᵢ₊₁ − vᵢ)·(t − sᵢ)/(sᵢ₊₁ − sᵢ) for sᵢ ≤ t < sᵢ₊₁: straight lines.
 
-    The first value before the first step; the last value from the last step on.
+    λ is the first value before the first step, and the last value from the last step on.
 
     Args:
-        points: ``{s₁: v₁, s₂: v₂, …}``, at least one, in any order: the steps finite and ≥ 0, the
-            values any finite real numbers. Pairs ``(step, value)`` will do too.
+        points: ``{s₁: v₁, s₂: v₂, …}``, at least one, in any order. Steps are finite and ≥ 0,
+            values any finite real numbers. Pairs ``(step, value)`` are taken too.
 
     Raises:
-        TypeError: ``points`` is none of these, or a step or a value no real number.
-        ValueError: there is none; a step or a value is NaN or infinite; a step is negative, or
-            there twice.
+        TypeError: ``points`` is neither a mapping nor pairs.
+        TypeError: a step or a value is not a real number.
+        ValueError: ``points`` is empty, or has a step twice.
+        ValueError: a step or a value is NaN, infinite or out of the range above.
+        ValueError: neighbouring values are further apart than any float.
 
     Example:
         >>> from tsa_builtins.curves import PiecewiseLinear
@@ -68,6 +70,13 @@ class PiecewiseLinear(_Piecewise):
     """
 
     __slots__ = ()
+
+    def __init__(self, points: Points) -> None:
+        self._set_points(points)
+        for (step, value), (following, next_value) in pairwise(self.points):
+            within_reach(
+                f"points: the value at {following!r}", next_value, f"the one at {step!r}", value
+            )
 
     def _at(self, t: float) -> float:
         after = bisect_right(self._steps, t)
@@ -81,18 +90,19 @@ class PiecewiseLinear(_Piecewise):
 
 
 class PiecewiseConstant(_Piecewise):
-    """λ(t) = vᵢ from the step sᵢ on, until sᵢ₊₁: stairs.
+    """λ(t) = vᵢ for sᵢ ≤ t < sᵢ₊₁: stairs.
 
-    The first value before the first step; the last value from the last step on.
+    λ is the first value before the first step too, and the last value from the last step on.
 
     Args:
-        points: ``{s₁: v₁, s₂: v₂, …}``, at least one, in any order: the steps finite and ≥ 0, the
-            values any finite real numbers. Pairs ``(step, value)`` will do too.
+        points: ``{s₁: v₁, s₂: v₂, …}``, at least one, in any order. Steps are finite and ≥ 0,
+            values any finite real numbers. Pairs ``(step, value)`` are taken too.
 
     Raises:
-        TypeError: ``points`` is none of these, or a step or a value no real number.
-        ValueError: there is none; a step or a value is NaN or infinite; a step is negative, or
-            there twice.
+        TypeError: ``points`` is neither a mapping nor pairs.
+        TypeError: a step or a value is not a real number.
+        ValueError: ``points`` is empty, or has a step twice.
+        ValueError: a step or a value is NaN, infinite or out of the range above.
 
     Example:
         >>> from tsa_builtins.curves import PiecewiseConstant
@@ -103,6 +113,9 @@ class PiecewiseConstant(_Piecewise):
 
     __slots__ = ()
 
+    def __init__(self, points: Points) -> None:
+        self._set_points(points)
+
     def _at(self, t: float) -> float:
-        # Before the first step, as after it: there is nothing else to be at.
+        # Before the first step the index would be -1.
         return self._values[max(bisect_right(self._steps, t) - 1, 0)]

@@ -1,20 +1,20 @@
-"""The shapes: each a formula from ``start`` on, and all but one to an ``end``."""
+"""The shapes: each is a formula that begins at ``start``. Most of them reach an ``end``."""
 
 from __future__ import annotations
 
 import math
 from typing import ClassVar
 
-from .._checks import at_least_zero, finite, positive
+from .._checks import at_least_zero, finite, positive, within_reach
 from ._curve import Curve
 from ._value import Value
 
 
 class _Transition(Value, Curve):
-    """From ``start`` at 0 to ``end`` at ``steps``, the way that a subclass's formula goes.
+    """From ``start`` at 0 to ``end`` at ``steps``. Each subclass has its own formula in between.
 
-    At ``start`` before 0, at ``end`` from ``steps`` on. One of no steps is ``start`` at 0 and
-    ``end`` after. Each formula stands whole in its ``_at``: it is what a training step waits for.
+    λ is ``start`` before 0, and ``end`` from ``steps`` on. With ``steps`` = 0 it is ``start`` at 0
+    and ``end`` after. Each ``_at`` is written out in full, because a training step waits for it.
     """
 
     _made_from: ClassVar[tuple[str, ...]] = ("start", "end", "steps")
@@ -23,27 +23,29 @@ class _Transition(Value, Curve):
     end: float
     steps: float
 
-    def __init__(self, start: float, end: float, steps: float) -> None:
+    # Each subclass has an __init__ of its own, so that Python's errors about arguments name it.
+    def _set_transition(self, start: float, end: float, steps: float) -> None:
         self._set(
             start=finite("start", start),
             end=finite("end", end),
             steps=at_least_zero("steps", steps),
         )
+        within_reach("end", self.end, "start", self.start)
 
 
 class Linear(_Transition):
     """λ(t) = start + (end − start)·p, with p = t/steps: a straight line.
 
-    ``start`` before 0; ``end`` from ``steps`` on.
+    λ is ``start`` before 0, and ``end`` from ``steps`` on.
 
     Args:
         start: λ(0), any finite real number.
-        end: λ(steps), and after.
-        steps: how many steps it takes, a finite real number ≥ 0.
+        end: λ(steps) and after, any finite real number less than 1.8e308 away from ``start``.
+        steps: the number of steps from ``start`` to ``end``, a finite real number ≥ 0.
 
     Raises:
-        TypeError: an argument is no real number.
-        ValueError: it is NaN, infinite or out of the range given above.
+        TypeError: an argument is not a real number.
+        ValueError: an argument is NaN, infinite or out of the range above.
 
     Example:
         >>> from tsa_builtins.curves import Linear
@@ -52,6 +54,9 @@ class Linear(_Transition):
     """
 
     __slots__ = ()
+
+    def __init__(self, start: float, end: float, steps: float) -> None:
+        self._set_transition(start, end, steps)
 
     def _at(self, t: float) -> float:
         if t <= 0:
@@ -64,18 +69,18 @@ class Linear(_Transition):
 class Cosine(_Transition):
     """λ(t) = end + (start − end)·(1 + cos(π·p))/2, with p = t/steps: half a cosine wave.
 
-    It leaves ``start`` level and arrives at ``end`` level, steepest half-way. ``start`` before 0;
-    ``end`` from ``steps`` on. It is what torch, transformers, timm and optax call cosine, after
-    Loshchilov and Hutter, *SGDR* (arXiv:1608.03983); the built-ins use :class:`QuarterCosine`.
+    λ is ``start`` before 0, and ``end`` from ``steps`` on. It is level at both ends and steepest
+    half-way. torch, transformers, timm and optax call this shape cosine, after Loshchilov and
+    Hutter, *SGDR* (arXiv:1608.03983). The built-ins use :class:`QuarterCosine`.
 
     Args:
         start: λ(0), any finite real number.
-        end: λ(steps), and after.
-        steps: how many steps it takes, a finite real number ≥ 0.
+        end: λ(steps) and after, any finite real number less than 1.8e308 away from ``start``.
+        steps: the number of steps from ``start`` to ``end``, a finite real number ≥ 0.
 
     Raises:
-        TypeError: an argument is no real number.
-        ValueError: it is NaN, infinite or out of the range given above.
+        TypeError: an argument is not a real number.
+        ValueError: an argument is NaN, infinite or out of the range above.
 
     Example:
         >>> from tsa_builtins.curves import Cosine
@@ -84,6 +89,9 @@ class Cosine(_Transition):
     """
 
     __slots__ = ()
+
+    def __init__(self, start: float, end: float, steps: float) -> None:
+        self._set_transition(start, end, steps)
 
     def _at(self, t: float) -> float:
         if t <= 0:
@@ -96,17 +104,17 @@ class Cosine(_Transition):
 class QuarterCosine(_Transition):
     """λ(t) = end + (start − end)·cos(π/2·p), with p = t/steps: a quarter of a cosine wave.
 
-    It leaves ``start`` level and arrives at ``end`` with its steepest slope. ``start`` before 0;
-    ``end`` from ``steps`` on. It is the cosine of this package's own built-ins.
+    λ is ``start`` before 0, and ``end`` from ``steps`` on. It is level at ``start`` and steepest
+    at ``end``. It is the cosine of the built-ins.
 
     Args:
         start: λ(0), any finite real number.
-        end: λ(steps), and after.
-        steps: how many steps it takes, a finite real number ≥ 0.
+        end: λ(steps) and after, any finite real number less than 1.8e308 away from ``start``.
+        steps: the number of steps from ``start`` to ``end``, a finite real number ≥ 0.
 
     Raises:
-        TypeError: an argument is no real number.
-        ValueError: it is NaN, infinite or out of the range given above.
+        TypeError: an argument is not a real number.
+        ValueError: an argument is NaN, infinite or out of the range above.
 
     Example:
         >>> from tsa_builtins.curves import QuarterCosine
@@ -115,6 +123,9 @@ class QuarterCosine(_Transition):
     """
 
     __slots__ = ()
+
+    def __init__(self, start: float, end: float, steps: float) -> None:
+        self._set_transition(start, end, steps)
 
     def _at(self, t: float) -> float:
         if t <= 0:
@@ -127,18 +138,19 @@ class QuarterCosine(_Transition):
 class Polynomial(_Transition):
     """λ(t) = end + (start − end)·(1 − p)^exponent, with p = t/steps.
 
-    ``start`` before 0; ``end`` from ``steps`` on.
+    λ is ``start`` before 0, and ``end`` from ``steps`` on. With exponent 1 it is a straight line.
+    A higher exponent makes it steep at ``start`` and level at ``end``; a lower one does the
+    opposite.
 
     Args:
         start: λ(0), any finite real number.
-        end: λ(steps), and after.
-        steps: how many steps it takes, a finite real number ≥ 0.
-        exponent: the power, > 0. 1 is a straight line; above, the curve drops fast and arrives
-            level; below, it leaves slowly and arrives steeply.
+        end: λ(steps) and after, any finite real number less than 1.8e308 away from ``start``.
+        steps: the number of steps from ``start`` to ``end``, a finite real number ≥ 0.
+        exponent: the power, a finite real number > 0.
 
     Raises:
-        TypeError: an argument is no real number.
-        ValueError: it is NaN, infinite or out of the range given above.
+        TypeError: an argument is not a real number.
+        ValueError: an argument is NaN, infinite or out of the range above.
 
     Example:
         >>> from tsa_builtins.curves import Polynomial
@@ -151,7 +163,7 @@ class Polynomial(_Transition):
     exponent: float
 
     def __init__(self, start: float, end: float, steps: float, exponent: float) -> None:
-        super().__init__(start, end, steps)
+        self._set_transition(start, end, steps)
         self._set(exponent=positive("exponent", exponent))
 
     def _at(self, t: float) -> float:
@@ -166,18 +178,18 @@ class Polynomial(_Transition):
 class OneMinusSqrt(_Transition):
     """λ(t) = end + (start − end)·(1 − √p), with p = t/steps: steep at first, then ever flatter.
 
-    ``start`` before 0; ``end`` from ``steps`` on. It is the cooldown that Hägele et al., *Scaling
-    Laws and Compute-Optimal Training Beyond Fixed Training Durations* (arXiv:2405.18392), found
-    best after a constant learning rate.
+    λ is ``start`` before 0, and ``end`` from ``steps`` on. Hägele et al. found it the best cooldown
+    after a constant learning rate: *Scaling Laws and Compute-Optimal Training Beyond Fixed
+    Training Durations* (arXiv:2405.18392).
 
     Args:
         start: λ(0), any finite real number.
-        end: λ(steps), and after.
-        steps: how many steps it takes, a finite real number ≥ 0.
+        end: λ(steps) and after, any finite real number less than 1.8e308 away from ``start``.
+        steps: the number of steps from ``start`` to ``end``, a finite real number ≥ 0.
 
     Raises:
-        TypeError: an argument is no real number.
-        ValueError: it is NaN, infinite or out of the range given above.
+        TypeError: an argument is not a real number.
+        ValueError: an argument is NaN, infinite or out of the range above.
 
     Example:
         >>> from tsa_builtins.curves import OneMinusSqrt
@@ -186,6 +198,9 @@ class OneMinusSqrt(_Transition):
     """
 
     __slots__ = ()
+
+    def __init__(self, start: float, end: float, steps: float) -> None:
+        self._set_transition(start, end, steps)
 
     def _at(self, t: float) -> float:
         if t <= 0:
@@ -198,16 +213,17 @@ class OneMinusSqrt(_Transition):
 class Exponential(_Transition):
     """λ(t) = start·(end/start)^p, with p = t/steps: the same factor at every step.
 
-    ``start`` before 0; ``end`` from ``steps`` on.
+    λ is ``start`` before 0, and ``end`` from ``steps`` on.
 
     Args:
         start: λ(0), a finite real number other than 0.
-        end: λ(steps), and after; of the sign of ``start``.
-        steps: how many steps it takes, a finite real number ≥ 0.
+        end: λ(steps) and after, a finite real number of the same sign as ``start``.
+        steps: the number of steps from ``start`` to ``end``, a finite real number ≥ 0.
 
     Raises:
-        TypeError: an argument is no real number.
-        ValueError: it is NaN, infinite or out of the range given above.
+        TypeError: an argument is not a real number.
+        ValueError: an argument is NaN, infinite or out of the range above.
+        ValueError: ``end / start`` is too large or too small for a float.
 
     Example:
         >>> from tsa_builtins.curves import Exponential
@@ -218,14 +234,14 @@ class Exponential(_Transition):
     __slots__ = ()
 
     def __init__(self, start: float, end: float, steps: float) -> None:
-        super().__init__(start, end, steps)
+        self._set_transition(start, end, steps)
         if self.start == 0:
-            raise ValueError(f"start: expected other than 0, got {self.start!r}")
-        # The quotient as well: where it is too large or too small for a float, so is the power.
+            raise ValueError(f"start: expected a number other than 0, got {self.start!r}")
+        # The formula takes a power of the quotient, so a float must hold the quotient too.
         if not 0 < self.end / self.start < math.inf:
             raise ValueError(
-                f"end: expected a number of the sign of start = {self.start!r} whose quotient by "
-                f"it a float can hold, got {self.end!r}"
+                f"end: expected a number of the same sign as start = {self.start!r}, such that "
+                f"end / start is a finite number other than 0, got {self.end!r}"
             )
 
     def _at(self, t: float) -> float:
@@ -237,19 +253,19 @@ class Exponential(_Transition):
 
 
 class InverseSqrt(Value, Curve):
-    """λ(t) = start/√(1 + t/timescale): at ``start``, and falling ever more slowly.
+    """λ(t) = start/√(1 + t/timescale): it falls forever, ever more slowly.
 
-    ``start`` before 0. It has no end: it falls for ever, to half of ``start`` at 3 timescales and
-    a tenth at 99. After a warm-up of W steps, ``InverseSqrt(1, W)`` is √(W/t) in steps t from the
-    beginning, as in Vaswani et al., *Attention Is All You Need* (arXiv:1706.03762).
+    λ is ``start`` before 0, half of it at 3 timescales and a tenth at 99. After a warmup of W
+    steps, ``InverseSqrt(1, W)`` is √(W/t), with t counted from the beginning: Vaswani et al.,
+    *Attention Is All You Need* (arXiv:1706.03762). It is :class:`InversePower` with exponent 0.5.
 
     Args:
         start: λ(0), any finite real number.
-        timescale: the step at which it is down to start/√2, a finite real number > 0.
+        timescale: the step at which λ is start/√2, a finite real number > 0.
 
     Raises:
-        TypeError: an argument is no real number.
-        ValueError: it is NaN, infinite or out of the range given above.
+        TypeError: an argument is not a real number.
+        ValueError: an argument is NaN, infinite or out of the range above.
 
     Example:
         >>> from tsa_builtins.curves import InverseSqrt
@@ -269,3 +285,45 @@ class InverseSqrt(Value, Curve):
         if t <= 0:
             return self.start
         return self.start / math.sqrt(1 + t / self.timescale)
+
+
+class InversePower(Value, Curve):
+    """λ(t) = start/(1 + t/timescale)^exponent: it falls forever, ever more slowly.
+
+    λ is ``start`` before 0. With exponent 1 it is inverse time decay: half of ``start`` at one
+    timescale, a tenth at 9. With exponent 0.5 it is :class:`InverseSqrt`. From 0.5 (exclusive) to 1
+    it meets the conditions of Robbins and Monro for stochastic approximation.
+
+    Args:
+        start: λ(0), any finite real number.
+        timescale: the step at which λ is start/2^exponent, a finite real number > 0.
+        exponent: the power, a finite real number > 0. A higher one falls faster.
+
+    Raises:
+        TypeError: an argument is not a real number.
+        ValueError: an argument is NaN, infinite or out of the range above.
+
+    Example:
+        >>> from tsa_builtins.curves import InversePower
+        >>> InversePower(1.0, 100, exponent=1)(300)
+        0.25
+    """
+
+    _made_from = ("start", "timescale", "exponent")
+    __slots__ = _made_from
+    start: float
+    timescale: float
+    exponent: float
+
+    def __init__(self, start: float, timescale: float, exponent: float) -> None:
+        self._set(
+            start=finite("start", start),
+            timescale=positive("timescale", timescale),
+            exponent=positive("exponent", exponent),
+        )
+
+    def _at(self, t: float) -> float:
+        if t <= 0:
+            return self.start
+        # A negative power goes to 0 far out. A division by the positive one would overflow.
+        return self.start * math.pow(1 + t / self.timescale, -self.exponent)

@@ -5,78 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ._combinations import Clip, Delay, Join, Repeat
-from ._curve import Constant, Curve, CurveLike, Product
-from ._piecewise import PiecewiseConstant, PiecewiseLinear
-from ._primitives import (
-    Cosine,
-    Exponential,
-    InverseSqrt,
-    Linear,
-    OneMinusSqrt,
-    Polynomial,
-    QuarterCosine,
-)
-
-_KINDS: dict[str, Any] = {
-    kind.__name__: kind
-    for kind in (
-        Clip,
-        Constant,
-        Cosine,
-        Delay,
-        Exponential,
-        InverseSqrt,
-        Join,
-        Linear,
-        OneMinusSqrt,
-        PiecewiseConstant,
-        PiecewiseLinear,
-        Polynomial,
-        Product,
-        QuarterCosine,
-        Repeat,
-    )
-}
+from ._curve import Curve, CurveLike
+from ._value import KINDS, Value, argument_names, arguments
 
 
 def to_dict(curve: CurveLike) -> dict[str, Any]:
     """``curve`` as a dict of strings, numbers and lists, which JSON and any other format can hold.
 
-    ``"kind"`` is the name of its class, and the other entries are what it was made from, curves
-    within it as such dicts again.
+    ``"kind"`` says which kind of curve it is. The other entries are the arguments that it was made
+    from. Curves among them are such dicts again.
 
     Args:
-        curve: one of the curves here, made of curves from here.
+        curve: a curve of this package, made of curves of this package.
 
     Raises:
-        TypeError: it is, or has within it, another callable, which is code and not data.
+        TypeError: ``curve`` is or contains any other callable. That is code, and not data.
 
     Example:
         >>> from tsa_builtins.curves import Linear, to_dict
         >>> to_dict(Linear(0.0, 1.0, 10))
         {'kind': 'Linear', 'start': 0.0, 'end': 1.0, 'steps': 10}
     """
-    kind = type(curve)
-    if _KINDS.get(kind.__name__) is not kind:
+    name = type(curve).__name__
+    if not isinstance(curve, Value):
         raise TypeError(
-            f"{curve!r} ({kind.__name__}) is no curve of tsa_builtins.curves, and cannot be "
-            "written as data; put the parts there together instead, or record it by a name of yours"
+            f"{curve!r} ({name}) is not a curve of tsa_builtins.curves, so it cannot be written "
+            "as data. Combine the curves there instead, or record it under a name of your own."
         )
-    entries = {name: _plain(getattr(curve, name)) for name in kind._made_from}
-    return {"kind": kind.__name__, **entries}
+    return {"kind": name, **{key: _plain(value) for key, value in arguments(curve).items()}}
 
 
 def from_dict(record: Mapping[str, Any]) -> Curve:
-    """The curve that :func:`to_dict` made ``record`` from, or JSON gave back.
+    """The curve that :func:`to_dict` made ``record`` from.
 
     Args:
         record: ``"kind"``, and exactly the entries of that kind.
 
     Raises:
-        TypeError: it is no mapping, or an entry is of a wrong type.
-        ValueError: it has no kind or an unknown one, an entry is missing or unknown, or a value is
-            out of its range.
+        TypeError: ``record`` is not a mapping, or an entry has the wrong type.
+        ValueError: the kind is missing or unknown, or an entry is.
+        ValueError: a value is out of its range.
 
     Example:
         >>> from tsa_builtins.curves import from_dict
@@ -89,15 +57,16 @@ def from_dict(record: Mapping[str, Any]) -> Curve:
             f"({type(record).__name__})"
         )
     name = record.get("kind")
-    if not isinstance(name, str) or name not in _KINDS:
-        raise ValueError(f"record: expected a kind among {sorted(_KINDS)}, got {name!r}")
-    expected, given = set(_KINDS[name]._made_from), set(record) - {"kind"}
+    if not isinstance(name, str) or name not in KINDS:
+        raise ValueError(f"record: expected a kind among {sorted(KINDS)}, got {name!r}")
+    expected, given = set(argument_names(KINDS[name])), set(record) - {"kind"}
     if given != expected:
         raise ValueError(
             f"record of a {name}: missing {sorted(expected - given)}, "
             f"unknown {sorted(map(str, given - expected))}"
         )
-    curve: Curve = _KINDS[name](**{key: _curves(record[key]) for key in expected})
+    make: Any = KINDS[name]
+    curve: Curve = make(**{key: _curves(record[key]) for key in expected})
     return curve
 
 
