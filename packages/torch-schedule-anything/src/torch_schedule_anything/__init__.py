@@ -6,61 +6,15 @@ Import it as ``tsa``::
 """
 
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
-from tsa_builtins import (
-    constant_schedule,
-    constant_with_inverse_warmup,
-    constant_with_warmup,
-    cosine_annealing_with_inverse_warmup,
-    cosine_annealing_with_warmup,
-    linear_schedule_with_inverse_warmup,
-    linear_schedule_with_warmup,
-    polynomial_schedule_with_inverse_warmup,
-    polynomial_schedule_with_warmup,
-    quadratic_schedule_with_inverse_warmup,
-    quadratic_schedule_with_warmup,
-    sqrt_schedule_with_inverse_warmup,
-    sqrt_schedule_with_warmup,
-)
-from tsa_core import (
-    CurveSchedule,
-    OptimizerLike,
-    Preview,
-    ProxyOptimizer,
-    SynchronousSchedule,
-    arbitrary_schedule_factory,
-    extend_optimizer,
-    get_param_groups_regrouped_by_key,
-    preview,
-)
-
-from . import curves
-
-__all__ = [
-    "CurveSchedule",
-    "OptimizerLike",
-    "Preview",
-    "ProxyOptimizer",
-    "SynchronousSchedule",
-    "__version__",
-    "arbitrary_schedule_factory",
-    "constant_schedule",
-    "constant_with_inverse_warmup",
-    "constant_with_warmup",
-    "cosine_annealing_with_inverse_warmup",
-    "cosine_annealing_with_warmup",
-    "curves",
-    "extend_optimizer",
-    "get_param_groups_regrouped_by_key",
-    "linear_schedule_with_inverse_warmup",
-    "linear_schedule_with_warmup",
-    "polynomial_schedule_with_inverse_warmup",
-    "polynomial_schedule_with_warmup",
-    "preview",
-    "quadratic_schedule_with_inverse_warmup",
-    "quadratic_schedule_with_warmup",
-    "sqrt_schedule_with_inverse_warmup",
-    "sqrt_schedule_with_warmup",
-]
+import tsa_builtins
+import tsa_core
+from tsa_builtins import *  # noqa: F403  # every public name of both packages
+from tsa_core import *  # noqa: F403
 
 __version__ = version("torch-schedule-anything")
+
+# Type checkers take the names from the star imports. mypy follows no __all__ that is computed.
+if not TYPE_CHECKING:
+    __all__ = sorted({*tsa_builtins.__all__, *tsa_core.__all__})

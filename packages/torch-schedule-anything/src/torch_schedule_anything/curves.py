@@ -1,57 +1,9 @@
-"""``tsa_builtins.curves``, under the name of the whole: curves λ(t) as values."""
+"""``tsa_builtins.curves`` under the name of the whole: curves λ(t) as values."""
 
 import sys
 
 import tsa_builtins.curves
-from tsa_builtins.curves import (
-    Clip,
-    Constant,
-    Cosine,
-    Curve,
-    Delay,
-    Exponential,
-    InverseSqrt,
-    Join,
-    Linear,
-    OneMinusSqrt,
-    PiecewiseConstant,
-    PiecewiseLinear,
-    Polynomial,
-    Product,
-    QuarterCosine,
-    Repeat,
-    clip,
-    delay,
-    from_dict,
-    join,
-    repeat,
-    to_dict,
-)
+from tsa_builtins.curves import *  # noqa: F403  # for type checkers, which do not see the next line
 
-__all__ = [
-    "Clip",
-    "Constant",
-    "Cosine",
-    "Curve",
-    "Delay",
-    "Exponential",
-    "InverseSqrt",
-    "Join",
-    "Linear",
-    "OneMinusSqrt",
-    "PiecewiseConstant",
-    "PiecewiseLinear",
-    "Polynomial",
-    "Product",
-    "QuarterCosine",
-    "Repeat",
-    "clip",
-    "delay",
-    "from_dict",
-    "join",
-    "repeat",
-    "to_dict",
-]
-
-# One module under two names: what is imported from either is the same, the module too.
+# One module under two names: an import from either gives the same objects, and the same module.
 sys.modules[__name__] = tsa_builtins.curves
