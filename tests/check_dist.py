@@ -1,4 +1,4 @@
-"""Check what was built: `python tests/check_dist.py dist`. Run by `nox -s build`."""
+"""Check the six files that `nox -s build` makes: `python tests/check_dist.py dist`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,7 @@ DISTRIBUTIONS = ("tsa-core", "tsa-builtins", "torch-schedule-anything")
 
 
 def main(dist: Path) -> None:
-    versions = {
-        tomllib.loads((ROOT / "packages" / name / "pyproject.toml").read_text())["project"][
-            "version"
-        ]
-        for name in DISTRIBUTIONS
-    }
-    (version,) = versions
+    (version,) = {version_in_sources(name) for name in DISTRIBUTIONS}
     stems = [f"{name.replace('-', '_')}-{version}" for name in DISTRIBUTIONS]
     expected = {f"{stem}-py3-none-any.whl" for stem in stems} | {f"{stem}.tar.gz" for stem in stems}
     built = {path.name for path in dist.iterdir()}
@@ -33,16 +27,23 @@ def main(dist: Path) -> None:
         names = check_wheel(dist / f"{stem}-py3-none-any.whl", package, license_text)
         with tempfile.TemporaryDirectory() as folder:
             rebuilt = wheel_from_sdist(dist / f"{stem}.tar.gz", stem, Path(folder))
-            assert check_wheel(rebuilt, package, license_text) == names, f"{stem}: sdist differs"
+            names_from_sdist = check_wheel(rebuilt, package, license_text)
+            assert names_from_sdist == names, f"{stem}: the wheel that its sdist makes differs"
     print(f"{len(built)} files of version {version} are complete")
 
 
+def version_in_sources(distribution: str) -> str:
+    text = (ROOT / "packages" / distribution / "pyproject.toml").read_text()
+    return tomllib.loads(text)["project"]["version"]
+
+
 def check_wheel(wheel: Path, package: str, license_text: bytes) -> list[str]:
+    """A wheel has ``py.typed`` and the project's LICENSE; returns the names of its files."""
     with zipfile.ZipFile(wheel) as archive:
         names = sorted(archive.namelist())
-        assert f"{package}/py.typed" in names, f"{wheel.name}: no py.typed"
+        assert f"{package}/py.typed" in names, f"{wheel.name}: py.typed is missing"
         (license_name,) = (name for name in names if name.endswith("/LICENSE"))
-        assert archive.read(license_name) == license_text, f"{wheel.name}: another LICENSE"
+        assert archive.read(license_name) == license_text, f"{wheel.name}: LICENSE differs"
     return names
 
 

@@ -1,7 +1,8 @@
-"""Install from an index as PyPI will be: `python tests/index_rehearsal.py dist`.
+"""Install from a local index with the names of PyPI: `python tests/index_rehearsal.py dist`.
 
-Run by `nox -s release_check`. On the index are our wheels, stand-ins for what other projects have
-there under the same names, and one for torch, so that nothing is downloaded.
+`nox -s release_check` runs it. The index holds our wheels, and empty wheels for the releases that
+PyPI already has under the same names. An empty wheel also stands for torch, so pip downloads
+nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-TAKEN = {"tsa_core": "0.0.1", "torch_schedule_anything": "1.2.3"}  # names and versions on PyPI
+RELEASES_ON_PYPI = {"tsa_core": "0.0.1", "torch_schedule_anything": "1.2.3"}
 
 
 def main(dist: Path) -> None:
@@ -24,7 +25,7 @@ def main(dist: Path) -> None:
         index.mkdir()
         for wheel in ours:
             shutil.copy(wheel, index)
-        for package, version in TAKEN.items():
+        for package, version in RELEASES_ON_PYPI.items():
             write_wheel(index, package, version)
         write_wheel(index, "torch", "2.0.0")
 
@@ -33,18 +34,18 @@ def main(dist: Path) -> None:
         for wheel in ours:
             check_installed(wheel, folder / "complete")
 
-        # The other project's tsa-core must not fill in for ours.
+        # The tsa-core on PyPI belongs to another project, so pip must not install it for ours.
         (core,) = dist.glob("tsa_core-*.whl")
         (index / core.name).unlink()
         version = core.name.split("-")[1]
         result = install(folder / "without", index, f"torch-schedule-anything=={version}")
-        assert result.returncode != 0, "without our tsa-core, another project's was installed"
+        assert result.returncode != 0, "pip installed the tsa-core of another project"
         assert f"tsa-core=={version}" in result.stderr, result.stderr
-    print(f"pip installs our {len(ours)} wheels, beside {TAKEN}")
+    print(f"pip installs our {len(ours)} wheels from an index that also has {RELEASES_ON_PYPI}")
 
 
 def write_wheel(index: Path, package: str, version: str) -> None:
-    """An empty distribution."""
+    """Write the wheel of an empty distribution into ``index``."""
     stem = f"{package}-{version}"
     files = {
         f"{package}/__init__.py": "",
@@ -58,7 +59,7 @@ def write_wheel(index: Path, package: str, version: str) -> None:
 
 
 def install(folder: Path, index: Path, requirement: str) -> subprocess.CompletedProcess[str]:
-    """Put ``requirement`` into ``folder``, with ``index`` for all that pip knows."""
+    """Let pip install ``requirement`` into ``folder``, with ``index`` as its only source."""
     arguments = ["--no-index", "--find-links", str(index), "--target", str(folder), requirement]
     return subprocess.run(
         [sys.executable, "-m", "pip", "--isolated", "install", *arguments],
@@ -70,8 +71,9 @@ def install(folder: Path, index: Path, requirement: str) -> subprocess.Completed
 def check_installed(wheel: Path, folder: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         for name in archive.namelist():
-            if not name.endswith("/RECORD"):  # pip adds its own lines
-                assert (folder / name).read_bytes() == archive.read(name), f"{name} is another's"
+            if not name.endswith("/RECORD"):  # pip adds lines to this file
+                installed = (folder / name).read_bytes()
+                assert installed == archive.read(name), f"{name} is not from {wheel.name}"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""A user's program, to be checked and never run: what each public name takes and gives.
+"""A user's program for type checkers: it uses every public name, and is never run.
 
-``mypy --strict`` and ``pyright`` must find no error in it, and the exact types it asserts.
+``mypy --strict`` and ``pyright`` must find no error in it, and must infer the asserted types.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ assert_type(tsa.constant_with_warmup(optimizer, 1.0, 10), tsa.CurveSchedule)
 assert_type(tsa.constant_with_inverse_warmup(optimizer, 1.0, 10, 5.0), tsa.CurveSchedule)
 assert_type(tsa.constant_schedule(optimizer, 1.0, "weight_decay"), tsa.CurveSchedule)
 
-# -- curves, and a schedule of one's own ------------------------------------------------------
+# -- curves, and a CurveSchedule on any callable ----------------------------------------------
 
 line = curves.Linear(0.0, 1.0, 10)
 joined = tsa.curves.join(
@@ -80,8 +80,8 @@ assert_type(joined, curves.Join)
 assert_type(joined(50), float)
 
 
-class OwnCurve:
-    """A curve of the user's own."""
+class UserCurve:
+    """A user's class whose instances are curves, because they can be called with a step."""
 
     def __call__(self, t: float) -> float:
         return 1 / (1 + t)
@@ -93,8 +93,8 @@ def wave(t: float) -> float:
 
 schedule = tsa.CurveSchedule(optimizer, joined, "weight_decay")
 by_name = tsa.CurveSchedule(optimizer, {"decay": wave, "*": None}, "weight_decay")
-one_a_group = tsa.CurveSchedule(optimizer, [OwnCurve(), wave, lambda t: 0.5**t, None])
-as_torchs: LRScheduler = schedule
+per_group = tsa.CurveSchedule(optimizer, [UserCurve(), wave, lambda t: 0.5**t, None])
+schedule_as_lr_scheduler: LRScheduler = schedule
 assert_type(schedule.step(), None)
 assert_type(schedule.step(3), None)
 assert_type(schedule.get_last_lr(), list[float | torch.Tensor])
@@ -104,7 +104,7 @@ assert_type(schedule.schedule_target, str)
 assert_type(schedule.state_dict(), dict[str, Any])
 schedule.load_state_dict(schedule.state_dict())
 
-# -- somebody else's scheduler: its own type comes back ---------------------------------------
+# -- schedulers from a factory keep their type ------------------------------------------------
 
 step_lr = tsa.arbitrary_schedule_factory(
     optimizer, lambda proxy: StepLR(proxy, step_size=10), schedule_target="weight_decay"
@@ -141,15 +141,15 @@ assert_type(tsa.arbitrary_schedule_factory(optimizer, compound), SequentialLR)
 assert_type(tsa.arbitrary_schedule_factory(optimizer, chained), ChainedScheduler)
 
 proxy = tsa.ProxyOptimizer(optimizer, "weight_decay")
-as_an_optimizer: torch.optim.Optimizer = proxy
+proxy_as_optimizer: torch.optim.Optimizer = proxy
 assert_type(proxy.schedule_target, str)
 assert_type(proxy.param_groups, list[dict[str, Any]])
 
-# -- several ----------------------------------------------------------------------------------
+# -- several schedules in lock-step -----------------------------------------------------------
 
 sync = tsa.SynchronousSchedule([cosine, schedule, step_lr, plateau, StepLR(optimizer, 10)])
 nested = tsa.SynchronousSchedule(iter([sync]))
-another_of_torchs: LRScheduler = sync
+sync_as_lr_scheduler: LRScheduler = sync
 sync.step()
 sync.step(metrics=0.5)
 assert_type(sync.schedule_names, list[str])
@@ -161,15 +161,15 @@ assert_type(sync.last_epoch, int)
 assert_type(sync.state_dict(), dict[str, Any])
 sync.load_state_dict(sync.state_dict())
 
-# -- looking ahead --------------------------------------------------------------------------------
+# -- preview ----------------------------------------------------------------------------------
 
-seen = tsa.preview(sync, 100, metrics=0.5)
-assert_type(seen, tsa.Preview)
-assert_type(seen.steps, Sequence[float])
-assert_type(seen.values, dict[str, list[list[float]]])
-assert_type(seen.marks, dict[str, tuple[float, ...]])
+preview = tsa.preview(sync, 100, metrics=0.5)
+assert_type(preview, tsa.Preview)
+assert_type(preview.steps, Sequence[float])
+assert_type(preview.values, dict[str, list[list[float]]])
+assert_type(preview.marks, dict[str, tuple[float, ...]])
 
-# -- optimizers that are extended, or that are none of torch's --------------------------------
+# -- extended optimizers, and wrappers that are not torch optimizers --------------------------
 
 assert_type(tsa.extend_optimizer(optimizer, "clip", 10.0), torch.optim.AdamW)
 assert_type(tsa.extend_optimizer(optimizer, "clip", torch.tensor(1.0), True), torch.optim.AdamW)
@@ -180,7 +180,7 @@ for value, params, group in tsa.get_param_groups_regrouped_by_key(optimizer, "cl
 
 
 class Wrapper:
-    """What a framework wraps around an optimizer."""
+    """An optimizer wrapper of a framework, which has only ``param_groups``."""
 
     @property
     def param_groups(self) -> Sequence[MutableMapping[str, Any]]:
@@ -188,12 +188,12 @@ class Wrapper:
 
 
 wrapper = Wrapper()
-like_one: tsa.OptimizerLike = wrapper
+wrapper_as_optimizer_like: tsa.OptimizerLike = wrapper
 assert_type(tsa.extend_optimizer(wrapper, "clip", 10.0), Wrapper)
 assert_type(tsa.constant_schedule(wrapper, 0.5), tsa.CurveSchedule)
 assert_type(tsa.arbitrary_schedule_factory(wrapper, lambda proxy: StepLR(proxy, 10)), StepLR)
 
-# -- what must not type-check: an ignore that is not needed is an error of its own ------------
+# -- calls that must not type-check: an ignore that is not needed is an error -----------------
 
 tsa.constant_schedule(model, 0.5)  # type: ignore[arg-type]
 tsa.constant_schedule(optimizer, "0.5")  # type: ignore[arg-type]
