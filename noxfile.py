@@ -1,7 +1,7 @@
-"""What this project promises, one session each. `nox -l` lists them.
+"""Each session checks one promise of this project. `nox -l` lists them.
 
-The distributions are built once an invocation, and what is tested are the built wheels: the
-sources are not on the path of any session that installs them.
+One invocation builds the distributions once. The sessions test the built wheels: no session that
+installs them has the sources on its path.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 import nox
 
 nox.needs_version = ">=2025.2.9"
-nox.options.default_venv_backend = "virtualenv"  # pip, as a newcomer has it
+nox.options.default_venv_backend = "virtualenv"  # so that pip installs, as for most users
 nox.options.sessions = ["tests"]
 
 ROOT = Path(__file__).parent
@@ -23,7 +23,7 @@ PACKAGES = tuple(name.replace("-", "_") for name in DISTRIBUTIONS)
 SUITE = ("tests/core", "tests/builtins", "tests/meta")
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 
-# (Python, torch): the oldest of both, the newest of both, and what lies between.
+# (Python, torch): the oldest of both, the newest of both, and pairs between them.
 MATRIX = [
     ("3.10", "2.0.1"),
     ("3.10", "2.2.2"),
@@ -51,7 +51,7 @@ def build(session: nox.Session) -> None:
     """Six files, three wheels and three sdists, are complete and build from one another."""
     install_group(session, "build")
     shutil.rmtree(DIST, ignore_errors=True)
-    # nox's uv backend sets UV_PYTHON, and hatch would put its build environments' packages there.
+    # nox's uv backend sets UV_PYTHON. hatch would install its build requirements into that Python.
     hatch_env = {"UV_PYTHON": None}
     session.run("hatch", "build", "--all", env=hatch_env)
     session.run("python", "tests/check_dist.py", str(DIST), env=hatch_env)
@@ -92,10 +92,10 @@ def isolated(session: nox.Session, distribution: str) -> None:
 @nox.parametrize("python,torch", MATRIX, ids=[f"py{py}-torch{torch}" for py, torch in MATRIX])
 def matrix(session: nox.Session, torch: str) -> None:
     """The suite passes from the oldest Python and torch to the newest."""
-    # Built before NumPy 2, the old ones cannot load it.
-    old = ("numpy<2",) if torch.startswith(("2.0.", "2.1.", "2.2.")) else ()
-    install_wheels(session, *DISTRIBUTIONS, extra=(f"torch=={torch}", *old))
-    install_group(session, "test", extra=old)
+    # torch < 2.3 was compiled for NumPy 1 and cannot load NumPy 2.
+    numpy = ("numpy<2",) if torch.startswith(("2.0.", "2.1.", "2.2.")) else ()
+    install_wheels(session, *DISTRIBUTIONS, extra=(f"torch=={torch}", *numpy))
+    install_group(session, "test", extra=numpy)
     session.run("pytest", *SUITE, *session.posargs)
 
 
@@ -114,7 +114,7 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, import layers, and nothing imported that is not declared."""
+    """The code keeps to the style and the import layers, and declares everything it imports."""
     install_group(session, "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -125,7 +125,7 @@ def lint(session: nox.Session) -> None:
             session.run(
                 "deptry", "src", "--known-first-party", package,
                 "--package-module-name-map", "tsa-core=tsa_core,tsa-builtins=tsa_builtins",
-                # The extra of the whole is for tsa_core, which draws.
+                # torch-schedule-anything has an extra for drawing, but tsa_core imports matplotlib.
                 "--per-rule-ignores", "DEP002=matplotlib",
             )  # fmt: skip
 
@@ -134,15 +134,14 @@ def lint(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Every block of the documentation runs, and the site builds: docs/_build/html.
 
-    Warnings are errors in both. Pictures are drawn from the code, every cross-reference leads
-    somewhere, and every public name is there.
+    Warnings are errors in both. The code draws the pictures. Every cross-reference has a target,
+    and every public name is on the site.
     """
     install_wheels(session, *DISTRIBUTIONS)
     install_group(session, "docs")
-    elsewhere = "--ignore=docs/frameworks.md"  # `frameworks` runs it: it needs all of them
-    session.run(
-        "pytest", "-p", "blocks", elsewhere, "README.md", "docs", env={"PYTHONPATH": "docs"}
-    )
+    # The session `frameworks` runs this page, because it needs all frameworks.
+    skip = "--ignore=docs/frameworks.md"
+    session.run("pytest", "-p", "blocks", skip, "README.md", "docs", env={"PYTHONPATH": "docs"})
     session.run("python", "docs/figures.py")
     session.run("python", "docs/performance_figure.py")
     site = "docs/_build/html"
@@ -178,7 +177,7 @@ def examples(session: nox.Session) -> None:
 
 @nox.session(requires=["build"], reuse_venv=False)
 def bench(session: nox.Session) -> None:
-    """What a step costs, against torch, a bare loop and other libraries: nox -s bench -- FOLDER."""
+    """A step is timed against torch, a bare loop and other libraries: nox -s bench -- FOLDER."""
     results = Path(session.posargs[0] if session.posargs else "benchmarks/results")
     install_wheels(session, *DISTRIBUTIONS)
     install_group(session, "bench")
@@ -186,7 +185,8 @@ def bench(session: nox.Session) -> None:
     for group in PROJECT["dependency-groups"]:
         kind, _, peer = group.partition("-")
         if kind == "peer":
-            # Apart: they bring what they need, and the predecessor has our name.
+            # Each library gets a separate environment, because their requirements can conflict and
+            # the predecessor has the same name as this project.
             environment = Path(session.create_tmp()) / peer
             session.run("python", "-m", "venv", "--clear", str(environment))
             python = str(environment / "bin" / "python")
@@ -194,14 +194,14 @@ def bench(session: nox.Session) -> None:
             session.run(python, "-m", "pip", "install", "--quiet", *needed, external=True)
             result = str(results / f"peer_{peer}.json")
             session.run(python, "benchmarks/peers.py", peer, result, external=True)
-    # Without a folder of one's own, the documentation takes the figures over.
+    # Without a FOLDER, the results are the project's, and the documentation shows them.
     pages = [] if session.posargs else ["docs/performance.md"]
     session.run("python", "benchmarks/table.py", str(results), *pages)
 
 
 @nox.session(requires=["build"], reuse_venv=False)
 def release_check(session: nox.Session) -> None:
-    """The files in dist/ can be published: they go together, break nobody, and pip chooses them."""
+    """The files in dist/ can be published: they fit together, break no caller, and install."""
     install_group(session, "release")
     session.run("python", "tests/check_release.py", str(DIST))
     session.run("python", "tests/index_rehearsal.py", str(DIST))
@@ -209,7 +209,7 @@ def release_check(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def bump(session: nox.Session) -> None:
-    """Set the one version of all three, and the pins between them: nox -s bump -- 2.0.1."""
+    """Set the version of all three distributions, and their pins: nox -s bump -- 2.0.1."""
     (version,) = session.posargs
     for distribution in DISTRIBUTIONS:
         path = ROOT / "packages" / distribution / "pyproject.toml"
@@ -225,6 +225,6 @@ def install_group(session: nox.Session, group: str, extra: tuple[str, ...] = ())
 
 
 def install_wheels(session: nox.Session, *distributions: str, extra: tuple[str, ...] = ()) -> None:
-    # By file: on the index, tsa-core is another project, and torch-schedule-anything is 1.x.
+    # By file, because on PyPI tsa-core is another project and torch-schedule-anything is 1.x.
     wheels = [next(DIST.glob(f"{name.replace('-', '_')}-*.whl")) for name in distributions]
     session.install(*map(str, wheels), *extra)
