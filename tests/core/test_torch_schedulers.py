@@ -8,8 +8,14 @@ from typing import Any
 import pytest
 import torch
 from helpers import adamw, held, ignore_epoch_deprecation, put, sgd
-from torch.optim.lr_scheduler import CyclicLR, OneCycleLR
-from torch_schedulers import SCHEDULERS, TORCH, each_scheduler, ignore_order_when_nested, step
+from torch_schedulers import (
+    MOMENTUM_CYCLES,
+    SCHEDULERS,
+    TORCH,
+    each_scheduler,
+    ignore_order_when_nested,
+    step,
+)
 
 INITIAL = (0.1, 0.03, 0.5)
 TARGETS = ("lr", "weight_decay", "clip", "betas[0]")
@@ -116,13 +122,7 @@ def test_a_torch_scheduler_on_any_target_warns_as_on_lr(
     ) == warnings_in_a_run(plain_optimizer("float"), through_factory=False)
 
 
-CYCLES = {
-    "CyclicLR": lambda optimizer: CyclicLR(optimizer, 0.01, 0.2, 3),
-    "OneCycleLR": lambda optimizer: OneCycleLR(optimizer, 0.2, total_steps=20),
-}
-
-
-@pytest.mark.parametrize("make", CYCLES.values(), ids=CYCLES.keys())
+@pytest.mark.parametrize("make", MOMENTUM_CYCLES.values(), ids=MOMENTUM_CYCLES.keys())
 def test_a_cycled_momentum_on_lr_has_torchs_values(make: Any) -> None:
     """On lr, lr and momentum cycle as they do without the factory."""
     expected, optimizer = (sgd(lr=0.1, momentum=0.9) for _ in range(2))

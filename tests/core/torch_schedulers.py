@@ -85,6 +85,12 @@ SCHEDULERS: dict[str, Callable[[Any], Any]] = {
 if TORCH < (2, 3):  # SequentialLR undoes the first steps of one level only, so it cannot be nested
     del SCHEDULERS["SequentialLR in SequentialLR"]
 
+# Set-ups that cycle the momentum too, as torch's do by default.
+MOMENTUM_CYCLES: dict[str, Callable[[Any], Any]] = {
+    "CyclicLR": lambda o: torch_lr.CyclicLR(o, 0.01, 0.2, 3),
+    "OneCycleLR": lambda o: torch_lr.OneCycleLR(o, 0.2, total_steps=20),
+}
+
 # The constructor of an outer SequentialLR steps the inner one, and torch warns of the order then.
 ignore_order_when_nested = pytest.mark.filterwarnings(
     "ignore:Detected call of `lr_scheduler.step:UserWarning"
