@@ -69,7 +69,7 @@ def one_cycle(maximum: float) -> Any:
     return lambda optimizer: OneCycleLR(optimizer, maximum, total_steps=10, cycle_momentum=False)
 
 
-@pytest.mark.parametrize("order", itertools.permutations(["lr", "weight_decay"]), ids=", ".join)
+@pytest.mark.parametrize("order", [("lr", "weight_decay"), ("weight_decay", "lr")], ids=", ".join)
 def test_two_targets_keep_their_own_auxiliary_keys(order: tuple[str, ...]) -> None:
     """OneCycleLR on lr and on weight_decay each read their own ``max_lr``, in any order."""
     optimizer = optimizer_with_all_targets()
