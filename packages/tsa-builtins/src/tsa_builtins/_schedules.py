@@ -1,6 +1,6 @@
-"""The 13 built-ins: a warm-up joined to an annealing, put on a ``CurveSchedule``.
+"""The built-ins: a warmup joined to an annealing, put on a ``CurveSchedule``.
 
-W, A, L, M, R and P are the names that the formulas give the parameters; each docstring binds them.
+W, A, L, M, R and P are the names of the arguments in the formulas. Each docstring binds them.
 """
 
 from __future__ import annotations
@@ -19,51 +19,35 @@ def cosine_annealing_with_warmup(
     num_training_steps: float,
     schedule_target: str = "lr",
 ) -> CurveSchedule:
-    """Cosine annealing after a linear warm-up.
+    """The target rises from 0 to W, then anneals to A along a quarter of a cosine wave.
 
-    After t steps each param group holds initial value × λ(t); the initial value is what it held
-    before any schedule drove the target. With p = (t − L)/(M − L):
+    value(t) = initial value × λ(t), with p = (t − L)/(M − L):
 
-    - warm-up, t ≤ L: λ(t) = W·t/L
-    - annealing, L < t ≤ M: λ(t) = A + (W − A)·cos(π/2·p), a quarter of a cosine wave: level at
-      W, steepest at A
+    - warmup, t ≤ L: λ(t) = W·t/L, or W if L = 0
+    - annealing, L < t ≤ M: λ(t) = A + (W − A)·cos(π/2·p), level at W and steepest at A
     - after, t > M: λ(t) = A
 
     Args:
-        optimizer: a ``torch.optim.Optimizer``, or anything that keeps ``param_groups`` as one
-            does.
-        warmup_to_value: W, the multiplier at the end of the warm-up. Any finite real number.
-        anneal_to_value: A, the multiplier at step M and for ever after. Any finite real number.
-        num_warmup_steps: L, the length of the warm-up in steps, 0 ≤ L ≤ M; with 0 there is
-            none. Need not be whole.
-        num_training_steps: M, the step at which the annealing is done, > 0, counted from the
-            start.
-        schedule_target: the param-group entry to drive, such as ``"weight_decay"``, or
-            ``"betas[0]"`` for an element of a tuple.
+        optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
+        warmup_to_value: W, the multiplier at the end of the warmup.
+        anneal_to_value: A, the multiplier at step M and after.
+        num_warmup_steps: L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.
+        num_training_steps: M, the step at which the annealing ends, > 0; includes the warmup.
+        schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
 
     Returns:
-        A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
+        A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
-            holds no real number.
-        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
-            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
-            malformed.
-        KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
-
-    Warns:
-        UserWarning: as :class:`tsa_core.CurveSchedule` does.
+        TypeError: a numeric argument is not a real number.
+        ValueError: a numeric argument is NaN, infinite or out of its range.
 
     Example:
         >>> import torch
         >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
         >>> schedule = cosine_annealing_with_warmup(optimizer, 1.0, 0.1, 2, 10)
-        >>> for _ in range(6):
-        ...     optimizer.step()
-        ...     schedule.step()
-        >>> round(optimizer.param_groups[0]["lr"], 6)
-        0.07364
+        >>> [round(schedule.curve(t), 4) for t in (1, 2, 6, 10)]
+        [0.5, 1.0, 0.7364, 0.1]
     """
     W, A, L, M = _checked_plan(
         warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps
@@ -81,43 +65,29 @@ def cosine_annealing_with_inverse_warmup(
     warmup_multiplier: float = 20.0,
     schedule_target: str = "lr",
 ) -> CurveSchedule:
-    """Cosine annealing after an inverse warm-up: high, down to W, then on to A.
+    """The target comes down from R·W to W, then anneals to A along a quarter of a cosine wave.
 
-    After t steps each param group holds initial value × λ(t); the initial value is what it held
-    before any schedule drove the target. With p = (t − L)/(M − L):
+    value(t) = initial value × λ(t), with p = (t − L)/(M − L):
 
-    - inverse warm-up, t ≤ L: λ(t) = W·(R − (R − 1)·t/L), down from W·R to W
-    - annealing, L < t ≤ M: λ(t) = A + (W − A)·cos(π/2·p), a quarter of a cosine wave: level at
-      W, steepest at A
+    - inverse warmup, t ≤ L: λ(t) = W·(R − (R − 1)·t/L), or W if L = 0
+    - annealing, L < t ≤ M: λ(t) = A + (W − A)·cos(π/2·p), level at W and steepest at A
     - after, t > M: λ(t) = A
 
     Args:
-        optimizer: a ``torch.optim.Optimizer``, or anything that keeps ``param_groups`` as one
-            does.
-        warmup_to_value: W, the multiplier at the end of the warm-up, which starts at W·R. Any
-            finite real number.
-        anneal_to_value: A, the multiplier at step M and for ever after. Any finite real number.
-        num_warmup_steps: L, the length of the warm-up in steps, 0 ≤ L ≤ M; with 0 there is
-            none. Need not be whole.
-        num_training_steps: M, the step at which the annealing is done, > 0, counted from the
-            start.
-        warmup_multiplier: R, how many times W the warm-up starts at. Any finite real number.
-        schedule_target: the param-group entry to drive, such as ``"weight_decay"``, or
-            ``"betas[0]"`` for an element of a tuple.
+        optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
+        warmup_to_value: W, the multiplier at the end of the warmup.
+        anneal_to_value: A, the multiplier at step M and after.
+        num_warmup_steps: L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.
+        num_training_steps: M, the step at which the annealing ends, > 0; includes the warmup.
+        warmup_multiplier: R, the start of the warmup as a multiple of W.
+        schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
 
     Returns:
-        A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
+        A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
-            holds no real number.
-        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
-            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
-            malformed.
-        KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
-
-    Warns:
-        UserWarning: as :class:`tsa_core.CurveSchedule` does.
+        TypeError: a numeric argument is not a real number.
+        ValueError: a numeric argument is NaN, infinite or out of its range.
 
     Example:
         >>> import torch
@@ -125,13 +95,8 @@ def cosine_annealing_with_inverse_warmup(
         >>> schedule = cosine_annealing_with_inverse_warmup(
         ...     optimizer, 1.0, 0.1, 2, 10, warmup_multiplier=4.0
         ... )
-        >>> round(optimizer.param_groups[0]["lr"], 6)  # R times what it comes down to
-        0.4
-        >>> for _ in range(6):
-        ...     optimizer.step()
-        ...     schedule.step()
-        >>> round(optimizer.param_groups[0]["lr"], 6)
-        0.07364
+        >>> [round(schedule.curve(t), 4) for t in (1, 2, 6, 10)]
+        [2.5, 1.0, 0.7364, 0.1]
     """
     W, A, L, M = _checked_plan(
         warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps
@@ -150,41 +115,29 @@ def polynomial_schedule_with_warmup(
     polynomial_exponent: float = 2.0,
     schedule_target: str = "lr",
 ) -> CurveSchedule:
-    """Polynomial annealing after a linear warm-up.
+    """The target rises from 0 to W, then anneals to A by a power.
 
-    After t steps each param group holds initial value × λ(t); the initial value is what it held
-    before any schedule drove the target. With p = (t − L)/(M − L):
+    value(t) = initial value × λ(t), with p = (t − L)/(M − L):
 
-    - warm-up, t ≤ L: λ(t) = W·t/L
+    - warmup, t ≤ L: λ(t) = W·t/L, or W if L = 0
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)^P
     - after, t > M: λ(t) = A
 
     Args:
-        optimizer: a ``torch.optim.Optimizer``, or anything that keeps ``param_groups`` as one
-            does.
-        warmup_to_value: W, the multiplier at the end of the warm-up. Any finite real number.
-        anneal_to_value: A, the multiplier at step M and for ever after. Any finite real number.
-        num_warmup_steps: L, the length of the warm-up in steps, 0 ≤ L ≤ M; with 0 there is
-            none. Need not be whole.
-        num_training_steps: M, the step at which the annealing is done, > 0, counted from the
-            start.
+        optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
+        warmup_to_value: W, the multiplier at the end of the warmup.
+        anneal_to_value: A, the multiplier at step M and after.
+        num_warmup_steps: L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.
+        num_training_steps: M, the step at which the annealing ends, > 0; includes the warmup.
         polynomial_exponent: P, the power, > 0.
-        schedule_target: the param-group entry to drive, such as ``"weight_decay"``, or
-            ``"betas[0]"`` for an element of a tuple.
+        schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
 
     Returns:
-        A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
+        A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
-            holds no real number.
-        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
-            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
-            malformed.
-        KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
-
-    Warns:
-        UserWarning: as :class:`tsa_core.CurveSchedule` does.
+        TypeError: a numeric argument is not a real number.
+        ValueError: a numeric argument is NaN, infinite or out of its range.
 
     Example:
         >>> import torch
@@ -192,11 +145,8 @@ def polynomial_schedule_with_warmup(
         >>> schedule = polynomial_schedule_with_warmup(
         ...     optimizer, 1.0, 0.1, 2, 10, polynomial_exponent=3.0
         ... )
-        >>> for _ in range(6):
-        ...     optimizer.step()
-        ...     schedule.step()
-        >>> round(optimizer.param_groups[0]["lr"], 6)
-        0.02125
+        >>> [round(schedule.curve(t), 4) for t in (1, 2, 6, 10)]
+        [0.5, 1.0, 0.2125, 0.1]
     """
     W, A, L, M = _checked_plan(
         warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps
@@ -216,43 +166,30 @@ def polynomial_schedule_with_inverse_warmup(
     warmup_multiplier: float = 20.0,
     schedule_target: str = "lr",
 ) -> CurveSchedule:
-    """Polynomial annealing after an inverse warm-up: high, down to W, then on to A.
+    """The target comes down from R·W to W, then anneals to A by a power.
 
-    After t steps each param group holds initial value × λ(t); the initial value is what it held
-    before any schedule drove the target. With p = (t − L)/(M − L):
+    value(t) = initial value × λ(t), with p = (t − L)/(M − L):
 
-    - inverse warm-up, t ≤ L: λ(t) = W·(R − (R − 1)·t/L), down from W·R to W
+    - inverse warmup, t ≤ L: λ(t) = W·(R − (R − 1)·t/L), or W if L = 0
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)^P
     - after, t > M: λ(t) = A
 
     Args:
-        optimizer: a ``torch.optim.Optimizer``, or anything that keeps ``param_groups`` as one
-            does.
-        warmup_to_value: W, the multiplier at the end of the warm-up, which starts at W·R. Any
-            finite real number.
-        anneal_to_value: A, the multiplier at step M and for ever after. Any finite real number.
-        num_warmup_steps: L, the length of the warm-up in steps, 0 ≤ L ≤ M; with 0 there is
-            none. Need not be whole.
-        num_training_steps: M, the step at which the annealing is done, > 0, counted from the
-            start.
+        optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
+        warmup_to_value: W, the multiplier at the end of the warmup.
+        anneal_to_value: A, the multiplier at step M and after.
+        num_warmup_steps: L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.
+        num_training_steps: M, the step at which the annealing ends, > 0; includes the warmup.
         polynomial_exponent: P, the power, > 0.
-        warmup_multiplier: R, how many times W the warm-up starts at. Any finite real number.
-        schedule_target: the param-group entry to drive, such as ``"weight_decay"``, or
-            ``"betas[0]"`` for an element of a tuple.
+        warmup_multiplier: R, the start of the warmup as a multiple of W.
+        schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
 
     Returns:
-        A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
+        A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
-            holds no real number.
-        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
-            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
-            malformed.
-        KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
-
-    Warns:
-        UserWarning: as :class:`tsa_core.CurveSchedule` does.
+        TypeError: a numeric argument is not a real number.
+        ValueError: a numeric argument is NaN, infinite or out of its range.
 
     Example:
         >>> import torch
@@ -260,19 +197,14 @@ def polynomial_schedule_with_inverse_warmup(
         >>> schedule = polynomial_schedule_with_inverse_warmup(
         ...     optimizer, 1.0, 0.1, 2, 10, polynomial_exponent=3.0, warmup_multiplier=4.0
         ... )
-        >>> round(optimizer.param_groups[0]["lr"], 6)  # R times what it comes down to
-        0.4
-        >>> for _ in range(6):
-        ...     optimizer.step()
-        ...     schedule.step()
-        >>> round(optimizer.param_groups[0]["lr"], 6)
-        0.02125
+        >>> [round(schedule.curve(t), 4) for t in (1, 2, 6, 10)]
+        [2.5, 1.0, 0.2125, 0.1]
     """
     W, A, L, M = _checked_plan(
         warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps
     )
-    start = _inverse_start(W, warmup_multiplier)
     P = positive("polynomial_exponent", polynomial_exponent)
+    start = _inverse_start(W, warmup_multiplier)
     curve = join([Linear(start, W, L), Polynomial(W, A, M - L, P)], [L])
     return CurveSchedule(optimizer, curve, schedule_target)
 
@@ -285,52 +217,37 @@ def linear_schedule_with_warmup(
     num_training_steps: float,
     schedule_target: str = "lr",
 ) -> CurveSchedule:
-    """Linear annealing after a linear warm-up.
+    """The target rises from 0 to W, then anneals to A in a straight line.
 
-    After t steps each param group holds initial value × λ(t); the initial value is what it held
-    before any schedule drove the target. With p = (t − L)/(M − L):
+    value(t) = initial value × λ(t), with p = (t − L)/(M − L):
 
-    - warm-up, t ≤ L: λ(t) = W·t/L
+    - warmup, t ≤ L: λ(t) = W·t/L, or W if L = 0
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)
     - after, t > M: λ(t) = A
 
-    The same as :func:`polynomial_schedule_with_warmup` with P = 1.
+    It is :func:`polynomial_schedule_with_warmup` with P = 1.
 
     Args:
-        optimizer: a ``torch.optim.Optimizer``, or anything that keeps ``param_groups`` as one
-            does.
-        warmup_to_value: W, the multiplier at the end of the warm-up. Any finite real number.
-        anneal_to_value: A, the multiplier at step M and for ever after. Any finite real number.
-        num_warmup_steps: L, the length of the warm-up in steps, 0 ≤ L ≤ M; with 0 there is
-            none. Need not be whole.
-        num_training_steps: M, the step at which the annealing is done, > 0, counted from the
-            start.
-        schedule_target: the param-group entry to drive, such as ``"weight_decay"``, or
-            ``"betas[0]"`` for an element of a tuple.
+        optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
+        warmup_to_value: W, the multiplier at the end of the warmup.
+        anneal_to_value: A, the multiplier at step M and after.
+        num_warmup_steps: L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.
+        num_training_steps: M, the step at which the annealing ends, > 0; includes the warmup.
+        schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
 
     Returns:
-        A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
+        A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
-            holds no real number.
-        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
-            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
-            malformed.
-        KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
-
-    Warns:
-        UserWarning: as :class:`tsa_core.CurveSchedule` does.
+        TypeError: a numeric argument is not a real number.
+        ValueError: a numeric argument is NaN, infinite or out of its range.
 
     Example:
         >>> import torch
         >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
         >>> schedule = linear_schedule_with_warmup(optimizer, 1.0, 0.1, 2, 10)
-        >>> for _ in range(6):
-        ...     optimizer.step()
-        ...     schedule.step()
-        >>> round(optimizer.param_groups[0]["lr"], 6)
-        0.055
+        >>> [round(schedule.curve(t), 4) for t in (1, 2, 6, 10)]
+        [0.5, 1.0, 0.55, 0.1]
     """
     return polynomial_schedule_with_warmup(
         optimizer,
@@ -352,44 +269,31 @@ def linear_schedule_with_inverse_warmup(
     warmup_multiplier: float = 20.0,
     schedule_target: str = "lr",
 ) -> CurveSchedule:
-    """Linear annealing after an inverse warm-up: high, down to W, then on to A.
+    """The target comes down from R·W to W, then anneals to A in a straight line.
 
-    After t steps each param group holds initial value × λ(t); the initial value is what it held
-    before any schedule drove the target. With p = (t − L)/(M − L):
+    value(t) = initial value × λ(t), with p = (t − L)/(M − L):
 
-    - inverse warm-up, t ≤ L: λ(t) = W·(R − (R − 1)·t/L), down from W·R to W
+    - inverse warmup, t ≤ L: λ(t) = W·(R − (R − 1)·t/L), or W if L = 0
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)
     - after, t > M: λ(t) = A
 
-    The same as :func:`polynomial_schedule_with_inverse_warmup` with P = 1.
+    It is :func:`polynomial_schedule_with_inverse_warmup` with P = 1.
 
     Args:
-        optimizer: a ``torch.optim.Optimizer``, or anything that keeps ``param_groups`` as one
-            does.
-        warmup_to_value: W, the multiplier at the end of the warm-up, which starts at W·R. Any
-            finite real number.
-        anneal_to_value: A, the multiplier at step M and for ever after. Any finite real number.
-        num_warmup_steps: L, the length of the warm-up in steps, 0 ≤ L ≤ M; with 0 there is
-            none. Need not be whole.
-        num_training_steps: M, the step at which the annealing is done, > 0, counted from the
-            start.
-        warmup_multiplier: R, how many times W the warm-up starts at. Any finite real number.
-        schedule_target: the param-group entry to drive, such as ``"weight_decay"``, or
-            ``"betas[0]"`` for an element of a tuple.
+        optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
+        warmup_to_value: W, the multiplier at the end of the warmup.
+        anneal_to_value: A, the multiplier at step M and after.
+        num_warmup_steps: L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.
+        num_training_steps: M, the step at which the annealing ends, > 0; includes the warmup.
+        warmup_multiplier: R, the start of the warmup as a multiple of W.
+        schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
 
     Returns:
-        A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
+        A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
-            holds no real number.
-        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
-            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
-            malformed.
-        KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
-
-    Warns:
-        UserWarning: as :class:`tsa_core.CurveSchedule` does.
+        TypeError: a numeric argument is not a real number.
+        ValueError: a numeric argument is NaN, infinite or out of its range.
 
     Example:
         >>> import torch
@@ -397,13 +301,8 @@ def linear_schedule_with_inverse_warmup(
         >>> schedule = linear_schedule_with_inverse_warmup(
         ...     optimizer, 1.0, 0.1, 2, 10, warmup_multiplier=4.0
         ... )
-        >>> round(optimizer.param_groups[0]["lr"], 6)  # R times what it comes down to
-        0.4
-        >>> for _ in range(6):
-        ...     optimizer.step()
-        ...     schedule.step()
-        >>> round(optimizer.param_groups[0]["lr"], 6)
-        0.055
+        >>> [round(schedule.curve(t), 4) for t in (1, 2, 6, 10)]
+        [2.5, 1.0, 0.55, 0.1]
     """
     return polynomial_schedule_with_inverse_warmup(
         optimizer,
@@ -425,52 +324,37 @@ def quadratic_schedule_with_warmup(
     num_training_steps: float,
     schedule_target: str = "lr",
 ) -> CurveSchedule:
-    """Quadratic annealing after a linear warm-up.
+    """The target rises from 0 to W, then anneals to A by a square.
 
-    After t steps each param group holds initial value × λ(t); the initial value is what it held
-    before any schedule drove the target. With p = (t − L)/(M − L):
+    value(t) = initial value × λ(t), with p = (t − L)/(M − L):
 
-    - warm-up, t ≤ L: λ(t) = W·t/L
-    - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)², fast at first and level at A
+    - warmup, t ≤ L: λ(t) = W·t/L, or W if L = 0
+    - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)², steep at W and level at A
     - after, t > M: λ(t) = A
 
-    The same as :func:`polynomial_schedule_with_warmup` with P = 2.
+    It is :func:`polynomial_schedule_with_warmup` with P = 2.
 
     Args:
-        optimizer: a ``torch.optim.Optimizer``, or anything that keeps ``param_groups`` as one
-            does.
-        warmup_to_value: W, the multiplier at the end of the warm-up. Any finite real number.
-        anneal_to_value: A, the multiplier at step M and for ever after. Any finite real number.
-        num_warmup_steps: L, the length of the warm-up in steps, 0 ≤ L ≤ M; with 0 there is
-            none. Need not be whole.
-        num_training_steps: M, the step at which the annealing is done, > 0, counted from the
-            start.
-        schedule_target: the param-group entry to drive, such as ``"weight_decay"``, or
-            ``"betas[0]"`` for an element of a tuple.
+        optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
+        warmup_to_value: W, the multiplier at the end of the warmup.
+        anneal_to_value: A, the multiplier at step M and after.
+        num_warmup_steps: L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.
+        num_training_steps: M, the step at which the annealing ends, > 0; includes the warmup.
+        schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
 
     Returns:
-        A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
+        A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
-            holds no real number.
-        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
-            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
-            malformed.
-        KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
-
-    Warns:
-        UserWarning: as :class:`tsa_core.CurveSchedule` does.
+        TypeError: a numeric argument is not a real number.
+        ValueError: a numeric argument is NaN, infinite or out of its range.
 
     Example:
         >>> import torch
         >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
         >>> schedule = quadratic_schedule_with_warmup(optimizer, 1.0, 0.1, 2, 10)
-        >>> for _ in range(6):
-        ...     optimizer.step()
-        ...     schedule.step()
-        >>> round(optimizer.param_groups[0]["lr"], 6)
-        0.0325
+        >>> [round(schedule.curve(t), 4) for t in (1, 2, 6, 10)]
+        [0.5, 1.0, 0.325, 0.1]
     """
     return polynomial_schedule_with_warmup(
         optimizer,
@@ -492,44 +376,31 @@ def quadratic_schedule_with_inverse_warmup(
     warmup_multiplier: float = 20.0,
     schedule_target: str = "lr",
 ) -> CurveSchedule:
-    """Quadratic annealing after an inverse warm-up: high, down to W, then on to A.
+    """The target comes down from R·W to W, then anneals to A by a square.
 
-    After t steps each param group holds initial value × λ(t); the initial value is what it held
-    before any schedule drove the target. With p = (t − L)/(M − L):
+    value(t) = initial value × λ(t), with p = (t − L)/(M − L):
 
-    - inverse warm-up, t ≤ L: λ(t) = W·(R − (R − 1)·t/L), down from W·R to W
-    - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)², fast at first and level at A
+    - inverse warmup, t ≤ L: λ(t) = W·(R − (R − 1)·t/L), or W if L = 0
+    - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)², steep at W and level at A
     - after, t > M: λ(t) = A
 
-    The same as :func:`polynomial_schedule_with_inverse_warmup` with P = 2.
+    It is :func:`polynomial_schedule_with_inverse_warmup` with P = 2.
 
     Args:
-        optimizer: a ``torch.optim.Optimizer``, or anything that keeps ``param_groups`` as one
-            does.
-        warmup_to_value: W, the multiplier at the end of the warm-up, which starts at W·R. Any
-            finite real number.
-        anneal_to_value: A, the multiplier at step M and for ever after. Any finite real number.
-        num_warmup_steps: L, the length of the warm-up in steps, 0 ≤ L ≤ M; with 0 there is
-            none. Need not be whole.
-        num_training_steps: M, the step at which the annealing is done, > 0, counted from the
-            start.
-        warmup_multiplier: R, how many times W the warm-up starts at. Any finite real number.
-        schedule_target: the param-group entry to drive, such as ``"weight_decay"``, or
-            ``"betas[0]"`` for an element of a tuple.
+        optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
+        warmup_to_value: W, the multiplier at the end of the warmup.
+        anneal_to_value: A, the multiplier at step M and after.
+        num_warmup_steps: L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.
+        num_training_steps: M, the step at which the annealing ends, > 0; includes the warmup.
+        warmup_multiplier: R, the start of the warmup as a multiple of W.
+        schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
 
     Returns:
-        A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
+        A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
-            holds no real number.
-        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
-            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
-            malformed.
-        KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
-
-    Warns:
-        UserWarning: as :class:`tsa_core.CurveSchedule` does.
+        TypeError: a numeric argument is not a real number.
+        ValueError: a numeric argument is NaN, infinite or out of its range.
 
     Example:
         >>> import torch
@@ -537,13 +408,8 @@ def quadratic_schedule_with_inverse_warmup(
         >>> schedule = quadratic_schedule_with_inverse_warmup(
         ...     optimizer, 1.0, 0.1, 2, 10, warmup_multiplier=4.0
         ... )
-        >>> round(optimizer.param_groups[0]["lr"], 6)  # R times what it comes down to
-        0.4
-        >>> for _ in range(6):
-        ...     optimizer.step()
-        ...     schedule.step()
-        >>> round(optimizer.param_groups[0]["lr"], 6)
-        0.0325
+        >>> [round(schedule.curve(t), 4) for t in (1, 2, 6, 10)]
+        [2.5, 1.0, 0.325, 0.1]
     """
     return polynomial_schedule_with_inverse_warmup(
         optimizer,
@@ -565,52 +431,37 @@ def sqrt_schedule_with_warmup(
     num_training_steps: float,
     schedule_target: str = "lr",
 ) -> CurveSchedule:
-    """Square-root annealing after a linear warm-up.
+    """The target rises from 0 to W, then anneals to A by a square root.
 
-    After t steps each param group holds initial value × λ(t); the initial value is what it held
-    before any schedule drove the target. With p = (t − L)/(M − L):
+    value(t) = initial value × λ(t), with p = (t − L)/(M − L):
 
-    - warm-up, t ≤ L: λ(t) = W·t/L
-    - annealing, L < t ≤ M: λ(t) = A + (W − A)·√(1 − p), slow at first and steepest at A
+    - warmup, t ≤ L: λ(t) = W·t/L, or W if L = 0
+    - annealing, L < t ≤ M: λ(t) = A + (W − A)·√(1 − p), flat at W and steepest at A
     - after, t > M: λ(t) = A
 
-    The same as :func:`polynomial_schedule_with_warmup` with P = 0.5.
+    It is :func:`polynomial_schedule_with_warmup` with P = 0.5.
 
     Args:
-        optimizer: a ``torch.optim.Optimizer``, or anything that keeps ``param_groups`` as one
-            does.
-        warmup_to_value: W, the multiplier at the end of the warm-up. Any finite real number.
-        anneal_to_value: A, the multiplier at step M and for ever after. Any finite real number.
-        num_warmup_steps: L, the length of the warm-up in steps, 0 ≤ L ≤ M; with 0 there is
-            none. Need not be whole.
-        num_training_steps: M, the step at which the annealing is done, > 0, counted from the
-            start.
-        schedule_target: the param-group entry to drive, such as ``"weight_decay"``, or
-            ``"betas[0]"`` for an element of a tuple.
+        optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
+        warmup_to_value: W, the multiplier at the end of the warmup.
+        anneal_to_value: A, the multiplier at step M and after.
+        num_warmup_steps: L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.
+        num_training_steps: M, the step at which the annealing ends, > 0; includes the warmup.
+        schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
 
     Returns:
-        A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
+        A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
-            holds no real number.
-        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
-            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
-            malformed.
-        KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
-
-    Warns:
-        UserWarning: as :class:`tsa_core.CurveSchedule` does.
+        TypeError: a numeric argument is not a real number.
+        ValueError: a numeric argument is NaN, infinite or out of its range.
 
     Example:
         >>> import torch
         >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
         >>> schedule = sqrt_schedule_with_warmup(optimizer, 1.0, 0.1, 2, 10)
-        >>> for _ in range(6):
-        ...     optimizer.step()
-        ...     schedule.step()
-        >>> round(optimizer.param_groups[0]["lr"], 6)
-        0.07364
+        >>> [round(schedule.curve(t), 4) for t in (1, 2, 6, 10)]
+        [0.5, 1.0, 0.7364, 0.1]
     """
     return polynomial_schedule_with_warmup(
         optimizer,
@@ -632,44 +483,31 @@ def sqrt_schedule_with_inverse_warmup(
     warmup_multiplier: float = 20.0,
     schedule_target: str = "lr",
 ) -> CurveSchedule:
-    """Square-root annealing after an inverse warm-up: high, down to W, then on to A.
+    """The target comes down from R·W to W, then anneals to A by a square root.
 
-    After t steps each param group holds initial value × λ(t); the initial value is what it held
-    before any schedule drove the target. With p = (t − L)/(M − L):
+    value(t) = initial value × λ(t), with p = (t − L)/(M − L):
 
-    - inverse warm-up, t ≤ L: λ(t) = W·(R − (R − 1)·t/L), down from W·R to W
-    - annealing, L < t ≤ M: λ(t) = A + (W − A)·√(1 − p), slow at first and steepest at A
+    - inverse warmup, t ≤ L: λ(t) = W·(R − (R − 1)·t/L), or W if L = 0
+    - annealing, L < t ≤ M: λ(t) = A + (W − A)·√(1 − p), flat at W and steepest at A
     - after, t > M: λ(t) = A
 
-    The same as :func:`polynomial_schedule_with_inverse_warmup` with P = 0.5.
+    It is :func:`polynomial_schedule_with_inverse_warmup` with P = 0.5.
 
     Args:
-        optimizer: a ``torch.optim.Optimizer``, or anything that keeps ``param_groups`` as one
-            does.
-        warmup_to_value: W, the multiplier at the end of the warm-up, which starts at W·R. Any
-            finite real number.
-        anneal_to_value: A, the multiplier at step M and for ever after. Any finite real number.
-        num_warmup_steps: L, the length of the warm-up in steps, 0 ≤ L ≤ M; with 0 there is
-            none. Need not be whole.
-        num_training_steps: M, the step at which the annealing is done, > 0, counted from the
-            start.
-        warmup_multiplier: R, how many times W the warm-up starts at. Any finite real number.
-        schedule_target: the param-group entry to drive, such as ``"weight_decay"``, or
-            ``"betas[0]"`` for an element of a tuple.
+        optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
+        warmup_to_value: W, the multiplier at the end of the warmup.
+        anneal_to_value: A, the multiplier at step M and after.
+        num_warmup_steps: L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.
+        num_training_steps: M, the step at which the annealing ends, > 0; includes the warmup.
+        warmup_multiplier: R, the start of the warmup as a multiple of W.
+        schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
 
     Returns:
-        A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
+        A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
-            holds no real number.
-        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
-            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
-            malformed.
-        KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
-
-    Warns:
-        UserWarning: as :class:`tsa_core.CurveSchedule` does.
+        TypeError: a numeric argument is not a real number.
+        ValueError: a numeric argument is NaN, infinite or out of its range.
 
     Example:
         >>> import torch
@@ -677,13 +515,8 @@ def sqrt_schedule_with_inverse_warmup(
         >>> schedule = sqrt_schedule_with_inverse_warmup(
         ...     optimizer, 1.0, 0.1, 2, 10, warmup_multiplier=4.0
         ... )
-        >>> round(optimizer.param_groups[0]["lr"], 6)  # R times what it comes down to
-        0.4
-        >>> for _ in range(6):
-        ...     optimizer.step()
-        ...     schedule.step()
-        >>> round(optimizer.param_groups[0]["lr"], 6)
-        0.07364
+        >>> [round(schedule.curve(t), 4) for t in (1, 2, 6, 10)]
+        [2.5, 1.0, 0.7364, 0.1]
     """
     return polynomial_schedule_with_inverse_warmup(
         optimizer,
@@ -703,51 +536,37 @@ def constant_with_warmup(
     num_warmup_steps: float,
     schedule_target: str = "lr",
 ) -> CurveSchedule:
-    """A linear warm-up, then constant.
+    """The target rises from 0 to W, and stays there.
 
-    After t steps each param group holds initial value × λ(t); the initial value is what it held
-    before any schedule drove the target.
+    value(t) = initial value × λ(t):
 
-    - warm-up, t ≤ L: λ(t) = W·t/L
+    - warmup, t ≤ L: λ(t) = W·t/L, or W if L = 0
     - after, t > L: λ(t) = W
 
     Args:
-        optimizer: a ``torch.optim.Optimizer``, or anything that keeps ``param_groups`` as one
-            does.
-        warmup_to_value: W, the multiplier at the end of the warm-up, held from then on. Any
-            finite real number.
-        num_warmup_steps: L, the length of the warm-up in steps, ≥ 0; with 0 there is none. Need
-            not be whole.
-        schedule_target: the param-group entry to drive, such as ``"weight_decay"``, or
-            ``"betas[0]"`` for an element of a tuple.
+        optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
+        warmup_to_value: W, the multiplier at the end of the warmup and after.
+        num_warmup_steps: L, the length of the warmup in steps, ≥ 0; need not be whole.
+        schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
 
     Returns:
-        A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
+        A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
-            holds no real number.
-        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
-            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
-            malformed.
-        KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
-
-    Warns:
-        UserWarning: as :class:`tsa_core.CurveSchedule` does.
+        TypeError: a numeric argument is not a real number.
+        ValueError: a numeric argument is NaN, infinite or out of its range.
 
     Example:
         >>> import torch
         >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
         >>> schedule = constant_with_warmup(optimizer, 1.0, 4)
-        >>> for _ in range(2):
-        ...     optimizer.step()
-        ...     schedule.step()
-        >>> round(optimizer.param_groups[0]["lr"], 6)
-        0.05
+        >>> [round(schedule.curve(t), 4) for t in (1, 2, 4, 1000)]
+        [0.25, 0.5, 1.0, 1.0]
     """
     W = finite("warmup_to_value", warmup_to_value)
     L = at_least_zero("num_warmup_steps", num_warmup_steps)
-    return CurveSchedule(optimizer, join([Linear(0, W, L), Constant(W)], [L]), schedule_target)
+    curve = join([Linear(0, W, L), Constant(W)], [L])
+    return CurveSchedule(optimizer, curve, schedule_target)
 
 
 def constant_with_inverse_warmup(
@@ -757,50 +576,33 @@ def constant_with_inverse_warmup(
     warmup_multiplier: float = 20.0,
     schedule_target: str = "lr",
 ) -> CurveSchedule:
-    """An inverse warm-up, then constant: high, down to W, and held.
+    """The target comes down from R·W to W, and stays there.
 
-    After t steps each param group holds initial value × λ(t); the initial value is what it held
-    before any schedule drove the target.
+    value(t) = initial value × λ(t):
 
-    - inverse warm-up, t ≤ L: λ(t) = W·(R − (R − 1)·t/L), down from W·R to W
+    - inverse warmup, t ≤ L: λ(t) = W·(R − (R − 1)·t/L), or W if L = 0
     - after, t > L: λ(t) = W
 
     Args:
-        optimizer: a ``torch.optim.Optimizer``, or anything that keeps ``param_groups`` as one
-            does.
-        warmup_to_value: W, the multiplier at the end of the warm-up, held from then on. Any
-            finite real number.
-        num_warmup_steps: L, the length of the warm-up in steps, ≥ 0; with 0 there is none. Need
-            not be whole.
-        warmup_multiplier: R, how many times W the warm-up starts at. Any finite real number.
-        schedule_target: the param-group entry to drive, such as ``"weight_decay"``, or
-            ``"betas[0]"`` for an element of a tuple.
+        optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
+        warmup_to_value: W, the multiplier at the end of the warmup and after.
+        num_warmup_steps: L, the length of the warmup in steps, ≥ 0; need not be whole.
+        warmup_multiplier: R, the start of the warmup as a multiple of W.
+        schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
 
     Returns:
-        A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
+        A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
-            holds no real number.
-        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
-            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
-            malformed.
-        KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
-
-    Warns:
-        UserWarning: as :class:`tsa_core.CurveSchedule` does.
+        TypeError: a numeric argument is not a real number.
+        ValueError: a numeric argument is NaN, infinite or out of its range.
 
     Example:
         >>> import torch
         >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
         >>> schedule = constant_with_inverse_warmup(optimizer, 1.0, 4, warmup_multiplier=3.0)
-        >>> round(optimizer.param_groups[0]["lr"], 6)  # R times what it comes down to
-        0.3
-        >>> for _ in range(2):
-        ...     optimizer.step()
-        ...     schedule.step()
-        >>> round(optimizer.param_groups[0]["lr"], 6)
-        0.2
+        >>> [round(schedule.curve(t), 4) for t in (1, 2, 4, 1000)]
+        [2.5, 2.0, 1.0, 1.0]
     """
     W = finite("warmup_to_value", warmup_to_value)
     L = at_least_zero("num_warmup_steps", num_warmup_steps)
@@ -814,41 +616,28 @@ def constant_schedule(
     value: float,
     schedule_target: str = "lr",
 ) -> CurveSchedule:
-    """The same multiplier at every step: λ(t) = value.
+    """The target holds the same multiple of its initial value at every step.
 
-    After t steps each param group holds initial value × λ(t); the initial value is what it held
-    before any schedule drove the target.
+    value(t) = initial value × λ(t), with λ(t) = V.
 
     Args:
-        optimizer: a ``torch.optim.Optimizer``, or anything that keeps ``param_groups`` as one
-            does.
-        value: the multiplier, at every step. Any finite real number.
-        schedule_target: the param-group entry to drive, such as ``"weight_decay"``, or
-            ``"betas[0]"`` for an element of a tuple.
+        optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
+        value: V, the multiplier at every step.
+        schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
 
     Returns:
-        A :class:`tsa_core.CurveSchedule` on ``optimizer`` itself.
+        A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: an argument is no real number, ``optimizer`` has no param groups, or the target
-            holds no real number.
-        ValueError: an argument is NaN, infinite or out of the range given above; the target holds
-            NaN, an infinity or a tensor that is learned (``requires_grad``), or its name is
-            malformed.
-        KeyError: a param group lacks the target. Whatever is raised, nothing has been touched.
-
-    Warns:
-        UserWarning: as :class:`tsa_core.CurveSchedule` does.
+        TypeError: a numeric argument is not a real number.
+        ValueError: a numeric argument is NaN, infinite or out of its range.
 
     Example:
         >>> import torch
         >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
         >>> schedule = constant_schedule(optimizer, 0.5)
-        >>> for _ in range(2):
-        ...     optimizer.step()
-        ...     schedule.step()
-        >>> round(optimizer.param_groups[0]["lr"], 6)
-        0.05
+        >>> [round(schedule.curve(t), 4) for t in (0, 1000)]
+        [0.5, 0.5]
     """
     return CurveSchedule(optimizer, Constant(value), schedule_target)
 
@@ -859,7 +648,7 @@ def _checked_plan(
     num_warmup_steps: float,
     num_training_steps: float,
 ) -> tuple[float, float, float, float]:
-    """W, A, L and M, checked under the names that the user knows them by."""
+    """W, A, L and M, checked under the names of the arguments."""
     W = finite("warmup_to_value", warmup_to_value)
     A = finite("anneal_to_value", anneal_to_value)
     L = at_least_zero("num_warmup_steps", num_warmup_steps)
@@ -873,7 +662,7 @@ def _checked_plan(
 
 
 def _inverse_start(warmup_to_value: float, warmup_multiplier: float) -> float:
-    """Where an inverse warm-up begins: W·R."""
+    """The start of an inverse warmup: W·R."""
     R = finite("warmup_multiplier", warmup_multiplier)
     start = warmup_to_value * R
     finite("warmup_to_value * warmup_multiplier", start)
