@@ -1,4 +1,4 @@
-"""13 schedules of any hyperparameter of a PyTorch optimizer, and the curves they are made of."""
+"""Schedules of any hyperparameter of a PyTorch optimizer, and the curves they are made of."""
 
 from importlib.metadata import version
 

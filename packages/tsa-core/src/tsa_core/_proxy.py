@@ -1,49 +1,53 @@
-"""What a torch scheduler sees instead of the optimizer: its target, under the name ``lr``."""
+"""The optimizer that a torch scheduler sees: its target, under the name ``lr``."""
 
 from __future__ import annotations
 
 import inspect
-import operator
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from math import isfinite
-from typing import Any, NoReturn
+from typing import Any
 
 from torch import Tensor
 from torch.optim import Optimizer
 
-from ._step_order import has_stepped, watch_steps
-from ._target import LEGACY, OptimizerLike, ParamGroup, Target, defaults_of, groups_of, real_number
+from ._checks import check_present, check_target
+from ._groups import KnownGroups
+from ._numbers import real_number
+from ._target import LEGACY_KEY, OptimizerLike, ParamGroup, Target, defaults_of, groups_of
+from ._tensors import give_each_group_its_own_tensor
+from ._torch import AUXILIARY_KEYS, STEP_MARKS, auxiliary_key, has_stepped, watch_steps
 
-# Where torch's schedulers keep what is theirs. A scheduler put on the real optimizer leaves
-# these in the real group, where they are about the learning rate and nothing else.
-_AUXILIARY = frozenset({"max_lr", "min_lr", "swa_lr", "max_momentum", "base_momentum", LEGACY})
-_RENAMED = frozenset({"lr", "initial_lr"})
+# On a target other than lr, these entries of the real group concern the learning rate.
+_ABOUT_LR = AUXILIARY_KEYS | {LEGACY_KEY, "lr", "initial_lr"}
 
 
 class ProxyOptimizer(Optimizer):
     """The stand-in optimizer on which a torch scheduler's ``lr`` is the target.
 
     ``arbitrary_schedule_factory`` makes one and hands it to your factory. It *is* a
-    ``torch.optim.Optimizer`` to everything that asks, and forwards to the real optimizer what it
-    does not redefine. In its param groups
+    ``torch.optim.Optimizer`` for every ``isinstance`` check, and forwards everything else to the
+    real optimizer: ``step``, ``zero_grad``, ``state_dict``, ``load_state_dict``. In its param
+    groups
 
     - ``group["lr"]`` is the target of the real group (``group["weight_decay"]``, say),
-    - ``group["initial_lr"]`` is the target's initial value, kept in the real group under
+    - ``group["initial_lr"]`` is the target's initial value, which the real group keeps as
       ``"initial_<target>"``,
-    - what schedulers keep for themselves (``max_lr``, ``swa_lr``, …) stays in the proxy,
-    - every other entry can be read. Writing one is a ``ValueError``, except where the target is
+    - the values that schedulers keep for themselves (``max_lr``, ``swa_lr``, …) are kept in the
+      real group under names of the target (``"max_<target>"``), so the optimizer saves them,
+    - every other entry can be read. Writing one is a ``ValueError``, except if the target is
       ``"lr"``: then the proxy does what the optimizer would.
 
     Args:
-        optimizer: a ``torch.optim.Optimizer``, or anything that keeps ``param_groups`` as one does.
+        optimizer: a ``torch.optim.Optimizer``, or any object with such ``param_groups``.
         schedule_target: the entry to present as ``lr``: ``"weight_decay"``, or ``"betas[0]"`` for
             an element of a tuple.
 
     Raises:
-        TypeError: ``optimizer`` has no param groups, or the target holds no real number.
+        TypeError: ``optimizer`` has no param groups.
+        TypeError: the target does not hold a real number.
         KeyError: a group lacks the target.
-        ValueError: the target holds NaN, an infinity or a tensor that is learned
-            (``requires_grad``), its name is malformed, or ``optimizer`` is a proxy already.
+        ValueError: the target holds NaN, an infinity or a tensor that requires a gradient.
+        ValueError: the target's name is malformed, or ``optimizer`` is a proxy.
 
     Example:
         >>> import torch
@@ -58,106 +62,109 @@ class ProxyOptimizer(Optimizer):
 
     optimizer: Any
     """The real optimizer."""
-    accepts_new_groups: bool
-    """Whether a group that joins the optimizer shows here; most torch schedulers cannot take it."""
+    target: Target
+    """The entry that is presented as ``lr``."""
+    why_new_groups_are_refused: str | None
+    """Why a group that joins later cannot be taken in; None if it can."""
 
     # The base constructor never runs: it would collect parameters and groups of its own.
     def __init__(self, optimizer: OptimizerLike, schedule_target: str = "lr") -> None:
         target = Target.parse(schedule_target)
         groups = groups_of(optimizer)
         refuse_proxy(optimizer)
-        target.check(groups)
+        check_target(target, groups)
         self.optimizer = optimizer
-        self.accepts_new_groups = False
-        self._target = target
-        self._auxiliary: list[dict[str, Any]] = [{} for _ in groups]
-        self._groups: Sequence[ParamGroup] = ()
-        self._views: list[dict[str, Any]] = []
+        self.target = target
+        self.why_new_groups_are_refused = "not every scheduler computes a new group right"
+        self._kept_by_scheduler: list[dict[str, Any]] = [{} for _ in groups]
+        self._forget_groups()
         watch_steps(optimizer)
 
     @property
     def schedule_target(self) -> str:
         """The name of the entry that is presented as ``lr``."""
-        return self._target.name
+        return self.target.name
 
     @property
-    def param_groups(self) -> list[dict[str, Any]]:  # type: ignore[override]  # derived, so read-only
-        """One view a group of the real optimizer, in its order."""
+    def param_groups(self) -> list[dict[str, Any]]:  # type: ignore[override]  # read-only here
+        """One view per group of the real optimizer, in its order."""
         groups = self.optimizer.param_groups
-        # A dict that is replaced in its list, the view of its place finds there. load_state_dict
-        # brings a new list: a view into the old one would move what no step reads any more. And
-        # where there are tensors, `_groups` is a list of our own: a new dict may share one.
-        if len(groups) != len(self._views) or not (
-            groups is self._groups or all(map(operator.is_, groups, self._groups))
-        ):
+        # A view finds its group by position in the list, so a dict that was replaced there needs
+        # no new view, unless tensors are involved: the new dict may share one.
+        known = self._known
+        if not (known.are(groups) if self._has_tensors else known.are_in(groups)):
             self._renew_views(groups_of(self.optimizer))
         return self._views
 
-    def _check_groups(self) -> None:
-        """Raise what looking at ``param_groups`` would: a group joined, or one lost the target.
+    def check_groups(self) -> None:
+        """Raise now if the groups changed in a way that the next step cannot follow.
 
-        A torch scheduler counts its step before it looks.
+        A torch scheduler advances its position before it looks at the groups.
         """
         self.param_groups  # noqa: B018
 
+    def _forget_groups(self) -> None:
+        self._known = KnownGroups(())
+        self._has_tensors = False
+        self._views: list[dict[str, Any]] = []
+
     def _renew_views(self, groups: Sequence[ParamGroup]) -> None:
-        if len(groups) != len(self._auxiliary):
-            if not self.accepts_new_groups:
+        kept = self._kept_by_scheduler
+        if len(groups) != len(kept):
+            if self.why_new_groups_are_refused is not None:
                 raise RuntimeError(
-                    f"the schedule of {self.schedule_target!r} was built for "
-                    f"{len(self._auxiliary)} param groups and the optimizer has {len(groups)}: "
-                    "torch's schedulers cannot take a group that joins or leaves later. Build the "
-                    "schedule again, or use CurveSchedule, which takes it"
+                    f"the schedule of {self.schedule_target!r} was built for {len(kept)} param "
+                    f"groups and the optimizer has {len(groups)}, which it cannot follow: "
+                    f"{self.why_new_groups_are_refused}. Build the schedule again, or use "
+                    "CurveSchedule, which takes in a group that joins later"
                 )
-            del self._auxiliary[len(groups) :]
-            self._auxiliary += [{} for _ in groups[len(self._auxiliary) :]]
-        self._target.check(groups)
-        self._target.unshare(self.optimizer, groups)
-        tensors = any(isinstance(self._target.read(group), Tensor) for group in groups)
-        self._groups = list(groups) if tensors else groups
-        # Mappings, not dicts; torch declares dicts and asks for no more than a mapping.
-        view = _GroupView if self._target.index is None else _ElementView
+            del kept[len(groups) :]
+            kept += [{} for _ in groups[len(kept) :]]
+        target = self.target
+        check_target(target, groups)
+        give_each_group_its_own_tensor(target, self.optimizer, groups)
+        # Groups from a checkpoint that was saved before the schedule was there lack its entries.
+        for group, entries in zip(groups, kept):
+            for key, value in entries.items():
+                group.setdefault(auxiliary_key(key, target.name), value)
+        self._known = KnownGroups(groups)
+        self._has_tensors = any(isinstance(target.read(group), Tensor) for group in groups)
+        view = _GroupView if target.index is None else _ElementView
+        # These are mappings, not dicts: torch declares dicts and needs only mappings.
         self._views = [
-            view(self._target, groups, i, own)  # type: ignore[misc]
-            for i, own in enumerate(self._auxiliary)
+            view(target, groups, i, entries)  # type: ignore[misc]
+            for i, entries in enumerate(kept)
         ]
 
     @property
-    def defaults(self) -> dict[str, Any]:  # type: ignore[override]  # derived, so read-only
-        """The real optimizer's, with the target's default as ``lr``; some schedulers scale by it.
+    def defaults(self) -> dict[str, Any]:  # type: ignore[override]  # read-only here
+        """The real optimizer's defaults, with the target's default as ``lr``.
 
-        What an entry of the user's own was added with, no optimizer remembers: there it is the
-        initial value of the first group.
+        For an entry that was added later, ``lr`` is the initial value of the first group, because
+        the optimizer has no default for it. Some schedulers scale by ``defaults["lr"]``.
         """
-        defaults = defaults_of(self.optimizer)
-        target = self._target
-        known = target.is_in(defaults)
-        lr = target.read(defaults) if known else target.initial_or_present(self._first_group())
-        return {**defaults, "lr": lr}
+        defaults, target = defaults_of(self.optimizer), self.target
+        if target.is_in(defaults):
+            return {**defaults, "lr": target.read(defaults)}
+        return {**defaults, "lr": target.initial_or_present(groups_of(self.optimizer)[0])}
 
-    def _first_group(self) -> ParamGroup:
-        return groups_of(self.optimizer)[0]
+    # -- the order of steps ----------------------------------------------------------------------
 
-    # -- what torch asks about the order of steps ------------------------------------------
+    def _forward_step(self, *args: Any, **kwargs: Any) -> Any:
+        return self.optimizer.step(*args, **kwargs)
 
-    def _refuse_step(self, closure: Callable[[], float] | None = None) -> NoReturn:
-        raise RuntimeError(
-            f"{self!r} only stands in for {type(self.optimizer).__name__} in front of a scheduler: "
-            "step the optimizer itself"
-        )
-
-    # Schedulers look for these marks to see whether ``step`` already keeps count for them.
-    _refuse_step._wrapped_by_lr_sched = True  # type: ignore[attr-defined]  # torch >= 2.4
-    _refuse_step._with_counter = True  # type: ignore[attr-defined]  # torch < 2.4
+    for _mark in STEP_MARKS:
+        setattr(_forward_step, _mark, True)
+    del _mark
 
     @property
     def step(self) -> Any:
-        """Refused: ``RuntimeError``. Step the real optimizer."""
-        return self._refuse_step
+        """The real optimizer's step."""
+        return self._forward_step
 
     @step.setter
     def step(self, value: object) -> None:
-        """Torch < 2.4 puts the marked method back; kept, it would be a reference cycle."""
+        """Ignore the assignment: torch < 2.4 puts the marked method back, a reference cycle."""
 
     @property
     def _opt_called(self) -> bool:  # read by torch >= 2.4
@@ -171,37 +178,33 @@ class ProxyOptimizer(Optimizer):
     def _step_count(self, value: int) -> None:
         pass
 
-    # -- the rest of an optimizer ----------------------------------------------------------
-
-    def load_state_dict(self, state_dict: Any) -> NoReturn:
-        """Refused: ``RuntimeError``. Load into the real optimizer."""
-        raise RuntimeError(
-            f"{self!r} holds no state: load into {type(self.optimizer).__name__} itself"
-        )
+    # -- the rest of an optimizer ------------------------------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
-        # Not set yet where copy and pickle ask before they restore; and what they ask for,
-        # __deepcopy__ and its like, would make them copy the real optimizer in our place.
+        # copy and pickle ask before `optimizer` is set, and ask for __deepcopy__ and the like,
+        # which must not come from the real optimizer: it would be copied instead of the proxy.
         if name == "optimizer" or (name.startswith("__") and name.endswith("__")):
             raise AttributeError(name)
         return getattr(self.optimizer, name)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_groups": (), "_views": []}
+        derived = ("_known", "_has_tensors", "_views")
+        return {name: value for name, value in self.__dict__.items() if name not in derived}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        self._forget_groups()
         watch_steps(self.optimizer)  # hooks do not survive a copy of the optimizer
 
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}({self.schedule_target!r} of {type(self.optimizer).__name__} "
-            f"as lr, now {self._target.read_or_none(self.optimizer.param_groups)})"
+            f"as lr, now {self.target.read_or_none(self.optimizer.param_groups)})"
         )
 
 
 def refuse_proxy(optimizer: object) -> None:
-    """A proxy presents one entry alone; a second one has to be put on the optimizer behind it."""
+    """Raise if ``optimizer`` is a proxy: it presents one entry, and has no others to schedule."""
     if isinstance(optimizer, ProxyOptimizer):
         raise ValueError(
             f"optimizer: {optimizer!r} is a proxy already; build the scheduler on it directly, or "
@@ -209,11 +212,20 @@ def refuse_proxy(optimizer: object) -> None:
         )
 
 
+def behind_proxy(optimizer: Any, target: Target) -> tuple[Any, Target]:
+    """Return the real optimizer and the real target of a schedule that was put on ``optimizer``."""
+    if not isinstance(optimizer, ProxyOptimizer):
+        return optimizer, target
+    if target.name != "lr":
+        refuse_proxy(optimizer)
+    return optimizer.optimizer, optimizer.target
+
+
 def _forward(name: str) -> property:
     return property(lambda proxy: getattr(proxy.optimizer, name))
 
 
-# What the class inherits would act on the proxy, which holds nothing: send it all on.
+# An inherited method would act on the proxy, which holds nothing: forward them all.
 for _name, _member in vars(Optimizer).items():
     if inspect.isfunction(_member) and _name not in vars(ProxyOptimizer):
         setattr(ProxyOptimizer, _name, _forward(_name))
@@ -222,42 +234,45 @@ for _name, _member in vars(Optimizer).items():
 class _GroupView(MutableMapping[str, Any]):
     """One param group as a scheduler of the target sees it."""
 
-    __slots__ = ("_groups", "_index", "_key", "_own", "_plain", "_target")
+    __slots__ = ("_groups", "_index", "_kept", "_key", "_plain", "_target")
 
     def __init__(
-        self, target: Target, groups: Sequence[ParamGroup], index: int, own: dict[str, Any]
+        self, target: Target, groups: Sequence[ParamGroup], index: int, kept: dict[str, Any]
     ) -> None:
         self._target = target
         self._key = target.key
         self._plain = float if target.index is None else None  # as in Target.scale
         self._groups = groups
         self._index = index
-        self._own = own
+        self._kept = kept
 
     @property
     def _group(self) -> ParamGroup:
-        """The real group: whichever is in this place now."""
+        """The real group: the dict that is at this position now."""
         return self._groups[self._index]
 
-    # torch's schedulers read ``lr`` three or four times a step and write it once, in each group:
-    # these two come before everything else, and without a call.
+    # torch's schedulers read ``lr`` up to four times per step and group and write it once, so
+    # these two cases stand first and make no call.
     def __getitem__(self, key: str) -> Any:
         if key == "lr":
             try:
                 return self._groups[self._index][self._key]
             except LookupError:
-                self._target.check_present(self._groups)  # says which groups, and what to do
+                check_present(self._target, self._groups)  # names the groups and the remedy
                 raise
         group, target = self._groups[self._index], self._target
         if key == "initial_lr":
             if target.has_initial(group):
                 return target.initial(group)
             raise KeyError(key)
-        if key in self._own:
-            return self._own[key]
-        if key in _AUXILIARY and target.name != "lr":
+        if target.name == "lr":
+            return group[key]
+        own_key = auxiliary_key(key, target.name)
+        if own_key in group and (key in AUXILIARY_KEYS or key in self._kept):
+            return group[own_key]
+        if key in _ABOUT_LR:
             raise KeyError(
-                f"{key!r}: in the param groups it is about the learning rate; a schedule of "
+                f"{key!r}: in the param groups it concerns the learning rate; a schedule of "
                 f"{target.name!r} keeps its own here, and this one has not written it yet"
             )
         return group[key]
@@ -271,49 +286,56 @@ class _GroupView(MutableMapping[str, Any]):
                 else:
                     target.write(group, self._checked(value))
             except (LookupError, TypeError):
-                target.check_present(self._groups)
+                check_present(target, self._groups)
                 raise
         elif key == "initial_lr":
             initial = self._checked(value)
-            # torch < 2.4 hands over the very tensor that is about to be filled.
+            # torch < 2.4 passes the same tensor that is filled later.
             group[target.initial_key] = initial.clone() if isinstance(initial, Tensor) else initial
-        elif key in _AUXILIARY or key not in group:
-            self._own[key] = value
         elif target.name == "lr":
             group[key] = value
+        elif key in AUXILIARY_KEYS or key not in group:
+            self._kept[key] = group[auxiliary_key(key, target.name)] = value
         else:
             raise ValueError(
                 f"a schedule of {target.name!r} would write {key!r} of param group {self._index}. "
-                f"On this proxy {target.name!r} is called 'lr', and no other entry is its to "
-                "write. If that was a scheduler cycling momentum, write cycle_momentum=False and "
-                f"give {key!r} a schedule of its own"
+                f"On this proxy {target.name!r} is called 'lr', and the schedule may write no "
+                "other entry. If a scheduler cycles momentum, write cycle_momentum=False and give "
+                f"{key!r} a schedule of its own"
             )
 
     def _checked(self, value: Any) -> Any:
-        # A tensor stays one, and a check would make an accelerator wait for its value.
+        # Reading a tensor's value would make an accelerator wait.
         if isinstance(value, Tensor) and value.device.type != "cpu":
             return value
         try:
             number = real_number(value)
         except (TypeError, ValueError) as error:
             raise type(error)(
-                f"{self._target.name!r} in param group {self._index} at step "
-                f"{_step_of_caller()}: the schedule gave {error}"
+                f"{self._target.name!r} in param group {self._index}: the schedule gave {error}"
             ) from None
         return value if isinstance(value, Tensor) and isinstance(self["lr"], Tensor) else number
 
     def __delitem__(self, key: str) -> None:
-        if key not in self._own:
+        if key not in self._kept:
             raise KeyError(f"{key!r} belongs to the optimizer, not to the schedule")
-        del self._own[key]
+        del self._kept[key]
+        self._group.pop(auxiliary_key(key, self._target.name), None)
 
     def __iter__(self) -> Iterator[str]:
+        group, target = self._group, self._target
         yield "lr"
-        if self._target.has_initial(self._group):
+        if target.has_initial(group):
             yield "initial_lr"
-        yield from self._own
-        hidden = _RENAMED if self._target.name == "lr" else _RENAMED | _AUXILIARY
-        yield from (key for key in self._group if key not in hidden and key not in self._own)
+        if target.name == "lr":
+            yield from (key for key in group if key not in ("lr", "initial_lr"))
+            return
+        renamed = {auxiliary_key(key, target.name): key for key in (*AUXILIARY_KEYS, *self._kept)}
+        for key in group:
+            if key in renamed:
+                yield renamed[key]
+            elif key not in _ABOUT_LR:
+                yield key
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -334,21 +356,5 @@ class _ElementView(_GroupView):
         try:
             return self._target.read(self._group)
         except (LookupError, TypeError):
-            self._target.check_present(self._groups)
+            check_present(self._target, self._groups)
             raise
-
-
-def _step_of_caller() -> int | None:
-    """The step of the scheduler that is writing, for an error message.
-
-    A scheduler hands over a value and not its step, and a reference back to it would keep both
-    alive; the call stack, which an error prints anyway, knows.
-    """
-    step = None
-    frame = inspect.currentframe()
-    while frame is not None:
-        caller = frame.f_locals.get("self")
-        if isinstance(getattr(caller, "__dict__", {}).get("optimizer"), ProxyOptimizer):
-            step = getattr(caller, "last_epoch", step)
-        frame = frame.f_back
-    return step

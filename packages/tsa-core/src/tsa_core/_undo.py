@@ -1,4 +1,4 @@
-"""Param groups as they were, where a call fails half-way."""
+"""Param groups, defaults and tensors put back if a call fails half-way."""
 
 from __future__ import annotations
 
