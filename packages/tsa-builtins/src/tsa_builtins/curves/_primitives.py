@@ -240,8 +240,8 @@ class Exponential(_Transition):
         # The formula takes a power of the quotient, so a float must hold the quotient too.
         if not 0 < self.end / self.start < math.inf:
             raise ValueError(
-                f"end: expected a number of the same sign as start = {self.start!r}, such that "
-                f"end / start is a finite number other than 0, got {self.end!r}"
+                f"end: expected the same sign as start = {self.start!r}, and end / start neither "
+                f"infinite nor 0, got {self.end!r}"
             )
 
     def _at(self, t: float) -> float:
