@@ -1,4 +1,4 @@
-"""Views of a param group that check less or work otherwise, to find out what each costs."""
+"""Views of a param group that check less or work differently, to measure the cost of each check."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import torch_schedule_anything as tsa
 TARGET = "weight_decay"
 
 
-class Unlooking(tsa.ProxyOptimizer):
-    """A proxy that does not look whether its groups are still the optimizer's."""
+class FixedViewsProxy(tsa.ProxyOptimizer):
+    """A proxy that never checks whether the optimizer still has the same groups."""
 
-    known: list[Any]
+    known_groups: list[Any]
     views: list[Any]
 
     @property
@@ -25,18 +25,18 @@ class Unlooking(tsa.ProxyOptimizer):
         return self.views
 
 
-class Comparing(Unlooking):
-    """A proxy that compares, at each access, the dicts of its views with the optimizer's."""
+class ComparingProxy(FixedViewsProxy):
+    """A proxy that compares all groups of the optimizer with the known ones at each access."""
 
     @property
     def param_groups(self) -> Any:
-        if not all(map(operator.is_, self.optimizer.param_groups, self.known)):
-            raise NotImplementedError("views of other dicts")
+        if not all(map(operator.is_, self.optimizer.param_groups, self.known_groups)):
+            raise NotImplementedError("the optimizer has other groups than the views")
         return self.views
 
 
-class WhateverKey:
-    """Looks into the real group, and does nothing else."""
+class UncheckedView:
+    """A view that reads and writes the target in the real group, whatever the key."""
 
     __slots__ = ("_group", "_key")
 
@@ -50,8 +50,8 @@ class WhateverKey:
         self._group[self._key] = value
 
 
-class OnlyLr(WhateverKey):
-    """… for the key that a scheduler asks for."""
+class LrOnlyView(UncheckedView):
+    """A view that also checks that the key is ``lr``."""
 
     __slots__ = ()
 
@@ -67,8 +67,8 @@ class OnlyLr(WhateverKey):
             raise KeyError(key)
 
 
-class OnlyFinite(OnlyLr):
-    """… and refuses to write what is no finite float."""
+class FiniteOnlyView(LrOnlyView):
+    """A view that also refuses to write anything except a finite float."""
 
     __slots__ = ()
 
@@ -79,8 +79,8 @@ class OnlyFinite(OnlyLr):
             raise KeyError(key)
 
 
-class OrTensor(OnlyFinite):
-    """… or looks first whether the group holds a tensor, which would have to be filled."""
+class TensorCheckingView(FiniteOnlyView):
+    """A view that also checks for a tensor in the group, which a write would have to fill."""
 
     __slots__ = ()
 
@@ -92,8 +92,8 @@ class OrTensor(OnlyFinite):
             raise KeyError(key)
 
 
-class Dict(dict[str, Any]):
-    """A dict of its own, so that a read is no call of Python. A write goes to both."""
+class CopyingView(dict[str, Any]):
+    """A dict with a copy of the value: reads are as fast as a dict's, writes go to both dicts."""
 
     __slots__ = ("_group", "_key")
 
@@ -110,30 +110,34 @@ class Dict(dict[str, Any]):
             raise KeyError(key)
 
 
-def proxied(view: Callable[[Any], Any], proxy: type[Unlooking] = Unlooking) -> Callable[[Any], Any]:
-    """What puts ExponentialLR on such a proxy with such views."""
+def exponential_through(
+    view: Callable[[Any], Any], proxy: type[FixedViewsProxy] = FixedViewsProxy
+) -> Callable[[Any], Any]:
+    """A function that puts an ExponentialLR on such a proxy with such views of an optimizer."""
 
     def make(optimizer: Any) -> Any:
         schedule = tsa.arbitrary_schedule_factory(
             optimizer, lambda p: ExponentialLR(p, 0.9999), schedule_target=TARGET
         )
         schedule.optimizer = proxy(optimizer, TARGET)
-        schedule.optimizer.known = list(optimizer.param_groups)
+        schedule.optimizer.known_groups = list(optimizer.param_groups)
         schedule.optimizer.views = [view(group) for group in optimizer.param_groups]
         return schedule
 
     return make
 
 
-VIEWS = {
-    "looks into the real group, whatever the key": proxied(WhateverKey),
-    "… where the key is `lr`": proxied(OnlyLr),
-    "… and refuses what is no finite float": proxied(OnlyFinite),
-    "… or fills a tensor, where the group holds one": proxied(OrTensor),
+BARE_VIEWS = {
+    "reads and writes the real group, whatever the key": exponential_through(UncheckedView),
+    "… if the key is `lr`": exponential_through(LrOnlyView),
+    "… and refuses anything except a finite float": exponential_through(FiniteOnlyView),
+    "… or fills a tensor, if the group holds one": exponential_through(TensorCheckingView),
 }
-OTHERWISE = {
-    "knows its dict, while the proxy compares all dicts at each access": proxied(
-        OrTensor, Comparing
+OTHER_VIEWS = {
+    "knows its dict, while the proxy compares all dicts at each access": exponential_through(
+        TensorCheckingView, ComparingProxy
     ),
-    "is a dict with a copy of the value, and nobody looks whether that still holds": proxied(Dict),
+    "is a dict with a copy of the value, without a check that it is up to date": (
+        exponential_through(CopyingView)
+    ),
 }

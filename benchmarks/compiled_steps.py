@@ -1,9 +1,9 @@
-"""What a moving value costs a compiled step: python compiled_steps.py RESULT.json PAGE.md.
+"""Count the graphs of a compiled step with a moving value: compiled_steps.py RESULT.json PAGE.md.
 
-For each optimizer and each value of its param groups, as a float and as a tensor: twelve steps,
-compiled by inductor, under a schedule that changes the value before each. Counted are the graphs
-that hold operators, and the steps in which one of them ran. The tables of PAGE.md, each below the
-heading with the optimizer's name, are written anew from RESULT.json.
+Each optimizer and each value of its param groups is tried as a float and as a tensor. Inductor
+compiles twelve steps, and a schedule changes the value before each. The result counts graphs that
+hold operators, and the steps in which one of them ran. PAGE.md has a heading with the name of each
+optimizer, and the table below it is written anew.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ KINDS = {"float, for-loop": False, "float, foreach": True, "tensor": None}
 
 
 class Inductor:
-    """The backend, counting the graphs that it is given and how often they run."""
+    """Inductor as a backend that counts the graphs it compiles and how often they run."""
 
     def __init__(self) -> None:
         self.graphs = 0
@@ -65,24 +65,24 @@ class Inductor:
         return run
 
 
-def build(optimizer: str, value: str, kind: str) -> tuple[Any, Parameter, tsa.CurveSchedule]:
+def build(name: str, value: str, kind: str) -> tuple[Any, Parameter, tsa.CurveSchedule]:
     """The optimizer, its parameter, and the schedule of the value that moves."""
     parameter = Parameter(torch.ones(4))
-    if optimizer == "SGD":
-        given = {key: INITIAL[key] for key in ("lr", "weight_decay", "momentum", "dampening")}
+    if name == "SGD":
+        settings = {key: INITIAL[key] for key in ("lr", "weight_decay", "momentum", "dampening")}
         if value == NESTEROV:
-            given.update(dampening=0.0, nesterov=True)
+            settings.update(dampening=0.0, nesterov=True)
     else:
-        given = {key: INITIAL[key] for key in ("lr", "weight_decay", "eps")}
-        given["betas"] = (INITIAL["betas[0]"], INITIAL["betas[1]"])
-    made = getattr(torch.optim, optimizer)([parameter], foreach=KINDS[kind], **given)
-    tsa.extend_optimizer(made, UNREAD, INITIAL[UNREAD])
+        settings = {key: INITIAL[key] for key in ("lr", "weight_decay", "eps")}
+        settings["betas"] = (INITIAL["betas[0]"], INITIAL["betas[1]"])
+    optimizer = getattr(torch.optim, name)([parameter], foreach=KINDS[kind], **settings)
+    tsa.extend_optimizer(optimizer, UNREAD, INITIAL[UNREAD])
     target = {NESTEROV: "momentum", NOTHING: UNREAD}.get(value, value)
     if kind == "tensor" and value != NOTHING:
         number = torch.tensor(INITIAL[target])
-        tsa.extend_optimizer(made, target, number, overwrite_values=True)
+        tsa.extend_optimizer(optimizer, target, number, overwrite_values=True)
     moves = 0 if value == NOTHING else 1
-    return made, parameter, tsa.CurveSchedule(made, lambda t: 1 - moves * t / 50, target)
+    return optimizer, parameter, tsa.CurveSchedule(optimizer, lambda t: 1 - moves * t / 50, target)
 
 
 def train(parameter: Parameter, schedule: tsa.CurveSchedule, step: Callable[[], Any]) -> None:
@@ -92,53 +92,53 @@ def train(parameter: Parameter, schedule: tsa.CurveSchedule, step: Callable[[], 
         schedule.step()
 
 
-def measure(optimizer: str, value: str, kind: str) -> dict[str, Any]:
+def measure(name: str, value: str, kind: str) -> dict[str, Any]:
     torch._dynamo.reset()
     backend = Inductor()
-    made, parameter, schedule = build(optimizer, value, kind)
-    compiled = torch.compile(made.step, backend=backend)
-    runs = [0]
+    optimizer, parameter, schedule = build(name, value, kind)
+    compiled = torch.compile(optimizer.step, backend=backend)
+    runs_after_steps = [0]
 
     def step() -> None:
         compiled()
-        runs.append(backend.runs)
+        runs_after_steps.append(backend.runs)
 
     train(parameter, schedule, step)
     return {
-        "optimizer": optimizer,
+        "optimizer": name,
         "value": value,
         "kind": kind,
         "graphs": backend.graphs,
-        "compiled_steps": [after > before for before, after in pairwise(runs)],
-        "right": same_as_eager(optimizer, value, parameter),
+        "compiled_steps": [after > before for before, after in pairwise(runs_after_steps)],
+        "right": same_as_eager(name, value, parameter),
     }
 
 
-def same_as_eager(optimizer: str, value: str, parameter: Parameter) -> bool:
-    """Whether an eager step under the same schedule of floats ends in the same parameters."""
-    made, expected, schedule = build(optimizer, value, "float, for-loop")
-    train(expected, schedule, made.step)
-    # Compiled, Adam takes its capturable path, which rounds differently in float32.
+def same_as_eager(name: str, value: str, parameter: Parameter) -> bool:
+    """True if eager steps under the same schedule of floats end in the same parameters."""
+    optimizer, expected, schedule = build(name, value, "float, for-loop")
+    train(expected, schedule, optimizer.step)
+    # A compiled Adam takes its capturable path, which rounds differently in float32.
     return torch.allclose(parameter, expected, rtol=1e-4, atol=1e-5)
 
 
-def in_words(cell: dict[str, Any]) -> str:
+def text_of(cell: dict[str, Any]) -> str:
     compiled = cell["compiled_steps"]
     graphs = f"{cell['graphs']} graph{'s' * (cell['graphs'] != 1)}"
     if all(compiled):
-        words = graphs
+        text = graphs
     elif not any(compiled):
-        words = "eager"
+        text = "eager"
     else:
-        words = f"{graphs}, eager from step {STEPS - compiled[::-1].index(True) + 1}"
-    return words if cell["right"] else f"{words}, **wrong values**"
+        text = f"{graphs}, eager from step {STEPS - compiled[::-1].index(True) + 1}"
+    return text if cell["right"] else f"{text}, **wrong values**"
 
 
 def table(cells: list[dict[str, Any]], optimizer: str) -> str:
     rows = [["what moves", *KINDS], ["---"] * (1 + len(KINDS))]
     for value in OPTIMIZERS[optimizer]:
         by_kind = {
-            cell["kind"]: in_words(cell)
+            cell["kind"]: text_of(cell)
             for cell in cells
             if (cell["optimizer"], cell["value"]) == (optimizer, value)
         }
@@ -153,15 +153,14 @@ def write_tables(result: dict[str, Any], page: Path) -> None:
         head, heading, rest = text.partition(f"### {optimizer}\n\n")
         rest = re.sub(r"\A(\|.*\n)*", "", rest)
         text = head + heading + table(result["cells"], optimizer) + rest
-    where = ", ".join(f"{what} {value}" for what, value in result["machine"].items())
-    page.write_text(re.sub(r"(?m)^Measured on: .*$", f"Measured on: {where}.", text))
+    machine_text = ", ".join(f"{name} {value}" for name, value in result["machine"].items())
+    page.write_text(re.sub(r"(?m)^Measured on: .*$", f"Measured on: {machine_text}.", text))
 
 
 def main(result_path: Path, page: Path) -> None:
-    logging.getLogger("torch._dynamo").setLevel(
-        logging.ERROR
-    )  # it tells of each limit that it hits
-    todo = [
+    # Dynamo logs a warning each time that it reaches the recompile limit.
+    logging.getLogger("torch._dynamo").setLevel(logging.ERROR)
+    cells = [
         (optimizer, value, kind)
         for optimizer, values in OPTIMIZERS.items()
         for value in values
@@ -171,7 +170,7 @@ def main(result_path: Path, page: Path) -> None:
         "machine": machine(),
         "steps": STEPS,
         "recompile_limit": torch._dynamo.config.recompile_limit,
-        "cells": [measure(*cell) for cell in tqdm(todo, desc="compiling")],
+        "cells": [measure(*cell) for cell in tqdm(cells, desc="compiling")],
     }
     result_path.write_text(json.dumps(result, indent=1) + "\n")
     write_tables(result, page)

@@ -1,4 +1,4 @@
-"""How two steps are timed against one another, and what they are timed on."""
+"""Time two steps against each other, and describe the machine."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from torch.optim.lr_scheduler import LambdaLR
 
 GROUPS = (1, 10, 100, 1000, 10_000)
 ROUNDS = 31
-ROUND_SECONDS = 0.003  # of each of the two, a round
+ROUND_SECONDS = 0.003  # for each of the two steps
 
 
 def compare(step: Callable[[], Any], other: Callable[[], Any]) -> dict[str, float]:
-    """Microseconds of both, and the ratio: medians over rounds in which they take turns.
+    """The time of both steps in microseconds, and their ratio, as medians over all rounds.
 
-    A round times the one, then the other, over the same number of steps, and the next round
-    begins with the other; the ratio is taken within each round. What is read is the CPU time of
-    this thread: what the machine gives to other programs in between does not count.
+    A round times both over the same number of calls, and rounds alternate which of them is first.
+    The ratio is taken within each round. The clock is the CPU time of this thread, so the time that
+    the machine spends on other programs does not count.
     """
-    steps = _steps_a_round(step, other)
+    calls = calls_per_round(step, other)
     times: dict[Callable[[], Any], list[float]] = {step: [], other: []}
     gc.collect()
     gc.disable()
@@ -35,9 +35,9 @@ def compare(step: Callable[[], Any], other: Callable[[], Any]) -> dict[str, floa
         for i in range(ROUNDS):
             for one in (step, other) if i % 2 else (other, step):
                 start = time.thread_time()
-                for _ in range(steps):
+                for _ in range(calls):
                     one()
-                times[one].append((time.thread_time() - start) / steps * 1e6)
+                times[one].append((time.thread_time() - start) / calls * 1e6)
     finally:
         gc.enable()
     return {
@@ -47,9 +47,9 @@ def compare(step: Callable[[], Any], other: Callable[[], Any]) -> dict[str, floa
     }
 
 
-def _steps_a_round(*steps: Callable[[], Any]) -> int:
+def calls_per_round(*steps: Callable[[], Any]) -> int:
     for one in steps:
-        for _ in range(20):  # past what only a first step does
+        for _ in range(20):  # because the first calls of a step are slower
             one()
     start = time.perf_counter()
     for one in steps:
@@ -58,30 +58,31 @@ def _steps_a_round(*steps: Callable[[], Any]) -> int:
 
 
 def adamw(groups: int, cls: type[torch.optim.Optimizer] = torch.optim.AdamW) -> Any:
-    """AdamW, or another, with so many groups of one parameter each, with values of their own."""
+    """An AdamW, or a ``cls``, with ``groups`` groups: one parameter each, and different values."""
     optimizer = cls([Parameter(torch.ones(1))], lr=0.1, weight_decay=0.1)
     first = optimizer.param_groups[0]
-    for i in range(1, groups):  # adding 10 000 one by one takes torch quadratic time
-        own = {"params": [Parameter(torch.ones(1))], "lr": 0.1 + i / 1e6}
-        optimizer.param_groups.append({**first, **own, "weight_decay": 0.1 + i / 1e6})
+    for i in range(1, groups):  # add_param_group would take quadratic time for all groups
+        value = 0.1 + i / 1e6
+        entries = {"params": [Parameter(torch.ones(1))], "lr": value, "weight_decay": value}
+        optimizer.param_groups.append({**first, **entries})
     return optimizer
 
 
 def on_adamw(groups: int, make: Callable[[Any], Any]) -> Any:
-    """What ``make`` puts on such an optimizer, which then has stepped: nothing warns of order."""
+    """The result of ``make(optimizer)``; the optimizer then steps, so torch does not warn."""
     optimizer = adamw(groups)
-    made = make(optimizer)
+    result = make(optimizer)
     optimizer.step()
-    return made
+    return result
 
 
 def yardstick(groups: int) -> Callable[[], None]:
-    """The step of torch's LambdaLR on lr, with a lambda that costs next to nothing."""
+    """The step of a torch LambdaLR on lr, with a lambda that takes almost no time."""
     return on_adamw(groups, lambda optimizer: LambdaLR(optimizer, lambda t: 0.95**t)).step
 
 
 def machine() -> dict[str, Any]:
-    """What the figures depend on."""
+    """The machine and the versions that the figures depend on."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

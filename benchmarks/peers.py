@@ -1,6 +1,6 @@
-"""Cost of a step of another library: python peers.py NAME RESULT.json, in its environment.
+"""Measure a step of another library, in an environment with it: python peers.py NAME RESULT.json.
 
-The yardstick is the LambdaLR of the torch that is installed there.
+It is compared with LambdaLR of the torch in that environment.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from measuring import GROUPS, adamw, compare, machine, yardstick
 
 STEPS = 10**9
 
-# What each library's schedule is called and how it is stepped, made on an optimizer.
+# A function per library puts its schedules on an optimizer, and returns their steps by name.
 Step = Callable[[], Any]
 
 
@@ -72,18 +72,19 @@ PEERS = {
 
 
 def main(name: str, path: Path) -> None:
-    distribution, make = PEERS[name]
+    distribution, make_steps = PEERS[name]
     rows = []
     for groups in GROUPS:
         optimizer = adamw(groups)
-        schedules = make(optimizer)
+        steps = make_steps(optimizer)
         optimizer.step()
-        for what, step in schedules.items():
+        for name_of_schedule, step in steps.items():
             figures = compare(step, yardstick(groups))
-            print(f"{what}, {groups}: {figures['ratio']}", file=sys.stderr)
-            # The optimizer's groups began with different values: does the schedule keep them so?
-            apart = len({group["lr"] for group in optimizer.param_groups}) == groups
-            rows.append({"what": what, "groups": groups, **figures, "groups_apart": apart})
+            print(f"{name_of_schedule}, {groups}: {figures['ratio']}", file=sys.stderr)
+            # All groups start with different values. Some libraries give all groups one value.
+            groups_apart = len({group["lr"] for group in optimizer.param_groups}) == groups
+            row = {"what": name_of_schedule, "groups": groups, **figures}
+            rows.append({**row, "groups_apart": groups_apart})
     peer = {"distribution": distribution, "version": version(distribution)}
     path.write_text(
         json.dumps({"machine": machine(), "peer": peer, "steps": rows}, indent=1) + "\n"

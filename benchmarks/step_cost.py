@@ -1,4 +1,4 @@
-"""Cost of a step against torch and against the bare loop: python step_cost.py RESULT.json."""
+"""Compare steps with torch's and with a bare loop: python step_cost.py RESULT.json."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from statistics import median
 from typing import Any
 
 import torch
-from bare_views import OTHERWISE, VIEWS
+from bare_views import BARE_VIEWS, OTHER_VIEWS
 from measuring import GROUPS, adamw, compare, machine, on_adamw, yardstick
 from torch.optim import lr_scheduler as torch_lr
 
 import torch_schedule_anything as tsa
 
-STEPS = 10**9  # of the plans: no curve comes to its end
+STEPS = 10**9  # so many that no curve reaches its end
 
 TORCH_SCHEDULERS: dict[str, Callable[[Any], Any]] = {
     "LambdaLR": lambda o: torch_lr.LambdaLR(o, lambda t: 0.95**t),
@@ -38,8 +38,8 @@ def cosine(optimizer: Any, target: str = "lr") -> tsa.CurveSchedule:
     return tsa.cosine_annealing_with_warmup(optimizer, 1.0, 0.1, 100, STEPS, schedule_target=target)
 
 
-def targets(optimizer: Any, number: int) -> list[tsa.CurveSchedule]:
-    """Built-ins on so many float entries of the groups."""
+def builtins_on_entries(optimizer: Any, number: int) -> list[tsa.CurveSchedule]:
+    """Built-ins on ``number`` float entries of the groups."""
     names = ["lr", "weight_decay", "eps", *(f"entry_{i}" for i in range(3, number))][:number]
     for name in names[3:]:
         tsa.extend_optimizer(optimizer, name, 1.0)
@@ -47,16 +47,16 @@ def targets(optimizer: Any, number: int) -> list[tsa.CurveSchedule]:
 
 
 def bare_loop(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
-    """What one would write by hand, with the same curve and no check at all."""
-    pairs = [(group, group["lr"]) for group in optimizer.param_groups]
+    """A loop as a user writes it by hand, with the same curve and without checks."""
+    groups_and_initial_values = [(group, group["lr"]) for group in optimizer.param_groups]
     curve, t = cosine(adamw(1)).curve, 0
 
     def step() -> None:
         nonlocal t
         t += 1
         multiplier = curve(t)
-        for group, base in pairs:
-            group["lr"] = base * multiplier
+        for group, initial_value in groups_and_initial_values:
+            group["lr"] = initial_value * multiplier
 
     return step
 
@@ -70,15 +70,15 @@ def one_by_one(schedules: list[tsa.CurveSchedule]) -> Callable[[], None]:
 
 
 def row(
-    what: str, against: str, groups: int, bound: float | None, **figures: Any
+    measured: str, against: str, groups: int, bound: float | None, **figures: Any
 ) -> dict[str, Any]:
-    print(f"{what} / {against}, {groups}: {figures['ratio']}", file=sys.stderr)
+    print(f"{measured} / {against}, {groups}: {figures['ratio']}", file=sys.stderr)
     holds = None if bound is None else figures["ratio"] <= bound
-    names = {"what": what, "against": against, "groups": groups}
+    names = {"what": measured, "against": against, "groups": groups}
     return {**names, **figures, "bound": bound, "holds": holds}
 
 
-def steps() -> list[dict[str, Any]]:
+def all_rows() -> list[dict[str, Any]]:
     rows = []
     lambda_lr, built_in = "LambdaLR on lr", "a built-in"
     for groups, bound in zip(GROUPS, (0.5, 0.3, 0.22, 0.22, None)):
@@ -95,64 +95,66 @@ def steps() -> list[dict[str, Any]]:
             figures = compare(proxied.step, on_adamw(groups, make).step)
             rows.append(row(f"{name} on weight_decay", f"{name} on lr", groups, 1.8, **figures))
     for groups, bound in zip(GROUPS, (None, None, 1.15, None, None)):
-        together = on_adamw(groups, lambda o: tsa.SynchronousSchedule(targets(o, 4)))
-        apart = on_adamw(groups, lambda o: targets(o, 4))
+        together = on_adamw(groups, lambda o: tsa.SynchronousSchedule(builtins_on_entries(o, 4)))
+        apart = on_adamw(groups, lambda o: builtins_on_entries(o, 4))
         figures = compare(together.step, one_by_one(apart))
         rows.append(row("four in step", "one by one", groups, bound, **figures))
     for number in (1, 2, 4, 8):
-        together = on_adamw(100, lambda o, n=number: tsa.SynchronousSchedule(targets(o, n)))
+        together = on_adamw(
+            100, lambda o, n=number: tsa.SynchronousSchedule(builtins_on_entries(o, n))
+        )
         figures = compare(together.step, yardstick(100))
         rows.append(row(f"{number} in step", lambda_lr, 100, None, **figures))
-    return [*rows, *kinds(), *views()]
+    return [*rows, *rows_of_other_targets(), *rows_of_views()]
 
 
-def kinds() -> list[dict[str, Any]]:
-    """What else a target can be than a float entry."""
+def rows_of_other_targets() -> list[dict[str, Any]]:
+    """Built-ins on targets other than a float entry: an element of a tuple, and tensors."""
 
     def tensors(optimizer: Any) -> tsa.CurveSchedule:
         tsa.extend_optimizer(optimizer, "weight_decay", torch.tensor(0.1), overwrite_values=True)
         return cosine(optimizer, "weight_decay")
 
     rows = []
-    for what, make in (
+    for measured, make in (
         ("a built-in on betas[0]", lambda o: cosine(o, "betas[0]")),
         ("a built-in on tensors", tensors),
     ):
         figures = compare(on_adamw(100, make).step, on_adamw(100, cosine).step)
-        rows.append(row(what, "a built-in", 100, None, **figures))
+        rows.append(row(measured, "a built-in", 100, None, **figures))
     return rows
 
 
-def views() -> list[dict[str, Any]]:
-    """ExponentialLR through proxies that check less, or work otherwise."""
+def rows_of_views() -> list[dict[str, Any]]:
+    """ExponentialLR through proxies that check less or work differently."""
     exponential = TORCH_SCHEDULERS["ExponentialLR"]
     rows = []
     for against, variants in (
-        ("ExponentialLR, bare view", VIEWS),
-        ("ExponentialLR, other view", OTHERWISE),
+        ("ExponentialLR, bare view", BARE_VIEWS),
+        ("ExponentialLR, other view", OTHER_VIEWS),
     ):
-        for what, make in variants.items():
+        for measured, make in variants.items():
             figures = compare(on_adamw(1000, make).step, on_adamw(1000, exponential).step)
-            rows.append(row(what, against, 1000, None, **figures))
+            rows.append(row(measured, against, 1000, None, **figures))
     return rows
 
 
-def parts() -> dict[str, float]:
-    """Microseconds of what a step is made of."""
+def microseconds_of_parts() -> dict[str, float]:
+    """The time of each part of a step, in microseconds."""
     schedule = on_adamw(1, cosine)
     proxy = tsa.ProxyOptimizer(adamw(1), "weight_decay")
     view, group = proxy.param_groups[0], adamw(1).param_groups[0]
 
-    def times(body: str) -> Callable[[], None]:
-        """``body``, 100 times over."""
+    def repeated(body: str) -> Callable[[], None]:
+        """A function that runs ``body`` 100 times."""
         scope: dict[str, Any] = {"curve": schedule.curve, "view": view, "group": group}
         exec(f"def run():\n for _ in range(100):\n  {body}", scope)
         return scope["run"]
 
-    empty = times("pass")
+    empty = repeated("pass")
     return {
-        what: round((compare(times(body), empty)["us"] - compare(empty, empty)["us"]) / 100, 4)
-        for what, body in {
+        part: round((compare(repeated(body), empty)["us"] - compare(empty, empty)["us"]) / 100, 4)
+        for part, body in {
             "the curve": "curve(500)",
             "reading a dict": "group['weight_decay']",
             "reading a view": "view['lr']",
@@ -162,8 +164,8 @@ def parts() -> dict[str, float]:
     }
 
 
-def import_ms() -> float:
-    """Importing the library after torch, in fresh processes that find compiled bytecode."""
+def milliseconds_of_import() -> float:
+    """The time that the import takes after torch's, in new processes with compiled bytecode."""
     code = (
         "import time, torch; start = time.process_time(); import torch_schedule_anything; "
         "print(time.process_time() - start)"
@@ -172,13 +174,14 @@ def import_ms() -> float:
         float(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout)
         for _ in range(12)
     ]
-    return round(median(runs[1:]) * 1e3, 2)  # the first may have to compile it
+    return round(median(runs[1:]) * 1e3, 2)  # because the first can have to compile the bytecode
 
 
-def bytes_a_group(make: Callable[[Any], Any], cls: Any = torch.optim.AdamW) -> float:
-    """What is alive after making a schedule and stepping it, beyond what was before."""
+def bytes_per_group(make: Callable[[Any], Any], cls: Any = torch.optim.AdamW) -> float:
+    """The memory per group that a schedule adds when it is made and stepped."""
     groups = 2000
-    tracemalloc.start()  # before the optimizer: what a dict frees when it grows counts too
+    # Traced from here on, so that memory which a group's dict frees as it grows is subtracted.
+    tracemalloc.start()
     optimizer = adamw(groups, cls)
     optimizer.step()
     gc.collect()
@@ -193,14 +196,14 @@ def bytes_a_group(make: Callable[[Any], Any], cls: Any = torch.optim.AdamW) -> f
     return round((after - before) / groups, 1)
 
 
-def limited(what: str, bytes_kept: float) -> dict[str, Any]:
-    bound = 200 if what.startswith("a built-in") else None
+def memory_row(schedule: str, bytes_kept: float) -> dict[str, Any]:
+    bound = 200 if schedule.startswith("a built-in") else None
     holds = None if bound is None else bytes_kept <= bound
-    return {"what": what, "bytes": bytes_kept, "bound": bound, "holds": holds}
+    return {"what": schedule, "bytes": bytes_kept, "bound": bound, "holds": holds}
 
 
 def main(path: Path) -> None:
-    milliseconds = import_ms()
+    milliseconds = milliseconds_of_import()
     proxied = functools.partial(
         tsa.arbitrary_schedule_factory,
         schedule_factory=TORCH_SCHEDULERS["LambdaLR"],
@@ -208,18 +211,18 @@ def main(path: Path) -> None:
     )
     sgd = torch.optim.SGD
     kept = {
-        "a built-in": bytes_a_group(cosine),
-        "a built-in, SGD": bytes_a_group(cosine, sgd),
-        "LambdaLR on lr": bytes_a_group(TORCH_SCHEDULERS["LambdaLR"]),
-        "LambdaLR on lr, SGD": bytes_a_group(TORCH_SCHEDULERS["LambdaLR"], sgd),
-        "LambdaLR on weight_decay": bytes_a_group(proxied),
+        "a built-in": bytes_per_group(cosine),
+        "a built-in, SGD": bytes_per_group(cosine, sgd),
+        "LambdaLR on lr": bytes_per_group(TORCH_SCHEDULERS["LambdaLR"]),
+        "LambdaLR on lr, SGD": bytes_per_group(TORCH_SCHEDULERS["LambdaLR"], sgd),
+        "LambdaLR on weight_decay": bytes_per_group(proxied),
     }
     result = {
         "machine": machine() | {"torch_schedule_anything": tsa.__version__},
         "import": {"ms": milliseconds, "bound": 15, "holds": milliseconds <= 15},
-        "memory": [limited(what, bytes_kept) for what, bytes_kept in kept.items()],
-        "parts_us": parts(),
-        "steps": steps(),
+        "memory": [memory_row(schedule, bytes_kept) for schedule, bytes_kept in kept.items()],
+        "parts_us": microseconds_of_parts(),
+        "steps": all_rows(),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=1) + "\n")

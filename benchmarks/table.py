@@ -1,6 +1,6 @@
-"""Print what step_cost.py and peers.py found: python table.py FOLDER [PAGE.md].
+"""Print the results of step_cost.py and peers.py: python table.py FOLDER [PAGE.md].
 
-What stands in PAGE.md between ``<!-- name -->`` and ``<!-- end -->`` is written anew from it.
+In PAGE.md the text between each ``<!-- name -->`` and ``<!-- end -->`` is written anew.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-GROUPS = (1, 10, 100, 1000, 10_000)
 
-
-def verdict(of: dict[str, Any]) -> str:
-    if of["bound"] is None:
+def verdict(row: dict[str, Any]) -> str:
+    if row["bound"] is None:
         return ""
-    return f"at most {of['bound']:<4}  {'holds' if of['holds'] else 'MISSED'}"
+    return f"at most {row['bound']:<4}  {'holds' if row['holds'] else 'MISSED'}"
 
 
 def show(ours: dict[str, Any], peers: list[dict[str, Any]]) -> None:
@@ -31,16 +29,15 @@ def show(ours: dict[str, Any], peers: list[dict[str, Any]]) -> None:
         )
     print(f"\nimport after torch: {ours['import']['ms']} ms  {verdict(ours['import'])}")
     for row in ours["memory"]:
-        print(f"kept by {row['what']}: {row['bytes']} bytes a group  {verdict(row)}")
-    for what, us in ours["parts_us"].items():
-        print(f"{what}: {us * 1000:.0f} ns")
-    print("\nother libraries against LambdaLR on lr, each in its own environment")
+        print(f"kept by {row['what']}: {row['bytes']} bytes per group  {verdict(row)}")
+    for part, us in ours["parts_us"].items():
+        print(f"{part}: {us * 1000:.0f} ns")
+    print("\nother libraries against LambdaLR on lr, each in a separate environment")
     for result in peers:
         for row in result["steps"]:
-            apart = "" if row["groups_apart"] else "  one value for all groups"
             print(
                 f"{library(result):<32}{row['what']:<32}{row['groups']:>7}{row['us']:>11.2f}"
-                f"{row['against_us']:>11.2f}{row['ratio']:>8.3f}{apart}"
+                f"{row['against_us']:>11.2f}{row['ratio']:>8.3f} {remark(row)}"
             )
 
 
@@ -48,10 +45,10 @@ def show(ours: dict[str, Any], peers: list[dict[str, Any]]) -> None:
 
 
 def machine(result: dict[str, Any]) -> str:
-    of = result["machine"]
+    figures = result["machine"]
     return (
-        f"{of['cpu']}, {of['cores']} cores, {of['system']}, "
-        f"Python {of['python']}, torch {of['torch']}"
+        f"{figures['cpu']}, {figures['cores']} cores, {figures['system']}, "
+        f"Python {figures['python']}, torch {figures['torch']}"
     )
 
 
@@ -65,11 +62,16 @@ def table(head: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def by_groups(rows: list[dict[str, Any]]) -> dict[tuple[str, str], dict[int, dict[str, Any]]]:
+def rows_by_pair(rows: list[dict[str, Any]]) -> dict[tuple[str, str], dict[int, dict[str, Any]]]:
+    """The rows of each compared pair by number of groups, if all numbers of groups were measured.
+
+    The first of a pair is the step that was measured, the second is the step to compare with.
+    """
     found: dict[tuple[str, str], dict[int, dict[str, Any]]] = {}
     for row in rows:
         found.setdefault((row["what"], row.get("against", "")), {})[row["groups"]] = row
-    return {pair: of for pair, of in found.items() if set(of) == set(GROUPS)}
+    group_counts = {row["groups"] for row in rows}
+    return {pair: by_groups for pair, by_groups in found.items() if set(by_groups) == group_counts}
 
 
 def ratio(row: dict[str, Any]) -> str:
@@ -79,18 +81,27 @@ def ratio(row: dict[str, Any]) -> str:
     return f"{text} ≤ {row['bound']}" if row["holds"] else f"**{text}** > {row['bound']}"
 
 
+def remark(row: dict[str, Any]) -> str:
+    return "" if row["groups_apart"] else " (one value for all)"
+
+
 def kept(row: dict[str, Any]) -> str:
-    text = f"{row['bytes']} bytes a group"
+    text = f"{row['bytes']} bytes per group"
     return f"**{text}**" if row["holds"] is False else text
 
 
 def sections(ours: dict[str, Any], peers: list[dict[str, Any]]) -> dict[str, str]:
-    steps = by_groups(ours["steps"])
+    steps = rows_by_pair(ours["steps"])
+    group_counts = sorted({row["groups"] for row in ours["steps"]})
     parts = ours["parts_us"]
     rows = (*ours["steps"], *ours["memory"], ours["import"])
     bounded = [row for row in rows if row["bound"] is not None]
     missed = [row for row in bounded if not row["holds"]]
-    us = {what: of for (what, against), of in steps.items() if against == "LambdaLR on lr"}
+    us = {
+        measured: by_groups
+        for (measured, against), by_groups in steps.items()
+        if against == "LambdaLR on lr"
+    }
     us["torch's LambdaLR on lr"] = {
         groups: {"us": row["against_us"]} for groups, row in us["a built-in"].items()
     }
@@ -101,15 +112,18 @@ def sections(ours: dict[str, Any], peers: list[dict[str, Any]]) -> dict[str, str
     several = [row for row in ours["steps"] if row["what"].endswith(" in step")]
     views = [row for row in ours["steps"] if row["against"] == "ExponentialLR, bare view"]
     present = steps["ExponentialLR on weight_decay", "ExponentialLR on lr"][1000]
-    views.append({**present, "what": "… and finds the group by its place: the present view"})
+    views.append({**present, "what": "… and finds the group by its position: the present view"})
     views += [row for row in ours["steps"] if row["against"] == "ExponentialLR, other view"]
-    kinds = [row for row in ours["steps"] if row["against"] == "a built-in"]
-    head = [f"{groups:,}".replace(",", " ") for groups in GROUPS]
+    other_targets = [row for row in ours["steps"] if row["against"] == "a built-in"]
+    head = [f"{groups:,}".replace(",", " ") for groups in group_counts]
     return {
         "machine": f"{machine(ours)}.",
         "bounds": table(
             ["a step of", "against", *head],
-            ([*pair, *(ratio(of[groups]) for groups in GROUPS)] for pair, of in steps.items()),
+            (
+                [*pair, *(ratio(by_groups[groups]) for groups in group_counts)]
+                for pair, by_groups in steps.items()
+            ),
         ),
         "missed": f"Missed, here and below: {len(missed)} of {len(bounded)}.",
         "other": table(
@@ -127,33 +141,36 @@ def sections(ours: dict[str, Any], peers: list[dict[str, Any]]) -> dict[str, str
             ([row["what"], f"{row['ratio']:.2f}"] for row in views),
         ),
         "groups": table(
-            ["µs a step", *head],
-            ([what, *(f"{of[groups]['us']:.1f}" for groups in GROUPS)] for what, of in us.items()),
+            ["µs per step", *head],
+            (
+                [measured, *(f"{by_groups[groups]['us']:.1f}" for groups in group_counts)]
+                for measured, by_groups in us.items()
+            ),
         ),
         "targets": table(
-            ["100 param groups", "µs a step"],
+            ["100 param groups", "µs per step"],
             [
                 *(
                     [f"schedules in step: {row['what'].split()[0]}", f"{row['us']:.1f}"]
                     for row in several
                     if row["against"] == "LambdaLR on lr"
                 ),
-                *([row["what"], f"{row['us']:.1f}"] for row in kinds),
+                *([row["what"], f"{row['us']:.1f}"] for row in other_targets),
             ],
         ),
         "parts": table(
-            ["", "nanoseconds"], ([what, f"{us * 1000:.0f}"] for what, us in parts.items())
+            ["", "nanoseconds"], ([part, f"{us * 1000:.0f}"] for part, us in parts.items())
         ),
         "peers": table(
             ["library", "schedule", *head],
             (
                 [
                     library(result),
-                    f"`{what}`" + " (one value for all)" * (not of[1000]["groups_apart"]),
-                    *(ratio(of[groups]) for groups in GROUPS),
+                    f"`{schedule}`{remark(by_groups[1000])}",
+                    *(ratio(by_groups[groups]) for groups in group_counts),
                 ]
                 for result in peers
-                for (what, _), of in by_groups(result["steps"]).items()
+                for (schedule, _), by_groups in rows_by_pair(result["steps"]).items()
             ),
         ),
     }  # fmt: skip
@@ -169,7 +186,7 @@ def renew(page: Path, texts: dict[str, str]) -> None:
             flags=re.DOTALL,
         )
         if not found:
-            raise ValueError(f"{page}: there is no <!-- {name} --> to fill")
+            raise ValueError(f"{page}: the mark <!-- {name} --> is missing")
     page.write_text(content)
 
 
