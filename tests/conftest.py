@@ -26,7 +26,7 @@ def fingerprint(value: Any) -> Any:
 
 @pytest.fixture
 def untouched() -> Callable[[Any], AbstractContextManager[None]]:
-    """A context manager fails if an optimizer's param groups differ at its end."""
+    """The context manager fails if an optimizer's param groups differ at its end."""
 
     @contextmanager
     def check(optimizer: Any) -> Iterator[None]:
