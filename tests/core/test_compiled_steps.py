@@ -1,4 +1,4 @@
-"""A compiled optimizer step follows what is scheduled, at no more graphs than torch needs."""
+"""A compiled optimizer step follows the scheduled values, with no more graphs than torch needs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers import adamw, held, put
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import LambdaLR
 from torch_schedulers import TORCH
@@ -16,8 +17,8 @@ from torch_schedulers import TORCH
 import tsa_core
 
 pytestmark = [
-    pytest.mark.skipif(TORCH < (2, 4), reason="there, compiling takes hooks off"),
-    # The compiler's own, about itself: deprecated parts it imports, and a slow Python 3.13.0.
+    pytest.mark.skipif(TORCH < (2, 4), reason="torch.compile removes all step hooks"),
+    # The compiler imports torch.jit, of which torch warns; and it warns of the slow Python 3.13.0.
     pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning"),
     pytest.mark.filterwarnings("ignore:Guards may run slower"),
 ]
@@ -28,11 +29,19 @@ CELLS = [
 ]
 
 
-def value(target: str, t: int) -> float:
-    return INITIAL[target] * 0.75**t
+def decay(t: float) -> float:
+    return 0.75**t
 
 
-def build(cls: Any, target: str, kind: str) -> tuple[Any, Parameter]:
+def scheduled_curve(optimizer: Any, target: str) -> Any:
+    return tsa_core.CurveSchedule(optimizer, decay, target)
+
+
+def scheduled_lambda(optimizer: Any, target: str) -> Any:
+    return put(optimizer, target, lambda proxy: LambdaLR(proxy, decay))
+
+
+def optimizer_and_parameter(cls: Any, target: str, kind: str) -> tuple[Any, Parameter]:
     parameter = Parameter(torch.ones(3))
     given = {
         key: INITIAL[key]
@@ -50,17 +59,18 @@ def build(cls: Any, target: str, kind: str) -> tuple[Any, Parameter]:
 
 def set_by_hand(optimizer: Any, target: str, t: int) -> None:
     group = optimizer.param_groups[0]
-    held = group["betas"][0] if target == "betas[0]" else group[target]
-    if isinstance(held, torch.Tensor):
-        held.fill_(value(target, t))
+    value = INITIAL[target] * decay(t)
+    (entry,) = held(optimizer, target)
+    if isinstance(entry, torch.Tensor):
+        entry.fill_(value)
     elif target == "betas[0]":
-        group["betas"] = (value(target, t), *group["betas"][1:])
+        group["betas"] = (value, *group["betas"][1:])
     else:
-        group[target] = value(target, t)
+        group[target] = value
 
 
-class Graphs:
-    """The eager backend of torch.compile, counting the graphs it is given."""
+class GraphCounter:
+    """A backend of torch.compile that runs graphs eagerly, and counts them."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -70,18 +80,26 @@ class Graphs:
         return graph.forward
 
 
-def train(
-    cls: Any, target: str, kind: str, put: Callable[[Any], Any] | None, when: str
+def compiled_run(
+    cls: Any,
+    target: str,
+    kind: str,
+    schedule_it: Callable[[Any, str], Any] | None,
+    when: str = "before",
 ) -> tuple[list[list[float]], int]:
-    """The parameters after each of six compiled steps, and the graphs that took."""
+    """The parameters after each of six compiled steps, and the number of compiled graphs.
+
+    ``schedule_it`` schedules the target before or after compilation. Without it, the target is set
+    by hand.
+    """
     torch._dynamo.reset()
-    optimizer, parameter = build(cls, target, kind)
-    graphs = Graphs()
-    schedule = put(optimizer) if put and when == "before" else None
+    optimizer, parameter = optimizer_and_parameter(cls, target, kind)
+    graphs = GraphCounter()
+    schedule = schedule_it(optimizer, target) if schedule_it and when == "before" else None
     step = torch.compile(optimizer.step, backend=graphs)
-    if put and when == "after":
-        schedule = put(optimizer)
-    seen = []
+    if schedule_it and when == "after":
+        schedule = schedule_it(optimizer, target)
+    parameters = []
     for t in range(6):
         parameter.grad = torch.full((3,), 1.0 + t)
         step()
@@ -89,49 +107,43 @@ def train(
             set_by_hand(optimizer, target, t + 1)
         else:
             schedule.step()
-        seen.append(parameter.tolist())
-    return seen, graphs.count
+        parameters.append(parameter.tolist())
+    return parameters, graphs.count
 
 
-def uncompiled(cls: Any, target: str) -> list[list[float]]:
-    """What an eager step gives that is handed the formula's values."""
-    optimizer, parameter = build(cls, target, "float")
-    seen = []
+def eager_run(cls: Any, target: str) -> list[list[float]]:
+    """The parameters after each of six eager steps, with the target set by hand."""
+    optimizer, parameter = optimizer_and_parameter(cls, target, "float")
+    parameters = []
     for t in range(6):
         parameter.grad = torch.full((3,), 1.0 + t)
         optimizer.step()
         set_by_hand(optimizer, target, t + 1)
-        seen.append(parameter.tolist())
-    return seen
+        parameters.append(parameter.tolist())
+    return parameters
 
 
 @functools.lru_cache
 def graphs_by_hand(cls: Any, target: str, kind: str) -> int:
-    return train(cls, target, kind, None, "before")[1]
+    return compiled_run(cls, target, kind, None)[1]
 
 
-@pytest.mark.parametrize(("through", "when"), [("curve", "before"), ("factory", "after")])
+@pytest.mark.parametrize(
+    ("schedule_it", "when"), [(scheduled_curve, "before"), (scheduled_lambda, "after")]
+)
 @pytest.mark.parametrize("kind", ["float", "tensor"])
 @pytest.mark.parametrize(("cls", "target"), CELLS)
-def test_it_follows(cls: Any, target: str, kind: str, through: str, when: str) -> None:
-    """Every scheduled value, float or tensor, scheduled before compiling or after.
+def test_a_compiled_step_follows_every_scheduled_value(
+    cls: Any, target: str, kind: str, schedule_it: Any, when: str
+) -> None:
+    """A compiled step takes each value that an eager step takes, with no more graphs than by hand.
 
-    With as many graphs as torch compiles where the same values are set by hand.
+    The value may be a float or a tensor, scheduled before compilation or after.
     """
-
-    def put(optimizer: Any) -> Any:
-        if through == "curve":
-            return tsa_core.CurveSchedule(optimizer, lambda t: 0.75**t, target)
-        return tsa_core.arbitrary_schedule_factory(
-            optimizer,
-            lambda proxy: LambdaLR(proxy, lambda t: 0.75**t),
-            schedule_target=target,
-        )
-
-    seen, graphs = train(cls, target, kind, put, when)
+    parameters, graphs = compiled_run(cls, target, kind, schedule_it, when)
     # Compiled, AdamW takes its capturable path, which rounds differently in float32.
     torch.testing.assert_close(
-        torch.tensor(seen), torch.tensor(uncompiled(cls, target)), rtol=1e-4, atol=1e-4
+        torch.tensor(parameters), torch.tensor(eager_run(cls, target)), rtol=1e-4, atol=1e-4
     )
     assert graphs <= graphs_by_hand(cls, target, kind)
 
@@ -139,49 +151,23 @@ def test_it_follows(cls: Any, target: str, kind: str, through: str, when: str) -
 TENSOR_BETAS = "AdamW takes tensor betas since torch 2.6"
 
 
-@pytest.mark.skipif(TORCH < (2, 4), reason="there, compiling takes hooks off")
 @pytest.mark.parametrize(
     "target",
     ["lr", pytest.param("betas[0]", marks=pytest.mark.skipif(TORCH < (2, 6), reason=TENSOR_BETAS))],
 )
-def test_a_tensor_costs_one_graph(target: str) -> None:
-    """AdamW with the target as a tensor is compiled once, however often it moves."""
-
-    def put(optimizer: Any) -> Any:
-        return tsa_core.CurveSchedule(optimizer, lambda t: 0.75**t, target)
-
-    assert train(torch.optim.AdamW, target, "tensor", put, "after")[1] == 1
+def test_a_tensor_needs_one_graph(target: str) -> None:
+    """The step of an AdamW is compiled once, however often a target that is a tensor moves."""
+    assert compiled_run(torch.optim.AdamW, target, "tensor", scheduled_curve, "after")[1] == 1
 
 
-def test_a_value_made_a_tensor() -> None:
-    """extend_optimizer makes it one, a clone a group, an element of a tuple included."""
-    groups = [{"params": [Parameter(torch.ones(1))]} for _ in range(2)]
-    optimizer = torch.optim.AdamW(groups, lr=0.5)
-    start = torch.tensor(0.75)
-    for target in ("lr", "betas[0]"):
-        tsa_core.extend_optimizer(optimizer, target, start, overwrite_values=True)
-    for key in (lambda g: g["lr"], lambda g: g["betas"][0]):
-        first, second = map(key, optimizer.param_groups)
-        assert first is not second
-        assert first is not start
-        assert (float(first), float(second)) == (0.75, 0.75)
-    assert optimizer.param_groups[0]["betas"][1] == 0.999
-
-
-@pytest.mark.parametrize("through", ["curve", "factory"])
+@pytest.mark.parametrize("schedule_it", [scheduled_curve, scheduled_lambda])
 @pytest.mark.parametrize("target", ["lr", "betas[0]"])
-def test_a_float_on_a_capturable_group_is_warned_of(target: str, through: str) -> None:
-    """A captured step keeps the float it was captured with; a tensor it reads anew."""
-    make = {
-        "curve": lambda o, t: tsa_core.CurveSchedule(o, lambda t: 1.0, t),
-        "factory": lambda o, t: tsa_core.arbitrary_schedule_factory(
-            o, lambda p: LambdaLR(p, lambda t: 1.0), schedule_target=t
-        ),
-    }[through]
-    optimizer = torch.optim.AdamW([Parameter(torch.ones(1))], capturable=True)
+def test_a_float_in_a_capturable_group_warns(target: str, schedule_it: Any) -> None:
+    """A float warns, because a captured step keeps it; a tensor or an unread entry does not."""
+    optimizer = adamw(capturable=True)
     with pytest.warns(UserWarning, match=rf"{re.escape(target)}.*capturable=True"):
-        make(optimizer, target)
+        schedule_it(optimizer, target)
     tsa_core.extend_optimizer(optimizer, target, torch.tensor(0.5), overwrite_values=True)
-    make(optimizer, target)
-    tsa_core.extend_optimizer(optimizer, "clip", 1.0)  # which the optimizer's step never reads
-    make(optimizer, "clip")
+    schedule_it(optimizer, target)
+    tsa_core.extend_optimizer(optimizer, "clip", 1.0)  # the optimizer's step never reads it
+    schedule_it(optimizer, "clip")

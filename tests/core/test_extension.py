@@ -155,13 +155,20 @@ def test_adding_keeps_an_entry_of_any_type(untouched: Untouched) -> None:
             extend_optimizer(opt, key, 1.0)
 
 
-def test_overwriting_with_a_tensor_puts_one_clone_in_each_group() -> None:
+@pytest.mark.parametrize("target", ["clip", "betas[0]"])
+def test_overwriting_with_a_tensor_puts_one_clone_in_each_group(target: str) -> None:
     """A clone, with the dtype of the given tensor, replaces a float or any other tensor."""
     value = torch.tensor(2.0, dtype=torch.float64)
-    opt = sgd({"clip": 1.0}, {"clip": torch.tensor(1.0)})
-    extend_optimizer(opt, "clip", value, overwrite_values=True)
-    assert [each.dtype for each in held(opt, "clip")] == [torch.float64] * 2
-    assert len({id(value), *map(id, held(opt, "clip"))}) == 3
+    opt = sgd(
+        {"clip": 1.0, "betas": (0.9, 0.999)},
+        {"clip": torch.tensor(1.0), "betas": (torch.tensor(0.9), 0.999)},
+    )
+    extend_optimizer(opt, target, value, overwrite_values=True)
+    clones = held(opt, target)
+    assert clones == [2.0, 2.0]
+    assert [clone.dtype for clone in clones] == [torch.float64] * 2
+    assert len({id(value), *map(id, clones)}) == 3
+    assert held(opt, "betas[1]") == [0.999, 0.999]
 
 
 def test_overwriting_with_a_tensor_sets_a_number_as_the_initial_value() -> None:

@@ -1,4 +1,4 @@
-"""Anything that keeps param groups as torch does can be scheduled."""
+"""Any object that keeps param groups as torch does can be scheduled."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 import torch
+from helpers import held, put, put_curve, sgd
 from torch.nn import Parameter
-from torch.optim.lr_scheduler import ExponentialLR
 
 import tsa_core
 
 
-class Accumulating:
-    """Steps its optimizer at every second call, and forwards what it does not have."""
+class AccumulatingWrapper:
+    """Steps its optimizer at every second call, and forwards all other attributes."""
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         self.inner = optimizer
@@ -30,8 +30,8 @@ class Accumulating:
         return getattr(self.inner, name)
 
 
-class Bare:
-    """Nothing but groups, without an lr among them."""
+class BareOptimizer:
+    """Has param groups without an lr, and no other attribute."""
 
     def __init__(self) -> None:
         self.param_groups = [
@@ -40,61 +40,51 @@ class Bare:
         ]
 
 
-class Rebuilding(Bare):
-    """A new list at every look, as an optimizer of several optimizers has."""
+class RebuildingOptimizer(BareOptimizer):
+    """Builds a new list of groups at each access, as an optimizer of several optimizers does."""
 
     def __init__(self) -> None:
-        self.parts = Bare().param_groups
+        self.parts = BareOptimizer().param_groups
 
     @property
     def param_groups(self) -> list[dict[str, Any]]:  # type: ignore[override]
         return [*self.parts]
 
 
-def put_curve(optimizer: Any, target: str) -> Any:
-    return tsa_core.CurveSchedule(optimizer, lambda t: 0.5**t, target)
+both_kinds = pytest.mark.parametrize("put", [put_curve, put], ids=["curve", "factory"])
 
 
-def put_exponential(optimizer: Any, target: str) -> Any:
-    return tsa_core.arbitrary_schedule_factory(
-        optimizer, lambda proxy: ExponentialLR(proxy, 0.5), schedule_target=target
-    )
-
-
-BOTH = pytest.mark.parametrize("put", [put_curve, put_exponential])
-
-
-@BOTH
-def test_a_wrapper_that_forwards(put: Any) -> None:
-    """Driven through the wrapper, the optimizer inside moves; `.optimizer` is the wrapper."""
-    wrapper = Accumulating(torch.optim.SGD([Parameter(torch.ones(1))], lr=0.8, momentum=0.8))
+@both_kinds
+def test_a_wrapper_that_forwards_is_an_optimizer(put: Any) -> None:
+    """A schedule on a wrapper moves the optimizer inside, and its ``optimizer`` is the wrapper."""
+    wrapper = AccumulatingWrapper(sgd(lr=0.8, momentum=0.8))
     schedule = put(wrapper, "momentum")
     sync = tsa_core.SynchronousSchedule([schedule])
     assert sync.optimizer is wrapper
     for _ in range(4):
         if wrapper.step():
             sync.step()
-    assert wrapper.inner.param_groups[0]["momentum"] == pytest.approx(0.2, rel=1e-12)
+    assert held(wrapper.inner, "momentum") == pytest.approx([0.2], rel=1e-12)
     assert sync.get_last_lr() == [0.8]
 
 
-@BOTH
-@pytest.mark.parametrize("cls", [Bare, Rebuilding])
-def test_an_optimizer_without_lr(put: Any, cls: Any) -> None:
-    """Its own entry is scheduled, and asking for the learning rate says that there is none."""
+@both_kinds
+@pytest.mark.parametrize("cls", [BareOptimizer, RebuildingOptimizer])
+def test_an_optimizer_needs_no_lr(put: Any, cls: Any) -> None:
+    """Any entry can be scheduled without an lr, and only reading the lr is a ``KeyError``."""
     optimizer = cls()
     sync = tsa_core.SynchronousSchedule([put(optimizer, "temperature")])
     sync.step()
     assert sync.get_last_schedule("temperature") == [1.0, 2.0]
-    for ask in (sync.get_last_lr, lambda: sync.base_lrs):
+    for read_lr in (sync.get_last_lr, lambda: sync.base_lrs):
         with pytest.raises(KeyError, match="'lr' is not in param groups 0, 1"):
-            ask()
+            read_lr()
 
 
-@BOTH
-def test_a_group_replaced_in_a_rebuilding_list(put: Any) -> None:
-    """What counts is whether the dicts are others, not the list."""
-    optimizer = Rebuilding()
+@both_kinds
+def test_a_schedule_follows_a_group_replaced_in_a_rebuilt_list(put: Any) -> None:
+    """A schedule moves the new dict and not the old one, although every list is new."""
+    optimizer = RebuildingOptimizer()
     schedule = put(optimizer, "temperature")
     old = optimizer.parts[0]
     optimizer.parts[0] = dict(old)
@@ -103,10 +93,10 @@ def test_a_group_replaced_in_a_rebuilding_list(put: Any) -> None:
     assert (optimizer.parts[0]["temperature"], old["temperature"]) == (1.0, 2.0)
 
 
-@BOTH
-def test_a_group_that_joins_a_rebuilding_list(put: Any) -> None:
-    """Seen although the list is new at every look anyway."""
-    optimizer = Rebuilding()
+@both_kinds
+def test_a_group_that_joins_a_rebuilt_list_is_seen(put: Any) -> None:
+    """A curve takes in a group that joins, and a torch scheduler refuses it."""
+    optimizer = RebuildingOptimizer()
     schedule = put(optimizer, "temperature")
     optimizer.parts.append({"params": [], "temperature": 8.0})
     if put is put_curve:
@@ -117,11 +107,14 @@ def test_a_group_that_joins_a_rebuilding_list(put: Any) -> None:
             schedule.step()
 
 
-@BOTH
-@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")  # torch's own, at import
-@pytest.mark.skipif(not torch.distributed.is_available(), reason="torch was built without it")
-def test_zero_redundancy_optimizer(put: Any, tmp_path: Any) -> None:
-    """One process is enough to see that its groups are scheduled and its steps are seen."""
+@both_kinds
+# The import of torch.distributed.optim uses torch.jit, of which torch itself warns.
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.skipif(
+    not torch.distributed.is_available(), reason="this torch was built without distributed"
+)
+def test_a_zero_redundancy_optimizer_is_scheduled(put: Any, tmp_path: Any) -> None:
+    """A schedule moves the groups of a ``ZeroRedundancyOptimizer``, and sees its steps."""
     from torch.distributed.optim import ZeroRedundancyOptimizer
 
     torch.distributed.init_process_group(
@@ -135,17 +128,17 @@ def test_zero_redundancy_optimizer(put: Any, tmp_path: Any) -> None:
         for _ in range(2):
             optimizer.step()
             schedule.step()
-        assert optimizer.param_groups[0]["weight_decay"] == 0.02
-        optimizer.step()  # hands the groups' values on to the optimizer inside
-        assert optimizer.optim.param_groups[0]["weight_decay"] == 0.02
+        assert held(optimizer, "weight_decay") == [0.02]
+        optimizer.step()  # copies the values of its groups to the optimizer inside
+        assert held(optimizer.optim, "weight_decay") == [0.02]
     finally:
         torch.distributed.destroy_process_group()
 
 
-@BOTH
+@both_kinds
 @pytest.mark.parametrize("has_defaults", [False, True])
-def test_defaults_that_cannot_be_set(put: Any, has_defaults: bool) -> None:
-    """They stay what they are."""
+def test_defaults_that_cannot_be_set_are_no_obstacle(put: Any, has_defaults: bool) -> None:
+    """A tensor is scheduled also where the object's defaults are ``None`` or read-only."""
     value = torch.tensor(0.5)
     optimizer: Any = SimpleNamespace(
         param_groups=[{"params": [], "lr": value}],
