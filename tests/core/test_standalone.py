@@ -1,4 +1,4 @@
-"""``tsa_core`` is what a framework author installs alone: torch, and nothing else, is there."""
+"""``tsa_core`` works where torch and nothing else is installed."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import subprocess
 import sys
 import textwrap
 
-# torch 2.0 says so late, on its first look for NumPy.
+import pytest
+
+# torch 2.0 warns of the missing NumPy late, at its first use, so the guard below does not catch it.
 WARNINGS = ("-W", "error", "-W", "ignore:Failed to initialize NumPy")
 
-# With None in its place a module is not there, neither to ``import`` nor to ``find_spec``, by
-# which torch looks for NumPy. torch does without it, with a warning.
-GUARD = """
+# A module that is None in sys.modules can be neither imported nor found by ``find_spec``. torch
+# looks for NumPy with find_spec, and works without it, with a warning.
+WITHOUT_THE_OTHERS = """
 import sys, warnings
 
 for name in ("numpy", "tsa_builtins", "torch_schedule_anything"):
@@ -48,7 +50,7 @@ print([entry[0] for entry in tsa_core.get_param_groups_regrouped_by_key(optimize
 """
 
 
-def run(program: str) -> subprocess.CompletedProcess[str]:
+def run_in_a_process(program: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, *WARNINGS, "-c", textwrap.dedent(program)],
         capture_output=True,
@@ -56,9 +58,9 @@ def run(program: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_it_drives_schedules_with_torch_alone() -> None:
-    """With NumPy and the other distributions out of reach, a whole run gives the right values."""
-    ran = run(GUARD + PROGRAM)
+def test_schedules_need_torch_alone() -> None:
+    """A whole run gives the right values without NumPy and the other distributions."""
+    ran = run_in_a_process(WITHOUT_THE_OTHERS + PROGRAM)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines() == [
         str({"lr": [0.125], "betas[0]": [0.9 * 3], "weight_decay": [0.0625], "clip": [2.0]}),
@@ -66,9 +68,9 @@ def test_it_drives_schedules_with_torch_alone() -> None:
     ]
 
 
-def test_importing_it_imports_no_other_distribution() -> None:
-    """Even where they are installed, only ``tsa_core`` itself is loaded."""
-    ran = run("""
+def test_importing_tsa_core_imports_no_other_distribution() -> None:
+    """The import of ``tsa_core`` loads no other distribution, even if others are installed."""
+    ran = run_in_a_process("""
         import warnings, sys
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -82,9 +84,9 @@ def test_importing_it_imports_no_other_distribution() -> None:
     assert ran.stdout.strip() in ("['tsa_core']", "['torch', 'tsa_core']")
 
 
-def test_the_guard_can_fail() -> None:
-    """Under it, NumPy and the other distributions cannot be imported: the tests above mean it."""
-    for name in ("numpy", "tsa_builtins", "torch_schedule_anything"):
-        ran = run(GUARD + f"import {name}")
-        assert ran.returncode == 1
-        assert f"ModuleNotFoundError: import of {name} halted" in ran.stderr
+@pytest.mark.parametrize("name", ["numpy", "tsa_builtins", "torch_schedule_anything"])
+def test_a_process_without_the_others_cannot_import_them(name: str) -> None:
+    """The run with torch alone would fail if it imported NumPy or another distribution."""
+    ran = run_in_a_process(WITHOUT_THE_OTHERS + f"import {name}")
+    assert ran.returncode == 1
+    assert f"ModuleNotFoundError: import of {name} halted" in ran.stderr
