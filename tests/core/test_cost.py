@@ -149,7 +149,7 @@ def test_neither_making_nor_stepping_copies_a_parameter(put_schedule: Any) -> No
 
 
 def test_the_memory_of_a_curve_schedule_does_not_grow_with_steps() -> None:
-    """Nothing more is kept between the 10th step and the 1000th."""
+    """A curve schedule keeps nothing more between its 10th step and its 1000th."""
     schedule = put_curve(adamw_with_groups_of(number), "weight_decay")
     advance(schedule, 10)
     tracemalloc.start()

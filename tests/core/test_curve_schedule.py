@@ -327,7 +327,7 @@ def test_a_schedule_that_is_built_again_starts_from_the_initial_value(target: st
 
 
 def test_a_torch_scheduler_and_a_curve_share_the_initial_value() -> None:
-    """A curve that follows a torch scheduler on a target starts from the same initial value."""
+    """A curve that replaces a torch scheduler on a target starts from the same initial value."""
     opt = sgd({"momentum": 0.9})
     advance(put(opt, "momentum"))
     assert held(opt, "momentum") == [0.9 * 0.5]
@@ -440,7 +440,7 @@ def test_a_group_without_a_curve_does_not_warn() -> None:
 
 
 def test_a_cpu_tensor_of_a_capturable_group_elsewhere_warns() -> None:
-    """A CPU tensor warns in a capturable group with parameters on another device."""
+    """A CPU tensor in a capturable group warns if the parameters are on another device."""
     # A kernel on an accelerator gets a 0-dim CPU tensor as a number, when the step is captured.
     elsewhere = Parameter(torch.ones(2, device="meta"))
     opt = adamw({"params": [elsewhere]}, lr=torch.tensor(0.1), capturable=True)
@@ -449,7 +449,7 @@ def test_a_cpu_tensor_of_a_capturable_group_elsewhere_warns() -> None:
 
 
 def test_a_tensor_of_a_capturable_group_does_not_warn() -> None:
-    """A capturable group warns neither of a tensor nor of an entry that its step never reads."""
+    """A tensor, or an entry that the step never reads, does not warn in a capturable group."""
     opt = adamw(weight_decay=0.1, capturable=True)
     with pytest.warns(UserWarning, match="capturable=True") as caught:
         put_curve(opt, "lr")
@@ -731,8 +731,8 @@ def test_get_lr_gives_the_present_value_of_a_group_without_a_curve() -> None:
     assert schedule.get_lr() == [0.5, 1.5]
 
 
-def test_get_lr_is_refused_on_any_target_but_lr() -> None:
-    """``get_lr()`` is an error on any target but ``lr``, with two calls to use instead."""
+def test_get_lr_is_refused_on_targets_other_than_lr() -> None:
+    """``get_lr()`` is an error on any other target, with two calls to use instead."""
     # Code that calls get_lr() writes the result to lr.
     opt = extend_optimizer(sgd(), "clip", 8.0)
     with pytest.raises(

@@ -273,7 +273,7 @@ def test_a_group_that_joins_under_a_torch_scheduler_is_refused(put_schedule: Any
 
 
 def test_a_proxy_takes_a_group_only_when_it_is_told_to() -> None:
-    """A proxy refuses a new group until ``accepts_new_groups``, and keeps its auxiliary keys."""
+    """A proxy refuses a new group until told to accept it, and keeps its auxiliary keys."""
     optimizer = decaying()
     proxy = tsa_core.ProxyOptimizer(optimizer, "weight_decay")
     proxy.param_groups[0]["max_lr"] = 0.5
@@ -340,7 +340,7 @@ def test_a_group_that_joins_under_a_plateau_moves() -> None:
 
 @plateau_takes_groups
 def test_a_group_that_joins_a_plateau_with_the_default_tensor_is_reduced_once() -> None:
-    """A group that joins a plateau with the default tensor gets its own, reduced once a time."""
+    """A group that joins a plateau with the default tensor gets its own, and is halved once."""
     optimizer = sgd(lr=torch.tensor(0.5))
     schedule = put(optimizer, "lr", plateau)
     add_group(optimizer)
@@ -354,7 +354,7 @@ def test_a_group_that_joins_a_plateau_with_the_default_tensor_is_reduced_once() 
 
 @every_kind
 def test_the_default_tensor_keeps_the_initial_value_after_a_resume(put_schedule: Any) -> None:
-    """A group that joins after a resume gets the initial value, not the one of the first group."""
+    """A group that joins after a resume gets the initial value, not the first group's value."""
     optimizer = decaying(torch.tensor(0.08))
     schedule = put_schedule(optimizer, "weight_decay")
     advance(schedule, 2)

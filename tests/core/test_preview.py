@@ -622,7 +622,7 @@ def test_a_curve_that_cannot_be_copied_is_named() -> None:
 
 
 def test_groups_without_parameters_can_be_previewed() -> None:
-    """An optimizer that is not torch's can have groups without ``params``."""
+    """Groups without ``params``, of an optimizer that is not from torch, can be previewed."""
 
     class Bare:
         param_groups: ClassVar[list[dict[str, Any]]] = [{"temperature": 8.0}]

@@ -97,7 +97,7 @@ SINCE_2_4 = pytest.mark.skipif(
 def test_a_wrong_order_warns_once_and_a_correct_one_never(
     make: Any, change_step: Any, when: str, correct: bool
 ) -> None:
-    """A loop warns once if its order is wrong, whatever was done to ``optimizer.step``."""
+    """A wrong loop warns once and a correct one never, whatever replaced ``optimizer.step``."""
     optimizer: Any = adamw_with_gradient()
     if when == "before":
         optimizer = change_step(optimizer)
@@ -138,7 +138,7 @@ def test_a_correct_loop_in_one_compiled_function_does_not_warn() -> None:
 @each_kind
 @pytest.mark.skipif(TORCH < (2, 3), reason="torch.amp.GradScaler came with torch 2.3")
 def test_a_grad_scaler_that_skips_the_first_step_warns(make: Any) -> None:
-    """A schedule warns, as torch's do, if the ``GradScaler`` skipped the first optimizer step."""
+    """A schedule warns, as in torch, if a ``GradScaler`` skipped the first optimizer step."""
     optimizer = adamw_with_gradient()
     schedule = make(optimizer)
     scaler = torch.amp.GradScaler("cpu")
