@@ -37,7 +37,7 @@ def show(ours: dict[str, Any], peers: list[dict[str, Any]]) -> None:
         for row in result["steps"]:
             print(
                 f"{library(result):<32}{row['what']:<32}{row['groups']:>7}{row['us']:>11.2f}"
-                f"{row['against_us']:>11.2f}{row['ratio']:>8.3f} {remark(row)}"
+                f"{row['against_us']:>11.2f}{row['ratio']:>8.3f}{remark(row)}"
             )
 
 
