@@ -11,8 +11,8 @@ import pytest
 # torch 2.0 warns of the missing NumPy late, at its first use, so the guard below does not catch it.
 WARNINGS = ("-W", "error", "-W", "ignore:Failed to initialize NumPy")
 
-# A module that is None in sys.modules can be neither imported nor found by ``find_spec``. torch
-# looks for NumPy with find_spec, and works without it, with a warning.
+# A module that is None in sys.modules can be neither imported nor found by ``find_spec``. With
+# ``find_spec`` torch looks for NumPy, and it works without NumPy, with a warning.
 WITHOUT_THE_OTHERS = """
 import sys, warnings
 
