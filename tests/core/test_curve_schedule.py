@@ -732,7 +732,7 @@ def test_get_lr_gives_the_present_value_of_a_group_without_a_curve() -> None:
 
 
 def test_get_lr_is_refused_on_targets_other_than_lr() -> None:
-    """``get_lr()`` is an error on any other target, with two calls to use instead."""
+    """``get_lr()`` is an error on every target except ``lr``, with two calls to use instead."""
     # Code that calls get_lr() writes the result to lr.
     opt = extend_optimizer(sgd(), "clip", 8.0)
     with pytest.raises(
