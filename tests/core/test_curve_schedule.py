@@ -7,7 +7,6 @@ import math
 import pickle
 import warnings
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import MappingProxyType
@@ -16,7 +15,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import adamw, add_group, advance, halving, held, put, put_curve, put_lambda, sgd
+from helpers import (
+    Untouched,
+    adamw,
+    add_group,
+    advance,
+    halving,
+    held,
+    put,
+    put_curve,
+    put_lambda,
+    sgd,
+)
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import ChainedScheduler, ExponentialLR, LambdaLR, LRScheduler
 
@@ -25,8 +35,6 @@ from tsa_core import (
     SynchronousSchedule,
     extend_optimizer,
 )
-
-Untouched = Callable[[Any], AbstractContextManager[None]]
 
 
 def grow(t: float) -> float:

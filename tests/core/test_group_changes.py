@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 import torch
 from helpers import (
+    Untouched,
     adamw,
     add_group,
     advance,
@@ -24,8 +23,6 @@ from helpers import (
 from torch.optim.lr_scheduler import LambdaLR
 
 import tsa_core
-
-Untouched = Callable[[Any], AbstractContextManager[None]]
 
 every_kind = pytest.mark.parametrize("put_schedule", [put_curve, put_lambda, put])
 torch_schedulers = pytest.mark.parametrize("put_schedule", [put_lambda, put])

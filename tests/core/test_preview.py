@@ -9,13 +9,13 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 from helpers import (
+    Untouched,
     adamw,
     add_group,
     advance,
@@ -45,8 +45,6 @@ NUM_STEPS = 20
 LOSSES = [1.0, 0.5, 0.6, 0.7, 0.8, 0.4, *(0.9 for _ in range(NUM_STEPS))]
 
 pytestmark = ignore_epoch_deprecation  # SequentialLR of torch < 2.9 passes a deprecated epoch
-
-Untouched = Callable[[Any], AbstractContextManager[None]]
 
 # On torch < 2.4, CyclicLR holds a weakref.WeakMethod, which cannot be copied.
 COPIED = [name for name in SCHEDULERS if name != "CyclicLR" or TORCH >= (2, 4)]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import functools
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from types import SimpleNamespace
 from typing import Any
 
@@ -14,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import (
+    Untouched,
     adamw,
     advance,
     halving,
@@ -34,8 +33,6 @@ from torch.optim.lr_scheduler import (
 )
 
 import tsa_core
-
-Untouched = Callable[[Any], AbstractContextManager[None]]
 
 
 def adamw_of_two_groups() -> torch.optim.AdamW:
