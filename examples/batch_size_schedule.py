@@ -1,12 +1,12 @@
-"""Let the batch grow where others let the learning rate fall.
+"""Let the batch grow instead of letting the learning rate fall.
 
     python examples/batch_size_schedule.py [--epochs 24]
 
-The noise in a step of SGD goes with lr / batch size: halving the one calms it like doubling the
-other, and the larger batch takes half the steps. Here "logical_batch_size" is an entry of the
-optimizer's param group that SGD has never heard of; the training loop reads it and adds up the
-gradients of as many micro-batches as it asks for. Two runs see the same samples. In the first, lr
-is halved three times; in the second, at the same samples, the batch is doubled.
+The noise in a step of SGD is proportional to lr / batch size. To halve lr reduces it as much as to
+double the batch, but the larger batch takes half as many steps. Here "logical_batch_size" is an
+entry of the optimizer's param group that SGD does not know. The training loop reads it, and adds up
+the gradients of micro-batches until it has that many samples. Two runs see the same samples. The
+first run halves lr three times. The second run doubles the batch at the same samples.
 """
 
 from __future__ import annotations
@@ -34,18 +34,18 @@ BAR = "{desc} {percentage:3.0f}% |{bar}| {elapsed}{postfix}"
 
 @dataclass
 class Run:
-    """A model in training, and the samples and the lr that each of its steps took."""
+    """A model in training, and per step: the scheduled samples, the actual samples, and lr."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
     schedule: tsa.SynchronousSchedule
-    asked: list[int] = field(default_factory=list)
+    scheduled_samples: list[int] = field(default_factory=list)
     samples: list[int] = field(default_factory=list)
     lr: list[float] = field(default_factory=list)
 
 
 def load_data() -> list[Tensor]:
-    """1797 real digits, 8 × 8 pixels each: images and labels for training, then for the test."""
+    """Real digits of 8 × 8 pixels: images and labels for training, then for the test."""
     images, labels = load_digits(return_X_y=True)
     parts = train_test_split(
         images.astype(np.float32) / 16, labels, test_size=0.2, random_state=SEED, stratify=labels
@@ -54,7 +54,7 @@ def load_data() -> list[Tensor]:
 
 
 def build_run(num_micro_batches: int, batch_grows: bool) -> Run:
-    """The same model each time. A schedule's t counts micro-batches: what has been seen."""
+    """A run with the same initial model each time. The schedules count micro-batches as steps."""
     torch.manual_seed(SEED)
     model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
     optimizer = torch.optim.SGD(model.parameters(), lr=LR, momentum=MOMENTUM)
@@ -92,7 +92,7 @@ def train(run: Run, data: list[Tensor], epochs: int, bar: tqdm[Any]) -> None:
 
 
 def micro_batches(num_samples: int) -> list[Tensor]:
-    """An epoch of them, all of one size; what is left over has its turn in another epoch."""
+    """Equal micro-batches of one epoch; the samples left over are drawn in another epoch."""
     whole = num_samples - num_samples % MICRO_BATCH_SIZE
     return list(torch.randperm(num_samples)[:whole].split(MICRO_BATCH_SIZE))
 
@@ -102,8 +102,8 @@ def logical_batch_size(run: Run) -> int:
 
 
 def step(run: Run, samples: int) -> None:
-    """Step with the mean of the gradients that were added up."""
-    run.asked.append(logical_batch_size(run))
+    """The optimizer steps with the mean of the accumulated gradients."""
+    run.scheduled_samples.append(logical_batch_size(run))
     run.samples.append(samples)
     run.lr.append(run.optimizer.param_groups[0]["lr"])
     for parameter in run.model.parameters():
@@ -129,14 +129,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--epochs", type=int, default=24)
     epochs = parser.parse_args().epochs
-    torch.set_num_threads(1)  # on a network this small, threads wait longer than they work
+    torch.set_num_threads(1)  # because threads slow down a network this small
     data = load_data()
     num_micro_batches = epochs * len(micro_batches(len(data[1])))
 
     runs = {"lr falls": build_run(num_micro_batches, False)}
     runs["batch grows"] = build_run(num_micro_batches, True)
     for name, run in runs.items():
-        torch.manual_seed(SEED)  # the same samples in the same order
+        torch.manual_seed(SEED)  # so that both runs see the same samples in the same order
         with tqdm(total=num_micro_batches, desc=f"{name:<11}", bar_format=BAR) as bar:
             train(run, data, epochs, bar)
     falls, grows = runs.values()
@@ -144,11 +144,11 @@ def main() -> int:
     for name, run in runs.items():
         print(f"\n{name}")
         print_table(run)
-    as_asked = grows.samples == grows.asked
+    as_scheduled = grows.samples == grows.scheduled_samples
     fewer = len(grows.samples) < 0.6 * len(falls.samples)
     reached = [accuracy(run.model, *data[2:]) for run in (falls, grows)]
     close = abs(reached[0] - reached[1]) < 0.02
-    print(f"\neach step took as many samples as were scheduled: {'yes' if as_asked else 'NO'}")
+    print(f"\neach step took as many samples as were scheduled: {'yes' if as_scheduled else 'NO'}")
     print(
         f"steps for the same samples: {len(grows.samples)}, against {len(falls.samples)}: "
         f"{'fewer' if fewer else 'NOT FEWER'}"
@@ -157,7 +157,7 @@ def main() -> int:
         f"test accuracy: {reached[1]:.2%}, against {reached[0]:.2%} "
         "(expected over 90 %, and within 2 % of one another)"
     )
-    return 0 if as_asked and fewer and close and min(reached) > 0.9 else 1
+    return 0 if as_scheduled and fewer and close and min(reached) > 0.9 else 1
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
     python examples/beta_vae.py [--epochs 60]
 
-The loss of a β-VAE is reconstruction + β · KL, where the KL divergence is what the code costs.
-Charged from the first step, dimensions of the code are given up before the decoder has learned to
-read them, and few come back (posterior collapse). Here β is "kl_weight", an entry of the
-optimizer's param group that Adam never reads and the loss does. Two runs differ in its schedule
-alone: constant, and warmed up from 0 over the first two thirds. Both end at the same β, and are
-judged by the same loss.
+The loss of a β-VAE is reconstruction + β · KL, and the KL divergence is the price of the code. With
+the full price from the first step, the model gives up dimensions before the decoder can read them.
+Few of them come back: this is posterior collapse. Here β is "kl_weight", an entry of the
+optimizer's param group that Adam does not read and the loss does. Two runs differ only in its
+schedule: constant, or a warmup from 0 over the first two thirds. Both end at the same β and are
+compared by the same loss.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ BAR = "{desc} {percentage:3.0f}% |{bar}| {elapsed}{postfix}"
 
 
 class VAE(nn.Module):
-    """A Gaussian code of a digit, and a Bernoulli for each of its pixels."""
+    """An autoencoder with a Gaussian code per digit and a Bernoulli distribution per pixel."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +49,7 @@ class VAE(nn.Module):
         )  # fmt: skip
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Reconstruction loss and KL divergence by dimension of the code: nats, a digit's mean."""
+        """Mean reconstruction loss per digit, and mean KL divergence per dimension, in nats."""
         mean, log_variance = self.encoder(images).chunk(2, dim=1)
         code = mean + torch.randn_like(mean) * (log_variance / 2).exp()
         reconstruction = nn.functional.binary_cross_entropy_with_logits(
@@ -61,7 +61,7 @@ class VAE(nn.Module):
 
 @dataclass
 class Run:
-    """A model in training; of each step β, the reconstruction loss and the KL divergence."""
+    """A model in training, and per step: β, the reconstruction loss and the KL divergence."""
 
     model: VAE
     optimizer: torch.optim.Optimizer
@@ -72,22 +72,22 @@ class Run:
 
 
 def load_data() -> tuple[Tensor, Tensor]:
-    """1797 real digits, 8 × 8 pixels each, a fifth of them for the test."""
+    """Real digits of 8 × 8 pixels: images for training, and a fifth of them for the test."""
     images = load_digits().data.astype(np.float32) / 16
     train_images, test_images = train_test_split(images, test_size=0.2, random_state=SEED)
     return torch.as_tensor(train_images), torch.as_tensor(test_images)
 
 
-def build_run(num_steps: int, warm_up: bool) -> Run:
+def build_run(num_steps: int, has_warmup: bool) -> Run:
     torch.manual_seed(SEED)
     model = VAE()
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
-    # From 1.0, so that the values of the curve are the values of β.
+    # The initial value is 1.0, so the multipliers of the curve are the values of β.
     tsa.extend_optimizer(optimizer, KEY, 1.0)
     beta = tsa.constant_with_warmup(
         optimizer,
         warmup_to_value=BETA,
-        num_warmup_steps=2 * num_steps // 3 if warm_up else 0,
+        num_warmup_steps=2 * num_steps // 3 if has_warmup else 0,
         schedule_target=KEY,
     )
     return Run(model, optimizer, tsa.SynchronousSchedule([beta]))
@@ -114,11 +114,11 @@ def train(run: Run, images: Tensor, epochs: int, bar: tqdm[Any]) -> None:
 
 @torch.no_grad()
 def test(run: Run, images: Tensor) -> tuple[float, float, int]:
-    """Reconstruction loss, KL divergence, and how many dimensions of the code carry anything."""
+    """Reconstruction loss, KL divergence, and the number of dimensions that carry information."""
     torch.manual_seed(SEED)
     draws = [run.model(images) for _ in range(10)]
     kl = draws[0][1]
-    reconstruction = sum(one.item() for one, _ in draws) / len(draws)
+    reconstruction = sum(loss.item() for loss, _ in draws) / len(draws)
     return reconstruction, kl.sum().item(), int((kl > 0.05).sum())
 
 
@@ -128,10 +128,10 @@ def print_table(runs: dict[str, Run]) -> None:
     num_steps = len(runs["constant β"].betas)
     for i in range(8):
         last = num_steps * (i + 1) // 8
-        near = slice(max(0, last - 20), last)  # the mean of twenty batches
+        latest = slice(max(0, last - 20), last)  # the table shows means over these batches
         print(f"{last - 1:>6}", end="")
         for run in runs.values():
-            reconstruction, kl = np.mean(run.reconstructions[near]), np.mean(run.kls[near])
+            reconstruction, kl = np.mean(run.reconstructions[latest]), np.mean(run.kls[latest])
             print(f"{run.betas[last - 1]:>10.3f}{reconstruction:>16.2f}{kl:>8.2f}", end="")
         print()
 
@@ -140,13 +140,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--epochs", type=int, default=60)
     epochs = parser.parse_args().epochs
-    torch.set_num_threads(1)  # on a network this small, threads wait longer than they work
+    torch.set_num_threads(1)  # because threads slow down a network this small
     train_images, test_images = load_data()
     num_steps = epochs * -(-len(train_images) // BATCH_SIZE)
 
     runs = {"constant β": build_run(num_steps, False), "β warmed up": build_run(num_steps, True)}
     for name, run in runs.items():
-        torch.manual_seed(SEED)  # the same batches, and the same noise in the codes
+        torch.manual_seed(SEED)  # so that both runs get the same batches and the same noise
         with tqdm(total=num_steps, desc=f"{name:<11}", bar_format=BAR) as bar:
             train(run, train_images, epochs, bar)
 

@@ -1,11 +1,11 @@
-"""FSDP2 in two processes of this machine, each with its schedules, and one process to compare.
+"""Compare FSDP2 in two processes of this machine with a run in one process.
 
     python examples/fsdp2_two_processes.py [--epochs 10]
 
-``fully_shard`` splits the parameters, and the optimizer's state of them, between the processes. A
-schedule lives in the param group, which each process has a copy of, and is a function of the step
-alone: each process builds and steps its own, none talks to the other, and they agree. The two must
-end in the weights of a run in one process that was not sharded, but for rounding.
+``fully_shard`` splits the parameters and their optimizer state between the processes. A schedule
+is in the param group, of which each process has a copy, and its value depends only on the step. So
+each process builds and steps its own schedules, and all of them agree without communication. The
+two processes must end in the weights of an unsharded run in one process, except for rounding.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ import torch_schedule_anything as tsa
 
 SEED = 0
 PROCESSES = 2
-BATCH_SIZE = 64  # of all processes together
+BATCH_SIZE = 64  # the sum over all processes
 TIME_LIMIT = 300  # seconds
 CLIP = "gradient_clip_threshold"
 BAR = "{desc} {percentage:3.0f}% |{bar}| {elapsed}{postfix}"
 
 
 def load_data() -> list[Tensor]:
-    """1797 real digits, 8 × 8 pixels each: images and labels for training, then for the test."""
+    """Real digits of 8 × 8 pixels: images and labels for training, then for the test."""
     images, labels = load_digits(return_X_y=True)
     parts = train_test_split(images / 16, labels, test_size=0.2, random_state=SEED, stratify=labels)
     return [torch.as_tensor(parts[i]) for i in (0, 2, 1, 3)]
 
 
 def build_model() -> nn.Sequential:
-    """In double precision: sums in another order differ in rounding, and training makes it grow."""
+    """A model in double precision, because training amplifies differences in rounding."""
     torch.manual_seed(SEED)
     return nn.Sequential(
         nn.Linear(64, 96), nn.ReLU(), nn.Linear(96, 96), nn.ReLU(), nn.Linear(96, 10)
@@ -70,7 +70,7 @@ def build_schedule(optimizer: torch.optim.Optimizer, num_steps: int) -> tsa.Sync
 
 
 def train(rank: int, processes: int, epochs: int) -> dict[str, Any]:
-    """Train, alone or as one of many; what was scheduled at each step, and the whole weights."""
+    """Train in one of ``processes``; returns the scheduled values and the unsharded weights."""
     images, labels, *test = load_data()
     model = build_model()
     if processes > 1:
@@ -83,20 +83,20 @@ def train(rank: int, processes: int, epochs: int) -> dict[str, Any]:
     per_epoch = len(labels) // BATCH_SIZE
     schedule = build_schedule(optimizer, epochs * per_epoch)
     values: dict[str, list[float]] = {name: [] for name in schedule.schedule_names}
-    where = "one process" if processes == 1 else f"{processes} processes"
-    torch.manual_seed(SEED)  # the same batches everywhere, of which each takes its part
+    title = "one process" if processes == 1 else f"{processes} processes"
+    torch.manual_seed(SEED)  # so that all processes draw the same batches
     with tqdm(
-        total=epochs * per_epoch, desc=f"{where:<11}", bar_format=BAR, disable=rank != 0
+        total=epochs * per_epoch, desc=f"{title:<11}", bar_format=BAR, disable=rank != 0
     ) as bar:
         for _ in range(epochs):
             order = torch.randperm(len(labels))[: per_epoch * BATCH_SIZE]
             for batch in order.split(BATCH_SIZE):
-                mine = batch[rank::processes]
+                part = batch[rank::processes]
                 for name, (value, *_) in schedule.get_last_schedules().items():
                     values[name].append(value)
-                loss = nn.functional.cross_entropy(model(images[mine]), labels[mine])
+                loss = nn.functional.cross_entropy(model(images[part]), labels[part])
                 optimizer.zero_grad()
-                loss.backward()  # which takes the mean over the processes
+                loss.backward()  # takes the mean of the gradients over the processes
                 for threshold, parameters, _ in tsa.get_param_groups_regrouped_by_key(
                     optimizer, CLIP
                 ):
@@ -115,18 +115,18 @@ def train(rank: int, processes: int, epochs: int) -> dict[str, Any]:
 
 
 def enter(rank: int, folder: Path, epochs: int) -> None:
-    """What each process runs. They meet in a file, and talk over this machine's own network."""
+    """A process joins the others through a file, trains, and saves its result in ``folder``."""
     torch.set_num_threads(1)
-    os.environ["GLOO_SOCKET_IFNAME"] = "lo"
-    meeting = (folder / "meeting").as_uri()
-    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=PROCESSES)
+    os.environ["GLOO_SOCKET_IFNAME"] = "lo"  # the loopback interface of this machine
+    meeting_point = (folder / "meeting_point").as_uri()
+    dist.init_process_group("gloo", init_method=meeting_point, rank=rank, world_size=PROCESSES)
     torch.save(train(rank, PROCESSES, epochs), folder / f"{rank}.pt")
-    dist.barrier()  # who leaves early takes its connections away from the other
+    dist.barrier()  # a process that exits early would close its connections to the other
     dist.destroy_process_group()
 
 
 def launch(epochs: int) -> list[dict[str, Any]]:
-    """What each of the processes returned; none outlives the time limit."""
+    """Start the processes, end them at the time limit at the latest, and return their results."""
     with tempfile.TemporaryDirectory() as folder:
         context = mp.spawn(enter, (Path(folder), epochs), nprocs=PROCESSES, join=False)
         deadline = time.monotonic() + TIME_LIMIT
@@ -151,7 +151,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--epochs", type=int, default=10)
     epochs = parser.parse_args().epochs
-    torch.set_num_threads(1)  # on a network this small, threads wait longer than they work
+    torch.set_num_threads(1)  # because threads slow down a network this small
     alone = train(0, 1, epochs)
     ranks = launch(epochs)
 
@@ -167,7 +167,7 @@ def main() -> int:
             print(f"{lr:>10.6f}{weight_decay:>9.5f}{clip:>9.5f}", end="")
         print()
     same_values = all(run["values"] == alone["values"] for run in ranks)
-    # Only process 0 is handed the whole weights.
+    # Only process 0 receives the unsharded weights.
     apart = max(
         (weight - ranks[0]["weights"][name]).abs().max().item()
         for name, weight in alone["weights"].items()

@@ -1,12 +1,12 @@
-"""Step when the gradient is good enough, and let a schedule say what that is.
+"""Step when the gradient is good enough, and schedule the threshold that decides.
 
     python examples/gradient_norm_threshold.py [--steps 400]
 
-The mean of the gradients of n micro-batches is the true gradient and noise that falls with √n: its
-norm shrinks as more are drawn. This loop draws micro-batches until the norm of their mean is under
-a threshold, then steps. The threshold is an entry of the param group, and its schedule brings it
-down: quick steps on noisy gradients at first, careful steps on clean ones at the end, without
-anybody having to say how many micro-batches that takes.
+The mean of the gradients of n micro-batches is the true gradient plus noise that falls with √n. So
+its norm shrinks as more micro-batches are drawn. This loop draws until the norm of the mean is
+below a threshold, and then steps. The threshold is an entry of the param group, and its schedule
+lowers it. The run starts with quick steps on noisy gradients and ends with careful steps on clean
+ones. Nobody has to plan the number of micro-batches.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ import torch_schedule_anything as tsa
 
 SEED = 0
 MICRO_BATCH_SIZE = 8
-MOST_DRAWS = 64  # where the true gradient itself is longer than the threshold, no draw helps
+MAX_DRAWS = 64  # a limit, because the true gradient can be longer than the threshold
 KEY = "gradient_norm_threshold"
 BAR = "{desc} {percentage:3.0f}% |{bar}| {elapsed}{postfix}"
 
 
 @dataclass
 class Run:
-    """A model in training, and of each step the threshold, the norm and the draws it took."""
+    """A model in training, and per step: the threshold, the norm and the number of draws."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
@@ -46,7 +46,7 @@ class Run:
 
 
 def load_data() -> list[Tensor]:
-    """1797 real digits, 8 × 8 pixels each: images and labels for training, then for the test."""
+    """Real digits of 8 × 8 pixels: images and labels for training, then for the test."""
     images, labels = load_digits(return_X_y=True)
     parts = train_test_split(
         images.astype(np.float32) / 16, labels, test_size=0.2, random_state=SEED, stratify=labels
@@ -55,7 +55,7 @@ def load_data() -> list[Tensor]:
 
 
 def build_run(num_steps: int) -> Run:
-    """The threshold falls from 2 to 0.2 while lr stays: less noise does what a smaller lr would."""
+    """A run whose threshold falls from 2 to 0.2. The reduced noise replaces a smaller lr."""
     torch.manual_seed(SEED)
     model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
@@ -72,7 +72,7 @@ def build_run(num_steps: int) -> Run:
 
 
 def micro_batches(num_samples: int) -> Iterator[Tensor]:
-    """Micro-batches of the training digits, for ever."""
+    """Yield micro-batches of the training digits forever."""
     while True:
         yield from torch.randperm(num_samples).split(MICRO_BATCH_SIZE)
 
@@ -92,20 +92,20 @@ def train(run: Run, data: list[Tensor], num_steps: int, bar: tqdm[Any]) -> None:
 
 
 def draw_gradient(run: Run, data: list[Tensor], batches: Iterator[Tensor]) -> float:
-    """Leave the mean of as many gradients as it takes in ``.grad``; the loss of the last."""
+    """Draw until the mean gradient in ``.grad`` is short enough; returns the last loss."""
     (threshold, parameters, _), *_ = tsa.get_param_groups_regrouped_by_key(run.optimizer, KEY)
     total = [torch.zeros_like(parameter) for parameter in parameters]
-    for draws in range(1, MOST_DRAWS + 1):
+    for draws in range(1, MAX_DRAWS + 1):
         batch = next(batches)
         loss = nn.functional.cross_entropy(run.model(data[0][batch]), data[1][batch])
         gradients = torch.autograd.grad(loss, parameters)
-        for one_total, gradient in zip(total, gradients):
-            one_total += gradient
-        norm = sum(one_total.square().sum() for one_total in total).sqrt().item() / draws
+        for subtotal, gradient in zip(total, gradients):
+            subtotal += gradient
+        norm = sum(subtotal.square().sum() for subtotal in total).sqrt().item() / draws
         if norm <= threshold:
             break
-    for parameter, one_total in zip(parameters, total):
-        parameter.grad = one_total / draws
+    for parameter, subtotal in zip(parameters, total):
+        parameter.grad = subtotal / draws
     run.thresholds.append(threshold)
     run.norms.append(norm)
     run.draws.append(draws)
@@ -134,7 +134,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--steps", type=int, default=400)
     num_steps = parser.parse_args().steps
-    torch.set_num_threads(1)  # on a network this small, threads wait longer than they work
+    torch.set_num_threads(1)  # because threads slow down a network this small
     data = load_data()
     run = build_run(num_steps)
     with tqdm(total=num_steps, desc="training", bar_format=BAR) as bar:
@@ -142,15 +142,15 @@ def main() -> int:
 
     print_table(run)
     kept = all(
-        norm <= threshold or draws == MOST_DRAWS
+        norm <= threshold or draws == MAX_DRAWS
         for norm, threshold, draws in zip(run.norms, run.thresholds, run.draws)
     )
-    cut_short = run.draws.count(MOST_DRAWS) / num_steps
+    cut_short = run.draws.count(MAX_DRAWS) / num_steps
     quarter = num_steps // 4
     first, last = np.mean(run.draws[:quarter]), np.mean(run.draws[-quarter:])
     reached = accuracy(run.model, *data[2:])
-    print(f"\nno step went over its threshold before {MOST_DRAWS} draws: {'yes' if kept else 'NO'}")
-    print(f"steps that did, after {MOST_DRAWS} draws: {cut_short:.1%} (expected under 10 %)")
+    print(f"\nno step went over its threshold before {MAX_DRAWS} draws: {'yes' if kept else 'NO'}")
+    print(f"steps that did, after {MAX_DRAWS} draws: {cut_short:.1%} (expected under 10 %)")
     print(f"draws a step in the last quarter: {last:.1f}, against {first:.1f} in the first")
     print(f"test accuracy: {reached:.2%} of {len(data[3])} digits (expected over 90 %)")
     return 0 if kept and cut_short < 0.1 and last > first and reached > 0.9 else 1

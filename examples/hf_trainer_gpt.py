@@ -1,12 +1,12 @@
-"""Hugging Face's Trainer on a small GPT that writes digits, under three schedules.
+"""Train a small GPT that writes digits with Hugging Face's Trainer, under three schedules.
 
     python examples/hf_trainer_gpt.py [--steps 400]
 
-A digit becomes 65 tokens: which digit it is, then its 64 pixels, row by row, in 17 shades. The GPT
-learns to predict each from those before. The Trainer gets the optimizer and one
-SynchronousSchedule through ``optimizers=``: it steps the schedule and logs the learning rate.
-Besides lr, the schedule drives weight decay and a label smoothing, which ``compute_loss`` reads
-from the optimizer's param group.
+A digit becomes 65 tokens: its name, and then its 64 pixels, row by row, in 17 shades. The GPT
+learns to predict each token from those before it. The Trainer gets the optimizer and one
+SynchronousSchedule through ``optimizers=``. It steps the schedule and logs the learning rate. The
+schedule also drives weight decay and a label smoothing. ``compute_loss`` reads the smoothing from
+the optimizer's param group.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ TITLES = {
 
 
 def load_data() -> tuple[Tensor, Tensor]:
-    """1797 real digits as tokens, a fifth of them for the test; shades first, then the names."""
+    """Real digits as tokens, a fifth of them for the test. Names have numbers above all shades."""
     images, labels = load_digits(return_X_y=True)
     tokens = np.concatenate([SHADES + labels[:, None], images.astype(int)], axis=1)
     parts = train_test_split(tokens, test_size=0.2, random_state=SEED, stratify=labels)
@@ -56,13 +56,13 @@ def build_model() -> GPT2LMHeadModel:
 
 def build_schedule(optimizer: torch.optim.Optimizer, num_steps: int) -> tsa.SynchronousSchedule:
     """Each schedule multiplies the value that the optimizer was built with."""
-    warm_up = num_steps // 10
-    # Gone half-way: from then on the loss is what the test measures.
+    num_warmup_steps = num_steps // 10
+    # The smoothing ends halfway. From then on the training loss is the loss that the test measures.
     smoothing = tsa.curves.Linear(1.0, 0.0, num_steps // 2)
     tsa.extend_optimizer(optimizer, SMOOTHING, 0.1)
     return tsa.SynchronousSchedule(
         [
-            tsa.cosine_annealing_with_warmup(optimizer, 1.0, 0.01, warm_up, num_steps),
+            tsa.cosine_annealing_with_warmup(optimizer, 1.0, 0.01, num_warmup_steps, num_steps),
             tsa.CurveSchedule(optimizer, tsa.curves.Linear(1.0, 5.0, num_steps), "weight_decay"),
             tsa.CurveSchedule(optimizer, smoothing, SMOOTHING),
         ]
@@ -70,7 +70,7 @@ def build_schedule(optimizer: torch.optim.Optimizer, num_steps: int) -> tsa.Sync
 
 
 def expected(num_steps: int) -> dict[str, Any]:
-    """The same in closed form, as functions of the step: what the run is held to."""
+    """The schedules in closed form, as functions of the step, to check the run."""
     L, M = num_steps // 10, num_steps
 
     def lr(t: int) -> float:
@@ -86,7 +86,7 @@ def expected(num_steps: int) -> dict[str, Any]:
 
 
 class SmoothedTrainer(Trainer):
-    """The Trainer, with a loss that reads its smoothing where the schedule writes it."""
+    """A Trainer whose loss reads its smoothing from the param group, as the schedule writes it."""
 
     def compute_loss(self, model: nn.Module, inputs: Any, **kwargs: Any) -> Any:
         (smoothing, *_), *_ = tsa.get_param_groups_regrouped_by_key(self.optimizer, SMOOTHING)
@@ -98,7 +98,7 @@ class SmoothedTrainer(Trainer):
 
 
 class Recorder(TrainerCallback):
-    """Notes what the optimizer holds when a step begins."""
+    """A callback that records the scheduled values when a step begins."""
 
     def __init__(self, schedule: tsa.SynchronousSchedule) -> None:
         self.schedule = schedule
@@ -110,22 +110,24 @@ class Recorder(TrainerCallback):
 
 
 @torch.no_grad()
-def nats_a_pixel(model: GPT2LMHeadModel, tokens: Tensor) -> float:
-    """How surprised the model is by the pixels of digits that it has not seen."""
+def nats_per_pixel(model: GPT2LMHeadModel, tokens: Tensor) -> float:
+    """The cross-entropy per pixel of digits that the model has not seen."""
     model.eval()
     logits = model(input_ids=tokens).logits[:, :-1]
     return nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten()).item()
 
 
 def nats_of_table(train_tokens: Tensor, test_tokens: Tensor) -> float:
-    """The same for a table of how often each of the 64 pixels has each shade."""
-    counts = 1 + nn.functional.one_hot(train_tokens[:, 1:], SHADES).sum(dim=0)  # none impossible
+    """The cross-entropy per pixel of a table of how often each pixel has each shade."""
+    counts = 1 + nn.functional.one_hot(train_tokens[:, 1:], SHADES).sum(
+        dim=0
+    )  # 1 +: no chance is 0
     chances = counts / counts.sum(dim=1, keepdim=True)
     return -chances[range(64), test_tokens[:, 1:]].log().mean().item()
 
 
 def draw(model: GPT2LMHeadModel) -> None:
-    """One of each digit, as the model writes it."""
+    """Print one digit of each name, sampled from the model."""
     torch.manual_seed(SEED)
     tokens = SHADES + torch.arange(10)[:, None]
     with torch.no_grad():
@@ -144,7 +146,7 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=400)
     num_steps = parser.parse_args().steps
     transformers.set_seed(SEED)
-    torch.set_num_threads(1)  # on a network this small, threads wait longer than they work
+    torch.set_num_threads(1)  # because threads slow down a network this small
     train_tokens, test_tokens = load_data()
     model = build_model()
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.1)
@@ -177,7 +179,7 @@ def main() -> int:
         for name, formula in expected(num_steps).items()
         for t, value in enumerate(recorder.values[name])
     ) and all(len(values) == num_steps for values in recorder.values.values())
-    reached = nats_a_pixel(model, test_tokens)
+    reached = nats_per_pixel(model, test_tokens)
     table = nats_of_table(train_tokens, test_tokens)
     print()
     draw(model)

@@ -1,10 +1,10 @@
-"""Lightning on real digits, with a SynchronousSchedule where it expects a scheduler.
+"""Train on real digits with Lightning, with a SynchronousSchedule as its scheduler.
 
     python examples/lightning_digits.py [--epochs 12]
 
-``configure_optimizers`` returns the schedule as it would return one of torch's. Lightning steps it
-after each batch, logs the learning rate, and keeps it in its checkpoints: half-way one is saved,
-and a second run that starts from the file has to end in the same weights, bit for bit.
+``configure_optimizers`` returns the schedule as it returns a torch scheduler. Lightning steps it
+after each batch, logs the learning rate, and saves it in its checkpoints. A second run starts from
+the checkpoint of half the epochs. It must end in the same weights, bit for bit.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ NOISE = "input_noise"
 
 
 def load_data() -> list[Tensor]:
-    """1797 real digits, 8 × 8 pixels each: images and labels for training, then for the test."""
+    """Real digits of 8 × 8 pixels: images and labels for training, then for the test."""
     images, labels = load_digits(return_X_y=True)
     parts = train_test_split(
         images.astype(np.float32) / 16, labels, test_size=0.2, random_state=SEED, stratify=labels
@@ -49,7 +49,7 @@ def load_data() -> list[Tensor]:
 
 
 class Classifier(lightning.LightningModule):
-    """A small network; lr, weight decay and the noise on its input are on a schedule."""
+    """A small network with schedules for lr, weight decay and the noise on its input."""
 
     def __init__(self, num_steps: int) -> None:
         super().__init__()
@@ -58,14 +58,14 @@ class Classifier(lightning.LightningModule):
 
     def configure_optimizers(self) -> dict[str, Any]:
         optimizer = torch.optim.AdamW(self.parameters(), lr=5e-3, weight_decay=0.1)
-        # Noise goes where lr goes: both are large while the network looks for its way.
+        # The noise rises and falls with lr, so both are large early in training.
         tsa.extend_optimizer(optimizer, NOISE, 0.2)
-        warm_up, num_steps = self.num_steps // 10, self.num_steps
+        num_warmup_steps, num_steps = self.num_steps // 10, self.num_steps
         schedule = tsa.SynchronousSchedule(
             [
-                tsa.cosine_annealing_with_warmup(optimizer, 1.0, 0.01, warm_up, num_steps),
+                tsa.cosine_annealing_with_warmup(optimizer, 1.0, 0.01, num_warmup_steps, num_steps),
                 tsa.linear_schedule_with_warmup(
-                    optimizer, 1.0, 0.0, warm_up, num_steps, schedule_target=NOISE
+                    optimizer, 1.0, 0.0, num_warmup_steps, num_steps, schedule_target=NOISE
                 ),
                 tsa.quadratic_schedule_with_warmup(
                     optimizer, 1.0, 3.0, 0, num_steps, schedule_target="weight_decay"
@@ -92,15 +92,17 @@ class Classifier(lightning.LightningModule):
 
 
 class Recorder(Callback):
-    """Notes what the optimizer holds when a step begins, and seeds its noise, resumed or not."""
+    """Records the scheduled values when a step begins, and seeds the step's noise."""
 
     def __init__(self) -> None:
         self.values: list[dict[str, float]] = []
 
     def on_train_batch_start(self, trainer: Any, *args: Any) -> None:
-        torch.manual_seed(trainer.global_step)
+        torch.manual_seed(trainer.global_step)  # so that a resumed run draws the same noise
         schedule = trainer.lr_scheduler_configs[0].scheduler
-        self.values.append({name: one for name, (one,) in schedule.get_last_schedules().items()})
+        self.values.append(
+            {name: value for name, (value,) in schedule.get_last_schedules().items()}
+        )
 
 
 def fit(
@@ -108,14 +110,14 @@ def fit(
 ) -> tuple[lightning.Trainer, Classifier, Recorder]:
     """Train for ``epochs`` epochs, from the beginning or from ``checkpoint``."""
     lightning.seed_everything(SEED, verbose=False)
-    loader = DataLoader(TensorDataset(*data[:2]), BATCH_SIZE)  # the split has shuffled them
+    loader = DataLoader(TensorDataset(*data[:2]), BATCH_SIZE)  # load_data has shuffled them
     model = Classifier(epochs * len(loader))
     recorder = Recorder()
-    keeper = ModelCheckpoint(folder / "checkpoints", filename="{epoch}", save_top_k=-1)
+    saver = ModelCheckpoint(folder / "checkpoints", filename="{epoch}", save_top_k=-1)
     trainer = lightning.Trainer(
         accelerator="cpu",
         max_epochs=epochs,
-        callbacks=[recorder, keeper, LearningRateMonitor("step"), TQDMProgressBar(leave=True)],
+        callbacks=[recorder, saver, LearningRateMonitor("step"), TQDMProgressBar(leave=True)],
         logger=CSVLogger(folder),
         log_every_n_steps=5,
         enable_model_summary=False,
@@ -135,10 +137,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--epochs", type=int, default=12)
     epochs = parser.parse_args().epochs
-    torch.set_num_threads(1)  # on a network this small, threads wait longer than they work
+    torch.set_num_threads(1)  # because threads slow down a network this small
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    # It would have processes load the data: 1437 digits are in memory already. And the second run
-    # is meant to find the checkpoints of the first.
+    # Lightning recommends worker processes for loading, but all digits are in memory already. It
+    # also warns that the folder holds checkpoints, but the second run needs those of the first.
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     warnings.filterwarnings("ignore", "Checkpoint directory .* exists")
     data = load_data()
@@ -151,13 +153,15 @@ def main() -> int:
 
     print_table(whole.values)
     num_steps = len(whole.values)
-    first = num_steps - len(resumed.values)
-    same_values = 0 < first < num_steps and resumed.values == whole.values[first:]
+    resumed_at = num_steps - len(resumed.values)
+    same_values = 0 < resumed_at < num_steps and resumed.values == whole.values[resumed_at:]
     same_weights = all(
         torch.equal(one, other)
         for one, other in zip(model.state_dict().values(), resumed_model.state_dict().values())
     )
-    print(f"\nresumed at step {first}, under the same values: {'yes' if same_values else 'NO'}")
+    print(
+        f"\nresumed at step {resumed_at}, under the same values: {'yes' if same_values else 'NO'}"
+    )
     print(f"the resumed run ended in the same weights: {'yes' if same_weights else 'NO'}")
     print(f"test accuracy: {result['accuracy']:.2%} of {len(data[3])} digits (expected over 90 %)")
     return 0 if same_values and same_weights and result["accuracy"] > 0.9 else 1

@@ -2,10 +2,10 @@
 
     nox -s demo
 
-AdamW, with weight decay on the weights and none on the biases and norms. One SynchronousSchedule
+The optimizer is AdamW. It decays the weights, but not the biases and norms. One SynchronousSchedule
 drives the learning rate, the weight decay, Adam's beta1, and a gradient-clip threshold that AdamW
-has never heard of. Half-way the run is saved; a second run starts from the file and has to end in
-the same weights, bit for bit.
+does not know. Halfway the run is saved. A second run starts from the file, and must end in the same
+weights, bit for bit.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tqdm import tqdm
 
 import torch_schedule_anything as tsa
 
-matplotlib.use("Agg")  # draws into files; needs no display
+matplotlib.use("Agg")  # draws into files, so it needs no display
 import matplotlib.pyplot as plt
 
 SEED = 0
@@ -60,7 +60,7 @@ class Data:
 
 @dataclass
 class Run:
-    """A model in training, and what was seen on the way."""
+    """A model in training, and per step: the loss and the scheduled values."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
@@ -70,7 +70,7 @@ class Run:
 
 
 def load_data() -> Data:
-    """1797 real digits, 8 × 8 pixels each; a fifth of them is kept for the test."""
+    """Real digits of 8 × 8 pixels; a fifth of them is for the test."""
     images, labels = load_digits(return_X_y=True)
     images = images.reshape(-1, 1, 8, 8).astype(np.float32) / 16
     parts = train_test_split(images, labels, test_size=0.2, random_state=SEED, stratify=labels)
@@ -79,7 +79,7 @@ def load_data() -> Data:
 
 
 def build_run(num_steps: int) -> Run:
-    """A fresh model, its optimizer and its four schedules, over ``num_steps`` steps."""
+    """A new model, its optimizer and its schedules, over ``num_steps`` steps."""
     torch.manual_seed(SEED)
     model = nn.Sequential(
         nn.Conv2d(1, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(),
@@ -106,7 +106,7 @@ def build_schedule(optimizer: torch.optim.Optimizer, num_steps: int) -> tsa.Sync
         num_warmup_steps=num_warmup_steps,
         num_training_steps=num_steps,
     )
-    # AdamW decays by lr × weight decay: let the one rise as the other falls.
+    # AdamW decays by lr × weight decay, so weight decay rises while lr falls.
     weight_decay = tsa.quadratic_schedule_with_warmup(
         optimizer,
         warmup_to_value=1.0,
@@ -115,14 +115,15 @@ def build_schedule(optimizer: torch.optim.Optimizer, num_steps: int) -> tsa.Sync
         num_training_steps=num_steps,
         schedule_target="weight_decay",
     )
-    # Long memory while steps are small: 0.935, down to 0.85 as lr warms up, and back. A modest
-    # move, because Adam corrects its bias as if beta1 had always been what it is now.
+    # beta1 falls from 0.935 to 0.85 during the warmup and rises again, so that Adam averages over
+    # more steps while they are small. The change is small, because Adam's bias correction assumes
+    # that beta1 always had its present value.
     beta1 = tsa.CurveSchedule(
         optimizer,
         tsa.curves.PiecewiseLinear({0: 1.1, num_warmup_steps: 1.0, num_steps: 1.1}),
         "betas[0]",
     )
-    # One of torch's own schedulers, on an entry that AdamW does not have: ours to read, in train.
+    # A torch scheduler drives an entry that AdamW does not read. train_step reads it.
     clip = tsa.arbitrary_schedule_factory(
         optimizer,
         lambda proxy: StepLR(proxy, step_size=num_steps // 4, gamma=0.5),
@@ -165,7 +166,7 @@ def save(run: Run, path: Path) -> None:
         "model": run.model.state_dict(),
         "optimizer": run.optimizer.state_dict(),
         "schedule": run.schedule.state_dict(),
-        "random": torch.get_rng_state(),  # the order of the data, and dropout
+        "random": torch.get_rng_state(),  # decides the order of the data, and dropout
     }
     torch.save(checkpoint, path)
 
@@ -199,7 +200,7 @@ def print_table(run: Run) -> None:
 
 
 def draw(run: Run, saved_at: int, path: Path) -> None:
-    """The four curves, one below the other, beside the loss."""
+    """Draw the scheduled values one below the other, and the loss beside them."""
     figure = plt.figure(figsize=(11, 6.4), layout="constrained")
     grid = figure.add_gridspec(len(TITLES), 2, width_ratios=(1, 1.25))
     steps = range(len(run.losses))
@@ -231,7 +232,7 @@ def draw(run: Run, saved_at: int, path: Path) -> None:
 
 def main() -> int:
     torch.use_deterministic_algorithms(True)
-    torch.set_num_threads(1)  # on a network this small, threads wait longer than they work
+    torch.set_num_threads(1)  # because threads slow down a network this small
     OUT.mkdir(exist_ok=True)
     data = load_data()
     num_steps = EPOCHS * data.steps_per_epoch
@@ -245,13 +246,13 @@ def main() -> int:
         train(run, data, range(half, EPOCHS), bar)
 
     resumed = resume(checkpoint, num_steps)
-    at = half * data.steps_per_epoch
-    with tqdm(total=num_steps, initial=at, desc="resumed ", bar_format=BAR) as bar:
+    saved_at = half * data.steps_per_epoch
+    with tqdm(total=num_steps, initial=saved_at, desc="resumed ", bar_format=BAR) as bar:
         train(resumed, data, range(half, EPOCHS), bar)
 
     print_table(run)
     picture = OUT / "train_digits.png"
-    draw(run, at, picture)
+    draw(run, saved_at, picture)
     reached = accuracy(run.model, data.test_images, data.test_labels)
     same = same_weights(run.model, resumed.model)
     print(f"\ntest accuracy: {reached:.2%} of {len(data.test_labels)} digits (expected over 97 %)")

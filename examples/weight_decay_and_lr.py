@@ -2,10 +2,10 @@
 
     python examples/weight_decay_and_lr.py [--epochs 30]
 
-AdamW takes lr × weight_decay off each weight at each step. A learning rate that is annealed to a
-hundredth takes the decay down with it: the end of a run is hardly regularized. Here two runs share
-one cosine of the learning rate. In the first, weight decay is a constant; in the second it moves
-against the learning rate, λ = 1 / λ of the learning rate, so that the product stays what it was.
+AdamW subtracts lr × weight decay from each weight at each step. A learning rate that is annealed to
+a hundredth reduces the decay as much, so the end of a run is hardly regularized. Here two runs have
+the same cosine of the learning rate. In the first run weight decay is constant. In the second run
+its curve is 1 / λ, where λ is the curve of the learning rate, so their product stays the same.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ BAR = "{desc} {percentage:3.0f}% |{bar}| {elapsed}{postfix}"
 
 @dataclass
 class Run:
-    """A model in training, and what was seen on the way."""
+    """A model in training, and per step: lr, weight decay and the norm of the weights."""
 
     model: nn.Module
     optimizer: torch.optim.Optimizer
@@ -44,7 +44,7 @@ class Run:
 
 
 def load_data() -> list[Tensor]:
-    """1797 real digits, 8 × 8 pixels each: images and labels for training, then for the test."""
+    """Real digits of 8 × 8 pixels: images and labels for training, then for the test."""
     images, labels = load_digits(return_X_y=True)
     parts = train_test_split(
         images.astype(np.float32) / 16, labels, test_size=0.2, random_state=SEED, stratify=labels
@@ -52,8 +52,8 @@ def load_data() -> list[Tensor]:
     return [torch.as_tensor(parts[i]) for i in (0, 2, 1, 3)]
 
 
-def build_run(num_steps: int, follow: bool) -> Run:
-    """The same model and learning rate each time; ``follow``: weight decay makes up for it."""
+def build_run(num_steps: int, scale_decay: bool) -> Run:
+    """A run with the same model and learning rate each time, and a constant or scaled decay."""
     torch.manual_seed(SEED)
     model = nn.Sequential(
         nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10)
@@ -61,7 +61,7 @@ def build_run(num_steps: int, follow: bool) -> Run:
     optimizer = torch.optim.AdamW(model.parameters(), lr=LR, weight_decay=WEIGHT_DECAY)
     lr_curve = tsa.curves.Cosine(1.0, 0.01, num_steps)
     schedules = [tsa.CurveSchedule(optimizer, lr_curve)]
-    if follow:
+    if scale_decay:
         schedules.append(tsa.CurveSchedule(optimizer, lambda t: 1 / lr_curve(t), "weight_decay"))
     return Run(model, optimizer, tsa.SynchronousSchedule(schedules))
 
@@ -73,14 +73,14 @@ def train(run: Run, data: list[Tensor], epochs: int, bar: tqdm[Any]) -> None:
             loss = nn.functional.cross_entropy(run.model(images[batch]), labels[batch])
             run.optimizer.zero_grad()
             loss.backward()
-            note(run)
+            record_step(run)
             run.optimizer.step()
             run.schedule.step()
             bar.set_postfix_str(f"loss {loss.item():.3f} |w| {run.norm[-1]:.2f}", refresh=False)
             bar.update()
 
 
-def note(run: Run) -> None:
+def record_step(run: Run) -> None:
     group = run.optimizer.param_groups[0]
     run.lr.append(group["lr"])
     run.weight_decay.append(group["weight_decay"])
@@ -110,13 +110,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--epochs", type=int, default=30)
     epochs = parser.parse_args().epochs
-    torch.set_num_threads(1)  # on a network this small, threads wait longer than they work
+    torch.set_num_threads(1)  # because threads slow down a network this small
     data = load_data()
     num_steps = epochs * -(-len(data[1]) // BATCH_SIZE)
 
-    runs = [build_run(num_steps, follow) for follow in (False, True)]
+    runs = [build_run(num_steps, scale_decay) for scale_decay in (False, True)]
     for run, name in zip(runs, ("constant", "follows ")):
-        torch.manual_seed(SEED)  # the same batches
+        torch.manual_seed(SEED)  # so that both runs see the same batches
         with tqdm(total=num_steps, desc=name, bar_format=BAR) as bar:
             train(run, data, epochs, bar)
     constant, follows = runs
