@@ -91,6 +91,12 @@ def plateau(optimizer: Any) -> ReduceLROnPlateau:
     return ReduceLROnPlateau(optimizer, factor=0.5, patience=0)
 
 
+plateau_takes_groups = pytest.mark.skipif(
+    not hasattr(plateau(sgd()), "default_min_lr"),
+    reason="this torch's ReduceLROnPlateau, on lr too, fails when a group joins",
+)
+
+
 def add_group(optimizer: Any, **entries: Any) -> None:
     """Add a param group of one parameter to ``optimizer``."""
     optimizer.add_param_group({"params": [Parameter(torch.ones(1))], **entries})
