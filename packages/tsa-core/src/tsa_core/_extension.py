@@ -1,4 +1,4 @@
-"""Entries that an optimizer does not have yet, and the loop that reads them."""
+"""Entries that an optimizer does not have yet, and a reader of any entry."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
+from ._checks import check_present, check_value
+from ._numbers import real_number
 from ._proxy import refuse_proxy
-from ._target import OptimizerLike, Target, groups_of, real_number
+from ._target import OptimizerLike, Target, groups_of
+from ._tensors import give_each_group_its_own_tensor
 
 OptimizerT = TypeVar("OptimizerT", bound=OptimizerLike)
 
@@ -23,26 +26,29 @@ def extend_optimizer(
 ) -> OptimizerT:
     """Add the entry ``name`` to each param group that lacks it.
 
+    The optimizer itself does not read a new entry: your training code does.
+
     Args:
-        optimizer: a ``torch.optim.Optimizer``, or anything that keeps ``param_groups`` as one does.
+        optimizer: a ``torch.optim.Optimizer``, or any object with such ``param_groups``.
         name: the entry to add, such as ``"gradient_clip_threshold"``; with ``overwrite_values``
-            also an element of a tuple that is there, ``"betas[0]"``.
+            also an element of an existing tuple, ``"betas[0]"``.
         default_value: its value, a finite real number. A 0-dim floating-point tensor makes the
-            entry a tensor, a clone a group, which schedules then fill in place: a compiled step
-            follows it without compiling again.
-        overwrite_values: set the value where the entry exists too; a tensor that is there is
-            filled with a number in place. The value becomes the initial value from which
-            curve schedules of the entry count, and others that are built after it.
+            entry a tensor, one clone per group, which schedules then fill in place: a compiled
+            step follows it without compiling again.
+        overwrite_values: set the value also where the entry exists; a tensor that is there is
+            filled with a number in place. The value becomes the initial value of curve schedules
+            of the entry, and of others that are built afterwards.
 
     Returns:
         ``optimizer``, extended in place.
 
     Raises:
-        TypeError: ``default_value`` is not a real number, ``overwrite_values`` not a bool, ``name``
-            not a string or ``"params"``, or what would be overwritten is no number (a flag, a
-            whole tuple).
-        ValueError: ``default_value`` is NaN, infinite, or more than the tensor can hold that is to
-            be filled with it; ``name`` is malformed; or ``optimizer`` is a proxy.
+        TypeError: ``default_value`` is not a real number, or ``overwrite_values`` is not a bool.
+        TypeError: ``name`` is not a string, or is ``"params"``.
+        TypeError: the entry to overwrite is not a number (a flag, a whole tuple).
+        ValueError: ``default_value`` is NaN or infinite.
+        ValueError: the tensor to be filled with ``default_value`` cannot hold it.
+        ValueError: ``name`` is malformed, or ``optimizer`` is a proxy.
         KeyError: ``name`` is an element of a tuple that a group does not have.
 
     Example:
@@ -56,28 +62,28 @@ def extend_optimizer(
     target = Target.parse(name, "name")
     groups = groups_of(optimizer)
     refuse_proxy(optimizer)
-    value = checked_default(default_value)
+    value = _checked_default(default_value)
     if not isinstance(overwrite_values, bool):
         raise TypeError(f"overwrite_values: expected True or False, got {overwrite_values!r}")
-    if target.index is not None:  # a tuple cannot be made out of one element
-        target.check_present(groups)
-    if overwrite_values:
-        for i, group in enumerate(groups):
-            if target.is_in(group):
-                with contextlib.suppress(ValueError):  # NaN and infinity may well be replaced
-                    target.check_value(target.read(group), i)
-                _check_fits(value, target.read(group), i)
-    with torch.no_grad():  # the tensor that is there may be one that is learned
-        if overwrite_values:  # which fills it
-            target.unshare(optimizer, [group for group in groups if target.is_in(group)])
+    if target.index is not None:  # one element does not make a tuple
+        check_present(target, groups)
+    present = [group for group in groups if target.is_in(group)] if overwrite_values else []
+    for i, group in enumerate(groups):
+        if overwrite_values and target.is_in(group):
+            with contextlib.suppress(ValueError):  # NaN and infinity may be replaced
+                check_value(target, target.read(group), i)
+            _check_fits(value, target.read(group), i)
+    with torch.no_grad():  # the tensor to be filled may require a gradient
+        give_each_group_its_own_tensor(target, optimizer, present)
         for group in groups:
+            own = value.clone() if isinstance(value, Tensor) else value
             if not target.is_in(group):
-                target.replace(group, _own(value))
+                target.replace(group, own)
             elif overwrite_values:
                 had_initial = target.has_initial(group)
-                # A number goes into a tensor that is there; a new tensor takes the place of either.
+                # A number is written into a tensor that is there; a new tensor replaces anything.
                 put = target.replace if isinstance(value, Tensor) else target.write
-                put(group, _own(value))
+                put(group, own)
                 if had_initial:
                     group[target.initial_key] = real_number(value)
     return optimizer
@@ -93,11 +99,7 @@ def _check_fits(value: float | Tensor, held: object, i: int) -> None:
         )
 
 
-def _own(value: float | Tensor) -> float | Tensor:
-    return value.clone() if isinstance(value, Tensor) else value
-
-
-def checked_default(default_value: object) -> float | Tensor:
+def _checked_default(default_value: object) -> float | Tensor:
     if isinstance(default_value, Tensor) and not (
         default_value.ndim == 0 and default_value.is_floating_point()
     ):
@@ -115,20 +117,20 @@ def checked_default(default_value: object) -> float | Tensor:
 def get_param_groups_regrouped_by_key(
     optimizer: OptimizerLike, schedule_target: str
 ) -> list[tuple[Any, list[Parameter], dict[str, Any]]]:
-    """The present value of an entry beside the parameters that it is for.
+    """Return the present value of an entry beside the parameters that it applies to.
 
     Args:
-        optimizer: a ``torch.optim.Optimizer``, or anything that keeps ``param_groups`` as one does.
+        optimizer: a ``torch.optim.Optimizer``, or any object with such ``param_groups``.
         schedule_target: the entry to read, such as ``"gradient_clip_threshold"`` or ``"betas[0]"``.
+            Flags, tuples and any other entry can be read too.
 
     Returns:
         ``(value, params, group)`` for each param group that has the entry, in the optimizer's
         order: the value, the group's list of parameters, and the group itself.
 
     Raises:
-        KeyError: no param group has the entry.
-        TypeError: the entry is not a real number (``bool``, ``None``, a whole tuple, …).
-        ValueError: it is NaN or infinite, or its name is malformed.
+        KeyError: no param group has the entry, or a group that has it lacks ``params``.
+        ValueError: the name of the entry is malformed.
 
     Example:
         >>> import torch
@@ -141,7 +143,11 @@ def get_param_groups_regrouped_by_key(
     groups = groups_of(optimizer)
     having: Any = {i: group for i, group in enumerate(groups) if target.is_in(group)}
     if not having:
-        target.check_present(groups)
+        check_present(target, groups)
     for i, group in having.items():
-        target.check_value(target.read(group), i)
+        if "params" not in group:
+            raise KeyError(
+                f"'params' is not in param group {i}, which has {target.name!r}: there are no "
+                "parameters to return"
+            )
     return [(target.read(group), group["params"], group) for group in having.values()]

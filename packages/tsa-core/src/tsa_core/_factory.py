@@ -1,4 +1,4 @@
-"""Somebody else's scheduler, on any target."""
+"""Any scheduler, on any target."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
-from ._curve_schedule import CurveSchedule
+from ._checks import warn_if_all_zero
 from ._extension import extend_optimizer
 from ._proxy import ProxyOptimizer, refuse_proxy
-from ._scheduler import is_schedule
 from ._target import OptimizerLike, Target, groups_of
+from ._tensors import warn_if_captured_step_ignores
+from ._torch import is_schedule, why_new_groups_are_refused
 from ._undo import undone_on_error
 
 Schedule = TypeVar("Schedule")
@@ -30,27 +31,28 @@ def arbitrary_schedule_factory(
     target's own initial value, and the target moves.
 
     Args:
-        optimizer: a ``torch.optim.Optimizer``, or anything that keeps ``param_groups`` as one does.
-        schedule_factory: takes the proxy and returns the scheduler; compound ones
+        optimizer: a ``torch.optim.Optimizer``, or any object with such ``param_groups``.
+        schedule_factory: takes the proxy and returns the scheduler. Compound schedulers
             (``SequentialLR``, ``ChainedScheduler``) are built inside one call, on the same proxy.
-        default_value: the value to add to groups that lack the target; what is there, stays.
+        default_value: the value to add to groups that lack the target; an existing value stays.
         schedule_target: the entry to drive, such as ``"weight_decay"``, or ``"betas[0]"`` for an
             element of a tuple.
 
     Returns:
-        What ``schedule_factory`` returned, as it is. Its ``optimizer`` is the proxy.
+        The scheduler that ``schedule_factory`` returned, as it is. Its ``optimizer`` is the proxy.
 
     Raises:
-        TypeError: ``schedule_factory`` is no callable or returns no scheduler, or the target holds
-            no real number, or ``default_value`` is none.
+        TypeError: ``schedule_factory`` is not a callable, or does not return a scheduler.
+        TypeError: the target or ``default_value`` is not a real number.
         KeyError: a group lacks the target and there is no ``default_value``.
-        ValueError: the target holds NaN, an infinity or a tensor that is learned; or the scheduler
-            was built on another optimizer, or would write another entry of the groups
-            (``cycle_momentum``). Whatever is raised, by the factory too, leaves the
-            param groups as they were.
+        ValueError: the target holds NaN, an infinity or a tensor that requires a gradient.
+        ValueError: the scheduler was built on a different optimizer.
+        ValueError: the scheduler would write another entry of the groups (``cycle_momentum``).
+
+    Whatever is raised, by ``schedule_factory`` too, leaves the param groups as they were.
 
     Warns:
-        UserWarning: as :class:`CurveSchedule` does, where the target can never move.
+        UserWarning: the target cannot move; the cases are those of :class:`CurveSchedule`.
 
     Example:
         >>> import torch
@@ -83,22 +85,21 @@ def arbitrary_schedule_factory(
         proxy = ProxyOptimizer(optimizer, schedule_target)
         initial_values = [target.initial_or_present(group) for group in groups]
         schedule = schedule_factory(proxy)
-        _check_schedule(schedule, proxy)
-        # Ours take new groups, and so does ReduceLROnPlateau where torch has taught it to.
-        proxy.accepts_new_groups = isinstance(schedule, CurveSchedule) or hasattr(
-            schedule, "default_min_lr"
-        )
+        _check_is_built_on(proxy, schedule)
+        proxy.why_new_groups_are_refused = why_new_groups_are_refused(schedule)
         for group, initial in zip(groups, initial_values):
             if not target.has_initial(group):
                 group[target.initial_key] = initial
-        target.warn_of_dead_schedule(optimizer, groups)
+        if not getattr(schedule, "absolute", False):
+            warn_if_all_zero(target, groups)
+        warn_if_captured_step_ignores(target, optimizer, groups)
     return schedule
 
 
-def _check_schedule(schedule: Any, proxy: ProxyOptimizer) -> None:
+def _check_is_built_on(proxy: ProxyOptimizer, schedule: Any) -> None:
     if not is_schedule(schedule) or isinstance(schedule, ProxyOptimizer):
         raise TypeError(
-            "schedule_factory: expected it to return a scheduler built on the optimizer it is "
+            "schedule_factory: expected it to return a scheduler built on the optimizer that it is "
             f"given, got {schedule!r} ({type(schedule).__name__})"
         )
     if schedule.optimizer is not proxy:

@@ -1,35 +1,27 @@
-"""Many schedules of one optimizer, stepped in lock-step and asked by name."""
+"""Many schedules, stepped in lock-step and looked up by name."""
 
 from __future__ import annotations
 
 import copy
 import difflib
-import inspect
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LRScheduler
 
-from ._curve_schedule import CurveSchedule, checked_epoch, inherits
-from ._member_state import check_state, load_state, saved_state
-from ._proxy import ProxyOptimizer
-from ._scheduler import (
-    arguments_of_step,
-    cycles_momentum,
-    is_schedule,
-    parts_of,
-    passes_on_by_position,
-    position_of,
-)
+from ._checks import check_present, present_values
+from ._member import Member, member_of
+from ._numbers import step_number
 from ._target import Target, Value, defaults_of, groups_of
+from ._torch import cycles_momentum, is_schedule
 from ._undo import undone_on_error
 
-# What ``step`` hands on to the members that take it, in the order that torch has for it.
-_HANDED_ON = ("metrics", "epoch")
+_LR = Target.parse("lr")
 
 
 class SynchronousSchedule(LRScheduler):
-    """Step many schedules of one optimizer together, and ask for values by name.
+    """A schedule of many schedules of one optimizer: it steps them together, and answers by name.
 
     A member's name is its target (``"weight_decay"``), and ``"lr"`` for a plain torch scheduler on
     the optimizer itself. A ``SynchronousSchedule`` among the members contributes its members.
@@ -38,14 +30,16 @@ class SynchronousSchedule(LRScheduler):
         schedules: the members: at least one, all of one optimizer, each target once.
 
     Raises:
-        TypeError: ``schedules`` is not iterable, or one of them is no scheduler.
-        ValueError: there is none, they are not all of one optimizer, or a compound scheduler of
-            the learning rate has a schedule of another target in it.
-        RuntimeError: two of them have the same target, or one has the momentum that another, of
-            the learning rate, cycles (``OneCycleLR``, ``CyclicLR``).
+        TypeError: ``schedules`` is not iterable, or one of them is not a scheduler.
+        ValueError: there are no members, or they are not all of one optimizer.
+        ValueError: a compound scheduler has a schedule of a different target in it.
+        RuntimeError: two members have the same target.
+        RuntimeError: a member drives the momentum that another member, of the learning rate,
+            cycles (``OneCycleLR``, ``CyclicLR``).
 
     Example:
         >>> import torch
+        >>> from tsa_core import CurveSchedule
         >>> optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))], lr=0.1)
         >>> sync = SynchronousSchedule([
         ...     CurveSchedule(optimizer, lambda t: 0.5**t),
@@ -59,161 +53,115 @@ class SynchronousSchedule(LRScheduler):
 
     optimizer: Any
     """The optimizer of all members."""
-    schedules: dict[str, Any]
-    """The members by name, in the order they were given."""
 
     # The base constructor never runs: it would patch the optimizer and step.
     def __init__(self, schedules: Iterable[Any]) -> None:
-        members = list(_flattened(schedules))
+        members = [member_of(schedule) for schedule in _flattened(schedules)]
         if not members:
-            raise ValueError("schedules: expected at least one schedule, got none")
-        by_name: dict[str, Any] = {}
-        optimizer = _real_optimizer(members[0])
-        for member in members:
-            _check_parts(member)
-            name = _name(member)
-            if _real_optimizer(member) is not optimizer:
-                raise ValueError(
-                    f"schedules: that of {name!r} is on another optimizer than that of "
-                    f"{_name(members[0])!r}; make one SynchronousSchedule for each optimizer"
-                )
-            if name in by_name:
-                raise RuntimeError(
-                    f"schedules: two of them schedule {name!r}; a target takes one. To play "
-                    "several one after the other, join their curves, or build a SequentialLR "
-                    "inside one arbitrary_schedule_factory call; to give param groups different "
-                    "ones, make one CurveSchedule with a curve for each"
-                )
-            by_name[name] = member
-        momentum = "betas[0]" if "betas" in defaults_of(optimizer) else "momentum"
-        if momentum in by_name and "lr" in by_name and cycles_momentum(by_name["lr"]):
-            raise RuntimeError(
-                f"schedules: that of 'lr', a {type(by_name['lr']).__name__}, moves {momentum!r} "
-                "too, and may have set what the schedule of that took for its initial value: make "
-                "the optimizer and both again, with cycle_momentum=False"
-            )
-        self.optimizer = optimizer
-        self.schedules = by_name
-        self._members = [*by_name.values()]
-        self._proxies = [m.optimizer for m in members if isinstance(m.optimizer, ProxyOptimizer)]
-        # Asked for λ before anything moves; all other members step as they define it.
-        self._curves = [member for member in members if inherits(member, "step")]
-        self._others = {name: m for name, m in by_name.items() if not inherits(m, "step")}
-        # What each member's step takes, and whether it demands it; looked up once, since asking
-        # takes longer than stepping.
-        self._arguments = {name: arguments_of_step(member) for name, member in by_name.items()}
-        self._by_position = {name for name, m in by_name.items() if passes_on_by_position(m)}
-        self._takes_metrics = any("metrics" in taken for taken in self._arguments.values())
-        self._signature = inspect.Signature(
-            [
-                inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=None)
-                for name in (_HANDED_ON if self._takes_metrics else ("epoch",))
-            ]
-        )
+            raise ValueError("schedules: expected at least one schedule, got an empty list")
+        self._members = {member.name: member for member in members}
+        _check_go_together(members, self._members)
+        self.optimizer = members[0].optimizer
+        self._moving = [member for member in members if member.moves]
+        self._committing = [member for member in members if not member.moves]
+        self._takes_metrics = any(member.arguments.take("metrics") for member in members)
         self._step_count = 1
         self._note_positions()
 
     @property
+    def schedules(self) -> Mapping[str, Any]:
+        """The members by name, in the order in which they were given; read-only."""
+        return MappingProxyType({name: member.schedule for name, member in self._members.items()})
+
+    @property
+    def members(self) -> list[Member]:
+        """What stands for each schedule here: how it is stepped, saved and loaded."""
+        return list(self._members.values())
+
+    @property
     def schedule_names(self) -> list[str]:
         """The members' names, in order."""
-        return list(self.schedules)
+        return list(self._members)
 
-    # -- stepping ----------------------------------------------------------------------------
+    # -- stepping ----------------------------------------------------------------------------------
 
     def step(self, *args: Any, **kwargs: Any) -> None:
         """Step every member once.
 
-        Call it as ``step()``; as ``step(epoch)`` to go to that step; and where a member takes
-        metrics (``ReduceLROnPlateau``), as ``step(metrics)`` or ``step(metrics, epoch)``, by
-        position or by keyword. ``metrics`` reaches only the members that take it.
+        Call ``step()``, or ``step(epoch)`` to go to that step. If a member takes metrics
+        (``ReduceLROnPlateau``), call ``step(metrics)`` or ``step(metrics, epoch)``. Any argument
+        can be passed by its name, and reaches the members whose ``step`` takes that name. A
+        member that takes ``*args`` or ``**kwargs`` gets all of them.
 
         Raises:
-            TypeError: a member demands metrics and none came, or metrics came and no member takes
-                them; an epoch came and a member takes none; an epoch that is no real number, or
-                metrics that are none beside a ``ReduceLROnPlateau``; an unknown argument.
+            TypeError: a member demands metrics and there are none, or metrics are given and no
+                member takes them.
+            TypeError: an epoch is given and a member does not take one; the argument is unknown.
+            TypeError: the epoch, or the metrics of a ``ReduceLROnPlateau``, is not a real number.
             ValueError: the epoch is negative, NaN or infinite.
-            RuntimeError: a member was stepped from outside since the last step, or replaced.
+            RuntimeError: a member was stepped from outside since the last step.
             Exception: whatever a member's own step raises. Then no :class:`CurveSchedule` has
-                moved (but one with a ``step`` of its own is as a torch scheduler here), and no
-                torch scheduler after the one that raised; those before it have, and that one may
-                have moved some groups. The next step raises ``RuntimeError``.
+                moved (one with a ``step`` of its own counts as a torch scheduler here), and no
+                torch scheduler after the one that raised. Those before it have moved, and the one
+                that raised may have. The next step raises ``RuntimeError``.
         """
-        # Most steps come without, and binding nothing would take longer than stepping a member.
-        given = self._bound(args, kwargs) if args or kwargs else {}
+        # Most steps have no arguments, and to look at none takes longer than to step a member.
+        given = self._named(args, kwargs) if args or kwargs else {}
         if given or self._takes_metrics:
-            self._check_arguments(given)
+            for member in self._members.values():
+                member.check_arguments(given)
         if "epoch" in given:
-            given["epoch"] = checked_epoch(given["epoch"])
+            given["epoch"] = step_number(given["epoch"])
         self._check_positions()
-        for proxy in self._proxies:
-            proxy._check_groups()
-        epoch = given.get("epoch")
-        moves = [(curve, curve._prepare(epoch)) for curve in self._curves]
-        # The others first: they may raise, and a curve whose λ is known cannot any more.
-        for name, member in self._others.items():
-            arguments = self._arguments[name]
-            if given and name in self._by_position:
-                member.step(*[given.get(key) for key in _HANDED_ON if key in arguments])
-            else:
-                member.step(**{key: given[key] for key in given if key in arguments})
-        for curve, move in moves:
-            curve._apply(*move)
+        # Everything that can fail first: λ is computed, then torch's schedulers step, which may
+        # raise, and only then curves are written, which cannot raise any more.
+        for member in self._moving:
+            member.prepare(given)
+        for member in self._committing:
+            member.prepare(given)
+        for member in self._moving:
+            member.move(given)
+        for member in self._committing:
+            member.commit()
         self._step_count += 1
         self._note_positions()
 
-    def _bound(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        try:
-            bound = self._signature.bind(*args, **kwargs).arguments
-        except TypeError as error:
-            takers = [name for name, arguments in self._arguments.items() if "metrics" in arguments]
-            metrics = (
-                f", with the metrics of {takers} before it" if takers else ": none takes metrics"
-            )
-            raise TypeError(f"step: {error}; call step() or step(epoch){metrics}") from None
-        return {name: value for name, value in bound.items() if value is not None}
-
-    def _check_arguments(self, given: Mapping[str, Any]) -> None:
-        for name, arguments in self._arguments.items():
-            if arguments.get("metrics") and "metrics" not in given:
-                raise TypeError(f"{self._step_of(name)} takes metrics: call step(metrics)")
-            if "epoch" in given and "epoch" not in arguments:
-                raise TypeError(
-                    f"{self._step_of(name)} cannot go to epoch {given['epoch']!r}: call step()"
-                )
-        # Torch's own would meet what is no number only after others have stepped.
-        if any(type(member).step is ReduceLROnPlateau.step for member in self._members):
-            metrics = given["metrics"]
-            try:
-                float(metrics)
-            except (TypeError, ValueError, OverflowError, RuntimeError) as error:
-                raise TypeError(f"metrics: expected a number, got {metrics!r}: {error}") from None
-
-    def _step_of(self, name: str) -> str:
-        return f"step: the schedule of {name!r} ({type(self.schedules[name]).__name__})"
+    def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments by name, without those that are None."""
+        names = ("metrics", "epoch") if self._takes_metrics else ("epoch",)
+        takers = [name for name, each in self._members.items() if each.arguments.take("metrics")]
+        usage = "call step() or step(epoch)" + (
+            f", with the metrics of {takers} before it" if takers else ": none takes metrics"
+        )
+        if len(args) > len(names):
+            raise TypeError(f"step: too many positional arguments; {usage}")
+        given = dict(zip(names, args))
+        for name, value in kwargs.items():
+            if name in given:
+                raise TypeError(f"step: got multiple values for argument {name!r}; {usage}")
+            members = self._members.values()
+            if name not in names and not any(each.arguments.take(name) for each in members):
+                raise TypeError(f"step: got an unexpected keyword argument {name!r}; {usage}")
+            given[name] = value
+        return {name: value for name, value in given.items() if value is not None}
 
     def _check_positions(self) -> None:
-        if [*self.schedules.values()] != self._members:
-            raise RuntimeError(
-                f"schedules: the members, now {self.schedule_names}, are others than it was built "
-                "of; build a new SynchronousSchedule"
-            )
-        for name, member in self.schedules.items():
-            position = position_of(member)
-            if position != self._positions[name]:
+        for name, member in self._members.items():
+            if member.position != self._positions[name]:
                 raise RuntimeError(
-                    f"the schedule of {name!r} stands at step {position}, and was left at "
+                    f"the schedule of {name!r} stands at step {member.position}, and was left at "
                     f"step {self._positions[name]} here: something else stepped or loaded it, or "
                     "an earlier step failed after it. Step and load only the SynchronousSchedule, "
-                    "or build it anew from where its members stand"
+                    "or build it again from where its members stand"
                 )
 
     def _note_positions(self) -> None:
-        self._positions = {name: position_of(member) for name, member in self.schedules.items()}
+        self._positions = {name: member.position for name, member in self._members.items()}
 
-    # -- values by name ------------------------------------------------------------------------
+    # -- values by name ----------------------------------------------------------------------------
 
     def get_last_schedule(self, name: str) -> list[Value]:
-        """The present values of a member's target, one a param group.
+        """Return the present values of a member's target, one per param group.
 
         Args:
             name: a member's name, such as ``"weight_decay"``.
@@ -221,29 +169,30 @@ class SynchronousSchedule(LRScheduler):
         Raises:
             KeyError: no member has that name.
         """
-        if name not in self.schedules:
-            close = difflib.get_close_matches(str(name), self.schedules, n=1)
+        if name not in self._members:
+            close = difflib.get_close_matches(str(name), self._members, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise KeyError(f"no schedule of {name!r} here, only of {self.schedule_names}{hint}")
-        return Target.parse(name).read_all(groups_of(self.optimizer))
+        member = self._members[name]
+        return present_values(member.target, groups_of(member.optimizer))
 
     def get_last_schedules(self) -> dict[str, list[Value]]:
-        """The present values of every member's target: by name, one a param group."""
-        return {name: self.get_last_schedule(name) for name in self.schedules}
+        """Return the present values of every member's target: by name, one per param group."""
+        return {name: self.get_last_schedule(name) for name in self._members}
 
     def get_last_lr(self) -> list[Value]:
-        """The optimizer's present learning rates, one a param group, scheduled here or not.
+        """Return the optimizer's present learning rates, one per param group, scheduled or not.
 
         Raises:
             KeyError: the optimizer has no ``lr``.
         """
-        return Target.parse("lr").read_all(groups_of(self.optimizer))
+        return present_values(_LR, groups_of(self.optimizer))
 
     def get_lr(self) -> list[Value]:
-        """The same as :meth:`get_last_lr`."""
+        """Return the same as :meth:`get_last_lr`."""
         return self.get_last_lr()
 
-    # -- what else frameworks read on a scheduler ------------------------------------------------
+    # -- what else frameworks read on a scheduler ----------------------------------------------------
 
     @property
     def last_epoch(self) -> int:  # type: ignore[override]
@@ -253,32 +202,32 @@ class SynchronousSchedule(LRScheduler):
 
     @property
     def base_lrs(self) -> list[Value]:  # type: ignore[override]
-        """The initial learning rates, one a param group.
+        """The initial learning rates, one per param group.
 
         Raises:
             KeyError: the optimizer has no ``lr``.
         """
-        lr, groups = Target.parse("lr"), groups_of(self.optimizer)
-        lr.check_present(groups)
-        return [lr.initial_or_present(group) for group in groups]
+        groups = groups_of(self.optimizer)
+        check_present(_LR, groups)
+        return [_LR.initial_or_present(group) for group in groups]
 
     @property
     def _last_lr(self) -> list[Value]:  # type: ignore[override]
         return self.get_last_lr()
 
-    # -- state ---------------------------------------------------------------------------------
+    # -- state -------------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
-        """``{name: state of that member}``."""
-        return {name: saved_state(member) for name, member in self.schedules.items()}
+        """Return ``{name: state of that member}``."""
+        return {name: member.save() for name, member in self._members.items()}
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Load every member's state, and write the values into the optimizer at once.
 
-        Takes the state of a ``SynchronousSchedule`` of torch-schedule-anything 1.x too.
+        Also takes the state of a ``SynchronousSchedule`` of torch-schedule-anything 1.x.
 
         Args:
-            state_dict: what :meth:`state_dict` returned, of members with the same names.
+            state_dict: the dict that :meth:`state_dict` returned, of members with the same names.
 
         Raises:
             KeyError: a member's state is missing, or there is one that no member has.
@@ -286,39 +235,39 @@ class SynchronousSchedule(LRScheduler):
 
         Warns:
             UserWarning: a member was saved under another plan. The plan in the code goes on. A
-                scheduler that is neither torch's nor ours takes over the saved plan, unwarned:
-                nobody else knows which part of its state that is.
+                scheduler that is neither torch's nor ours takes over the saved plan without a
+                warning: only its author knows which part of its state that is.
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"state_dict: expected a dict, got {type(state_dict).__name__}")
-        missing = [name for name in self.schedules if name not in state_dict]
-        unknown = [name for name in state_dict if name not in self.schedules]
+        missing = [name for name in self._members if name not in state_dict]
+        unknown = [name for name in state_dict if name not in self._members]
         if missing or unknown:
             raise KeyError(
                 f"state_dict: expected the states of {self.schedule_names}; missing {missing}, "
                 f"unknown {unknown}"
             )
-        for name, member in self.schedules.items():
-            check_state(member, state_dict[name], name)
+        members = self._members.values()
+        for name, member in self._members.items():
+            member.check(state_dict[name])
         before = copy.deepcopy(self.state_dict())
-        with undone_on_error(self.optimizer, [*map(Target.parse, self.schedules)]):
+        with undone_on_error(self.optimizer, [member.target for member in members]):
             try:
                 self._load(state_dict)
-            except BaseException:  # a scheduler with a load of its own, or a warning made an error
+            except BaseException:  # a foreign load that fails, or a warning made an error
                 self._load(before)
-                for member in self.schedules.values():
-                    if isinstance(member, CurveSchedule):
-                        member._look_anew()  # at the groups that are put back
+                for member in members:
+                    member.look_anew()  # at the groups that are put back
                 raise
         self._note_positions()
 
     def _load(self, states: Mapping[str, Any]) -> None:
-        for name, member in self.schedules.items():
-            load_state(member, states[name], name)
+        for name, member in self._members.items():
+            member.load(states[name])
 
     def __repr__(self) -> str:
         groups = self.optimizer.param_groups
-        present = {name: Target.parse(name).read_or_none(groups) for name in self.schedules}
+        present = {name: m.target.read_or_none(groups) for name, m in self._members.items()}
         return (
             f"<{type(self).__name__} on {type(self.optimizer).__name__}, at step "
             f"{self.last_epoch}: {present}>"
@@ -343,25 +292,40 @@ def _flattened(schedules: object) -> Iterator[Any]:
             )
 
 
-def _check_parts(schedule: Any) -> None:
-    """Raise where a compound scheduler of the learning rate has a curve of something else in it."""
-    for part in parts_of(schedule):
-        if isinstance(part, CurveSchedule) and part.schedule_target != "lr":
+def _check_go_together(members: list[Member], by_name: Mapping[str, Member]) -> None:
+    """Raise unless the members are of one optimizer and drive different targets."""
+    first = members[0]
+    for i, member in enumerate(members):
+        _check_parts(member)
+        if member.optimizer is not first.optimizer:
             raise ValueError(
-                f"schedules: a {type(schedule).__name__} on the optimizer itself is of 'lr', and "
-                f"has a schedule of {part.schedule_target!r} in it. Build all of it on the "
-                "optimizer that the factory of one arbitrary_schedule_factory call is given, with "
-                f"schedule_target={part.schedule_target!r}; or join the curves"
+                f"schedules: the schedule of {member.name!r} is on a different optimizer than the "
+                f"schedule of {first.name!r}; make one SynchronousSchedule for each optimizer"
+            )
+        if any(member.name == other.name for other in members[:i]):
+            raise RuntimeError(
+                f"schedules: two of them schedule {member.name!r}; a target takes one. To play "
+                "several one after the other, join their curves, or build a SequentialLR inside "
+                "one arbitrary_schedule_factory call; to give param groups different ones, make "
+                "one CurveSchedule with a curve for each"
+            )
+    momentum = "betas[0]" if "betas" in defaults_of(first.optimizer) else "momentum"
+    if momentum in by_name and "lr" in by_name and cycles_momentum(by_name["lr"].schedule):
+        raise RuntimeError(
+            f"schedules: the schedule of 'lr', a {type(by_name['lr'].schedule).__name__}, moves "
+            f"{momentum!r} too, and may have set the value that the schedule of {momentum!r} took "
+            "as its initial value: make the optimizer and both again, with cycle_momentum=False"
+        )
+
+
+def _check_parts(member: Member) -> None:
+    """Raise if a compound scheduler has a schedule of a different target in it."""
+    for part in member.parts:
+        if part.name != member.name:
+            raise ValueError(
+                f"schedules: a {type(member.schedule).__name__} of {member.name!r} has a schedule "
+                f"of {part.name!r} in it. Build all of it on the optimizer that the factory of "
+                "one arbitrary_schedule_factory call is given, with "
+                f"schedule_target={part.name!r}; or join the curves"
             )
         _check_parts(part)
-
-
-def _name(schedule: Any) -> str:
-    if isinstance(schedule.optimizer, ProxyOptimizer):
-        return schedule.optimizer.schedule_target
-    return schedule.schedule_target if isinstance(schedule, CurveSchedule) else "lr"
-
-
-def _real_optimizer(schedule: Any) -> Any:
-    optimizer = schedule.optimizer
-    return optimizer.optimizer if isinstance(optimizer, ProxyOptimizer) else optimizer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
@@ -121,19 +120,26 @@ class Target:
     def range_in(self, group: Mapping[str, Any]) -> tuple[float, float]:
         """Return the least and the greatest value that the group can hold here."""
         held = self.read(group)
-        is_tensor = isinstance(held, Tensor)
-        if self.key == "betas":
-            # Adam and its relatives accept 0 ≤ beta < 1 and check that at construction only.
-            return 0.0, 1.0 - (torch.finfo(held.dtype).eps if is_tensor else sys.float_info.epsilon) / 2
-        largest = min(torch.finfo(held.dtype).max, sys.float_info.max) if is_tensor else sys.float_info.max
-        return -largest, largest
+        limits = torch.finfo(held.dtype if isinstance(held, Tensor) else torch.float64)
+        if self.key == "betas" and self.index is not None:
+            # Adam and its relatives demand 0 ≤ beta < 1, and check it at construction only.
+            return 0.0, 1.0 - limits.eps / 2
+        return -limits.max, limits.max
 
-    # -- initial value × multiplier, asked and written -------------------------------------------
+    # -- initial value × multiplier: computed, and written -------------------------------------------
 
-    def scaled(self, groups: Iterable[ParamGroup], multiplier: float) -> list[float]:
-        """Return initial value × ``multiplier`` for each group."""
+    def scaled(
+        self, groups: Iterable[ParamGroup], multiplier: float, absolute: bool
+    ) -> list[float]:
+        """Return what :meth:`scale` would write into each group, or :meth:`fill` if absolute."""
+        if absolute:
+            return [multiplier for _ in groups]
         key = self.initial_key
-        return [group[key] * multiplier for group in groups]
+        try:
+            values = [group[key] * multiplier for group in groups]
+        except KeyError:  # a group that no schedule has taken in yet
+            return [self.initial_or_present(group) * multiplier for group in groups]
+        return [value if type(value) is float else real_number(value) for value in values]
 
     def scale(self, groups: Iterable[ParamGroup], multiplier: float) -> None:
         """Write initial value × ``multiplier`` into each group."""

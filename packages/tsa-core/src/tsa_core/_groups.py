@@ -1,8 +1,9 @@
-"""Which curve drives which param group."""
+"""Which curve drives which param group, and whether the groups are still the same."""
 
 from __future__ import annotations
 
 import difflib
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
@@ -11,46 +12,73 @@ from ._target import ParamGroup
 Curve: TypeAlias = Callable[[float], float]
 CurvePerGroup: TypeAlias = Sequence[Curve | None] | Mapping[str, Curve | None]
 
-# The key, in a mapping from names, of the groups that no other key names.
+# In a mapping from names to curves, the key of all groups that no other key names.
 OTHERS = "*"
 
 
-def shares(
+class KnownGroups:
+    """The param groups as a schedule last saw them."""
+
+    __slots__ = ("_groups", "_list")
+
+    def __init__(self, groups: Sequence[ParamGroup]) -> None:
+        self._list = groups
+        self._groups = list(groups)  # a copy, because the optimizer's list may shrink or grow
+
+    def are(self, groups: Sequence[ParamGroup]) -> bool:
+        """True if ``groups`` holds the same dicts in the same order."""
+        known = self._groups
+        return len(groups) == len(known) and all(map(operator.is_, groups, known))
+
+    def are_in(self, groups: Sequence[ParamGroup]) -> bool:
+        """True if ``groups`` is the same list, with as many dicts; else as :meth:`are`.
+
+        Enough for whoever looks into the list each time: one dict may have been replaced.
+        """
+        if groups is self._list and len(groups) == len(self._groups):
+            return True
+        return self.are(groups)
+
+
+def groups_driven_by(
     curve: Curve | CurvePerGroup, groups: Sequence[ParamGroup]
 ) -> list[tuple[Curve, Sequence[ParamGroup]]]:
-    """Each curve beside the groups that it drives. Raises where they do not fit.
+    """Pair each distinct curve with the groups that it drives; raise if they do not fit.
 
-    A curve of several groups stands once, to be asked once; a group left alone is in no share.
+    A curve of several groups stands once, so that it is called once per step. A group that is left
+    alone is in no pair.
     """
     if callable(curve):
         return [(curve, groups)]
     by_curve: dict[int, tuple[Curve, list[ParamGroup]]] = {}
-    for each, group in zip(_curve_of_each(curve, groups), groups):
+    for each, group in zip(_curve_of_each_group(curve, groups), groups):
         if each is not None:
             by_curve.setdefault(id(each), (each, []))[1].append(group)
     return [*by_curve.values()]
 
 
-def _curve_of_each(curves: CurvePerGroup, groups: Sequence[ParamGroup]) -> list[Curve | None]:
+def _curve_of_each_group(
+    curves: CurvePerGroup, groups: Sequence[ParamGroup]
+) -> list[Curve | None]:
     if not isinstance(curves, (Mapping, Sequence)) or isinstance(curves, str):
         raise TypeError(
-            "curve: expected a callable t -> multiplier, a sequence of them, one a param group, "
+            "curve: expected a callable t -> multiplier, a sequence with one per param group, "
             f"or a mapping from the groups' names to them, got {curves!r} ({type(curves).__name__})"
         )
     for curve in curves.values() if isinstance(curves, Mapping) else curves:
         if curve is not None and not callable(curve):
             raise TypeError(f"curve: expected callables t -> multiplier or None, got {curve!r}")
     if isinstance(curves, Mapping):
-        return _by_name(curves, groups)
+        return _curves_by_name(curves, groups)
     if len(curves) != len(groups):
         raise ValueError(
             f"curve: got {len(curves)} curves for {len(groups)} param groups; "
-            "give one a group, None for a group to leave alone"
+            "give one per group, None for a group to leave alone"
         )
     return list(curves)
 
 
-def _by_name(
+def _curves_by_name(
     curves: Mapping[str, Curve | None], groups: Sequence[ParamGroup]
 ) -> list[Curve | None]:
     names = [group.get("name") for group in groups]
@@ -61,7 +89,7 @@ def _by_name(
                 f"curve: expected the names of param groups as keys, or {OTHERS!r} for the others, "
                 f"got {name!r} ({type(name).__name__})"
             )
-        if name in seen:  # no dict can, but other mappings list a key twice
+        if name in seen:  # a mapping that is not a dict can list a key twice
             raise ValueError(f"curve: got two curves for the param group {name!r}")
         seen.add(name)
         if name != OTHERS and name not in names:
@@ -69,14 +97,14 @@ def _by_name(
             close = difflib.get_close_matches(name, texts, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise ValueError(
-                f"curve: of the param groups, whose 'name' entries are {names}, none is called "
-                f"{name!r}{hint}"
+                f"curve: the mapping names a param group that does not exist, {name!r}; the "
+                f"'name' entries of the groups are {names}{hint}"
             )
     keys = [name if isinstance(name, str) and name in seen else OTHERS for name in names]
     if OTHERS in keys and OTHERS not in seen:
         i = keys.index(OTHERS)
         raise ValueError(
-            f"curve: there is none for param group {i} (its 'name': {names[i]!r}); add "
+            f"curve: there is no curve for param group {i} (its 'name': {names[i]!r}); add "
             + (f"{names[i]!r}, or " if isinstance(names[i], str) else "")
             + f"{OTHERS!r} for all others, with None to leave it alone"
         )

@@ -1,0 +1,36 @@
+"""What counts as a number: for values, and for steps."""
+
+from __future__ import annotations
+
+import math
+import numbers
+
+
+def real_number(value: object) -> float:
+    """Return ``value`` as a finite Python int or float, whatever scalar type it has.
+
+    Every checkpoint format can hold a Python number. A NumPy scalar in a group makes
+    ``torch.load(weights_only=True)`` refuse the file.
+    """
+    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        raise TypeError(f"{value!r} ({type(value).__name__}) is not a real number")
+    try:
+        number = float(value)
+    except OverflowError:  # the value is an int beyond the largest float
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} is not finite")
+    return value if isinstance(value, int) else number
+
+
+def step_number(value: object, name: str = "epoch") -> float:
+    """Return ``value`` as a Python number ≥ 0; an error calls it ``name``."""
+    try:
+        step = real_number(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{name}: {error}; expected a step, 0 or later") from None
+    if step < 0:
+        raise ValueError(f"{name}: expected a step, 0 or later, got {value!r}")
+    return step

@@ -1,0 +1,343 @@
+"""What every schedule of this library is: an ``LRScheduler`` of one target, on the user's optimizer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from torch.optim.lr_scheduler import LRScheduler
+
+from ._checks import check_target, present_numbers, present_values
+from ._numbers import real_number, step_number
+from ._proxy import behind_proxy
+from ._target import OptimizerLike, ParamGroup, Target, Value, groups_of
+from ._tensors import give_each_group_its_own_tensor
+from ._torch import has_stepped, watch_steps
+from ._warn import warn_user
+
+Plan: TypeAlias = str | list[str | None] | dict[str, str | None]
+
+
+class TargetSchedule(LRScheduler):
+    """A schedule of one target: it counts steps, answers as an ``LRScheduler``, and has a state.
+
+    A subclass says what is written at a step (``prepare``, ``commit``), to which groups
+    (``driven_groups``), and how its plan reads (``plan``).
+    """
+
+    optimizer: Any
+    """The optimizer that was passed."""
+    last_epoch: int
+    """The step t at which the schedule stands."""
+    absolute: bool
+    """True if the schedule gives the value itself, not a multiple of the initial value."""
+    takes_new_groups = True
+    """A group that joins the optimizer later is driven from its own initial value."""
+
+    # The base constructor never runs: it would replace optimizer.step, and call ours.
+    def __init__(self, optimizer: OptimizerLike, schedule_target: str, absolute: bool) -> None:
+        target = Target.parse(schedule_target)
+        groups_of(optimizer)
+        if not isinstance(absolute, bool):
+            raise TypeError(f"absolute: expected True or False, got {absolute!r}")
+        # On a proxy, the schedule works on the real optimizer's target without the detour.
+        self._real_optimizer, self._target = behind_proxy(optimizer, target)
+        check_target(self._target, groups_of(self._real_optimizer))
+        self.optimizer = optimizer
+        self.absolute = absolute
+        self.last_epoch = -1
+        self._step_count = 0
+        # Set by the first step() without an argument: only that says that the optimizer should
+        # have used the value before.
+        self._order_was_checked = False
+        self.look_anew()
+
+    # -- for subclasses to say -------------------------------------------------------------------
+
+    def prepare(self, epoch: float | None = None) -> Any:
+        """Compute everything that :meth:`step` will write, and raise where it would.
+
+        ``commit(prepare(epoch))`` is ``step(epoch)``: for code that steps several schedules and
+        wants all of them to move, or none.
+        """
+        raise NotImplementedError
+
+    def commit(self, prepared: Any) -> None:
+        """Write what :meth:`prepare` returned."""
+        raise NotImplementedError
+
+    def driven_groups(self) -> list[ParamGroup]:
+        """Return the param groups that the schedule writes to."""
+        raise NotImplementedError
+
+    def plan(self) -> Plan:
+        """Return the text of what the schedule follows, the same in another process."""
+        raise NotImplementedError
+
+    def look_anew(self) -> None:
+        """Have the next step take in all groups again."""
+        raise NotImplementedError
+
+    # -- stepping --------------------------------------------------------------------------------
+
+    def step(self, epoch: float | None = None) -> None:
+        """Advance by one step, or go to the step ``epoch``, and write the values.
+
+        Args:
+            epoch: the step to go to, ≥ 0; any, in any order. ``None`` is the next one.
+
+        Raises:
+            TypeError: λ(t) or ``epoch`` is not a real number.
+            ValueError: λ(t) or a value is NaN, infinite or out of the target's range.
+            ValueError: ``epoch`` is negative.
+            KeyError: a param group has lost the target.
+
+        If it raises, nothing has moved. There is one exception: a target that was deleted from a
+        group's dict, or is not in a dict that was put into the list, is noticed while writing.
+        """
+        self.commit(self.prepare(epoch))
+
+    # SequentialLR starts its schedulers with these two, the second since torch 2.9.
+    def _initial_step(self) -> None:
+        self._step_count = 0
+        self.step()
+
+    def _update_lr(self, epoch: float | None = None) -> None:
+        self.step(epoch)
+
+    def _next_position(self) -> float:
+        """Return the position of ``step()``, and look once at the order of steps."""
+        if self._step_count and not self._order_was_checked:
+            self._order_was_checked = True
+            if not has_stepped(self._real_optimizer):
+                # torch's own words and link, because people filter its warning by them.
+                warn_user(
+                    "Detected call of `lr_scheduler.step()` before `optimizer.step()`. The "
+                    "optimizer has not used the first value of this schedule of "
+                    f"{self.schedule_target!r} and never will: call optimizer.step() first, then "
+                    "step the schedule. See more details at "
+                    "https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
+                )
+        return self.last_epoch + 1
+
+    def _arrive(self, position: float) -> None:
+        self.last_epoch = position  # type: ignore[assignment]  # torch declares int, takes floats
+        self._step_count += 1
+
+    # -- what an LRScheduler answers ---------------------------------------------------------------
+
+    @property
+    def schedule_target(self) -> str:
+        """The name of the entry that this schedule drives."""
+        return self._target.name
+
+    def values_at(self, t: float) -> list[float]:
+        """Compute the target's value in each param group at step ``t``, and move nothing.
+
+        Args:
+            t: the step, ≥ 0.
+
+        Returns:
+            The value that each group would get. For a group that the schedule leaves alone, its
+            present value. A tensor will hold the value rounded to its precision.
+
+        Raises:
+            TypeError, ValueError, KeyError: as :meth:`step`.
+        """
+        raise NotImplementedError
+
+    @property  # type: ignore[override]  # torch keeps a list, of tensors too
+    def base_lrs(self) -> list[float]:
+        """The initial value of each param group.
+
+        Assign a list with one number per group to set them, as wrappers do that have scaled the
+        learning rate themselves; the next step counts from them.
+        """
+        groups = self._real_optimizer.param_groups
+        return [self._target.initial_or_present(group) for group in groups]
+
+    @base_lrs.setter  # type: ignore[override]  # takes no tensor as an initial value
+    def base_lrs(self, values: Sequence[float]) -> None:
+        groups = self._real_optimizer.param_groups
+        try:
+            numbers = [real_number(value) for value in values]
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"base_lrs: {error}") from None
+        if len(numbers) != len(groups):
+            raise ValueError(f"base_lrs: got {len(numbers)} for {len(groups)} param groups")
+        number_of = {id(group): number for group, number in zip(groups, numbers)}
+        for group in self.driven_groups():
+            group[self._target.initial_key] = number_of[id(group)]
+
+    @property
+    def _last_lr(self) -> list[Value]:  # type: ignore[override]
+        return self.get_last_lr()
+
+    @_last_lr.setter
+    def _last_lr(self, values: object) -> None:
+        """Ignore the assignment: torch keeps a copy of the values, and here they are read.
+
+        torchtitan's container of schedulers assigns it when it loads.
+        """
+
+    def get_last_lr(self) -> list[Value]:
+        """Return the target's present value in each param group, a copy if it is a tensor."""
+        return present_values(self._target, self._real_optimizer.param_groups)
+
+    def get_lr(self) -> list[float]:
+        """Return :meth:`values_at` the present step, computed anew.
+
+        For code that counts ``last_epoch`` and sets learning rates itself, as Ignite's
+        ``LRScheduler`` does. All other code wants :meth:`get_last_lr`.
+
+        Raises:
+            RuntimeError: the schedule drives a target other than ``lr`` and is not on a proxy, so
+                such code would set learning rates from it.
+        """
+        if self.schedule_target != "lr" and self._real_optimizer is self.optimizer:
+            raise RuntimeError(
+                "get_lr: code that calls it sets learning rates, and this schedule drives "
+                f"{self.schedule_target!r}. Call get_last_lr(), or build the schedule on the "
+                "optimizer that arbitrary_schedule_factory hands to its factory"
+            )
+        return self.values_at(self.last_epoch)
+
+    # -- state -------------------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the schedule stands, in numbers, strings, lists and dicts.
+
+        ``"curve"`` names the curve for comparison; the curve itself is code and is not saved.
+        """
+        state = {
+            "schedule_target": self.schedule_target,
+            "curve": self.plan(),
+            "last_epoch": self.last_epoch,
+            "_step_count": self._step_count,
+            "base_lrs": self.base_lrs,
+            "_last_lr": present_numbers(self._target, self._real_optimizer.param_groups),
+        }
+        return {**state, "absolute": True} if self.absolute else state
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Restore a saved state, and write its values into the optimizer at once.
+
+        Also takes the state of a built-in of torch-schedule-anything 1.x.
+
+        Args:
+            state_dict: the dict that :meth:`state_dict` returned.
+
+        Raises:
+            TypeError, ValueError: it is not the state of such a schedule: an entry is missing or
+                unknown, the target or the number of param groups differs. Nothing has moved.
+
+        Warns:
+            UserWarning: it was saved under another curve, or as the other of multiplier and
+                absolute value. The schedule goes on as the code says.
+        """
+        self.check_state(state_dict)
+        self.restore(state_dict)
+
+    def check_state(self, state: Mapping[str, Any]) -> None:
+        """Raise unless ``state`` can be loaded; nothing is touched."""
+        what = f"state of the schedule of {self.schedule_target!r}"
+        if not isinstance(state, Mapping):
+            raise TypeError(f"{what}: expected a dict, got {type(state).__name__}")
+        groups = groups_of(self._real_optimizer)
+        check_target(self._target, groups)
+        if "lr_lambdas" in state:  # 1.x, which built its schedules as LambdaLRs
+            own = {"last_epoch", "_step_count", "base_lrs", "_last_lr"}
+            expected, given = own, own & set(state)
+        else:
+            expected, given = set(TargetSchedule.state_dict(self)), set(state)
+            expected, given = expected - {"absolute"}, given - {"absolute"}
+        if given != expected:
+            raise ValueError(
+                f"{what}: missing {sorted(expected - given)}, "
+                f"unknown {sorted(given - expected, key=str)}"
+            )
+        if state.get("schedule_target", self.schedule_target) != self.schedule_target:
+            raise ValueError(f"{what}: it was saved for {state['schedule_target']!r}")
+        try:
+            step_number(state["_step_count"], "_step_count")
+            # In a SequentialLR it waits for its turn one step before 0, in nested ones further.
+            waits = state["_step_count"] == 1 and type(state["last_epoch"]) is int
+            if not waits:
+                step_number(state["last_epoch"], "last_epoch")
+            for key in ("base_lrs", "_last_lr"):
+                values = state[key]
+                if not isinstance(values, (list, tuple)) or len(values) != len(groups):
+                    raise ValueError(f"{key!r} is {values!r}; there are {len(groups)} param groups")
+                for value in values:
+                    real_number(value)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{what}: {error}") from None
+        self.driven_groups()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Load a state that :meth:`check_state` accepted."""
+        self._warn_of_another_plan(state)
+        target, groups = self._target, self._real_optimizer.param_groups
+        driven = {id(group) for group in self.driven_groups()}
+        give_each_group_its_own_tensor(target, self._real_optimizer, groups)
+        for group, initial, value in zip(groups, state["base_lrs"], state["_last_lr"]):
+            if id(group) in driven:
+                group[target.initial_key] = real_number(initial)
+                target.write(group, real_number(value))
+        self.last_epoch = real_number(state["last_epoch"])  # type: ignore[assignment]  # as above
+        self._step_count = int(real_number(state["_step_count"]))
+        self._order_was_checked = self._step_count > 1
+        self.look_anew()
+
+    def _warn_of_another_plan(self, state: Mapping[str, Any]) -> None:
+        saved, plan = state.get("curve", self.plan()), self.plan()
+        saved_absolute = bool(state.get("absolute", False))
+        if same_plan(saved, plan) and saved_absolute == self.absolute:
+            return
+        if saved_absolute != self.absolute:
+            saved, plan = (
+                f"{text} as {'absolute values' if absolute else 'multipliers'}"
+                for text, absolute in ((saved, saved_absolute), (plan, self.absolute))
+            )
+        warn_user(
+            f"the schedule of {self.schedule_target!r} was saved under {saved} and goes on under "
+            f"{plan}, from the step after {state['last_epoch']}"
+        )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.look_anew()
+        watch_steps(self.optimizer)  # hooks do not survive a copy of the optimizer
+
+    def __repr__(self) -> str:
+        present = self._target.read_or_none(self._real_optimizer.param_groups)
+        kind = " as absolute values" if self.absolute else ""
+        return (
+            f"<{type(self).__name__} of {self.schedule_target!r} on "
+            f"{type(self._real_optimizer).__name__} along {self.plan()}{kind}, at step "
+            f"{self.last_epoch}: {present}>"
+        )
+
+
+def overrides(schedule: TargetSchedule, *methods: str) -> bool:
+    """True if the schedule has one of these methods from a user's subclass or on the instance."""
+    return any(
+        getattr(getattr(schedule, method), "__func__", None) is not getattr(TargetSchedule, method)
+        for method in methods
+    )
+
+
+def describe(function: object) -> str:
+    """Return ``repr`` without memory addresses: the same in another process."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(function))
+
+
+def same_plan(one: object, other: object) -> bool:
+    """True if the plans differ at most in how their numbers are written: 1, 1.0 and 1e0."""
+    return one == other or _with_plain_numbers(one) == _with_plain_numbers(other)
+
+
+def _with_plain_numbers(plan: object) -> str:
+    number = r"(?<![\w.])\d+(?:\.\d*)?(?:e[+-]?\d+)?(?![\w.])"
+    return re.sub(number, lambda match: repr(float(match[0])), repr(plan))
