@@ -136,10 +136,7 @@ def graphs_by_hand(cls: Any, target: str, kind: str) -> int:
 def test_a_compiled_step_follows_every_scheduled_value(
     cls: Any, target: str, kind: str, schedule_it: Any, when: str
 ) -> None:
-    """A compiled step takes each value that an eager step takes, with no more graphs than by hand.
-
-    The value may be a float or a tensor, scheduled before compilation or after.
-    """
+    """A compiled step takes every scheduled value, in as few graphs as for values set by hand."""
     parameters, graphs = compiled_run(cls, target, kind, schedule_it, when)
     # Compiled, AdamW takes its capturable path, which rounds differently in float32.
     torch.testing.assert_close(

@@ -93,7 +93,7 @@ def test_every_real_number_is_added_as_a_python_number(kind: Callable[[int], Any
 def test_a_default_that_is_not_a_finite_real_number_is_refused(
     value: Any, error: type[Exception], overwrite: bool, untouched: Untouched
 ) -> None:
-    """The error begins with the parameter's name, and no group has gained or changed an entry."""
+    """An invalid default is an error with the parameter's name, and no group has changed."""
     opt = sgd({"clip": 1.0}, {})
     with untouched(opt), pytest.raises(error, match=r"^default_value: "):
         extend_optimizer(opt, "clip", value, overwrite_values=overwrite)
@@ -117,7 +117,7 @@ def test_overwriting_an_entry_that_cannot_be_a_target_is_refused(
 
 
 def test_overwriting_an_element_that_one_group_lacks_is_refused(untouched: Untouched) -> None:
-    """A ``KeyError`` names the group that lacks the element, and no group is touched."""
+    """A ``KeyError`` names the group that lacks the element, and no group has changed."""
     opt = sgd({"betas": (0.9, 0.999)}, {})
     with untouched(opt), pytest.raises(KeyError, match=r"'betas\[0\]' is not in param group 1"):
         extend_optimizer(opt, "betas[0]", 0.5, overwrite_values=True)
@@ -141,7 +141,7 @@ def test_overwriting_replaces_a_value_that_is_not_finite(value: Any) -> None:
 
 @pytest.mark.parametrize("overwrite", [None, 0, 1, "no", 2.0], ids=repr)
 def test_overwrite_values_must_be_a_bool(overwrite: Any, untouched: Untouched) -> None:
-    """A ``TypeError`` names the argument, since any other value may be in the wrong place."""
+    """Any ``overwrite_values`` but a bool is a ``TypeError``: it may be a misplaced argument."""
     opt = sgd({"clip": 1.0})
     with untouched(opt), pytest.raises(TypeError, match="overwrite_values: expected True or False"):
         extend_optimizer(opt, "clip", 2.0, overwrite)
@@ -230,7 +230,7 @@ def test_regrouping_gives_the_tensor_itself() -> None:
 
 
 def test_regrouping_gives_the_present_values() -> None:
-    """The values are those that a schedule has written last."""
+    """Regrouping gives the values that a schedule has written last."""
     opt = extend_optimizer(sgd({}, {}), "clip", 2.0)
     advance(put_curve(opt, "clip"))
     regrouped = get_param_groups_regrouped_by_key(opt, "clip")

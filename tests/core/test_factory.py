@@ -181,7 +181,7 @@ def test_a_factory_that_fails_leaves_no_trace(
     default: float | None,
     untouched: Untouched,
 ) -> None:
-    """The error comes through, and no group changes in its keys, their order, or its values."""
+    """The error of a factory comes through, and no group changes in keys, their order or values."""
     opt = optimizer_with_one_clip()
     with untouched(opt), pytest.raises(error, match=said):
         arbitrary_schedule_factory(opt, factory, default, target)
@@ -240,7 +240,7 @@ def test_a_factory_that_fails_leaves_the_optimizers_defaults() -> None:
 def test_a_default_that_is_not_a_finite_real_number_is_refused(
     value: Any, error: type[Exception], target: str, untouched: Untouched
 ) -> None:
-    """The error begins with the parameter's name, whether the entry is there already or not."""
+    """An invalid default is an error with the parameter's name, also if the entry is there."""
     opt = optimizer_with_one_clip()
     with untouched(opt), pytest.raises(error, match=r"^default_value: "):
         arbitrary_schedule_factory(opt, exponential, value, target)
@@ -261,6 +261,6 @@ def test_a_target_that_is_0_everywhere_warns(target: str, default: float | None)
 
 
 def test_a_target_in_the_place_of_the_default_is_refused() -> None:
-    """The error for a name as third argument shows the keyword that takes it."""
+    """A name as third argument is a ``TypeError`` that shows the keyword for it."""
     with pytest.raises(TypeError, match="write schedule_target='weight_decay'"):
         arbitrary_schedule_factory(adamw(), exponential, "weight_decay")  # type: ignore[arg-type]

@@ -58,7 +58,7 @@ def test_a_proxy_forwards_what_it_does_not_redefine() -> None:
 def test_the_default_lr_of_a_proxy_is_the_default_of_the_target(
     target: str, default: float
 ) -> None:
-    """The default is the optimizer's, or the first group's value of an entry without a default."""
+    """The default lr is the target's default, or its first value where it has no default."""
     optimizer = adamw({"clip": 4.0}, {"clip": 5.0}, lr=0.1)
     proxy = tsa_core.ProxyOptimizer(optimizer, target)
     assert proxy.defaults == {**optimizer.defaults, "lr": default}
@@ -73,7 +73,7 @@ def test_a_proxy_of_an_object_without_defaults_presents_the_first_value() -> Non
 
 
 def test_a_proxy_refuses_to_be_stepped_or_loaded() -> None:
-    """The error says to step the optimizer itself, or to load into it."""
+    """A proxy is not stepped or loaded: the error says to use the optimizer itself."""
     proxy = tsa_core.ProxyOptimizer(adamw(), "weight_decay")
     with pytest.raises(RuntimeError, match="step the optimizer itself"):
         proxy.step()
@@ -82,7 +82,7 @@ def test_a_proxy_refuses_to_be_stepped_or_loaded() -> None:
 
 
 def test_the_repr_of_a_proxy_shows_target_optimizer_and_values() -> None:
-    """The repr shows the target, the type of the optimizer and the present values."""
+    """The repr of a proxy shows the target, the type of the optimizer and the present values."""
     proxy = tsa_core.ProxyOptimizer(adamw_with_weight_decays(), "weight_decay")
     proxy.param_groups[0]["lr"] = 0.125
     assert repr(proxy) == "ProxyOptimizer('weight_decay' of AdamW as lr, now [0.125, 0.5])"
@@ -150,7 +150,7 @@ def test_a_value_lands_as_a_python_number(make: Any) -> None:
 )
 @pytest.mark.parametrize("at", [0, 3])
 def test_a_value_that_is_not_a_finite_real_number_is_refused(bad: Any, error: Any, at: int) -> None:
-    """The error names target, group and step; a refused construction leaves the groups alone."""
+    """An invalid value is an error with target, group and step; at step 0 no group has changed."""
     optimizer = adamw_with_weight_decays()
     before = [dict(group) for group in optimizer.param_groups]
 
@@ -200,7 +200,7 @@ def nan_in_chain(proxy: Any) -> Any:
 def test_an_error_in_a_compound_names_the_step_of_the_compound(
     make: Any, in_synchronous: bool
 ) -> None:
-    """The error names the step of the compound, or of its part if the compound does not count."""
+    """An error in a compound names its step, or that of the part if the compound has no count."""
     optimizer = adamw()
     schedule = put(optimizer, "weight_decay", make)
     if in_synchronous:
@@ -320,7 +320,7 @@ class Floored(LRScheduler):
 
 
 def test_an_entry_named_like_an_auxiliary_key_is_read_on_lr_alone() -> None:
-    """A scheduler on lr reads such an entry; on any other target the error says why it cannot."""
+    """A scheduler on lr reads the user's min_lr; elsewhere an error says why it cannot."""
     optimizer = adamw({"min_lr": 0.375}, lr=1.0)
     schedule = put(optimizer, make=Floored)
     view = schedule.optimizer.param_groups[0]

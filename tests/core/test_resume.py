@@ -198,7 +198,7 @@ def test_a_tensor_target_resumes_as_the_same_tensor() -> None:
 
 
 def test_a_float_stays_a_float_where_the_state_holds_a_tensor() -> None:
-    """A float target loads a tensor's value, because a foreach step refuses a tensor there."""
+    """A float loads the value of a saved tensor, since a foreach step refuses the tensor itself."""
     saved = sync_of(lambda o: StepLR(o, 2), adamw(lr=torch.tensor(0.5))).state_dict()
     optimizer = adamw(lr=0.1)
     sync_of(lambda o: StepLR(o, 2), optimizer).load_state_dict(saved)
@@ -357,7 +357,7 @@ def having(**entries: Any) -> Any:
 def test_a_state_that_does_not_fit_is_refused(
     name: str, change: Any, error: Any, said: str
 ) -> None:
-    """The error names the member and the entry that does not fit, and no member has moved."""
+    """An error names the member and the entry that does not fit, and no member has moved."""
     other = step_sequence_and_curve()
     advance(other, 3)
     state = copy.deepcopy(other.state_dict())
@@ -378,7 +378,7 @@ def test_a_state_that_does_not_fit_is_refused(
     ],
 )
 def test_a_state_with_other_names_than_the_members_is_refused(change: Any, said: str) -> None:
-    """A ``KeyError`` names the members without a state, and the states without a member."""
+    """A ``KeyError`` names each member without a state, and each state without a member."""
     schedule = step_sequence_and_curve()
     state = schedule.state_dict()
     change(state)
@@ -388,7 +388,7 @@ def test_a_state_with_other_names_than_the_members_is_refused(change: Any, said:
 
 @pytest.mark.parametrize("state", [None, [], "lr"])
 def test_a_state_that_is_not_a_dict_is_refused(state: Any) -> None:
-    """A ``TypeError`` names the type of the state."""
+    """A state that is not a dict is a ``TypeError`` that names its type."""
     with pytest.raises(TypeError, match=f"expected a dict, got {type(state).__name__}"):
         step_sequence_and_curve().load_state_dict(state)
 
@@ -417,13 +417,13 @@ ONE_VALUE_PER_GROUP = {
 def test_an_entry_with_one_value_per_group_must_be_a_list_of_that_length(
     key: str, change: Any
 ) -> None:
-    """The error names the entry and the number of param groups."""
+    """A list of a wrong length or type is an error that names it and the number of param groups."""
     with pytest.raises(ValueError, match=f"'{key}' is .*2 param groups"):
         load_changed_state(ONE_VALUE_PER_GROUP[key], lambda s: {**s, key: change(s[key])})
 
 
 def test_a_plain_scheduler_refuses_a_state_that_is_not_finite() -> None:
-    """A scheduler without a proxy is checked too, although no proxy sees the values."""
+    """A plain scheduler refuses a saved value that is not finite, as one on a proxy does."""
     with pytest.raises(ValueError, match="inf is not finite"):
         load_changed_state(lambda o: StepLR(o, 2), having(_last_lr=[0.1, math.inf]))
 
@@ -440,7 +440,7 @@ def sequence_of_lambdas(milestones: Any) -> tsa_core.SynchronousSchedule:
 
 @pytest.mark.parametrize(("old", "new"), [([6], [3]), ([3], [8]), ([2, 9], [3, 9])])
 def test_a_milestone_that_was_passed_cannot_change(old: list[int], new: list[int]) -> None:
-    """The error names old and new milestones, because the position of each part depends on them."""
+    """A passed milestone decides where each part stands, so a different one is an error."""
     saved, resumed = sequence_of_lambdas(old), sequence_of_lambdas(new)
     advance(saved, 5)
     before = scheduled_values(resumed.optimizer)
@@ -556,7 +556,7 @@ class Halving:
 
 
 def test_a_run_goes_on_under_the_curve_in_the_code() -> None:
-    """One warning names both curves, and the saved value holds until the next step."""
+    """One warning names the saved curve and the new one, and the saved value holds until a step."""
     old, new = (sync_of(lambda o, n=n: tsa_core.CurveSchedule(o, Halving(n))) for n in (1, 2))
     advance(old, 4)
     with pytest.warns(UserWarning, match=r"Halving\(1\) and goes on under Halving\(2\)") as caught:
@@ -569,7 +569,7 @@ def test_a_run_goes_on_under_the_curve_in_the_code() -> None:
 
 
 def test_a_run_goes_on_under_the_settings_in_the_code() -> None:
-    """One warning names both settings of a torch scheduler, and the settings in the code hold."""
+    """One warning names the saved settings of a torch scheduler, and those in the code hold."""
     old, new = (
         sync_through_factory(lambda p, n=n: StepLR(p, n, 0.5), "weight_decay") for n in (2, 3)
     )
@@ -656,7 +656,7 @@ def test_a_plateau_in_the_other_mode_forgets_the_best_metric() -> None:
 
 
 def test_a_milestone_ahead_can_change() -> None:
-    """A milestone that was not passed is plan: it moves with a warning, as the code says."""
+    """A milestone that was not passed is plan: the one in the code holds, with a warning."""
     saved, resumed = sequence_of_lambdas([2, 9]), sequence_of_lambdas([2, 7])
     advance(saved, 5)
     with pytest.warns(UserWarning, match="goes on under"):
@@ -798,7 +798,7 @@ def test_a_plateau_that_has_not_stepped_is_resumed_without_its_values() -> None:
 
 
 def test_a_plateau_goes_back_to_its_beginning() -> None:
-    """A state from before the first step restores the first values."""
+    """The state of a plateau from before its first step restores the first values."""
     # The ReduceLROnPlateau of torch < 2.3 does not record the value that it began with.
     schedule = sync_of(lambda o: ReduceLROnPlateau(o, patience=0))
     state = schedule.state_dict()

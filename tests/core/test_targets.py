@@ -175,7 +175,7 @@ INVALID_ENTRIES: dict[str, tuple[Any, type[Exception], str]] = {
 def test_an_entry_that_is_not_a_finite_real_number_is_refused(
     call: Call, value: Any, error: type[Exception], shown: str, untouched: Untouched
 ) -> None:
-    """The error names the entry and shows its value."""
+    """An invalid entry is an error that names the entry and shows its value."""
     opt = adamw({"entry": 1.0}, {"entry": value})
     with untouched(opt), pytest.raises(error) as raised:
         call(opt, "entry")
@@ -189,7 +189,7 @@ def test_an_entry_that_is_not_a_finite_real_number_is_refused(
 def test_a_target_that_is_not_a_string_is_refused(
     call: Call, target: Any, untouched: Untouched
 ) -> None:
-    """A ``TypeError`` names the parameter, shows its value and an example of a target."""
+    """A target that is not a string is a ``TypeError`` with its value and a correct example."""
     opt = two_groups()
     with untouched(opt), pytest.raises(TypeError) as raised:
         call(opt, target)
@@ -215,7 +215,7 @@ def test_a_target_that_is_not_a_string_is_refused(
     ],
 )
 def test_a_malformed_target_is_refused(call: Call, target: str, untouched: Untouched) -> None:
-    """A ``ValueError`` names the parameter, shows its value and an example of a target."""
+    """A malformed target is a ``ValueError`` with its value and a correct example."""
     opt = two_groups()
     with untouched(opt), pytest.raises(ValueError, match=r"^(schedule_target|name): ") as raised:
         call(opt, target)
@@ -226,7 +226,7 @@ def test_a_malformed_target_is_refused(call: Call, target: str, untouched: Untou
 @all_calls
 @pytest.mark.parametrize("target", ["params", "params[0]"])
 def test_parameters_are_refused_as_a_target(call: Call, target: str, untouched: Untouched) -> None:
-    """A ``TypeError`` says that the parameters, all or one, are not a hyperparameter."""
+    """The parameters, all or one, are a ``TypeError``, because they are what is optimized."""
     opt = torch.optim.SGD([torch.tensor(2.0), torch.tensor(3.0)], lr=0.1)
     with untouched(opt), pytest.raises(TypeError, match="'params' are what is optimized"):
         call(opt, target)
@@ -236,7 +236,7 @@ def test_parameters_are_refused_as_a_target(call: Call, target: str, untouched: 
 @all_calls
 @pytest.mark.parametrize("target", ["betas[2]", "betas[7]", "lr[0]", "nothing[0]"])
 def test_a_missing_element_is_refused(call: Call, target: str, untouched: Untouched) -> None:
-    """A ``KeyError`` names the element, and offers no default because none could add it."""
+    """A missing element is a ``KeyError`` that offers no default, which could not add it."""
     opt = two_groups()
     with untouched(opt), pytest.raises(KeyError) as raised:
         call(opt, target)
@@ -301,7 +301,7 @@ NOT_OPTIMIZERS: dict[str, Any] = {
 @all_calls
 @pytest.mark.parametrize("value", NOT_OPTIMIZERS.values(), ids=NOT_OPTIMIZERS.keys())
 def test_a_value_that_is_not_an_optimizer_is_refused(call: Call, value: Any) -> None:
-    """A ``TypeError`` says what ``optimizer`` must be, and the type of the value that came."""
+    """An object without param groups is a ``TypeError`` that says what ``optimizer`` must be."""
     with pytest.raises(TypeError, match=r"optimizer: expected .*param_groups") as raised:
         call(value, "lr")
     assert f"got {type(value).__name__}" in str(raised.value)
@@ -309,14 +309,14 @@ def test_a_value_that_is_not_an_optimizer_is_refused(call: Call, value: Any) -> 
 
 @all_calls
 def test_an_optimizer_without_groups_is_refused(call: Call) -> None:
-    """A ``ValueError`` says that the optimizer has no param groups to schedule."""
+    """An empty list of param groups is a ``ValueError``, because there is nothing to schedule."""
     with pytest.raises(ValueError, match=r"optimizer: .* no param groups"):
         call(SimpleNamespace(param_groups=[]), "lr")
 
 
 @through("proxy", "factory")
 def test_a_proxy_of_a_proxy_is_refused(call: Call, untouched: Untouched) -> None:
-    """A ``ValueError`` says that the optimizer is a proxy already."""
+    """A proxy cannot be put on a proxy: a ``ValueError`` says that the optimizer is one already."""
     opt = two_groups()
     proxy = tsa_core.ProxyOptimizer(opt, "weight_decay")
     with untouched(opt), pytest.raises(ValueError, match="is a proxy already"):
@@ -369,7 +369,7 @@ def test_an_instance_of_a_subclass_of_str_is_the_same_name(name: Any) -> None:
 def test_a_tensor_under_two_names_moves_under_the_target_alone(
     call: Call, target: str, entries: Any, neighbour: Any
 ) -> None:
-    """The other entry keeps the shared tensor and its value, and the target gets a new tensor."""
+    """A target that shares its tensor with any other entry gets a new tensor, and moves alone."""
     one = torch.tensor(0.5)
     opt = sgd(entries(one))
     advance(call(opt, target))
@@ -402,7 +402,7 @@ def test_a_tensor_that_requires_a_gradient_is_refused(call: Call, untouched: Unt
 def test_a_recorded_initial_value_that_is_not_a_number_is_refused(
     call: Call, value: Any, error: type[Exception], untouched: Untouched
 ) -> None:
-    """The error names the recorded initial value, and how to set another one."""
+    """An invalid initial value is an error that names it, and says how to set another one."""
     opt = two_groups()
     opt.param_groups[0]["initial_lr"] = value
     said = rf"the initial value of 'lr', 'initial_lr' .*{value}.*extend_optimizer\(optimizer, 'lr'"

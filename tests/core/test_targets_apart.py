@@ -107,7 +107,7 @@ def test_the_auxiliary_keys_of_a_plain_scheduler_are_not_seen_on_another_target(
 @pytest.mark.parametrize("make", MOMENTUM_CYCLES.values(), ids=MOMENTUM_CYCLES.keys())
 @pytest.mark.parametrize("target", ["weight_decay", "betas[0]", "momentum", "clip"])
 def test_cycled_momentum_on_any_target_but_lr_is_refused(make: Any, target: str) -> None:
-    """The error says to write ``cycle_momentum=False``, and leaves the groups as they were."""
+    """A scheduler that cycles momentum is refused on any target but lr, and no group changes."""
     optimizer = sgd(momentum=0.9) if target == "momentum" else adamw()
     optimizer.param_groups[0]["clip"] = 1.0
     before = dict(optimizer.param_groups[0])

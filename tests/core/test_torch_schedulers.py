@@ -124,7 +124,7 @@ def test_a_torch_scheduler_on_any_target_warns_as_on_lr(
 
 @pytest.mark.parametrize("make", MOMENTUM_CYCLES.values(), ids=MOMENTUM_CYCLES.keys())
 def test_a_cycled_momentum_on_lr_has_torchs_values(make: Any) -> None:
-    """On lr, lr and momentum cycle as they do without the factory."""
+    """A scheduler that cycles lr and momentum gives both the numbers of a plain run."""
     expected, optimizer = (sgd(lr=0.1, momentum=0.9) for _ in range(2))
     reference, schedule = make(expected), put(optimizer, make=make)
     for _ in range(15):
