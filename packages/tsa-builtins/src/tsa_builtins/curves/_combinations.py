@@ -13,7 +13,8 @@ from ._curve import Curve, CurveLike, at_each, boundaries_of, checked, one_step
 from ._value import Value
 
 # ``steps`` of a repeat is often a quotient, and rounding may put a restart a hair after its step.
-# So a step that is this near to a restart, in relation to t, is the restart.
+# So a step that is this near to a restart, relative to t, is the restart. Restarts are exact where
+# ``steps`` is whole; otherwise they are found up to 10^14 cycles.
 NEAR = 1e-15
 
 
@@ -142,12 +143,13 @@ def clip(curve: CurveLike, low: float, high: float) -> Curve:
 
 class Repeat(Value, Curve):
     _made_from = ("curve", "steps", "growth", "decay")
-    __slots__ = (*_made_from, "_curve")
+    __slots__ = (*_made_from, "_curve", "_near")
     curve: CurveLike
     steps: float
     growth: float
     decay: float
     _curve: CurveLike
+    _near: float
 
     def __init__(
         self, curve: CurveLike, steps: float, growth: float = 1.0, decay: float = 1.0
@@ -159,6 +161,8 @@ class Repeat(Value, Curve):
             decay=positive("decay", decay),
             _curve=one_step(curve),
         )
+        whole = self.growth == 1 and self.steps == self.steps // 1
+        self._set(_near=0 if whole else NEAR)
         if self.growth < 1:
             raise ValueError(f"growth: expected 1 or more, got {self.growth!r}")
         if self.decay > 1:
@@ -174,17 +178,14 @@ class Repeat(Value, Curve):
     def _equal_cycles(self, t: float) -> tuple[float, float]:
         """The number of the cycle that plays at t > 0, and the steps since it began."""
         cycle, since = t // self.steps, t % self.steps  # exact, however large t is
-        near = NEAR * t
-        if near < self.steps / 2:  # else every step would be near to a restart
-            if self.steps - since <= near:
-                return cycle + 1, 0
-            if since <= near:
-                return cycle, 0
-        return cycle, since
+        near = self._near * t
+        if self.steps - since <= near < self.steps / 2:
+            return cycle + 1, 0
+        return cycle, 0 if since <= near < self.steps / 2 else since
 
     def _growing_cycles(self, t: float) -> tuple[float, float]:
         """The same; each unit of ``curve`` lasts growth^cycle steps."""
-        later = t * (1 + NEAR)
+        later = t * (1 + self._near)
         # start(i) ≤ t solved for i. The logarithms round too, and may miss a restart.
         total = min(later * (self.growth - 1) / self.steps, sys.float_info.max)
         cycle = math.floor(math.log1p(total) / math.log(self.growth))
@@ -217,6 +218,9 @@ def repeat(curve: CurveLike, steps: float, *, growth: float = 1.0, decay: float 
     cycle; a shorter one holds its end. At a restart the next cycle plays already. Before 0
     ``curve`` itself plays. The cycles go on forever; :func:`join` another curve to end them. With a
     :class:`Cosine` these are warm restarts: Loshchilov and Hutter, *SGDR* (arXiv:1608.03983).
+
+    Whole ``steps`` with ``growth`` 1 restart exactly, however large t is. Otherwise a float
+    cannot tell the steps of a cycle apart beyond some 10^14 cycles.
 
     Args:
         curve: a curve, or any callable t → λ.
