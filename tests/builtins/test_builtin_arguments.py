@@ -1,4 +1,4 @@
-"""What the built-ins and the curves refuse: at once, by name, and with nothing touched."""
+"""The arguments that built-ins refuse: at once, by name, and with nothing touched."""
 
 from __future__ import annotations
 
@@ -11,28 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from closed_forms import NAMES, SYMBOLS, Plan, arguments
+from bad_numbers import NOT_FINITE, NOT_REAL
+from closed_forms import ANNEALING, INVERSE, NAMES, SYMBOLS, Plan, arguments, build
 
 import tsa_builtins
-from tsa_builtins.curves import Constant, Linear, Polynomial, QuarterCosine, join
 
 Untouched = Callable[[Any], AbstractContextManager[None]]
 
-nan, inf = float("nan"), float("inf")
+every_name = pytest.mark.parametrize("name", NAMES)
 
-NOT_A_NUMBER: dict[str, tuple[Any, type[Exception]]] = {
-    "NaN": (nan, ValueError),
-    "inf": (inf, ValueError),
-    "-inf": (-inf, ValueError),
-    "NumPy NaN": (np.float64("nan"), ValueError),
-    "complex": (1 + 0j, TypeError),
-    "string": ("0.5", TypeError),
-    "None": (None, TypeError),
-    "bool": (True, TypeError),
-    "NumPy bool": (np.bool_(True), TypeError),
-    "list": ([0.5], TypeError),
-    "tensor": (torch.tensor(0.5), TypeError),
-}
 OUT_OF_RANGE: dict[str, list[Any]] = {
     "num_warmup_steps": [-1, -0.5, -1e-9],
     "num_training_steps": [0, 0.0, -1, -12.5],
@@ -42,8 +29,11 @@ OUT_OF_RANGE: dict[str, list[Any]] = {
 
 def refused_numbers(parameter: str) -> list[Any]:
     """``(parameter, value, error)``, each with a readable id."""
-    rows = [(label, value, error) for label, (value, error) in NOT_A_NUMBER.items()]
-    rows += [(repr(value), value, ValueError) for value in OUT_OF_RANGE.get(parameter, [])]
+    rows = [
+        *((label, value, TypeError) for label, value in NOT_REAL.items()),
+        *((label, value, ValueError) for label, value in NOT_FINITE.items()),
+        *((repr(value), value, ValueError) for value in OUT_OF_RANGE.get(parameter, [])),
+    ]
     return [pytest.param(parameter, *row[1:], id=f"{parameter}={row[0]}") for row in rows]
 
 
@@ -65,39 +55,19 @@ def optimizer() -> Any:
     )
 
 
-def call(name: str, opt: Any, target: Any = "lr", **changed: Any) -> Any:
-    good = arguments(name, Plan())
-    return getattr(tsa_builtins, name)(opt, **{**good, **changed}, schedule_target=target)
-
-
-every_name = pytest.mark.parametrize("name", NAMES)
-
-
 # -- numbers --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("name", "parameter", "value", "error"), refused_arguments())
-def test_a_number_that_cannot_be_is_refused(
+def test_a_bad_number_is_refused(
     name: str, parameter: str, value: Any, error: type[Exception], untouched: Untouched
 ) -> None:
     """The error has the parameter's name and the value, and the groups stay as they were."""
     opt = optimizer()
     with untouched(opt), pytest.raises(error) as raised:
-        call(name, opt, **{parameter: value})
+        build(name, opt, Plan(), **{parameter: value})
     assert parameter in str(raised.value)
     assert repr(value) in str(raised.value)
-
-
-@pytest.mark.parametrize("value", [10**400, Fraction(10**400)], ids=["int", "Fraction"])
-def test_a_number_beyond_every_float_is_refused(value: Any, untouched: Untouched) -> None:
-    """It is as good as infinite: a ``ValueError`` with the parameter's name."""
-    opt = optimizer()
-    with untouched(opt), pytest.raises(ValueError, match="value: expected a finite real number"):
-        tsa_builtins.constant_schedule(opt, value)
-
-
-INVERSE = [name for name in NAMES if name.endswith("inverse_warmup")]
-ANNEALING = [name for name in NAMES if not name.startswith("constant")]
 
 
 SPANS = [
@@ -108,14 +78,14 @@ SPANS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "parameter", "W", "value", "said"), SPANS)
+@pytest.mark.parametrize(("name", "parameter", "W", "value", "message"), SPANS)
 def test_a_span_beyond_every_float_is_refused(
-    name: str, parameter: str, W: float, value: float, said: str, untouched: Untouched
+    name: str, parameter: str, W: float, value: float, message: str, untouched: Untouched
 ) -> None:
-    """Each value is finite, and the way from one to the other is not: a step in it would fail."""
+    """Two finite values can be so far apart that a step between them would overflow."""
     opt = optimizer()
-    with untouched(opt), pytest.raises(ValueError, match=said):
-        call(name, opt, **{"warmup_to_value": W, parameter: value})
+    with untouched(opt), pytest.raises(ValueError, match=message):
+        build(name, opt, Plan(), **{"warmup_to_value": W, parameter: value})
 
 
 @pytest.mark.parametrize("name", ANNEALING)
@@ -123,10 +93,10 @@ def test_a_span_beyond_every_float_is_refused(
 def test_a_warmup_longer_than_the_training_is_refused(
     name: str, L: float, M: float, untouched: Untouched
 ) -> None:
-    """L > M is a ``ValueError`` that names both parameters and both values."""
+    """L > M is a ValueError that names both parameters and both values."""
     opt = optimizer()
     with untouched(opt), pytest.raises(ValueError, match="num_warmup_steps") as raised:
-        call(name, opt, num_warmup_steps=L, num_training_steps=M)
+        build(name, opt, Plan(), num_warmup_steps=L, num_training_steps=M)
     message = str(raised.value)
     assert "num_training_steps" in message
     assert repr(L) in message
@@ -136,10 +106,10 @@ def test_a_warmup_longer_than_the_training_is_refused(
 @every_name
 @pytest.mark.parametrize("kind", [np.float64, np.float32, np.int64, Fraction, int])
 def test_every_kind_of_real_number_is_taken(name: str, kind: Callable[[int], Any]) -> None:
-    """NumPy's scalars, fractions and ints will do, and a Python float is what lands."""
+    """NumPy's scalars, fractions and ints are taken, and the groups then hold Python floats."""
     opt = optimizer()
     numbers = {parameter: kind(4) for parameter in arguments(name, Plan())}
-    schedule = call(name, opt, **numbers)
+    schedule = build(name, opt, Plan(), **numbers)
     opt.step()
     for _ in range(5):
         schedule.step()
@@ -169,20 +139,20 @@ TARGETS: dict[str, tuple[Any, type[Exception], str]] = {
 
 
 @every_name
-@pytest.mark.parametrize(("target", "error", "said"), TARGETS.values(), ids=TARGETS.keys())
-def test_a_target_that_cannot_be_is_refused(
-    name: str, target: Any, error: type[Exception], said: str, untouched: Untouched
+@pytest.mark.parametrize(("target", "error", "named"), TARGETS.values(), ids=TARGETS.keys())
+def test_a_bad_target_is_refused(
+    name: str, target: Any, error: type[Exception], named: str, untouched: Untouched
 ) -> None:
-    """The error names the target, or the parameter where it is no name at all."""
+    """The error names the target, or ``schedule_target`` if the target is not a name."""
     opt = optimizer()
     with untouched(opt), pytest.raises(error) as raised:
-        call(name, opt, target)
-    assert said in raised.value.args[0]
+        build(name, opt, Plan(), target)
+    assert named in raised.value.args[0]
 
 
 # -- optimizers -----------------------------------------------------------------------------
 
-NO_OPTIMIZERS: dict[str, Any] = {
+NOT_OPTIMIZERS: dict[str, Any] = {
     "a model": torch.nn.Linear(2, 1),
     "its parameters": [torch.nn.Parameter(torch.ones(2))],
     "a class": torch.optim.AdamW,
@@ -194,79 +164,15 @@ NO_OPTIMIZERS: dict[str, Any] = {
 
 
 @every_name
-@pytest.mark.parametrize("not_one", NO_OPTIMIZERS.values(), ids=NO_OPTIMIZERS.keys())
-def test_something_that_is_no_optimizer_is_refused(name: str, not_one: Any) -> None:
-    """A ``TypeError`` says what was expected as ``optimizer`` and what came."""
+@pytest.mark.parametrize("not_one", NOT_OPTIMIZERS.values(), ids=NOT_OPTIMIZERS.keys())
+def test_an_object_that_is_not_an_optimizer_is_refused(name: str, not_one: Any) -> None:
+    """A TypeError says what was expected as ``optimizer``, and which type was given."""
     with pytest.raises(TypeError, match=r"optimizer: expected .*param_groups") as raised:
-        call(name, not_one)
+        build(name, not_one, Plan())
     assert f"got {type(not_one).__name__}" in str(raised.value)
 
 
-# -- curves ---------------------------------------------------------------------------------
-
-CURVES: dict[str, tuple[Callable[..., Any], dict[str, Any]]] = {
-    "Constant": (Constant, {"value": 1.0}),
-    "Linear": (Linear, {"start": 0.0, "end": 1.0, "steps": 3}),
-    "QuarterCosine": (QuarterCosine, {"start": 0.0, "end": 1.0, "steps": 3}),
-    "Polynomial": (Polynomial, {"start": 0.0, "end": 1.0, "steps": 3, "exponent": 2.0}),
-}
-CURVE_RANGES: dict[str, list[Any]] = {"steps": [-1, -0.5], "exponent": [0, -1]}
-
-
-@pytest.mark.parametrize(
-    ("curve", "parameter", "value", "error"),
-    [
-        pytest.param(curve, parameter, value, error, id=f"{curve}-{parameter}={label}")
-        for curve, (_, good) in CURVES.items()
-        for parameter in good
-        for label, value, error in [
-            *((label, *row) for label, row in NOT_A_NUMBER.items()),
-            *((repr(value), value, ValueError) for value in CURVE_RANGES.get(parameter, [])),
-        ]
-    ],
-)
-def test_a_curve_of_what_is_no_number_is_refused(
-    curve: str, parameter: str, value: Any, error: type[Exception]
-) -> None:
-    """No curve can be made of it, and the error has the field's name and the value."""
-    make, good = CURVES[curve]
-    with pytest.raises(error, match=parameter) as raised:
-        make(**{**good, parameter: value})
-    assert repr(value) in str(raised.value)
-
-
-ONE = Constant(1.0)
-JOINS: dict[str, tuple[Any, Any, type[Exception], str]] = {
-    "a curve that is none": ([ONE, 0.5], [1], TypeError, "curves"),
-    "a curve that is None": ([ONE, None], [1], TypeError, "curves"),
-    "no curve": ([], [], ValueError, "curves"),
-    "one curve outside a list": (ONE, [], TypeError, "curves"),
-    "None for curves": (None, [], TypeError, "curves"),
-    "None for boundaries": ([ONE], None, TypeError, "boundaries"),
-    "a number for boundaries": ([ONE, ONE], 1, TypeError, "boundaries"),
-    "too few boundaries": ([ONE, ONE], [], ValueError, "boundaries"),
-    "too many boundaries": ([ONE], [1], ValueError, "boundaries"),
-    "boundaries out of order": ([ONE, ONE, ONE], [2, 1], ValueError, "boundaries"),
-    "a negative boundary": ([ONE, ONE], [-1], ValueError, "boundaries"),
-    **{
-        f"a boundary that is {label}": ([ONE, ONE], [value], error, "boundaries")
-        for label, (value, error) in NOT_A_NUMBER.items()
-    },
-}
-
-
-@pytest.mark.parametrize(
-    ("curves", "boundaries", "error", "said"), JOINS.values(), ids=JOINS.keys()
-)
-def test_a_join_that_cannot_be_is_refused(
-    curves: Any, boundaries: Any, error: type[Exception], said: str
-) -> None:
-    """The error names the argument that does not fit."""
-    with pytest.raises(error, match=said):
-        join(curves, boundaries)
-
-
-# -- the tables above ------------------------------------------------------------------------
+# -- tables and warnings ---------------------------------------------------------------------
 
 
 @every_name
@@ -277,7 +183,7 @@ def test_every_parameter_is_in_the_tables(name: str) -> None:
 
 
 def test_a_warning_points_at_the_users_line() -> None:
-    """Through the built-in's own frame."""
+    """A warning about the target shows the line that calls the built-in."""
     opt = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
     with pytest.warns(UserWarning, match="starts at 0") as caught:
         tsa_builtins.constant_schedule(opt, 0.5, "momentum")

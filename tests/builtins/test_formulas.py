@@ -7,21 +7,22 @@ from typing import Any
 
 import pytest
 import torch
-from closed_forms import NAMES, Plan, build, closed_form
+from closed_forms import ANNEALING, NAMES, Plan, build, closed_form
 from hypothesis import given
 from hypothesis import strategies as st
 
 import tsa_builtins
 
-TARGETS = ("lr", "weight_decay", "betas[0]")
+# The last is an element of a tuple. Of betas, values outside [0, 1) are refused.
+TARGETS = ("lr", "weight_decay", "coefficients[0]")
 INITIAL_VALUES = {
     "lr": [0.1, 0.003, 2.0],
     "weight_decay": [0.01, 0.5, 0.07],
-    "betas[0]": [0.9, 0.8, 0.95],
+    "coefficients[0]": [0.9, 0.8, 0.95],
 }
 PLANS = {
-    "a warm-up and an annealing": Plan(),
-    "no warm-up": Plan(L=0),
+    "a warmup and an annealing": Plan(),
+    "no warmup": Plan(L=0),
     "no annealing": Plan(L=12),
     "steps that are not whole": Plan(L=0.06 * 70, M=12.5),
     "upwards": Plan(W=0.2, A=3.0, R=0.0, P=0.7),
@@ -42,7 +43,7 @@ def optimizer() -> Any:
                 "params": [torch.nn.Parameter(torch.ones(2))],
                 "lr": INITIAL_VALUES["lr"][i],
                 "weight_decay": INITIAL_VALUES["weight_decay"][i],
-                "betas": (INITIAL_VALUES["betas[0]"][i], 0.999),
+                "coefficients": (INITIAL_VALUES["coefficients[0]"][i], 0.999),
             }
             for i in range(3)
         ]
@@ -50,22 +51,22 @@ def optimizer() -> Any:
 
 
 def scheduled(name: str, opt: Any, plan: Plan, target: str = "lr") -> Any:
-    """The schedule, ready to go anywhere: torch wants the optimizer to step before it does."""
+    """A schedule that can be sent to any step: torch wants the optimizer to step first."""
     schedule = build(name, opt, plan, target)
     opt.step()
     return schedule
 
 
 def present(optimizer: Any, target: str) -> list[Any]:
-    if target == "betas[0]":
-        return [group["betas"][0] for group in optimizer.param_groups]
+    if target == "coefficients[0]":
+        return [group["coefficients"][0] for group in optimizer.param_groups]
     return [group[target] for group in optimizer.param_groups]
 
 
 def expected(name: str, plan: Plan, target: str, t: float) -> Any:
     λ = closed_form(name, plan, t)
-    # Relative to the largest multiplier of the plan: where terms of that size cancel, what is
-    # left is no more exact than they are.
+    # Relative to the largest multiplier of the plan. Where terms of that size cancel, the result is
+    # only as exact as they are.
     largest = max(abs(plan.W), abs(plan.A), abs(plan.W * plan.R))
     return [
         pytest.approx(initial * λ, rel=1e-12, abs=1e-12 * initial * largest)
@@ -87,7 +88,7 @@ def interesting_steps(plan: Plan) -> list[float]:
 @every_target
 @every_plan
 def test_a_run_of_steps_follows_the_closed_form(name: str, target: str, plan: Plan) -> None:
-    """Step by step from 0 to 10·M, the values are initial value × λ(t) in every group."""
+    """Step by step from 0 to 10·M, every group holds initial value × λ(t)."""
     opt = optimizer()
     schedule = build(name, opt, plan, target)
     for t in range(int(10 * plan.M) + 1):
@@ -102,7 +103,7 @@ def test_a_run_of_steps_follows_the_closed_form(name: str, target: str, plan: Pl
 @every_target
 @every_plan
 def test_any_step_follows_the_closed_form(name: str, target: str, plan: Plan) -> None:
-    """Gone to directly, the corners and the points between them have the closed form's values."""
+    """A schedule sent straight to a corner, or between corners, has the closed form's value."""
     opt = optimizer()
     schedule = scheduled(name, opt, plan, target)
     for t in interesting_steps(plan):
@@ -110,7 +111,7 @@ def test_any_step_follows_the_closed_form(name: str, target: str, plan: Plan) ->
         assert present(opt, target) == expected(name, plan, target, t), f"t = {t}"
 
 
-# Nothing so small that the closed form, as it is written, would lose it to underflow.
+# Smaller numbers would underflow in the closed form.
 real = st.just(0) | st.floats(1e-6, 100) | st.floats(-100, -1e-6)
 plans = st.builds(
     lambda W, A, R, P, M, share: Plan(W, A, share * M, M, R, P),
@@ -141,20 +142,20 @@ def test_drawn_plans_follow_the_closed_form(
 def test_drawn_plans_follow_the_closed_form_around_their_corners(
     name: str, plan: Plan, around: str, by: int
 ) -> None:
-    """The same at the end of the warm-up and of the annealing, and a step or two beside them."""
+    """Values are the closed form's at the end of the warmup and of the annealing, ±2 steps."""
     opt = optimizer()
     t = max(0, getattr(plan, around) + by)
     scheduled(name, opt, plan).step(t)
     assert present(opt, "lr") == expected(name, plan, "lr", t)
 
 
-# -- what a curve is, beyond its values -------------------------------------------------------
+# -- properties beyond the values -------------------------------------------------------------
 
 
 @every_name
 @given(order=st.permutations(range(30)))
 def test_the_order_of_evaluation_does_not_matter(name: str, order: list[int]) -> None:
-    """A step has the same value, to the last bit, gone to in any order or reached by steps."""
+    """A step has the same value, bit for bit, in any order of jumps and when reached by steps."""
     plan, opt = PLANS["steps that are not whole"], optimizer()
     schedule = scheduled(name, opt, plan)
     by_steps = [present(opt, "lr")]
@@ -170,11 +171,11 @@ def test_the_order_of_evaluation_does_not_matter(name: str, order: list[int]) ->
 
 @every_name
 @every_plan
-def test_past_the_end_nothing_moves_any_more(name: str, plan: Plan) -> None:
-    """After M the multiplier is exactly A (W in the constant ones), a real float, for ever."""
+def test_nothing_moves_past_the_end(name: str, plan: Plan) -> None:
+    """After M the multiplier is exactly A, or W in the constants, and a real float, forever."""
     opt = optimizer()
     schedule = scheduled(name, opt, plan)
-    final = plan.W if name.startswith("constant") else plan.A
+    final = plan.A if name in ANNEALING else plan.W
     for t in [plan.M + 0.25, plan.M + 1, 2 * plan.M, 2 * plan.M + 1, 10 * plan.M, 1e12]:
         schedule.step(t)
         values = present(opt, "lr")
@@ -182,8 +183,8 @@ def test_past_the_end_nothing_moves_any_more(name: str, plan: Plan) -> None:
         assert [type(value) for value in values] == [float] * 3
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("constant")])
-def test_an_annealing_downwards_never_rises_and_never_turns_negative(name: str) -> None:
+@pytest.mark.parametrize("name", ANNEALING)
+def test_an_annealing_downwards_never_rises_nor_turns_negative(name: str) -> None:
     """From L on, with W > A ≥ 0, each value is at most the last one and at least A."""
     opt = optimizer()
     schedule = scheduled(name, opt, PLANS["to zero"])
@@ -199,10 +200,10 @@ def test_an_annealing_downwards_never_rises_and_never_turns_negative(name: str) 
 @pytest.mark.parametrize(("name", "exponent"), [("linear", 1.0), ("quadratic", 2.0), ("sqrt", 0.5)])
 @pytest.mark.parametrize("warmup", ["with_warmup", "with_inverse_warmup"])
 @given(plan=plans, t=st.floats(0, 20_000))
-def test_the_named_powers_are_the_polynomial_one(
+def test_a_named_power_is_the_polynomial_built_in(
     name: str, exponent: float, warmup: str, plan: Plan, t: float
 ) -> None:
-    """Linear, quadratic and sqrt equal the polynomial built-in with P = 1, 2, 0.5 to the bit."""
+    """Linear, quadratic and sqrt are the polynomial built-in with P = 1, 2, 0.5, bit for bit."""
     one, other = optimizer(), optimizer()
     scheduled(f"{name}_schedule_{warmup}", one, plan).step(t)
     scheduled(f"polynomial_schedule_{warmup}", other, replace(plan, P=exponent)).step(t)
@@ -211,7 +212,7 @@ def test_the_named_powers_are_the_polynomial_one(
 
 @every_name
 def test_a_built_in_works_on_the_users_own_optimizer(name: str) -> None:
-    """Its ``optimizer`` is the one it was given, whose ``step`` is the class's own, unpatched."""
+    """A built-in keeps the optimizer that it was given, and leaves its ``step`` alone."""
     opt = optimizer()
     schedule = build(name, opt, Plan())
     assert schedule.optimizer is opt
@@ -221,7 +222,7 @@ def test_a_built_in_works_on_the_users_own_optimizer(name: str) -> None:
 
 @every_target
 def test_other_entries_stay(target: str) -> None:
-    """A built-in moves its target and adds the target's initial value; all else stays."""
+    """A built-in moves its target and adds the target's initial value. All else stays."""
     opt = optimizer()
     before = [dict(group) for group in opt.param_groups]
     schedule = scheduled("cosine_annealing_with_warmup", opt, Plan(), target)
@@ -234,17 +235,20 @@ def test_other_entries_stay(target: str) -> None:
 
 
 def test_the_other_beta_stays() -> None:
-    """Scheduling ``betas[0]`` leaves ``betas[1]`` as it was, in a tuple."""
-    opt = optimizer()
+    """A schedule of ``betas[0]`` leaves ``betas[1]`` as it was, in a tuple."""
+    first_betas = (0.9, 0.8, 0.95)
+    opt = torch.optim.AdamW(
+        [
+            {"params": [torch.nn.Parameter(torch.ones(2))], "betas": (first, 0.999)}
+            for first in first_betas
+        ]
+    )
     schedule = scheduled("constant_schedule", opt, Plan(W=0.5), "betas[0]")
     schedule.step()
-    assert [group["betas"] for group in opt.param_groups] == [
-        (initial * 0.5, 0.999) for initial in INITIAL_VALUES["betas[0]"]
-    ]
+    expected = [(first * 0.5, 0.999) for first in first_betas]
+    assert [group["betas"] for group in opt.param_groups] == expected
 
 
-def test_all_thirteen_are_tested() -> None:
-    """The closed forms of this file are those of all schedules that the package offers."""
-    offered = {name for name in tsa_builtins.__all__ if name not in ("curves", "__version__")}
-    assert set(NAMES) == offered
-    assert len(NAMES) == 13
+def test_every_built_in_has_a_closed_form() -> None:
+    """The tests over all built-ins include every schedule that the package offers."""
+    assert set(NAMES) == set(tsa_builtins.__all__) - {"curves", "__version__"}

@@ -1,8 +1,10 @@
-"""What callers rely on when they write arguments by position or leave them out."""
+"""The order of arguments and their defaults, as docs/builtin_schedules.md promises them."""
 
 from __future__ import annotations
 
 import inspect
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,27 +13,17 @@ from closed_forms import NAMES, Plan, arguments
 
 import tsa_builtins
 
-PLAN = "optimizer, warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps"
+PAGE = Path(__file__).parents[2] / "docs" / "builtin_schedules.md"
 
+# Each row of the table: the names of built-ins, and the arguments that they share.
 SIGNATURES = {
-    "cosine_annealing_with_warmup": f"({PLAN}, schedule_target='lr')",
-    "cosine_annealing_with_inverse_warmup": f"({PLAN}, warmup_multiplier=20.0, "
-    "schedule_target='lr')",
-    "polynomial_schedule_with_warmup": f"({PLAN}, polynomial_exponent=2.0, schedule_target='lr')",
-    "polynomial_schedule_with_inverse_warmup": f"({PLAN}, polynomial_exponent=2.0, "
-    "warmup_multiplier=20.0, schedule_target='lr')",
-    "linear_schedule_with_warmup": f"({PLAN}, schedule_target='lr')",
-    "linear_schedule_with_inverse_warmup": f"({PLAN}, warmup_multiplier=20.0, "
-    "schedule_target='lr')",
-    "quadratic_schedule_with_warmup": f"({PLAN}, schedule_target='lr')",
-    "quadratic_schedule_with_inverse_warmup": f"({PLAN}, warmup_multiplier=20.0, "
-    "schedule_target='lr')",
-    "sqrt_schedule_with_warmup": f"({PLAN}, schedule_target='lr')",
-    "sqrt_schedule_with_inverse_warmup": f"({PLAN}, warmup_multiplier=20.0, schedule_target='lr')",
-    "constant_with_warmup": "(optimizer, warmup_to_value, num_warmup_steps, schedule_target='lr')",
-    "constant_with_inverse_warmup": "(optimizer, warmup_to_value, num_warmup_steps, "
-    "warmup_multiplier=20.0, schedule_target='lr')",
-    "constant_schedule": "(optimizer, value, schedule_target='lr')",
+    name: promised
+    for names, promised in re.findall(
+        r"^\| ((?:`\w+`(?:, )?)+) \| `(optimizer, [^`]*)` \|$",
+        PAGE.read_text("utf-8"),
+        re.MULTILINE,
+    )
+    for name in re.findall(r"`(\w+)`", names)
 }
 
 
@@ -43,24 +35,28 @@ def without_types(signature: inspect.Signature) -> str:
     return str(signature.replace(parameters=parameters, return_annotation=inspect.Signature.empty))
 
 
+def test_the_page_has_every_built_in() -> None:
+    """The table of arguments in the documentation names every built-in, and no other."""
+    assert set(SIGNATURES) == set(NAMES)
+
+
 @pytest.mark.parametrize("name", NAMES)
-def test_positional_order_and_defaults(name: str) -> None:
-    """The names, their order and their defaults are those that were promised."""
-    assert without_types(inspect.signature(getattr(tsa_builtins, name))) == SIGNATURES[name]
+def test_arguments_are_in_the_promised_order(name: str) -> None:
+    """The names of the arguments, their order and their defaults are those on the page."""
+    shown = without_types(inspect.signature(getattr(tsa_builtins, name)))
+    assert shown.replace("'", '"') == f"({SIGNATURES[name]})"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_arguments_by_position_mean_what_they_mean_by_name(name: str) -> None:
     """The same arguments by position and by name make the same curve on the same target."""
 
-    def built(**by_name: Any) -> Any:
+    def built(*by_position: Any, **by_name: Any) -> Any:
         optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.ones(1))])
         return getattr(tsa_builtins, name)(optimizer, *by_position, **by_name)
 
     given = arguments(name, Plan(W=0.5, A=0.1, L=2, M=7, R=3.0, P=1.7))
-    by_position: list[Any] = [*given.values(), "weight_decay"]
-    positional = built()
-    by_position = []
+    positional = built(*given.values(), "weight_decay")
     named = built(**given, schedule_target="weight_decay")
     assert positional.curve == named.curve
     assert positional.schedule_target == named.schedule_target == "weight_decay"

@@ -1,0 +1,250 @@
+"""The arguments that curves refuse: at once, with the name of the argument and the value."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import numbers
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from bad_numbers import NOT_FINITE, NOT_REAL
+from curve_forms import COMBINATIONS, KINDS, SHAPES, TRANSITIONS, make, third
+
+from tsa_builtins import curves
+from tsa_builtins.curves import Constant, Curve, Linear, PiecewiseConstant, PiecewiseLinear, join
+
+every_name = pytest.mark.parametrize("name", KINDS)
+
+# -- numbers ---------------------------------------------------------------------------------------
+
+NUMBERS = [
+    (name, argument)
+    for name, kind in KINDS.items()
+    for argument, value in kind.example.items()
+    if isinstance(value, numbers.Real)
+]
+OUT_OF_RANGE = [
+    (name, argument, value)
+    for name, kind in KINDS.items()
+    for argument, values in kind.out_of_range.items()
+    for value in values
+]
+
+# Numbers inside a container: how it is made from one, the argument and numbers out of range.
+INSIDE: dict[str, tuple[Callable[[Any], Any], str, list[Any]]] = {
+    "a step of PiecewiseLinear": (lambda x: PiecewiseLinear([(x, 2)]), "points", [-1]),
+    "a value of PiecewiseLinear": (lambda x: PiecewiseLinear([(0, x)]), "points", []),
+    "a step of PiecewiseConstant": (lambda x: PiecewiseConstant([(x, 2)]), "points", [-1]),
+    "a value of PiecewiseConstant": (lambda x: PiecewiseConstant({0: x}), "points", []),
+    "a boundary": (lambda x: join([third, third], [x]), "boundaries", [-1]),
+}
+
+
+def refused(make: Callable[[Any], Any], argument: str, value: Any, error: type[Exception]) -> None:
+    with pytest.raises(error, match=argument) as raised:
+        make(value)
+    assert repr(value) in str(raised.value)
+
+
+@pytest.mark.parametrize(("name", "argument"), NUMBERS)
+@pytest.mark.parametrize("value", NOT_REAL.values(), ids=NOT_REAL)
+def test_an_argument_that_is_not_a_real_number_is_refused(
+    name: str, argument: str, value: Any
+) -> None:
+    """A TypeError has the name of the argument and the value."""
+    refused(lambda x: make(name, **{argument: x}), argument, value, TypeError)
+
+
+@pytest.mark.parametrize(("name", "argument"), NUMBERS)
+@pytest.mark.parametrize("value", NOT_FINITE.values(), ids=NOT_FINITE)
+def test_an_argument_that_is_not_finite_is_refused(name: str, argument: str, value: Any) -> None:
+    """A ValueError has the name of the argument and the value."""
+    refused(lambda x: make(name, **{argument: x}), argument, value, ValueError)
+
+
+@pytest.mark.parametrize(("name", "argument", "value"), OUT_OF_RANGE)
+def test_an_argument_out_of_its_range_is_refused(name: str, argument: str, value: Any) -> None:
+    """A ValueError has the name of the argument; a curve of this value cannot be made."""
+    with pytest.raises(ValueError, match=argument):
+        make(name, **{argument: value})
+
+
+@pytest.mark.parametrize(("make", "argument", "out_of_range"), INSIDE.values(), ids=INSIDE)
+def test_a_bad_number_in_a_container_is_refused(
+    make: Callable[[Any], Any], argument: str, out_of_range: list[Any]
+) -> None:
+    """The numbers inside points and boundaries are checked like any other argument."""
+    for value in NOT_REAL.values():
+        refused(make, argument, value, TypeError)
+    for value in (*NOT_FINITE.values(), *out_of_range):
+        refused(make, argument, value, ValueError)
+
+
+@pytest.mark.parametrize("name", TRANSITIONS)
+@pytest.mark.parametrize("ends", [(1e308, -1e308), (-1e308, 1e308), (10**308, -(10**308))])
+def test_a_transition_longer_than_any_float_is_refused(name: str, ends: Any) -> None:
+    """The ends are finite and the way between them is not, so the formula would overflow."""
+    start, end = ends
+    with pytest.raises(ValueError, match=r"end: expected .*start") as raised:
+        make(name, start=start, end=end)
+    assert repr(end) in str(raised.value)
+
+
+@pytest.mark.parametrize(("start", "end"), [(1e-300, 1e300), (1e300, 1e-300), (-1e-300, -1e300)])
+def test_an_exponential_whose_quotient_no_float_holds_is_refused(start: float, end: float) -> None:
+    """The formula takes a power of end / start, which may be too large or too small."""
+    with pytest.raises(ValueError, match="end: expected the same sign as start") as raised:
+        make("Exponential", start=start, end=end)
+    assert repr(end) in str(raised.value)
+
+
+def test_points_further_apart_than_any_float_are_refused() -> None:
+    """A line between two finite values can be too long for a float; stairs cannot."""
+    points = {0: 1, 5: 1e308, 8: -1e308}
+    with pytest.raises(ValueError, match=r"points: the value at 8: .* the one at 5 = 1e\+308"):
+        PiecewiseLinear(points)
+    assert PiecewiseConstant(points)(8) == -1e308
+
+
+# -- curves, points and boundaries -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [
+        (name, argument)
+        for name, kind in COMBINATIONS.items()
+        for argument, value in kind.example.items()
+        if isinstance(value, Curve)
+    ],
+)
+@pytest.mark.parametrize("value", [None, 0.5, "cosine", [third]])
+def test_a_curve_that_cannot_be_called_is_refused(name: str, argument: str, value: Any) -> None:
+    """A TypeError names the argument and says what a curve is."""
+    with pytest.raises(TypeError, match=f"{argument}: expected a curve"):
+        make(name, **{argument: value})
+
+
+ONE = Constant(1.0)
+JOINS: dict[str, tuple[Any, Any, type[Exception], str]] = {
+    "a number among the curves": ([ONE, 0.5], [1], TypeError, "curves: expected a curve"),
+    "None among the curves": ([ONE, None], [1], TypeError, "curves: expected a curve"),
+    "no curve": ([], [], ValueError, "curves: expected at least one"),
+    "a curve outside a list": (ONE, [], TypeError, "curves: expected a list"),
+    "a function outside a list": (third, [], TypeError, "curves: expected a list"),
+    "None for curves": (None, [], TypeError, "curves: expected a list"),
+    "None for boundaries": ([ONE], None, TypeError, "boundaries: expected a list"),
+    "a number for boundaries": ([ONE, ONE], 1, TypeError, "boundaries: expected a list"),
+    "too few boundaries": ([ONE, ONE], [], ValueError, "boundaries: expected one between"),
+    "too many boundaries": ([ONE], [1], ValueError, "boundaries: expected one between"),
+    "boundaries out of order": ([ONE] * 3, [2, 1], ValueError, "boundaries: .* in order"),
+}
+
+
+@pytest.mark.parametrize(
+    ("curves", "boundaries", "error", "message"), JOINS.values(), ids=JOINS.keys()
+)
+def test_a_join_that_does_not_fit_is_refused(
+    curves: Any, boundaries: Any, error: type[Exception], message: str
+) -> None:
+    """The error names the argument that does not fit."""
+    with pytest.raises(error, match=message):
+        join(curves, boundaries)
+
+
+@pytest.mark.parametrize("kind", [PiecewiseLinear, PiecewiseConstant])
+@pytest.mark.parametrize(
+    ("points", "error"),
+    [
+        ({}, ValueError),
+        ([], ValueError),
+        ([(0, 1), (0.0, 2)], ValueError),
+        (3, TypeError),
+        ([0, 1], TypeError),
+        ("ab", TypeError),
+        (None, TypeError),
+    ],
+)
+def test_points_that_do_not_fit_are_refused(kind: Any, points: Any, error: type[Exception]) -> None:
+    """There is at least one point, and each has a value and a step of its own."""
+    with pytest.raises(error, match="points"):
+        kind(points)
+
+
+# -- products --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bad", ["2", None, True, 1j, [2], np.array([1.0, 2.0]), torch.tensor(2.0)])
+def test_a_factor_that_is_not_a_number_is_refused(bad: Any) -> None:
+    """On either side Python raises its TypeError for operands that ``*`` cannot multiply."""
+    with pytest.raises(TypeError):
+        Linear(0, 1, 4) * bad
+    with pytest.raises(TypeError):
+        bad * Linear(0, 1, 4)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, 10**400])
+def test_a_factor_that_is_not_finite_is_refused(bad: Any) -> None:
+    """A factor that is NaN or infinite is a ValueError on either side."""
+    with pytest.raises(ValueError, match="finite"):
+        Linear(0, 1, 4) * bad
+    with pytest.raises(ValueError, match="finite"):
+        bad * Linear(0, 1, 4)
+
+
+def test_a_right_operand_with_a_product_of_its_own_is_asked() -> None:
+    """Python asks the right operand of ``*`` if the curve on the left cannot multiply it."""
+
+    class Scaling:
+        def __rmul__(self, other: Any) -> Any:
+            return "mine"
+
+    assert Linear(0, 1, 4) * Scaling() == "mine"
+
+
+# -- calls and subclasses --------------------------------------------------------------------------
+
+
+@every_name
+def test_an_unknown_argument_is_refused_in_the_name_of_the_curve(name: str) -> None:
+    """Python's TypeError names the public class or function, and the argument."""
+    message = rf"^{name}(\.__init__)?\(\) got an unexpected keyword argument 'num_steps'"
+    with pytest.raises(TypeError, match=message):
+        make(name, num_steps=3)
+
+
+@every_name
+def test_a_missing_argument_is_refused_in_the_name_of_the_curve(name: str) -> None:
+    """Python's TypeError names the public class or function, and all arguments that it takes."""
+    required = [
+        parameter.name
+        for parameter in inspect.signature(getattr(curves, name)).parameters.values()
+        if parameter.default is parameter.empty
+    ]
+    with pytest.raises(TypeError, match=rf"^{name}(\.__init__)?\(\) missing ") as raised:
+        getattr(curves, name)()
+    assert re.findall("'(.*?)'", str(raised.value)) == required
+
+
+@pytest.mark.parametrize("name", SHAPES)
+def test_a_subclass_of_a_shape_is_refused(name: str) -> None:
+    """Combinations would pass over its ``__call__``; the error says what to write instead."""
+    shape = getattr(curves, name)
+    with pytest.raises(TypeError, match=rf"Own: {name} cannot be subclassed.*write a function"):
+        type("Own", (shape,), {"__call__": lambda self, t: 1.0})
+    assert make(name) == make(name)  # the shape itself is as before
+
+
+def test_a_subclass_of_curve_without_a_call_says_what_it_lacks() -> None:
+    """A bare subclass of ``Curve`` has no formula, and calling it names ``__call__``."""
+
+    class Bare(Curve):
+        pass
+
+    with pytest.raises(NotImplementedError, match=r"Bare: define __call__\(self, t\)"):
+        Bare()(3)

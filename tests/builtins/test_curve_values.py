@@ -1,0 +1,285 @@
+"""Curves as values: frozen, equal to their equals, shown, recorded, and called with arrays."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import pickle
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from curve_forms import EXAMPLES, third
+
+import tsa_builtins
+from tsa_builtins.curves import (
+    Constant,
+    Cosine,
+    Curve,
+    Linear,
+    delay,
+    from_dict,
+    join,
+    to_dict,
+)
+
+each_kind = pytest.mark.parametrize("curve", EXAMPLES, ids=repr)
+
+
+def evaluated(expression: str) -> Any:
+    return eval(expression, dict(vars(tsa_builtins.curves)))
+
+
+# -- a value ---------------------------------------------------------------------------------------
+
+
+@each_kind
+def test_a_curve_is_frozen(curve: Any) -> None:
+    """The arguments of a curve cannot be set or deleted, and no attribute can be added."""
+    for name in (*to_dict(curve).keys() - {"kind"}, "another"):
+        with pytest.raises(AttributeError, match=name):
+            setattr(curve, name, 1)
+        with pytest.raises(AttributeError, match=name):
+            delattr(curve, name)
+
+
+@each_kind
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda c: pickle.loads(pickle.dumps(c))]
+)
+def test_a_copy_is_equal(curve: Curve, copied: Callable[[Curve], Curve]) -> None:
+    """Copies and pickles of a curve are equal, hash alike, and give the same values."""
+    assert copied(curve) == curve
+    assert hash(copied(curve)) == hash(curve)
+    assert [copied(curve)(t) for t in range(12)] == [curve(t) for t in range(12)]
+
+
+def test_different_curves_differ() -> None:
+    """Curves of two kinds are not equal, nor are curves that differ in one argument."""
+    assert len(set(EXAMPLES)) == len(EXAMPLES)
+    assert Linear(0, 1, 4) != Linear(0, 1, 5)
+    assert Linear(0, 1, 4) != Cosine(0, 1, 4)
+    assert Linear(0, 1, 4) != "Linear(start=0, end=1, steps=4)"
+    assert (Linear(0, 1, 4) == "Linear(start=0, end=1, steps=4)") is False
+
+
+@each_kind
+def test_every_curve_is_a_curve_to_isinstance(curve: Any) -> None:
+    """Shapes, combinations and products are instances of the one public class."""
+    assert isinstance(curve, Curve)
+
+
+def test_the_classes_of_combinations_are_not_public() -> None:
+    """Each combination has one public name, the function that makes it."""
+    names = set(vars(tsa_builtins.curves))
+    assert not names & {"Join", "Clip", "Repeat", "Delay", "Stretch", "Product"}
+
+
+@each_kind
+def test_repr_is_the_expression(curve: Curve) -> None:
+    """``eval`` of the ``repr`` of a curve gives an equal curve."""
+    assert evaluated(repr(curve)) == curve
+
+
+LINEAR = "Linear(start=0, end=1, steps=4)"
+
+
+@pytest.mark.parametrize(
+    ("expression", "shown"),
+    [
+        ("0.5 * Linear(0, 1, 4)", f"0.5 * {LINEAR}"),
+        ("Linear(0, 1, 4) * -0.5", f"{LINEAR} * -0.5"),
+        ("Constant(2) * Linear(0, 1, 4)", f"2 * {LINEAR}"),
+        ("Constant(2) * Constant(3)", "2 * Constant(value=3)"),
+        ("2 * Linear(0, 1, 4) * 3 * 4", f"2 * {LINEAR} * 3 * 4"),
+        ("(2 * Linear(0, 1, 4)) * (Linear(0, 1, 4) * 3)", f"2 * {LINEAR} * ({LINEAR} * 3)"),
+        ("clip(2 * Linear(0, 1, 4), 0, 1)", f"clip(2 * {LINEAR}, 0, 1)"),
+        ("join([Constant(1), Linear(0, 1, 4)], [9])", f"join([Constant(value=1), {LINEAR}], [9])"),
+        ("delay(Linear(0, 1, 4), -2.5)", f"delay({LINEAR}, -2.5)"),
+        ("stretch(Linear(0, 1, 4), 391)", f"stretch({LINEAR}, 391)"),
+        ("repeat(Linear(0, 1, 4), 4)", f"repeat({LINEAR}, 4)"),
+        ("repeat(Linear(0, 1, 4), 4, growth=2)", f"repeat({LINEAR}, 4, growth=2)"),
+        ("repeat(Linear(0, 1, 4), 4, decay=0.5)", f"repeat({LINEAR}, 4, decay=0.5)"),
+        ("PiecewiseLinear({4: 0.5, 0: 1})", "PiecewiseLinear({0: 1, 4: 0.5})"),
+    ],
+)
+def test_repr_is_no_longer_than_necessary(expression: str, shown: str) -> None:
+    """A product has parentheses on the right alone, and defaults are left out."""
+    assert repr(evaluated(expression)) == shown
+
+
+def test_a_curve_holds_python_numbers() -> None:
+    """Numbers of any library are kept as Python's own, so that they go through JSON."""
+    curve = Linear(np.float32(0.5), Fraction(1, 4), np.int64(8))
+    assert [type(n) for n in (curve.start, curve.end, curve.steps)] == [float, float, int]
+    assert curve == Linear(0.5, 0.25, 8)
+
+
+# -- a record --------------------------------------------------------------------------------------
+
+
+@each_kind
+def test_a_record_goes_through_json(curve: Curve) -> None:
+    """JSON gives back the dict of a curve, and the dict makes an equal curve."""
+    record = to_dict(curve)
+    assert json.loads(json.dumps(record)) == record
+    assert from_dict(record) == curve
+
+
+LINE = {"kind": "Linear", "start": 0, "end": 1, "steps": 4}
+CONSTANT = {"kind": "Constant", "value": 0.5}
+
+
+@pytest.mark.parametrize(
+    ("expression", "record"),
+    [
+        ("join([Linear(0, 1, 4), 0.5 * PiecewiseConstant({0: 2})], [4])", {
+            "kind": "Join",
+            "curves": [
+                LINE,
+                {
+                    "kind": "Product",
+                    "left": CONSTANT,
+                    "right": {"kind": "PiecewiseConstant", "points": [[0, 2]]},
+                },
+            ],
+            "boundaries": [4],
+        }),
+        ("clip(Linear(0, 1, 4), 0, 1)", {"kind": "Clip", "curve": LINE, "low": 0, "high": 1}),
+        ("delay(Linear(0, 1, 4), 3)", {"kind": "Delay", "curve": LINE, "steps": 3}),
+        ("stretch(Linear(0, 1, 4), 391)", {"kind": "Stretch", "curve": LINE, "factor": 391}),
+        ("repeat(Linear(0, 1, 4), 4)", {
+            "kind": "Repeat", "curve": LINE, "steps": 4, "growth": 1.0, "decay": 1.0
+        }),
+        ("InversePower(1, 10, 2)", {
+            "kind": "InversePower", "start": 1, "timescale": 10, "exponent": 2
+        }),
+    ],
+)  # fmt: skip
+def test_a_record_says_what_the_curve_is(expression: str, record: dict[str, Any]) -> None:
+    """The record of a curve has its kind and its arguments, with curves as records again."""
+    assert to_dict(evaluated(expression)) == record
+
+
+@pytest.mark.parametrize("curve", [third, third * Constant(2), join([delay(third, 3)], [])])
+def test_a_callable_cannot_be_recorded(curve: Any) -> None:
+    """A function can be played; ``to_dict`` refuses it and shows it."""
+    curve(3)
+    with pytest.raises(TypeError, match="third"):
+        to_dict(curve)
+
+
+def test_a_namesake_cannot_be_recorded() -> None:
+    """A class with the name of a shape is still code, and not data."""
+    namesake = type("Linear", (), {"__call__": lambda self, t: t, "start": 0, "end": 1, "steps": 2})
+    with pytest.raises(TypeError, match="Linear"):
+        to_dict(namesake())
+
+
+def test_a_subclass_of_curve_cannot_be_recorded() -> None:
+    """A subclass of ``Curve`` is code, even if it has the name of a shape."""
+    namesake = type("Linear", (Curve,), {"__call__": lambda self, t: t})
+    with pytest.raises(TypeError, match="Linear"):
+        to_dict(namesake())
+    assert type(from_dict(LINE)) is Linear
+
+
+@pytest.mark.parametrize(
+    ("record", "error", "named"),
+    [
+        ([LINE], TypeError, "record"),
+        ("Linear", TypeError, "record"),
+        ({}, ValueError, "kind"),
+        ({**LINE, "kind": "Spline"}, ValueError, "'Spline'"),
+        ({**LINE, "kind": ["Linear"]}, ValueError, "'Linear'"),
+        ({**LINE, "kind": "Curve"}, ValueError, "'Curve'"),
+        ({**LINE, "kind": "_Transition"}, ValueError, "'_Transition'"),
+        ({**LINE, "exponent": 2}, ValueError, "exponent"),
+        ({**LINE, 3: 2}, ValueError, "3"),
+        ({**LINE, "exponent": 2, 3: 2}, ValueError, r"unknown \['3', 'exponent'\]"),
+        ({"kind": "Linear", "start": 0, "steps": 4}, ValueError, "end"),
+        ({**LINE, "steps": -1}, ValueError, "steps"),
+        ({**LINE, "steps": "4"}, TypeError, "steps"),
+        ({**LINE, "steps": [4]}, TypeError, "steps"),
+        ({**LINE, "steps": LINE}, TypeError, "steps"),
+        ({"kind": "Join", "curves": [LINE, {"kind": "?"}], "boundaries": [1]}, ValueError, "'\\?'"),
+        ({"kind": "Join", "curves": LINE, "boundaries": []}, TypeError, "curves"),
+        ({"kind": "Join", "curves": [3], "boundaries": []}, TypeError, "curves"),
+        ({"kind": "Clip", "curve": 1, "low": 0, "high": 1}, TypeError, "curve"),
+        ({"kind": "Stretch", "curve": LINE, "factor": 0}, ValueError, "factor"),
+        ({"kind": "PiecewiseLinear", "points": [[0, 1, 2]]}, TypeError, "points"),
+        ({"kind": "PiecewiseLinear", "points": 3}, TypeError, "points"),
+    ],
+)  # fmt: skip
+def test_a_record_that_does_not_fit_is_refused(
+    record: Any, error: type[Exception], named: str
+) -> None:
+    """Unknown kinds, and entries that are missing, unknown or wrong, are named in the error."""
+    with pytest.raises(error, match=named):
+        from_dict(record)
+
+
+# -- arrays ----------------------------------------------------------------------------------------
+
+SOME_STEPS = [[-3, 0, 1], [2, 4, 7], [8, 11, 1000]]
+
+
+@each_kind
+@pytest.mark.parametrize("dtype", [np.int64, np.float32, np.float64, object])
+def test_an_array_of_steps_gives_an_array(curve: Curve, dtype: Any) -> None:
+    """An array gives one of the same shape, in double precision, with the scalars' numbers."""
+    given = np.array(SOME_STEPS, dtype=dtype)
+    result = curve(given)
+    assert type(result) is np.ndarray
+    assert result.dtype == np.float64
+    assert result.tolist() == [[curve(t) for t in row] for row in SOME_STEPS]
+    assert given.tolist() == SOME_STEPS
+
+
+@each_kind
+@pytest.mark.parametrize("dtype", [torch.int64, torch.float32, torch.bfloat16])
+def test_a_tensor_of_steps_gives_a_tensor(curve: Curve, dtype: torch.dtype) -> None:
+    """A tensor gives one of the same shape, in double precision, with the scalars' numbers."""
+    result = curve(torch.tensor(SOME_STEPS, dtype=dtype))  # bfloat16 holds these steps exactly
+    assert type(result) is torch.Tensor
+    assert result.dtype == torch.float64
+    assert result.tolist() == [[curve(t) for t in row] for row in SOME_STEPS]
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (1,), (3, 0), (1, 2, 3), (6,)])
+def test_an_array_of_any_shape_is_taken(shape: tuple[int, ...]) -> None:
+    """Empty arrays, arrays of no dimension, of many, and views out of order keep their shape."""
+    curve = Linear(0, 1, 8)
+    array = np.arange(math.prod(shape)).reshape(shape)
+    assert curve(array).shape == curve(array.T).T.shape == shape
+    assert (curve(array) == array / 8).all()
+    assert (curve(array.T) == array.T / 8).all()
+    tensor = torch.from_numpy(array).T if len(shape) == 2 else torch.from_numpy(array)
+    assert curve(tensor).dim() == len(shape)
+
+
+@each_kind
+@pytest.mark.parametrize("t", [np.int64(3), np.float32(3), np.float64(3), Fraction(3), True])
+def test_every_real_number_is_a_step(curve: Curve, t: Any) -> None:
+    """A NumPy scalar or a fraction is a step like any other, and gives a Python number."""
+    assert curve(t) == curve(int(t))
+    assert type(curve(t)) in (int, float)
+
+
+@each_kind
+@pytest.mark.parametrize("t", ["3", None, [1, 2], 3j, b"3", {}])
+def test_a_step_that_is_not_a_number_is_refused(curve: Any, t: Any) -> None:
+    """A list, a string or a complex number is a TypeError that says what a step is."""
+    with pytest.raises(TypeError, match="t: expected a step"):
+        curve(t)
+
+
+def test_a_tensor_that_requires_a_gradient_is_taken() -> None:
+    """The steps of a tensor are read, and no gradient flows through the curve."""
+    result = Linear(0, 1, 8)(torch.tensor([2.0, 4.0], requires_grad=True))
+    assert result.tolist() == [0.25, 0.5]
+    assert not result.requires_grad
