@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import torch
 from pytorch_optimizer.lr_scheduler import CosineAnnealingWarmupRestarts, REXScheduler
-from timm.scheduler import CosineLRScheduler
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import ExponentialLR, LambdaLR
 from transformers import get_scheduler
+from two_groups import values_of
 from warmup_scheduler import GradualWarmupScheduler
 
 import torch_schedule_anything as tsa
@@ -76,10 +76,6 @@ def make_adamw(target: str) -> torch.optim.AdamW:
     return tsa.extend_optimizer(optimizer, target, INITIAL_VALUES[0])
 
 
-def values_of(optimizer: Any, target: str = "lr") -> list[float]:
-    return [group[target] for group in optimizer.param_groups]
-
-
 def run(optimizer: Any, schedule: Any, read: Callable[[], list[float]]) -> list[list[float]]:
     """The result of ``read`` before each of the steps."""
     values = []
@@ -105,22 +101,6 @@ def test_a_foreign_scheduler_gives_any_target_the_numbers_of_lr(name: str, targe
     assert values == expected
     assert len({str(value) for value in values}) > 3 or name == "constant"
     assert sync.get_last_lr() == [0.007, 0.007]
-
-
-def test_timms_scheduler_gives_any_target_the_numbers_of_lr() -> None:
-    """A timm scheduler, which is not an LRScheduler and is stepped with an epoch, works too."""
-
-    def cosine(optimizer: Any) -> Any:
-        return CosineLRScheduler(optimizer, t_initial=20, lr_min=0.01, warmup_t=4)
-
-    reference = make_sgd()
-    reference_schedule = cosine(reference)
-    optimizer = make_adamw("weight_decay")
-    schedule = tsa.arbitrary_schedule_factory(optimizer, cosine, schedule_target="weight_decay")
-    for epoch in range(1, STEPS):
-        reference_schedule.step(epoch)
-        schedule.step(epoch)
-        assert values_of(optimizer, "weight_decay") == values_of(reference)
 
 
 # torch's LambdaLR warns because GradualWarmupScheduler calls its get_lr() outside of a step.

@@ -1,0 +1,108 @@
+"""A container as in torchtitan, which saves one step and sets it on all schedulers at load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from torch.optim.lr_scheduler import LambdaLR
+from two_groups import INITIAL_VALUES, make_optimizer, values_of
+
+import torch_schedule_anything as tsa
+
+STEPS = 8
+SAVED_AT = 3
+
+
+def multiplier(t: float) -> float:
+    return max(0.0, 1 - t / STEPS)
+
+
+class SchedulersContainer:
+    """Schedulers of several optimizers that load as torchtitan's LRSchedulersContainer does."""
+
+    def __init__(self, optimizers: list[Any], make_scheduler: Callable[[Any], Any]) -> None:
+        self.schedulers = [make_scheduler(optimizer) for optimizer in optimizers]
+
+    def step(self) -> None:
+        for scheduler in self.schedulers:
+            scheduler.step()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"last_epoch": self.schedulers[0].last_epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        for scheduler in self.schedulers:
+            scheduler.last_epoch = state_dict["last_epoch"]
+            scheduler._step_count = state_dict["last_epoch"] + 1
+            scheduler._last_lr = scheduler.get_lr()
+
+
+def lambda_lr(optimizer: Any) -> LambdaLR:
+    return LambdaLR(optimizer, multiplier)
+
+
+def builtin(optimizer: Any) -> tsa.CurveSchedule:
+    return tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.0, 0, STEPS)
+
+
+def lambda_lr_on_weight_decay(optimizer: Any) -> LambdaLR:
+    return tsa.arbitrary_schedule_factory(optimizer, lambda_lr, schedule_target="weight_decay")
+
+
+def builtin_on_weight_decay(optimizer: Any) -> tsa.CurveSchedule:
+    return tsa.arbitrary_schedule_factory(optimizer, builtin, schedule_target="weight_decay")
+
+
+def make_run(make_scheduler: Callable[[Any], Any], target: str) -> tuple[list[Any], Any]:
+    """Two optimizers and their schedulers."""
+    optimizers = [make_optimizer(target) for _ in range(2)]
+    return optimizers, SchedulersContainer(optimizers, make_scheduler)
+
+
+def assert_on_plan(optimizers: list[Any], container: Any, target: str, t: int) -> None:
+    expected = [initial_value * multiplier(t) for initial_value in INITIAL_VALUES]
+    for optimizer, scheduler in zip(optimizers, container.schedulers, strict=True):
+        assert values_of(optimizer, target) == expected
+        assert scheduler.get_last_lr() == expected
+        assert scheduler.last_epoch == t
+
+
+def run(optimizers: list[Any], container: Any, target: str, steps: range) -> None:
+    for t in steps:
+        assert_on_plan(optimizers, container, target, t)
+        for optimizer in optimizers:
+            optimizer.step()
+        container.step()
+
+
+# torch's LambdaLR.get_lr warns because the container calls it outside of a step.
+@pytest.mark.filterwarnings("ignore:To get the last learning rate computed:UserWarning")
+@pytest.mark.parametrize("optimizer_first", [True, False])
+@pytest.mark.parametrize(
+    ("make_scheduler", "target"),
+    [
+        (lambda_lr, "lr"),  # plain torch
+        (builtin, "lr"),
+        (builtin_on_weight_decay, "weight_decay"),
+        (lambda_lr_on_weight_decay, "weight_decay"),
+    ],
+)
+def test_a_schedule_resumes_in_a_container_that_sets_the_step(
+    make_scheduler: Callable[[Any], Any], target: str, optimizer_first: bool
+) -> None:
+    """A schedule goes on from the step and the ``_last_lr`` that such a container assigns."""
+    optimizers, container = make_run(make_scheduler, target)
+    run(optimizers, container, target, range(SAVED_AT))
+    saved = [optimizer.state_dict() for optimizer in optimizers]
+    saved_step = container.state_dict()
+
+    resumed_optimizers, resumed = make_run(make_scheduler, target)
+    if not optimizer_first:
+        resumed.load_state_dict(saved_step)
+    for optimizer, state in zip(resumed_optimizers, saved, strict=True):
+        optimizer.load_state_dict(state)
+    if optimizer_first:
+        resumed.load_state_dict(saved_step)
+    run(resumed_optimizers, resumed, target, range(SAVED_AT, STEPS))

@@ -1,0 +1,21 @@
+"""An optimizer with two param groups, whose values of one target differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+INITIAL_VALUES = (0.5, 0.25)  # one per param group
+LR = 1e-3  # AdamW's default, in both groups unless lr is the target
+
+
+def make_optimizer(target: str) -> torch.optim.AdamW:
+    groups = [
+        {"params": [torch.nn.Parameter(torch.ones(1))], target: value} for value in INITIAL_VALUES
+    ]
+    return torch.optim.AdamW(groups, lr=LR)
+
+
+def values_of(optimizer: Any, target: str = "lr") -> list[float]:
+    return [group[target] for group in optimizer.param_groups]
