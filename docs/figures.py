@@ -1,13 +1,14 @@
-"""Draw the pictures of the documentation from the code that they are of.
+"""Draw the pictures of the documentation from the code that they show.
 
     python docs/figures.py [FOLDER] [SUFFIX]
 
-Needs matplotlib. Writes to docs/_static/generated/, as SVG, unless told otherwise. Each picture of
-a curve or a built-in is drawn from the expression that stands in its legend or above it.
+Needs matplotlib. Writes SVG files to docs/_static/generated/ by default. Each picture of a curve or
+a built-in shows the expression that it is drawn from.
 """
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from pathlib import Path
@@ -16,17 +17,17 @@ import matplotlib as mpl
 import numpy as np
 import torch
 
-mpl.use("agg")  # no screen needed
+mpl.use("agg")  # works without a screen
 
 from matplotlib import pyplot as plt
 
 import torch_schedule_anything as tsa
+import tsa_builtins
 from tsa_builtins import curves
 
 HERE = Path(__file__).resolve().parent
 
-# Name of the picture: the expressions in it. One stands above it as its title; of several, each
-# stands in the legend.
+# By name of the picture, its expressions. A single one is the title; several are in the legend.
 CURVES = {
     "constant": ["Constant(0.5)"],
     "linear": ["Linear(0, 1, 60)"],
@@ -35,6 +36,7 @@ CURVES = {
     "exponential": ["Exponential(1, 0.01, 60)", "Exponential(0.1, 1, 60)"],
     "one_minus_sqrt": ["OneMinusSqrt(1, 0, 60)"],
     "inverse_sqrt": ["InverseSqrt(1, 10)", "InverseSqrt(1, 40)"],
+    "inverse_power": [f"InversePower(1, 10, {exponent})" for exponent in (0.5, 1, 2)],
     "piecewise_linear": ["PiecewiseLinear({0: 0, 10: 1, 40: 0.8, 80: 0.1})"],
     "piecewise_constant": ["PiecewiseConstant({0: 1, 30: 0.5, 60: 0.1})"],
     "join": ["join([Linear(0, 1, 10), Constant(1), OneMinusSqrt(1, 0, 30)], [10, 60])"],
@@ -42,24 +44,23 @@ CURVES = {
     "clip": ["clip(InverseSqrt(1, 10), 0.4, 0.8)"],
     "repeat": ["repeat(Cosine(1, 0, 14), 14, growth=2, decay=0.7)"],
     "delay": ["delay(Cosine(1, 0, 60), 25)", "delay(Cosine(1, 0, 60), -25)"],
+    "stretch": [
+        "Cosine(1, 0, 40)",
+        "stretch(Cosine(1, 0, 40), 2)",
+        "stretch(Cosine(1, 0, 40), 0.5)",
+    ],
 }
 
-# Arguments are W, A, L and M, then P and R where the built-in has them.
-BUILTINS = [
-    "cosine_annealing_with_warmup(optimizer, 1, 0.2, 20, 100)",
-    "cosine_annealing_with_inverse_warmup(optimizer, 1, 0.2, 20, 100, 2)",
-    "polynomial_schedule_with_warmup(optimizer, 1, 0.2, 20, 100, 4)",
-    "polynomial_schedule_with_inverse_warmup(optimizer, 1, 0.2, 20, 100, 4, 2)",
-    "linear_schedule_with_warmup(optimizer, 1, 0.2, 20, 100)",
-    "linear_schedule_with_inverse_warmup(optimizer, 1, 0.2, 20, 100, 2)",
-    "quadratic_schedule_with_warmup(optimizer, 1, 0.2, 20, 100)",
-    "quadratic_schedule_with_inverse_warmup(optimizer, 1, 0.2, 20, 100, 2)",
-    "sqrt_schedule_with_warmup(optimizer, 1, 0.2, 20, 100)",
-    "sqrt_schedule_with_inverse_warmup(optimizer, 1, 0.2, 20, 100, 2)",
-    "constant_with_warmup(optimizer, 1, 20)",
-    "constant_with_inverse_warmup(optimizer, 1, 20, 2)",
-    "constant_schedule(optimizer, 1)",
-]
+# The arguments of every built-in in its picture.
+ARGUMENTS = {
+    "value": 1,
+    "warmup_to_value": 1,
+    "anneal_to_value": 0.2,
+    "num_warmup_steps": 20,
+    "num_training_steps": 100,
+    "polynomial_exponent": 4,
+    "warmup_multiplier": 2,
+}
 
 STYLE = {
     "axes.grid": True,
@@ -79,13 +80,13 @@ STYLE = {
 
 
 def draw_curves(expressions: list[str], path: Path) -> None:
-    """Steps −10 to 110, so that what a curve does before 0 and past its end is seen."""
+    """Draw steps −10 to 110, to show a curve before 0 and past its end too."""
     t = np.linspace(-10, 110, 2401)
     legend_rows = (len(expressions) + 1) // 2 if len(expressions) > 1 else 0
     figure, axes = plt.subplots(figsize=(5.6, 2.4 + 0.2 * legend_rows))
     for expression in expressions:
         values = eval(expression, dict(vars(curves)))(t)
-        # A jump is no slope: the line is broken where it would stand upright.
+        # A jump is not a slope: break the line where it would be vertical.
         values[1:][np.abs(np.diff(values)) > 0.05] = np.nan
         axes.plot(t, values, label=expression)
     axes.axvspan(t[0], 0, color="0.94", zorder=0)
@@ -98,8 +99,19 @@ def draw_curves(expressions: list[str], path: Path) -> None:
     save(figure, path)
 
 
+def builtin_calls() -> list[str]:
+    """A call of every built-in, with the arguments that it takes."""
+    makers = {name: getattr(tsa_builtins, name) for name in tsa_builtins.__all__}
+    taken = {
+        name: [str(ARGUMENTS[p]) for p in inspect.signature(make).parameters if p in ARGUMENTS]
+        for name, make in makers.items()
+        if callable(make)
+    }
+    return [f"{name}(optimizer, {', '.join(arguments)})" for name, arguments in taken.items()]
+
+
 def draw_builtin(expression: str, folder: Path, suffix: str) -> None:
-    """On axes that all of them share, marked with the arguments; two fit beside each other."""
+    """Draw a built-in on the axes that all of them share, with the arguments as ticks."""
     t = np.arange(0, 121)
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
     schedule = eval(expression, {**vars(tsa), "optimizer": optimizer})
@@ -114,7 +126,7 @@ def draw_builtin(expression: str, folder: Path, suffix: str) -> None:
 
 
 def draw_preview(path: Path) -> None:
-    """What the first block of the landing page draws."""
+    """Draw the figure of the first block of the landing page."""
     block = re.search(r"```python\n(.*?)```", (HERE / "index.md").read_text(), re.DOTALL)[1]
     namespace = {}
     exec(block, namespace)
@@ -133,7 +145,7 @@ def main(folder: Path = HERE / "_static" / "generated", suffix: str = ".svg") ->
     with plt.rc_context(STYLE):
         for name, expressions in CURVES.items():
             draw_curves(expressions, folder / f"curve_{name}{suffix}")
-        for expression in BUILTINS:
+        for expression in builtin_calls():
             draw_builtin(expression, folder, suffix)
         draw_preview(folder / f"preview{suffix}")
 

@@ -1,4 +1,4 @@
-"""The order of arguments and their defaults, as docs/builtin_schedules.md promises them."""
+"""The arguments of built-ins, against docs/builtin_schedules.md, which promises them."""
 
 from __future__ import annotations
 
@@ -36,8 +36,11 @@ def without_types(signature: inspect.Signature) -> str:
 
 
 def test_the_page_has_every_built_in() -> None:
-    """The table of arguments in the documentation names every built-in, and no other."""
+    """The page has every built-in in the table of arguments, with a heading and a picture."""
     assert set(SIGNATURES) == set(NAMES)
+    page = PAGE.read_text("utf-8")
+    assert [name for name in NAMES if f"\n### {name}\n" not in page] == []
+    assert [name for name in NAMES if f"(_static/generated/{name}.svg)" not in page] == []
 
 
 @pytest.mark.parametrize("name", NAMES)

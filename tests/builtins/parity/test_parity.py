@@ -1,4 +1,4 @@
-"""The table in docs/curves.md, against what other libraries gave and what torch gives now."""
+"""The tables in docs/curves.md, against recorded values of other libraries and against torch."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from tsa_builtins import curves
 HERE = Path(__file__).parent
 PAGE = HERE.parents[2] / "docs" / "curves.md"
 
-# A row is a call, perhaps with how far the two are the same, and the expression.
+# A row is a call, perhaps with the last step at which both agree, and the expression.
 ROW = re.compile(
-    r"^\| `(?P<call>[^`]+)`(, to step `(?P<last>[^`]+)`|, for ever)? "
+    r"^\| `(?P<call>[^`]+)`(, to step `(?P<last>[^`]+)`|, forever)? "
     r"\| `(?P<expression>[^`]+)` \|$",
     re.MULTILINE,
 )
@@ -29,12 +29,18 @@ CASES = {case["call"]: case for table in TABLES.values() for case in table["case
 TORCH_CALLS = {case["call"] for case in TABLES["torch"]["cases"]}
 
 
+def test_the_page_has_every_curve() -> None:
+    """docs/curves.md writes every public curve as a call with its arguments."""
+    makers = set(curves.__all__) - {"Curve", "from_dict", "to_dict"}
+    assert [name for name in sorted(makers) if f"`{name}(" not in PAGE.read_text("utf-8")] == []
+
+
 def named(row: dict[str, str]) -> str:
     return f"{row['call']} = {row['expression']}"
 
 
 def compare(row: dict[str, str], theirs: list[float]) -> None:
-    """To 1e-12 of the largest: near 0, what others add up has rounded as much as that."""
+    """Compare to 1e-12 of the largest value: near 0, sums of other libraries round as much."""
     symbols = CASES[row["call"]]["symbols"]
     initial = symbols.get("lr", next(iter(symbols.values())))
     if row["last"] is not None:
@@ -45,20 +51,20 @@ def compare(row: dict[str, str], theirs: list[float]) -> None:
 
 
 def test_every_row_has_its_numbers_and_every_number_its_row() -> None:
-    """The table in the docs and the golden tables are about the same calls, of five libraries."""
+    """The tables in the docs and the recorded tables have the same calls."""
     assert {row["call"] for row in ROWS} == set(CASES)
     assert sorted(TABLES) == ["dinov2", "optax", "timm", "torch", "transformers"]
 
 
 @pytest.mark.parametrize("row", ROWS, ids=named)
-def test_an_expression_gives_what_the_library_gave(row: dict[str, str]) -> None:
-    """The expression in the docs equals the call beside it, at every step of a recorded run."""
+def test_an_expression_has_the_recorded_values(row: dict[str, str]) -> None:
+    """An expression in the docs equals the call beside it at every step of a recorded run."""
     compare(row, CASES[row["call"]]["values"])
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row["call"] in TORCH_CALLS], ids=named)
-def test_an_expression_gives_what_torch_gives(row: dict[str, str]) -> None:
-    """The same holds for torch as it is installed, run beside it."""
+def test_an_expression_has_the_values_of_torch(row: dict[str, str]) -> None:
+    """An expression equals torch's own scheduler, in the torch that is installed."""
     symbols: dict[str, Any] = CASES[row["call"]]["symbols"]
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=symbols["lr"])
     schedule = eval(row["call"], {**vars(lr_scheduler), **symbols, "opt": optimizer})
@@ -71,7 +77,7 @@ def test_an_expression_gives_what_torch_gives(row: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row["last"] is not None], ids=named)
-def test_a_row_says_how_far_it_goes(row: dict[str, str]) -> None:
-    """Where the docs bound the likeness to a step, the two do differ at one after it."""
+def test_the_last_step_of_a_row_is_the_last_that_agrees(row: dict[str, str]) -> None:
+    """A row with a last step has a call that differs from the expression after it."""
     with pytest.raises(AssertionError):
         compare({**row, "last": "10_000"}, CASES[row["call"]]["values"])
