@@ -1,11 +1,11 @@
-"""The site: `nox -s docs` builds it into docs/_build/html, with the installed distributions."""
+"""Settings of the site. `nox -s docs` builds it into docs/_build/html."""
 
 import sys
 from importlib import metadata
 from pathlib import Path
 from urllib.request import urlopen
 
-sys.path.insert(0, str(Path(__file__).parent))  # for the extension formulas, beside this file
+sys.path.insert(0, str(Path(__file__).parent))  # for formulas.py
 
 project = "ScheduleAnything"
 author = "the ScheduleAnything authors"
@@ -24,7 +24,7 @@ exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence", "dollarmath"]
 myst_heading_anchors = 4  # links such as infrastructure.md#curveschedule
 
-autodoc_inherit_docstrings = False  # torch's are on torch's site
+autodoc_inherit_docstrings = False  # torch's site has torch's
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 napoleon_numpy_docstring = False
@@ -38,14 +38,14 @@ def reachable(site: str) -> bool:
         return False
 
 
-# Names of torch and Python become links where their sites can be reached; a build without a network
-# is as good in every other way, so what is theirs is not missed.
+# Names of torch and Python become links if their sites can be reached. A build without a network
+# only lacks these links.
 sites = {"python": "https://docs.python.org/3/", "torch": "https://docs.pytorch.org/docs/stable/"}
 intersphinx_mapping = {name: (site, None) for name, site in sites.items() if reachable(site)}
 nitpick_ignore_regex = [
     ("py:.*", r"(torch|collections|matplotlib|typing)\..*|Figure"),
     ("py:class", r"tsa_[\w.]+\._.*"),  # type variables
-    ("py:exc", r".* .*"),  # a sentence under Raises
+    ("py:exc", r".* .*"),  # several names, or a sentence, under Raises
 ]
 
 html_theme = "furo"
@@ -58,14 +58,14 @@ html_copy_source = False
 
 
 def link_changelog(app, page, source):
-    """Other pages link to the file, which is right on GitHub; here it is a page."""
+    """Make links to the file CHANGELOG.md, which work on GitHub, links to the page of the site."""
     source[0] = source[0].replace("](../CHANGELOG.md)", "](changelog.md)")
 
 
 def keep_sentences_whole(app, what, name, obj, options, lines):
-    """Napoleon takes what stands before a colon in an attribute's first line for its type.
+    """Put an empty comment before the docstring of an attribute.
 
-    So the first line is made an empty comment.
+    Napoleon takes the words before a colon in the first line of an attribute for its type.
     """
     if what in ("attribute", "property"):
         lines[:0] = ["..", ""]

@@ -1,8 +1,7 @@
-"""Sphinx extension: formulas as MathML, made when the site is built.
+"""Sphinx extension: formulas become MathML when the site is built.
 
-Every current browser lays MathML out itself, so a page needs no script and no network for its
-formulas. What browsers lack, above all on phones, is a font for them: a part of STIX Two Math goes
-with the site.
+Every current browser lays out MathML itself, so a page needs no script and no network for its
+formulas. Phones often lack a font for them, so the site has a part of STIX Two Math.
 """
 
 from __future__ import annotations
@@ -59,7 +58,7 @@ def write_font(app: Sphinx, exception: Exception | None) -> None:
             str(font),
             f"--unicodes={CHARACTERS}",
             "--flavor=woff",
-            "--name-IDs=*",  # its license among them
+            "--name-IDs=*",  # the license is one of them
             f"--output-file={Path(app.outdir) / '_static' / FONT}",
         ])  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""A curve for each param group, by name or in order, on one ``CurveSchedule``."""
+"""A curve per param group, by name or in order, on one ``CurveSchedule``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UP, DOWN, HALF = Linear(0, 1, 10), Linear(1, 0, 20), Constant(0.5)
 
 
 def adamw(*names: Any, lr: float = 0.1) -> torch.optim.AdamW:
-    """A group a name, with the initial values lr, 2·lr, 3·lr, …; ``None`` is a group without."""
+    """One group per name, with initial values lr, 2·lr, …; ``None`` is a group without a name."""
     return torch.optim.AdamW(
         [
             {"params": [torch.nn.Parameter(torch.ones(1))], "lr": lr * (1 + i)}
@@ -51,8 +51,8 @@ def after(schedule: Any, optimizer: torch.optim.Optimizer, num_steps: int) -> li
         ((None, UP, None), [1, 0.4, 1]),
     ],
 )
-def test_each_group_follows_its_own(curve: Any, multipliers: list[float]) -> None:
-    """By name, by ``"*"`` where no other key names it, or in order; ``None`` leaves it alone."""
+def test_each_group_follows_its_own_curve(curve: Any, multipliers: list[float]) -> None:
+    """A group has a curve by its name, by ``"*"`` or by order; ``None`` leaves it alone."""
     optimizer = adamw("stem", "body", "head")
     schedule = CurveSchedule(optimizer, curve)
     expected = [initial * factor for initial, factor in zip((0.1, 0.2, 0.3), multipliers)]
@@ -60,8 +60,8 @@ def test_each_group_follows_its_own(curve: Any, multipliers: list[float]) -> Non
     assert schedule.get_last_lr() == [group["lr"] for group in optimizer.param_groups]
 
 
-def test_groups_without_a_name_are_the_others() -> None:
-    """``"*"`` takes what has no ``"name"``, or none that is text; groups may share a name."""
+def test_a_star_stands_for_groups_without_a_name() -> None:
+    """``"*"`` takes groups without a ``"name"`` that is a string. Groups may share a name."""
     optimizer = adamw("head", None, 3, ["head"], "head")
     CurveSchedule(optimizer, {"head": HALF, "*": Constant(2)})
     assert [group["lr"] for group in optimizer.param_groups] == pytest.approx(
@@ -69,8 +69,8 @@ def test_groups_without_a_name_are_the_others() -> None:
     )
 
 
-def test_a_curve_of_several_groups_is_asked_once_a_step() -> None:
-    """The number of groups does not matter, only that of curves."""
+def test_a_curve_of_several_groups_is_called_once_per_step() -> None:
+    """A curve is called once per step, however many groups it drives."""
     asked: list[float] = []
 
     def curve(t: float) -> float:
@@ -84,7 +84,7 @@ def test_a_curve_of_several_groups_is_asked_once_a_step() -> None:
 
 
 class Listing(Mapping[str, Any]):
-    """A mapping that may list a key twice, as those of some configuration formats do."""
+    """A mapping that can list a key twice, as some configuration formats do."""
 
     def __init__(self, *pairs: tuple[str, Any]) -> None:
         self.pairs = pairs
@@ -123,22 +123,22 @@ class Listing(Mapping[str, Any]):
 def test_curves_that_do_not_fit_are_refused(
     curve: Any, error: type[Exception], named: str, untouched: Untouched
 ) -> None:
-    """Two for a group, none for one, a name that no group has, another length: named, untouched."""
+    """The error names the group, the name or the number that does not fit; nothing is touched."""
     optimizer = adamw("stem", "body", "head")
     with untouched(optimizer), pytest.raises(error, match=named):
         CurveSchedule(optimizer, curve)
 
 
 def test_a_group_without_a_name_and_a_curve_is_refused(untouched: Untouched) -> None:
-    """It can only be named by ``"*"``, and the error says so."""
+    """A group without a name needs ``"*"``, and the error says so."""
     optimizer = adamw("stem", None)
     with untouched(optimizer), pytest.raises(ValueError, match=r"param group 1.*'\*'"):
         CurveSchedule(optimizer, {"stem": UP})
 
 
 @pytest.mark.parametrize(("name", "multiplier"), [("head", 0.8), ("another", 0.4), (None, 0.4)])
-def test_a_group_that_joins_later_finds_its_curve(name: Any, multiplier: float) -> None:
-    """By the same rule, from its own initial value."""
+def test_a_group_added_later_finds_its_curve(name: Any, multiplier: float) -> None:
+    """A group that is added later has its curve by the same rule, from its own initial value."""
     optimizer = adamw("stem", "head")
     schedule = CurveSchedule(optimizer, {"head": DOWN, "*": UP})
     after(schedule, optimizer, 3)
@@ -148,8 +148,8 @@ def test_a_group_that_joins_later_finds_its_curve(name: Any, multiplier: float) 
     assert after(schedule, optimizer, 1) == expected
 
 
-def test_a_group_that_joins_without_a_curve_is_refused(untouched: Untouched) -> None:
-    """Where there is no ``"*"``, the next step names it, and nothing moves."""
+def test_a_group_added_without_a_curve_is_refused(untouched: Untouched) -> None:
+    """Without ``"*"``, the next step raises with the name of the group, and nothing moves."""
     optimizer = adamw("stem", "head")
     schedule = CurveSchedule(optimizer, {"head": DOWN, "stem": UP})
     optimizer.step()
@@ -160,7 +160,7 @@ def test_a_group_that_joins_without_a_curve_is_refused(untouched: Untouched) -> 
 
 
 def test_loaded_groups_keep_their_curves() -> None:
-    """``Optimizer.load_state_dict`` puts other dicts in place, with the same names."""
+    """Groups that ``Optimizer.load_state_dict`` replaces keep their curves by name."""
     optimizer = adamw("stem", "head")
     schedule = CurveSchedule(optimizer, {"head": DOWN, "*": UP})
     after(schedule, optimizer, 3)
@@ -169,8 +169,8 @@ def test_loaded_groups_keep_their_curves() -> None:
     assert after(schedule, optimizer, 1) == expected
 
 
-def test_the_state_is_json_and_names_the_plan() -> None:
-    """It goes through JSON and resumes silently under an equal plan, not under another."""
+def test_the_state_goes_through_json_and_names_the_plan() -> None:
+    """A state resumes silently under an equal plan, and warns under a different one."""
     optimizer = adamw("stem", "body", "head")
     schedule = CurveSchedule(optimizer, {"head": join([UP, DOWN], [10]), "*": UP, "body": None})
     values = after(schedule, optimizer, 7)
@@ -188,8 +188,8 @@ def test_the_state_is_json_and_names_the_plan() -> None:
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
-def test_a_copy_keeps_the_curves_apart(copied: Callable[[Any], Any]) -> None:
-    """A copy has its own optimizer, and its groups follow the same curves."""
+def test_a_copy_keeps_its_curves(copied: Callable[[Any], Any]) -> None:
+    """A copy has an optimizer of its own, whose groups follow the same curves."""
     optimizer = adamw("stem", "head")
     schedule = copied(CurveSchedule(optimizer, {"head": DOWN, "*": Cosine(1, 0, 8)}))
     assert after(schedule, schedule.optimizer, 4) == pytest.approx(
@@ -198,8 +198,8 @@ def test_a_copy_keeps_the_curves_apart(copied: Callable[[Any], Any]) -> None:
     assert [group["lr"] for group in optimizer.param_groups] == [0.1, 0.2]
 
 
-def test_a_synchronous_schedule_answers_a_value_a_group() -> None:
-    """``get_last_schedule`` gives each group's value, of groups that are left alone too."""
+def test_a_synchronous_schedule_gives_one_value_per_group() -> None:
+    """``get_last_schedule`` has a value per group, also for groups that are left alone."""
     optimizer = adamw("stem", "body", "head")
     schedule = SynchronousSchedule(
         [
@@ -214,8 +214,8 @@ def test_a_synchronous_schedule_answers_a_value_a_group() -> None:
     assert schedule.get_last_schedule("weight_decay") == decays
 
 
-def test_names_are_seen_through_a_proxy() -> None:
-    """On the stand-in that a factory is given, the groups have the names of the real ones."""
+def test_a_proxy_shows_the_names_of_groups() -> None:
+    """The groups of a proxy have the names of the real groups, so curves find them by name."""
     optimizer = adamw("stem", "head")
     CurveSchedule(ProxyOptimizer(optimizer, "weight_decay"), {"head": HALF, "*": None})
     assert [group["weight_decay"] for group in optimizer.param_groups] == [0.01, 0.005]
@@ -223,12 +223,12 @@ def test_names_are_seen_through_a_proxy() -> None:
 
 
 def test_repr_says_which_group_follows_which() -> None:
-    """The names and their curves stand in it."""
+    """The ``repr`` of a schedule has the names of groups and their curves."""
     schedule = CurveSchedule(adamw("stem", "head"), {"head": DOWN, "*": None})
     assert "{'head': 'Linear(start=1, end=0, steps=20)', '*': None}" in repr(schedule)
 
 
-def test_a_name_is_suggested_among_other_names() -> None:
-    """Also where a group's ``"name"`` is no text."""
+def test_a_misspelt_name_is_answered_with_the_closest() -> None:
+    """The closest name is suggested, also if some names are not strings."""
     with pytest.raises(ValueError, match="'haed'; did you mean 'head'"):
         CurveSchedule(adamw("head", 3, None), {"haed": UP, "*": UP})

@@ -3,10 +3,11 @@
     pip install torch transformers timm optax
     python tests/builtins/parity/make_tables.py
 
-Each case is a call as one writes it there, with values for its symbols. The call itself is run,
-on a plain optimizer (or, in optax, as the function that it is), and the value that the schedule
-gives at each step is kept, rounded nowhere. docs/curves.md has the expression that gives the same
-here; test_parity.py reads it there and compares.
+Each case is a call of another library, with values for its symbols. The call is run on a plain
+optimizer. A schedule of optax is a function, so it is called with the step. The value at each step
+is kept in full precision. docs/curves.md has the expression that gives the same values here.
+
+test_parity.py reads the expression there and compares.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ HERE = Path(__file__).parent
 
 Symbols = dict[str, Any]
 
-# The call, its symbols, how many steps to keep. Where "lr" is no symbol, the first one is what the
-# schedule starts from.
+# The call, its symbols, and the number of steps to keep. The initial value is "lr", or the first
+# symbol if "lr" is not among them.
 TORCH: list[tuple[str, Symbols, int]] = [
     ("LinearLR(opt, a, b, T)", {"lr": 0.3, "a": 0.25, "b": 0.9, "T": 20}, 30),
     ("ConstantLR(opt, a, T)", {"lr": 0.3, "a": 0.25, "T": 20}, 30),
@@ -78,12 +79,12 @@ TRANSFORMERS: list[tuple[str, Symbols, int]] = [
     ),
     *(
         (
-            f'get_wsd_schedule(opt, W, D, num_stable_steps=S, warmup_type="{warm_up}", '
+            f'get_wsd_schedule(opt, W, D, num_stable_steps=S, warmup_type="{warmup}", '
             f'decay_type="{decay}", min_lr_ratio=r)',
             {"lr": 0.3, "W": 10, "S": 15, "D": 20, "r": 0.05},
             55,
         )
-        for warm_up in ("linear", "cosine", "1-sqrt")
+        for warmup in ("linear", "cosine", "1-sqrt")
         for decay in ("linear", "cosine", "1-sqrt")
     ),
 ]
@@ -168,9 +169,9 @@ def of_dinov2(call: str, symbols: Symbols, steps: int) -> list[float]:
 def dinov2(
     base: float, final: float, steps: int, warmup: int = 0, start: float = 0.0
 ) -> Callable[[int], float]:
-    """DINOv2's ``CosineScheduler``, which is on no index: its formula, without its arrays.
+    """The formula of DINOv2's ``CosineScheduler``, which is not on a package index.
 
-    The warm-up reaches ``base`` at its last step, ``warmup`` − 1, as ``np.linspace`` does.
+    The warmup reaches ``base`` at its last step, ``warmup`` − 1, as ``np.linspace`` does.
     """
 
     def value(t: int) -> float:
@@ -190,7 +191,7 @@ def write(
     values: Callable[[str, Symbols, int], list[float]],
     made_with: dict[str, str],
 ) -> None:
-    # A line a case, so that a change shows as the cases that it changed.
+    # One line per case, so that a diff shows the cases that changed.
     lines = [
         json.dumps({"call": call, "symbols": symbols, "values": values(call, symbols, steps)})
         for call, symbols, steps in cases
