@@ -327,7 +327,7 @@ def test_the_initial_value_is_kept_in_the_group(target: str, value: float) -> No
 def test_a_schedule_that_is_built_again_starts_from_the_initial_value(target: str) -> None:
     """A second schedule on a target starts from its initial value, not from its present one."""
     opt = sgd({"momentum": 0.9, "betas": (0.9, 0.999)})
-    advance(CurveSchedule(opt, grow, target), 5)
+    advance(CurveSchedule(opt, lambda t: 1 / (1 + t), target), 5)
     again = put_curve(opt, target)
     assert again.get_last_lr() == again.base_lrs
     advance(again)
@@ -441,7 +441,7 @@ def test_a_group_without_a_curve_does_not_warn() -> None:
     CurveSchedule(opt, [halving, None])
     CurveSchedule(opt, [None, None])
     with (
-        pytest.warns(UserWarning, match="'lr' is a float on .* capturable=True"),
+        pytest.warns(UserWarning, match="'lr' is a float in .* capturable=True"),
         pytest.warns(UserWarning, match="'lr' starts at 0"),
     ):
         CurveSchedule(opt, [None, halving])

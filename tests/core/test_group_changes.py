@@ -277,7 +277,7 @@ def test_a_proxy_takes_a_group_only_when_it_is_told_to() -> None:
     add_group(optimizer)
     with pytest.raises(RuntimeError, match="built for 1 param groups and the optimizer has 2"):
         proxy.param_groups
-    proxy.accepts_new_groups = True
+    proxy.why_new_groups_are_refused = None
     assert [group.get("max_lr") for group in proxy.param_groups] == [0.5, None]
     optimizer.param_groups.pop()
     assert [group.get("max_lr") for group in proxy.param_groups] == [0.5]

@@ -198,7 +198,7 @@ def test_optimizer_step_is_never_patched() -> None:
     for make in (curve, factory, curve, factory):
         make(optimizer)
     assert "step" not in vars(optimizer)
-    assert len(optimizer._optimizer_step_post_hooks) == 1
+    assert len(optimizer._optimizer_step_pre_hooks) == 1
 
 
 def test_the_order_warning_points_at_the_users_line() -> None:

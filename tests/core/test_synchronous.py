@@ -108,7 +108,7 @@ def test_a_synchronous_schedule_contributes_its_members() -> None:
         (
             lambda o: [put_curve(o), put_curve(adamw_of_two_groups(), "clip")],
             ValueError,
-            "'clip' is on another optimizer",
+            "'clip' is on a different optimizer",
         ),
         (lambda o: [put_curve(o), StepLR(o, 1)], RuntimeError, "two of them schedule 'lr'"),
         (
@@ -359,16 +359,13 @@ def test_a_member_that_was_stepped_alone_is_named(make: Any, untouched: Untouche
         sync.step()
 
 
-@pytest.mark.parametrize("name", ["lr", "weight_decay"])
-def test_a_member_that_was_replaced_is_refused(name: str, untouched: Untouched) -> None:
-    """A change of ``schedules`` is refused at the next step, and nothing moves."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule([put_curve(optimizer), put_curve(optimizer, "clip")])
-    sync.schedules[name] = ExponentialLR(optimizer, 0.5)
-    optimizer.step()
-    says = f"schedules: .*{name}.* build a new Synchronous"
-    with untouched(optimizer), pytest.raises(RuntimeError, match=says):
-        sync.step()
+def test_the_members_cannot_be_replaced() -> None:
+    """``schedules`` is a mapping that can be read and not changed."""
+    sync: Any = tsa_core.SynchronousSchedule([put_curve(adamw_of_two_groups())])
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        sync.schedules["lr"] = None
+    with pytest.raises(AttributeError):
+        sync.schedules = {}
 
 
 def test_members_keep_the_distance_they_started_with() -> None:
@@ -575,12 +572,12 @@ class PassesMetricsAndPositions(ReduceLROnPlateau):
 
 @pytest.mark.parametrize("kind", [PassesAnything, PassesKeywords])
 def test_a_member_that_passes_its_arguments_on_takes_metrics(kind: Any) -> None:
-    """A subclass that passes its arguments on takes the arguments of its base class."""
+    """A member that passes its arguments on gets all of them, by position or by name."""
     optimizer = adamw_of_two_groups()
     sync = tsa_core.SynchronousSchedule(
         [put(optimizer, "clip", lambda proxy: kind(proxy, factor=0.5, patience=0))]
     )
-    with pytest.raises(TypeError, match=r"'clip'.*takes metrics"):
+    with pytest.raises(TypeError, match="metrics"):
         sync.step()
     sync.step(1.0)
     sync.step(metrics=2.0)
