@@ -71,16 +71,16 @@ def test_a_star_stands_for_groups_without_a_name() -> None:
 
 def test_a_curve_of_several_groups_is_called_once_per_step() -> None:
     """A curve is called once per step, however many groups it drives."""
-    asked: list[float] = []
+    called: list[float] = []
 
     def curve(t: float) -> float:
-        asked.append(t)
+        called.append(t)
         return 1.0
 
     optimizer = adamw("a", "b", "c", "d")
     schedule = CurveSchedule(optimizer, {"a": HALF, "*": curve})
     after(schedule, optimizer, 2)
-    assert asked == [0, 1, 2]
+    assert called == [0, 1, 2]
 
 
 class Listing(Mapping[str, Any]):
@@ -103,7 +103,7 @@ class Listing(Mapping[str, Any]):
     ("curve", "error", "named"),
     [
         (Listing(("stem", UP), ("body", UP), ("stem", DOWN)), ValueError, "two curves.*'stem'"),
-        ({"haed": UP, "*": UP}, ValueError, "'haed'; did you mean 'head'"),
+        ({"haed": UP, "*": UP}, ValueError, "'haed';.*did you mean 'head'"),
         ({"stem": UP, "body": UP, "head": UP, "neck": None}, ValueError, "'neck'"),
         ({"stem": UP, "body": UP}, ValueError, "param group 2.*'head'"),
         ({}, ValueError, "param group 0.*'stem'"),
@@ -230,5 +230,5 @@ def test_repr_says_which_group_follows_which() -> None:
 
 def test_a_misspelt_name_is_answered_with_the_closest() -> None:
     """The closest name is suggested, also if some names are not strings."""
-    with pytest.raises(ValueError, match="'haed'; did you mean 'head'"):
+    with pytest.raises(ValueError, match=r"'haed';.*did you mean 'head'"):
         CurveSchedule(adamw("head", 3, None), {"haed": UP, "*": UP})
