@@ -99,6 +99,12 @@ SYMBOLS = {
     "warmup_multiplier": "R",
     "polynomial_exponent": "P",
 }
+# By parameter, real numbers that a built-in refuses.
+OUT_OF_RANGE: dict[str, list[Any]] = {
+    "num_warmup_steps": [-1, -0.5, -1e-9],
+    "num_training_steps": [0, 0.0, -1, -12.5],
+    "polynomial_exponent": [0, 0.0, -1, -0.5],
+}
 
 
 def arguments(name: str, plan: Plan) -> dict[str, float]:

@@ -12,19 +12,13 @@ import numpy as np
 import pytest
 import torch
 from bad_numbers import NOT_FINITE, NOT_REAL
-from closed_forms import ANNEALING, INVERSE, NAMES, SYMBOLS, Plan, arguments, build
+from closed_forms import ANNEALING, INVERSE, NAMES, OUT_OF_RANGE, SYMBOLS, Plan, arguments, build
 
 import tsa_builtins
 
 Untouched = Callable[[Any], AbstractContextManager[None]]
 
 every_name = pytest.mark.parametrize("name", NAMES)
-
-OUT_OF_RANGE: dict[str, list[Any]] = {
-    "num_warmup_steps": [-1, -0.5, -1e-9],
-    "num_training_steps": [0, 0.0, -1, -12.5],
-    "polynomial_exponent": [0, 0.0, -1, -0.5],
-}
 
 
 def refused_numbers(parameter: str) -> list[Any]:
