@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,6 +21,7 @@ from helpers import (
     put_lambda,
     sgd,
 )
+from torch.optim import lr_scheduler as torch_lr
 from torch.optim.lr_scheduler import LambdaLR
 
 import tsa_core
@@ -257,16 +259,72 @@ def test_a_group_that_joins_a_list_of_curves_is_refused(untouched: Untouched) ->
         advance(schedule)
 
 
-@torch_schedulers
-def test_a_group_that_joins_under_a_torch_scheduler_is_refused(put_schedule: Any) -> None:
-    """A torch scheduler refuses a group that joins, and the error names ``CurveSchedule``."""
+JOINABLE: dict[str, Callable[[Any], Any]] = {
+    "StepLR": lambda o: torch_lr.StepLR(o, 2, 0.5),
+    "MultiStepLR": lambda o: torch_lr.MultiStepLR(o, [1, 4], 0.5),
+    "ExponentialLR": lambda o: torch_lr.ExponentialLR(o, 0.9),
+    "PolynomialLR": lambda o: torch_lr.PolynomialLR(o, 8, 2.0),
+    "CosineAnnealingLR": lambda o: torch_lr.CosineAnnealingLR(o, 20),
+    "ChainedScheduler": lambda o: torch_lr.ChainedScheduler(
+        [torch_lr.StepLR(o, 2, 0.5), torch_lr.ExponentialLR(o, 0.9)]
+    ),
+}
+
+
+@pytest.mark.parametrize("target", ["lr", "weight_decay", "betas[0]"])
+@pytest.mark.parametrize("name", JOINABLE)
+def test_a_group_that_joins_gets_the_numbers_that_torch_gives_lr(name: str, target: str) -> None:
+    """A group joins a scheduler that reads present values, with torch's own numbers on ``lr``."""
+
+    def entries(value: float, key: str) -> dict[str, Any]:
+        return {"betas": (value, 0.999)} if key == "betas[0]" else {key: value}
+
+    plain, optimizer = adamw(entries(0.5, "lr")), adamw(entries(0.5, target))
+    reference, schedule = JOINABLE[name](plain), put(optimizer, target, JOINABLE[name])
+    for t in range(9):
+        if t == 3:
+            add_group(plain, lr=0.25)
+            add_group(optimizer, **entries(0.25, target))
+        plain.step(), optimizer.step()
+        reference.step(), schedule.step()
+        assert held(optimizer, target) == held(plain)
+
+
+class OfAUser(torch_lr.StepLR):
+    """A user's scheduler, of which only its author knows how it computes."""
+
+
+NOT_JOINABLE: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "LambdaLR": (lambda o: LambdaLR(o, halving), "LambdaLR keeps one item per group"),
+    "LinearLR": (torch_lr.LinearLR, "LinearLR divides .* by the factor of the step before"),
+    "ConstantLR": (torch_lr.ConstantLR, "ConstantLR divides"),
+    "ChainedScheduler": (
+        lambda o: torch_lr.ChainedScheduler([torch_lr.StepLR(o, 2), torch_lr.ConstantLR(o)]),
+        "ConstantLR divides",
+    ),
+    "OneCycleLR": (
+        lambda o: torch_lr.OneCycleLR(o, 0.5, total_steps=9, cycle_momentum=False),
+        "OneCycleLR keeps one item per group",
+    ),
+    "SequentialLR": (
+        lambda o: torch_lr.SequentialLR(o, [torch_lr.StepLR(o, 2), torch_lr.StepLR(o, 3)], [5]),
+        "SequentialLR starts each part from the groups",
+    ),
+    "a user's": (lambda o: OfAUser(o, 2), "only the author of OfAUser knows"),
+}
+
+
+@pytest.mark.parametrize("name", NOT_JOINABLE)
+def test_a_group_that_torch_computes_wrong_is_refused(name: str, untouched: Untouched) -> None:
+    """A scheduler that cannot compute a new group refuses it, with the reason and the remedy."""
+    make, reason = NOT_JOINABLE[name]
     optimizer = decaying()
-    schedule = put_schedule(optimizer, "weight_decay")
+    schedule = put(optimizer, "weight_decay", make)
     add_group(optimizer)
     optimizer.step()
-    with pytest.raises(RuntimeError, match=r"'weight_decay'.*1 param groups.*CurveSchedule"):
+    says = rf"'weight_decay'.*1 param groups.*{reason}.*CurveSchedule"
+    with untouched(optimizer), pytest.raises(RuntimeError, match=says):
         schedule.step()
-    assert held(optimizer, "weight_decay") == [0.08, 0.08]
 
 
 def test_a_proxy_takes_a_group_only_when_it_is_told_to() -> None:

@@ -32,7 +32,7 @@ optimizer = torch.optim.AdamW(model.parameters(), lr=0.5, weight_decay=0.25)
 tsa_core.extend_optimizer(optimizer, "clip", 8.0)
 sync = tsa_core.SynchronousSchedule([
     tsa_core.CurveSchedule(optimizer, lambda t: 0.5**t),
-    tsa_core.CurveSchedule(optimizer, lambda t: torch.tensor(1.0 + t), "betas[0]"),
+    tsa_core.CurveSchedule(optimizer, lambda t: torch.tensor(1 - t / 4), "betas[0]"),
     tsa_core.arbitrary_schedule_factory(
         optimizer, lambda proxy: ExponentialLR(proxy, 0.5), schedule_target="weight_decay"
     ),
@@ -63,7 +63,7 @@ def test_schedules_need_torch_alone() -> None:
     ran = run_in_a_process(WITHOUT_THE_OTHERS + PROGRAM)
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.splitlines() == [
-        str({"lr": [0.125], "betas[0]": [0.9 * 3], "weight_decay": [0.0625], "clip": [2.0]}),
+        str({"lr": [0.125], "betas[0]": [0.9 * 0.5], "weight_decay": [0.0625], "clip": [2.0]}),
         "[2.0]",
     ]
 

@@ -41,7 +41,7 @@ schedules = through("curve", "factory")
 calls_that_need_it_in_every_group = through("curve", "proxy", "factory")
 calls_that_need_it_somewhere = through("curve", "proxy", "factory", "regrouped")
 calls_that_schedule_it = through("curve", "proxy", "factory", "factory with default")
-calls_that_need_a_number = through("curve", "proxy", "factory", "factory with default", "regrouped")
+calls_that_need_a_number = calls_that_schedule_it
 all_calls = through(*CALLS)
 
 
@@ -429,10 +429,15 @@ def test_an_entry_that_cannot_be_a_target_is_not_suggested() -> None:
     assert "did you mean" not in raised.value.args[0]
 
 
-def test_a_group_is_named_by_its_position_among_all_groups() -> None:
-    """The group with an invalid entry is counted among all groups, also those without the entry."""
-    opt = two_groups(flag=True)
-    with pytest.raises(TypeError, match="'flag' in param group 1"):
+def test_any_entry_can_be_read() -> None:
+    """Regrouping returns flags, tuples and every other entry as they are."""
+    opt = two_groups(flag=True, note="text")
+    group = opt.param_groups[1]
+    for key in ("flag", "note", "betas"):
+        regrouped = tsa_core.get_param_groups_regrouped_by_key(opt, key)
+        assert regrouped[-1] == (group[key], group["params"], group)
+    del group["params"]
+    with pytest.raises(KeyError, match="'params' is not in param group 1, which has 'flag'"):
         tsa_core.get_param_groups_regrouped_by_key(opt, "flag")
 
 

@@ -47,10 +47,8 @@ def scheduled_optimizer(target: str, kind: str) -> torch.optim.Optimizer:
 def everything_but(target: str, optimizer: torch.optim.Optimizer) -> list[dict[str, Any]]:
     """All that a schedule of ``target`` must leave alone."""
     key = target.partition("[")[0]
-    rest = [
-        {k: v for k, v in group.items() if k not in (key, f"initial_{target}")}
-        for group in optimizer.param_groups
-    ]
+    own = {key, *(f"{prefix}_{target}" for prefix in ("initial", "max", "min", "swa"))}
+    rest = [{k: v for k, v in group.items() if k not in own} for group in optimizer.param_groups]
     if target == "betas[0]":
         for entries, group in zip(rest, optimizer.param_groups):
             entries["neighbours"] = group["betas"][1:]

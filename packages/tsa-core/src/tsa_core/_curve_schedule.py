@@ -29,29 +29,28 @@ class Part:
         self.curve = curve
         self.groups = groups
         self.low, self.high = _range_that_fits(target, groups, absolute)
-        self.first_initial: object = None
-        self.tensors: list[object] = []
+        self.note_objects(target)
 
     def note_objects(self, target: Target) -> None:
-        """Remember the objects in the groups, so that :meth:`is_current` notices others."""
-        self.first_initial = self.groups[0][target.initial_key] if self.groups else None
+        """Remember the objects in the groups, so that others are noticed.
+
+        The first group's initial value is enough: whatever sets a new one sets it in all groups.
+        """
+        self.first_initial: object = self.groups[0].get(target.initial_key)
         held = [target.read(group) for group in self.groups]
         self.tensors = held if any(isinstance(value, Tensor) for value in held) else []
 
-    def is_current(self, target: Target) -> bool:
-        """True if no other initial value and no other tensor was put into the groups."""
-        groups = self.groups
-        # extend_optimizer(..., overwrite_values=True) sets the initial value of all groups.
-        if groups and groups[0].get(target.initial_key) is not self.first_initial:
-            return False
-        return not self.tensors or all(
+    def holds_its_tensors(self, target: Target) -> bool:
+        return all(
             target.is_in(group) and (target.read(group) is held or not isinstance(held, Tensor))
-            for held, group in zip(self.tensors, groups)
+            for held, group in zip(self.tensors, self.groups)
         )
 
 
-# What a step is going to write: the position, the groups, the parts, and the λ of each part.
-Prepared: TypeAlias = tuple[float, Sequence[ParamGroup], list[Part], list[float]]
+# The position to go to, the optimizer's groups, the parts, and the groups and the λ of each part.
+Prepared: TypeAlias = tuple[
+    float, Sequence[ParamGroup], list[Part], list[tuple[Sequence[ParamGroup], float]]
+]
 
 
 class CurveSchedule(TargetSchedule):
@@ -137,47 +136,52 @@ class CurveSchedule(TargetSchedule):
         return curve if callable(curve) or isinstance(curve, tuple) else MappingProxyType(curve)
 
     def prepare(self, epoch: float | None = None) -> Prepared:
-        position = self._next_position() if epoch is None else step_number(epoch)
-        groups = self._real_optimizer.param_groups
-        parts = self._parts_of(groups)
-        multipliers = []
+        if epoch is None:
+            if self._step_count and not self._order_was_checked:
+                self._check_order_once()
+            position: float = self.last_epoch + 1
+        else:
+            position = step_number(epoch)
+        target = self._target
+        groups, initial_key = self._real_optimizer.param_groups, target.initial_key
+        parts, known = self._parts, self._known
+        if (len(groups) != known.count or groups is not known.list) and not known.are(groups):
+            parts = self._new_parts(groups)
+        moves = []
         for part in parts:
+            if part.groups[0].get(initial_key) is not part.first_initial or (
+                part.tensors and not part.holds_its_tensors(target)
+            ):
+                self.look_anew()
+                return self.prepare(position)
             multiplier = part.curve(position)
             if not (type(multiplier) is float and part.low <= multiplier <= part.high):
                 multiplier = self._checked(multiplier, part, position)
-            multipliers.append(multiplier)
-        return position, groups, parts, multipliers
+            moves.append((part.groups, multiplier))
+        return position, groups, parts, moves
 
     def commit(self, prepared: Prepared) -> None:
-        position, groups, parts, multipliers = prepared
+        position, groups, parts, moves = prepared
         if parts is not self._parts:
             self._adopt(groups, parts)
         target = self._target
         write = target.fill if self.absolute else target.scale
-        for part, multiplier in zip(parts, multipliers):
+        for driven, multiplier in moves:
             try:
-                write(part.groups, multiplier)
+                write(driven, multiplier)
             except (LookupError, TypeError):
                 # A dict that came into the list without an initial value, or without the target:
                 # only the check can tell them apart.
                 check_target(target, groups)
                 self._adopt(groups, parts)
-                write(part.groups, multiplier)
-        self._arrive(position)
+                write(driven, multiplier)
+        self.last_epoch = position  # type: ignore[assignment]  # torch declares int, takes floats
+        self._step_count += 1
 
-    def _parts_of(self, groups: Sequence[ParamGroup]) -> list[Part]:
-        """Return the present parts, or new ones if the groups have changed."""
-        parts, target, known = self._parts, self._target, self._known
-        # One curve looks into the list each time. Several are bound to the dicts in it.
-        if known.are_in(groups) if callable(self._curve) else known.are(groups):
-            for part in parts:
-                if not part.is_current(target):
-                    break
-            else:
-                return parts
-        check_target(target, groups)
+    def _new_parts(self, groups: Sequence[ParamGroup]) -> list[Part]:
+        check_target(self._target, groups)
         return [
-            Part(curve, target, driven, self.absolute)
+            Part(curve, self._target, driven, self.absolute)
             for curve, driven in groups_driven_by(self._curve, groups)
         ]
 
@@ -189,10 +193,12 @@ class CurveSchedule(TargetSchedule):
             for group in part.groups:
                 group[target.initial_key] = target.initial_or_present(group)
             part.note_objects(target)
-        self._known, self._parts = KnownGroups(groups), parts
+        # One curve looks into the list each time; several are bound to the dicts in it.
+        self._known = KnownGroups(groups, by_dict=not callable(self._curve))
+        self._parts = parts
 
     def look_anew(self) -> None:
-        self._known, self._parts = KnownGroups(()), []
+        self._known, self._parts = KnownGroups([]), []
 
     def driven_groups(self) -> list[ParamGroup]:
         groups = self._real_optimizer.param_groups
@@ -241,14 +247,14 @@ class CurveSchedule(TargetSchedule):
             >>> CurveSchedule(optimizer, lambda t: 0.5**t).values_at(2)
             [0.025]
         """
-        _, groups, parts, multipliers = self.prepare(t)
+        _, groups, _, moves = self.prepare(t)
         target = self._target
         values: dict[int, float] = {}
-        for part, multiplier in zip(parts, multipliers):
-            scaled = target.scaled(part.groups, multiplier, self.absolute)
-            if part.groups is groups:
+        for driven, multiplier in moves:
+            scaled = target.scaled(driven, multiplier, self.absolute)
+            if driven is groups:
                 return scaled
-            values.update(zip(map(id, part.groups), scaled))
+            values.update(zip(map(id, driven), scaled))
         return [
             values[id(group)] if id(group) in values else real_number(target.read(group))
             for group in groups
@@ -286,5 +292,3 @@ def _range_that_fits(
         if scale:
             least, greatest = max(least, low / scale), min(greatest, high / scale)
     return least * (1 - 1e-9), greatest * (1 - 1e-9)
-
-

@@ -17,27 +17,23 @@ OTHERS = "*"
 
 
 class KnownGroups:
-    """The param groups as a schedule last saw them."""
+    """The param groups as a schedule last saw them.
 
-    __slots__ = ("_groups", "_list")
+    Whoever looks into the optimizer's list each time asks first if ``len(groups) == known.count and
+    groups is known.list``, in line, since a call would cost as much as writing a group.
+    Whoever is bound to the dicts in the list passes ``by_dict``, and the shortcut never holds.
+    """
 
-    def __init__(self, groups: Sequence[ParamGroup]) -> None:
-        self._list = groups
-        self._groups = list(groups)  # a copy, because the optimizer's list may shrink or grow
+    __slots__ = ("count", "dicts", "list")
+
+    def __init__(self, groups: Sequence[ParamGroup], *, by_dict: bool = False) -> None:
+        self.list = None if by_dict else groups
+        self.dicts = list(groups)  # a copy, because the optimizer's list may shrink or grow
+        self.count = len(self.dicts)
 
     def are(self, groups: Sequence[ParamGroup]) -> bool:
         """True if ``groups`` holds the same dicts in the same order."""
-        known = self._groups
-        return len(groups) == len(known) and all(map(operator.is_, groups, known))
-
-    def are_in(self, groups: Sequence[ParamGroup]) -> bool:
-        """True if ``groups`` is the same list, with as many dicts; else as :meth:`are`.
-
-        Enough for whoever looks into the list each time: one dict may have been replaced.
-        """
-        if groups is self._list and len(groups) == len(self._groups):
-            return True
-        return self.are(groups)
+        return len(groups) == self.count and all(map(operator.is_, groups, self.dicts))
 
 
 def groups_driven_by(
@@ -57,9 +53,7 @@ def groups_driven_by(
     return [*by_curve.values()]
 
 
-def _curve_of_each_group(
-    curves: CurvePerGroup, groups: Sequence[ParamGroup]
-) -> list[Curve | None]:
+def _curve_of_each_group(curves: CurvePerGroup, groups: Sequence[ParamGroup]) -> list[Curve | None]:
     if not isinstance(curves, (Mapping, Sequence)) or isinstance(curves, str):
         raise TypeError(
             "curve: expected a callable t -> multiplier, a sequence with one per param group, "

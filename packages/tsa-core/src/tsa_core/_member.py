@@ -11,7 +11,7 @@ from typing import Any
 from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau, SequentialLR
 
-from ._checks import present_numbers, present_values
+from ._checks import present_values
 from ._numbers import real_number
 from ._proxy import ProxyOptimizer, behind_proxy
 from ._target import Target
@@ -65,7 +65,7 @@ class Member:
         self.arguments = StepArguments.of(schedule)
         self.parts = [member_of(part) for part in parts_of(schedule)]
 
-    # -- stepping ----------------------------------------------------------------------------------
+    # -- stepping --------------------------------------------------------------------------------
 
     @property
     def position(self) -> Any:
@@ -82,7 +82,9 @@ class Member:
         if missing:
             raise TypeError(f"step: {what} ({kind}) demands {missing}: pass them by name")
         if "epoch" in given and not arguments.take("epoch"):
-            raise TypeError(f"step: {what} ({kind}) cannot go to epoch {given['epoch']!r}: call step()")
+            raise TypeError(
+                f"step: {what} ({kind}) cannot go to epoch {given['epoch']!r}: call step()"
+            )
         if metrics_must_be_numbers(self.schedule):
             try:
                 float(given["metrics"])
@@ -109,7 +111,7 @@ class Member:
     def commit(self) -> None:
         """Write what :meth:`prepare` computed."""
 
-    # -- values to come ------------------------------------------------------------------------------
+    # -- values to come --------------------------------------------------------------------------
 
     def values_at(self, t: float) -> list[float]:
         """Return the target's value in each group at step ``t``, if the member ``is_pure``."""
@@ -123,7 +125,7 @@ class Member:
             return tuple(boundaries)
         return ()  # somebody's callable with an attribute of the same name
 
-    # -- state -------------------------------------------------------------------------------------
+    # -- state -----------------------------------------------------------------------------------
 
     @property
     def _what(self) -> str:
@@ -351,6 +353,6 @@ def _check_kind(own: Any, saved: Any) -> None:
 
 def _check_sign(key: str, own: Any, saved: Any) -> None:
     """Raise if a counter is negative: an int of progress, all of which count from 0."""
-    if isinstance(own, int) and not isinstance(own, bool):
-        if saved < 0 or (key == "T_i" and saved == 0):  # T_i is the length of a cycle
-            raise ValueError("expected a number of steps, 0 or more")
+    is_counter = isinstance(own, int) and not isinstance(own, bool)
+    if is_counter and (saved < 0 or (key == "T_i" and saved == 0)):  # T_i: length of a cycle
+        raise ValueError("expected a number of steps, 0 or more")

@@ -92,7 +92,7 @@ class ProxyOptimizer(Optimizer):
         # A view finds its group by position in the list, so a dict that was replaced there needs
         # no new view, unless tensors are involved: the new dict may share one.
         known = self._known
-        if not (known.are(groups) if self._has_tensors else known.are_in(groups)):
+        if (len(groups) != known.count or groups is not known.list) and not known.are(groups):
             self._renew_views(groups_of(self.optimizer))
         return self._views
 
@@ -104,8 +104,7 @@ class ProxyOptimizer(Optimizer):
         self.param_groups  # noqa: B018
 
     def _forget_groups(self) -> None:
-        self._known = KnownGroups(())
-        self._has_tensors = False
+        self._known = KnownGroups([])
         self._views: list[dict[str, Any]] = []
 
     def _renew_views(self, groups: Sequence[ParamGroup]) -> None:
@@ -127,8 +126,8 @@ class ProxyOptimizer(Optimizer):
         for group, entries in zip(groups, kept):
             for key, value in entries.items():
                 group.setdefault(auxiliary_key(key, target.name), value)
-        self._known = KnownGroups(groups)
-        self._has_tensors = any(isinstance(target.read(group), Tensor) for group in groups)
+        has_tensors = any(isinstance(target.read(group), Tensor) for group in groups)
+        self._known = KnownGroups(groups, by_dict=has_tensors)
         view = _GroupView if target.index is None else _ElementView
         # These are mappings, not dicts: torch declares dicts and needs only mappings.
         self._views = [
@@ -178,7 +177,7 @@ class ProxyOptimizer(Optimizer):
     def _step_count(self, value: int) -> None:
         pass
 
-    # -- the rest of an optimizer ------------------------------------------------------------------
+    # -- the rest of an optimizer ----------------------------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
         # copy and pickle ask before `optimizer` is set, and ask for __deepcopy__ and the like,
@@ -188,7 +187,7 @@ class ProxyOptimizer(Optimizer):
         return getattr(self.optimizer, name)
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = ("_known", "_has_tensors", "_views")
+        derived = ("_known", "_views")
         return {name: value for name, value in self.__dict__.items() if name not in derived}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -292,10 +291,10 @@ class _GroupView(MutableMapping[str, Any]):
             initial = self._checked(value)
             # torch < 2.4 passes the same tensor that is filled later.
             group[target.initial_key] = initial.clone() if isinstance(initial, Tensor) else initial
-        elif target.name == "lr":
-            group[key] = value
         elif key in AUXILIARY_KEYS or key not in group:
             self._kept[key] = group[auxiliary_key(key, target.name)] = value
+        elif target.name == "lr":
+            group[key] = value
         else:
             raise ValueError(
                 f"a schedule of {target.name!r} would write {key!r} of param group {self._index}. "
@@ -312,7 +311,8 @@ class _GroupView(MutableMapping[str, Any]):
             number = real_number(value)
         except (TypeError, ValueError) as error:
             raise type(error)(
-                f"{self._target.name!r} in param group {self._index}: the schedule gave {error}"
+                f"{self._target.name!r} in param group {self._index}: {error}; "
+                "a scheduler has to give a finite real number"
             ) from None
         return value if isinstance(value, Tensor) and isinstance(self["lr"], Tensor) else number
 
@@ -334,7 +334,7 @@ class _GroupView(MutableMapping[str, Any]):
         for key in group:
             if key in renamed:
                 yield renamed[key]
-            elif key not in _ABOUT_LR:
+            elif key not in _ABOUT_LR and key not in self._kept:
                 yield key
 
     def __len__(self) -> int:

@@ -83,7 +83,7 @@ class SynchronousSchedule(LRScheduler):
         """The members' names, in order."""
         return list(self._members)
 
-    # -- stepping ----------------------------------------------------------------------------------
+    # -- stepping --------------------------------------------------------------------------------
 
     def step(self, *args: Any, **kwargs: Any) -> None:
         """Step every member once.
@@ -158,7 +158,7 @@ class SynchronousSchedule(LRScheduler):
     def _note_positions(self) -> None:
         self._positions = {name: member.position for name, member in self._members.items()}
 
-    # -- values by name ----------------------------------------------------------------------------
+    # -- values by name --------------------------------------------------------------------------
 
     def get_last_schedule(self, name: str) -> list[Value]:
         """Return the present values of a member's target, one per param group.
@@ -192,7 +192,7 @@ class SynchronousSchedule(LRScheduler):
         """Return the same as :meth:`get_last_lr`."""
         return self.get_last_lr()
 
-    # -- what else frameworks read on a scheduler ----------------------------------------------------
+    # -- what else frameworks read on a scheduler ------------------------------------------------
 
     @property
     def last_epoch(self) -> int:  # type: ignore[override]
@@ -215,7 +215,7 @@ class SynchronousSchedule(LRScheduler):
     def _last_lr(self) -> list[Value]:  # type: ignore[override]
         return self.get_last_lr()
 
-    # -- state -------------------------------------------------------------------------------------
+    # -- state -----------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
         """Return ``{name: state of that member}``."""

@@ -80,7 +80,7 @@ class Target:
             raise TypeError(f"{parameter}: 'params' are what is optimized, not a hyperparameter")
         return cls(name, key, index, f"initial_{name}")
 
-    # -- the value -----------------------------------------------------------------------------
+    # -- the value -------------------------------------------------------------------------------
 
     def is_in(self, group: Mapping[str, Any]) -> bool:
         if self.key not in group:
@@ -126,7 +126,7 @@ class Target:
             return 0.0, 1.0 - limits.eps / 2
         return -limits.max, limits.max
 
-    # -- initial value × multiplier: computed, and written -------------------------------------------
+    # -- initial value × multiplier: computed, and written ---------------------------------------
 
     def scaled(
         self, groups: Iterable[ParamGroup], multiplier: float, absolute: bool

@@ -1,4 +1,4 @@
-"""What every schedule of this library is: an ``LRScheduler`` of one target, on the user's optimizer."""
+"""The base of every schedule of this library: an ``LRScheduler`` of one target."""
 
 from __future__ import annotations
 
@@ -106,26 +106,18 @@ class TargetSchedule(LRScheduler):
     def _update_lr(self, epoch: float | None = None) -> None:
         self.step(epoch)
 
-    def _next_position(self) -> float:
-        """Return the position of ``step()``, and look once at the order of steps."""
-        if self._step_count and not self._order_was_checked:
-            self._order_was_checked = True
-            if not has_stepped(self._real_optimizer):
-                # torch's own words and link, because people filter its warning by them.
-                warn_user(
-                    "Detected call of `lr_scheduler.step()` before `optimizer.step()`. The "
-                    "optimizer has not used the first value of this schedule of "
-                    f"{self.schedule_target!r} and never will: call optimizer.step() first, then "
-                    "step the schedule. See more details at "
-                    "https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
-                )
-        return self.last_epoch + 1
+    def _check_order_once(self) -> None:
+        self._order_was_checked = True
+        if not has_stepped(self._real_optimizer):
+            # torch's own words and link, because people filter its warning by them.
+            warn_user(
+                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. The optimizer "
+                f"has not used the first value of this schedule of {self.schedule_target!r} and "
+                "never will: call optimizer.step() first, then step the schedule. See more details "
+                "at https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
+            )
 
-    def _arrive(self, position: float) -> None:
-        self.last_epoch = position  # type: ignore[assignment]  # torch declares int, takes floats
-        self._step_count += 1
-
-    # -- what an LRScheduler answers ---------------------------------------------------------------
+    # -- what an LRScheduler answers -------------------------------------------------------------
 
     @property
     def schedule_target(self) -> str:
@@ -171,7 +163,7 @@ class TargetSchedule(LRScheduler):
             group[self._target.initial_key] = number_of[id(group)]
 
     @property
-    def _last_lr(self) -> list[Value]:  # type: ignore[override]
+    def _last_lr(self) -> list[Value]:
         return self.get_last_lr()
 
     @_last_lr.setter
@@ -185,7 +177,7 @@ class TargetSchedule(LRScheduler):
         """Return the target's present value in each param group, a copy if it is a tensor."""
         return present_values(self._target, self._real_optimizer.param_groups)
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list[Value]:
         """Return :meth:`values_at` the present step, computed anew.
 
         For code that counts ``last_epoch`` and sets learning rates itself, as Ignite's
@@ -201,9 +193,9 @@ class TargetSchedule(LRScheduler):
                 f"{self.schedule_target!r}. Call get_last_lr(), or build the schedule on the "
                 "optimizer that arbitrary_schedule_factory hands to its factory"
             )
-        return self.values_at(self.last_epoch)
+        return [*self.values_at(self.last_epoch)]
 
-    # -- state -------------------------------------------------------------------------------------
+    # -- state -----------------------------------------------------------------------------------
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the schedule stands, in numbers, strings, lists and dicts.

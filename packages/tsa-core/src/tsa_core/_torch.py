@@ -45,6 +45,8 @@ def auxiliary_key(key: str, target_name: str) -> str:
     >>> auxiliary_key("max_lr", "weight_decay")
     'max_weight_decay'
     """
+    if target_name == "lr":
+        return key
     named = re.sub(r"(^|_)lr$", lambda match: match[1] + target_name, key)
     return f"{key}_{target_name}" if named == key else named
 
@@ -131,9 +133,11 @@ def why_new_groups_are_refused(schedule: Any) -> str | None:
     """
     if getattr(schedule, "takes_new_groups", False):
         return None
-    parts = parts_of(schedule)
-    if parts:
-        return next(filter(None, map(why_new_groups_are_refused, parts)), None)
+    if isinstance(schedule, SequentialLR):
+        # At a milestone it calls the part's _get_closed_form_lr, which reads base_lrs.
+        return "SequentialLR starts each part from the groups that it was built with"
+    if isinstance(schedule, ChainedScheduler):
+        return next(filter(None, map(why_new_groups_are_refused, parts_of(schedule))), None)
     kind = type(schedule)
     # Since torch 2.4 a plateau repeats its one min_lr for groups that joined; before, it raises.
     if kind in _TAKES_NEW_GROUPS or hasattr(schedule, "default_min_lr"):
@@ -281,5 +285,8 @@ def _leads_to_hooks(step: Any, depth: int = 4) -> bool:
 
 @functools.cache
 def _code_that_runs_hooks() -> object:
-    wrapper: Any = torch.optim.Optimizer.profile_hook_step(lambda optimizer: None)
+    def step(optimizer: object) -> None:
+        """Stand in for a step: only the code of the wrapper is wanted."""
+
+    wrapper: Any = torch.optim.Optimizer.profile_hook_step(step)
     return wrapper.__code__
