@@ -211,6 +211,13 @@ def test_a_restart_is_at_its_step(growth: float, length: int, parts: int, cycle:
     assert level(float(start)) == 0.5**cycle
 
 
+def test_a_restart_a_hair_early_is_the_restart() -> None:
+    """A step just after the rounded restart, as 0.9 is after 3 · 0.3, is exactly the restart."""
+    remainder = 0.9 % 0.3
+    assert 0 < remainder < 1e-16
+    assert repeat(lambda since: since, 0.3)(0.9) == 0
+
+
 def test_a_restart_is_not_before_0() -> None:
     """A curve without a value before 0 is never called there, although 3 · 0.1 is above 0.3."""
     assert repeat(math.sqrt, 0.1)(0.3) == 0
@@ -224,11 +231,20 @@ def test_repeat_is_finite_far_out(growth: float) -> None:
 
 
 @pytest.mark.parametrize("steps", [1, 3, 7, 1000])
-@given(t=st.integers(1, 10**18))
-def test_whole_equal_cycles_are_exact_however_far_out(steps: int, t: int) -> None:
+@given(magnitude=st.integers(0, 18), beyond=st.integers(0, 2000))
+def test_whole_equal_cycles_are_exact_however_far_out(
+    steps: int, magnitude: int, beyond: int
+) -> None:
     """λ of equal cycles of whole steps is that of the exact remainder, beyond 10^15 cycles too."""
+    t = 10**magnitude + beyond
     assert repeat(lambda since: since, steps)(t) == t % steps
     assert repeat(lambda since: since, float(steps))(float(t)) == int(float(t)) % steps
+
+
+def test_cycles_of_a_fraction_go_on_beyond_all_precision() -> None:
+    """Beyond 10^15 cycles of 0.75 steps λ is that of the exact remainder again."""
+    for t in (1e16, 1e17, 1e18):
+        assert repeat(lambda since: since, 0.75)(t) == float(Fraction(t) % Fraction(0.75))
 
 
 @given(steps=st.floats(1e-300, 1e300), t=st.floats(0, 1.7e308))
