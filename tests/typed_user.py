@@ -76,7 +76,7 @@ assert_type(line, curves.Linear)
 assert_type(line.steps, float)
 assert_type(line(5), float)
 assert_type(curves.Constant(0.5)(5), float)
-assert_type(joined, curves.Join)
+assert_type(joined, curves.Curve)
 assert_type(joined(50), float)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import gc
 import sys
 import threading
 import warnings
@@ -305,18 +304,6 @@ def test_a_preview_that_fails_names_the_step() -> None:
     )
     with pytest.raises(ValueError, match=r"'lr' at step 3: nan is not finite"):
         preview(schedule, NUM_STEPS)
-
-
-@pytest.mark.parametrize("on", [True, False])
-def test_the_garbage_collector_is_left_as_it_was(on: bool) -> None:
-    """A preview leaves the garbage collector on or off, as a training loop had set it."""
-    was_on = gc.isenabled()
-    try:
-        (gc.enable if on else gc.disable)()
-        preview(put_curve(adamw()), NUM_STEPS)
-        assert gc.isenabled() is on
-    finally:
-        (gc.enable if was_on else gc.disable)()
 
 
 def test_a_preview_is_silent_and_a_wrong_loop_still_warns() -> None:

@@ -12,8 +12,9 @@ from torch import Tensor
 from ._checks import check_target, warn_if_all_zero
 from ._groups import Curve, CurvePerGroup, KnownGroups, groups_driven_by
 from ._numbers import real_number, step_number
+from ._state import describe
 from ._target import OptimizerLike, ParamGroup, Target
-from ._target_schedule import Plan, TargetSchedule, describe
+from ._target_schedule import Plan, TargetSchedule
 from ._tensors import give_each_group_its_own_tensor, warn_if_captured_step_ignores
 from ._torch import watch_steps
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import copy
-import math
 import numbers
 from collections.abc import Mapping
 from typing import Any
 
-from torch import Tensor
 from torch.optim.lr_scheduler import ReduceLROnPlateau, SequentialLR
 
 from ._checks import present_values
 from ._numbers import real_number
 from ._proxy import ProxyOptimizer, behind_proxy
+from ._state import check_fits
 from ._target import Target
 from ._target_schedule import TargetSchedule, overrides
 from ._torch import (
-    PER_GROUP_KEYS,
     VERSION_DEPENDENT_KEYS,
     StepArguments,
     is_torchs_own,
@@ -38,7 +36,7 @@ def member_of(schedule: Any) -> Member:
     if isinstance(schedule, TargetSchedule):
         if overrides(schedule, "state_dict", "load_state_dict"):
             return Member(schedule)
-        return SteppedOwnMember(schedule) if overrides(schedule, "step") else OwnMember(schedule)
+        return OwnMember(schedule)
     return TorchMember(schedule) if is_torchs_own(schedule) else Member(schedule)
 
 
@@ -120,16 +118,12 @@ class Member:
     @property
     def boundaries(self) -> tuple[float, ...]:
         """The steps at which one curve hands over to the next, if the curve knows them."""
-        boundaries = getattr(getattr(self.schedule, "curve", None), "boundaries", ())
-        if isinstance(boundaries, (tuple, list)) and all(map(_is_number, boundaries)):
-            return tuple(boundaries)
-        return ()  # somebody's callable with an attribute of the same name
+        curve = getattr(self.schedule, "curve", None)
+        found = getattr(curve, "boundaries", ())  # somebody's callable may have others
+        is_known = isinstance(found, tuple) and all(isinstance(b, numbers.Real) for b in found)
+        return found if is_known else ()
 
     # -- state -----------------------------------------------------------------------------------
-
-    @property
-    def _what(self) -> str:
-        return f"state of the schedule of {self.name!r} ({type(self.schedule).__name__})"
 
     def save(self) -> dict[str, Any]:
         """Return the state; torch's ``_last_lr`` is what the groups hold now."""
@@ -150,29 +144,22 @@ class Member:
 
         ``may_wait``: the schedule is part of a compound and may stand before its first step.
         """
-        what = self._what
-        if not isinstance(state, Mapping):
-            raise TypeError(f"{what}: expected a dict, got {type(state).__name__}")
+        what = f"state of the schedule of {self.name!r} ({type(self.schedule).__name__})"
         own = self.schedule.state_dict()
-        strange = {
-            key
-            for key in set(own) ^ set(state)
-            if not str(key).startswith("_") and key not in VERSION_DEPENDENT_KEYS
-        }
-        demanded = {"_schedulers", "_step_count", "_last_lr"}
+        checked, settings = self.entries_to_check(own)
+        optional = VERSION_DEPENDENT_KEYS
         if isinstance(self.schedule, ReduceLROnPlateau):  # saved by itself, it has no _last_lr
-            demanded.remove("_last_lr")
-        missing = sorted(strange & set(own)) + sorted(demanded & set(own) - set(state))
-        if strange or missing:
-            raise ValueError(
-                f"{what}: missing {missing}, unknown {sorted(strange - set(own), key=str)}"
-            )
-        self._check_values(own, state, may_wait)
-        try:
-            for number in state.get("_last_lr", ()):
-                real_number(number)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{what}: {error}") from None
+            optional |= {"_last_lr"}
+        check_fits(
+            own,
+            state,
+            what,
+            len(self.schedule.optimizer.param_groups),
+            checked=checked,
+            settings=settings,
+            optional=optional,
+            may_wait=may_wait,
+        )
         if self.parts:
             states = state["_schedulers"]
             if not isinstance(states, (list, tuple)) or len(states) != len(self.parts):
@@ -181,25 +168,12 @@ class Member:
                 )
             for part, its_state in zip(self.parts, states):
                 part.check(its_state, may_wait=True)
+        if isinstance(self.schedule, SequentialLR):
+            _check_milestones(own, state, what)
 
-    def _check_values(
-        self, own: Mapping[str, Any], state: Mapping[str, Any], may_wait: bool
-    ) -> None:
-        num_groups = len(self.schedule.optimizer.param_groups)
-        for key in PER_GROUP_KEYS:
-            if key not in state:
-                continue
-            values = state[key]
-            lengths = {num_groups, len(own[key]) if key in own else num_groups}
-            # torch repeats a single min_lr for groups that joined, but only when it reduces.
-            may_lag = key == "min_lrs" and own.get("default_min_lr") is not None
-            if not isinstance(values, (list, tuple)) or (
-                len(values) not in lengths and not (may_lag and values)
-            ):
-                raise ValueError(
-                    f"{self._what}: {key!r} is {values!r}, the optimizer has {num_groups} param "
-                    "groups"
-                )
+    def entries_to_check(self, own: Mapping[str, Any]) -> tuple[set[str], set[str]]:
+        """Return the entries of a state whose kind is known, and those that are settings."""
+        return {"last_epoch", "_step_count", "_last_lr"}, {"_last_lr"}
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Load a checked state, and write the values that it reports into the optimizer."""
@@ -226,13 +200,15 @@ class Member:
 
 
 class OwnMember(Member):
-    """A schedule of this library: it computes first and writes later, and checks its own state."""
+    """A schedule of this library: it computes first and writes later, and checks its own state.
 
-    moves = False
-    is_pure = True
+    If a subclass overrides ``step``, that is used.
+    """
 
     def __init__(self, schedule: Any) -> None:
         super().__init__(schedule)
+        self.moves = overrides(schedule, "step")
+        self.is_pure = not self.moves
         self._prepared: Any = None
 
     @property
@@ -240,7 +216,10 @@ class OwnMember(Member):
         return self.schedule.last_epoch
 
     def prepare(self, given: Mapping[str, Any]) -> None:
-        self._prepared = self.schedule.prepare(given.get("epoch"))
+        if self.moves:
+            super().prepare(given)
+        else:
+            self._prepared = self.schedule.prepare(given.get("epoch"))
 
     def commit(self) -> None:
         self.schedule.commit(self._prepared)
@@ -260,55 +239,13 @@ class OwnMember(Member):
     def load(self, state: Mapping[str, Any]) -> None:
         self.schedule.restore(state)
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_prepared": None}
-
-
-class SteppedOwnMember(OwnMember):
-    """A schedule of this library with a ``step`` of its own, which is used."""
-
-    moves = True
-    is_pure = False
-
-    def prepare(self, given: Mapping[str, Any]) -> None:
-        Member.prepare(self, given)
-
-    def commit(self) -> None:
-        """Nothing: ``step`` has written."""
-
 
 class TorchMember(Member):
     """A scheduler of torch: settings come from the code, everything else from the state."""
 
-    def _check_values(
-        self, own: Mapping[str, Any], state: Mapping[str, Any], may_wait: bool
-    ) -> None:
-        super()._check_values(own, state, may_wait)
-        settings = settings_of(self.schedule) | VERSION_DEPENDENT_KEYS | {"_schedulers"}
-        for key in sorted(own.keys() & state.keys() - {"_schedulers"}):
-            try:
-                _check_kind(own[key], state[key])
-                # SequentialLR has its parts wait for their turn one step before 0.
-                if key not in settings and not (may_wait and key == "last_epoch"):
-                    _check_sign(key, own[key], state[key])
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"{self._what}: {key!r} is {state[key]!r}: {error}") from None
-        if isinstance(self.schedule, SequentialLR) and "_milestones" in state:
-            self._check_milestones(own["_milestones"], state["_milestones"], state["last_epoch"])
-
-    def _check_milestones(self, own: Any, saved: Any, t: float) -> None:
-        """Raise unless the milestones up to step ``t`` agree: they say where each part stands."""
-        try:
-            then, now = ([m for m in milestones if m <= t] for milestones in (saved, own))
-        except TypeError:
-            raise TypeError(
-                f"{self._what}: '_milestones' is {saved!r}; expected a list of steps"
-            ) from None
-        if then != now:
-            raise ValueError(
-                f"{self._what}: up to step {t}, where it was saved, the milestones were {then} and "
-                f"are {now} now: milestones in the past have to stay"
-            )
+    def entries_to_check(self, own: Mapping[str, Any]) -> tuple[set[str], set[str]]:
+        known = own.keys() - VERSION_DEPENDENT_KEYS - {"_schedulers"}
+        return known, {*settings_of(self.schedule), "base_lrs", "_last_lr"}
 
     def keep_settings(self, state: dict[str, Any]) -> None:
         own = self.schedule.state_dict()
@@ -326,33 +263,16 @@ class TorchMember(Member):
             part.keep_settings(its_state)
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, numbers.Real)
-
-
-def _check_kind(own: Any, saved: Any) -> None:
-    """Raise unless ``saved`` is the kind of value that the scheduler holds there."""
-    if isinstance(own, bool):
-        if not isinstance(saved, bool):
-            raise TypeError("expected True or False")
-    elif isinstance(own, numbers.Real) or (isinstance(own, Tensor) and own.ndim == 0):
-        if saved not in (math.inf, -math.inf):  # a plateau's best, before its first metrics
-            real_number(saved)
-    elif isinstance(own, str):
-        if not isinstance(saved, str):
-            raise TypeError("expected a string")
-    elif isinstance(own, Mapping):
-        if not isinstance(saved, Mapping):
-            raise TypeError("expected a dict")
-    elif isinstance(own, (list, tuple)):
-        if not isinstance(saved, (list, tuple)):
-            raise TypeError("expected a list")
-        for element in saved if own else ():
-            _check_kind(own[0], element)
-
-
-def _check_sign(key: str, own: Any, saved: Any) -> None:
-    """Raise if a counter is negative: an int of progress, all of which count from 0."""
-    is_counter = isinstance(own, int) and not isinstance(own, bool)
-    if is_counter and (saved < 0 or (key == "T_i" and saved == 0)):  # T_i: length of a cycle
-        raise ValueError("expected a number of steps, 0 or more")
+def _check_milestones(own: Mapping[str, Any], state: Mapping[str, Any], what: str) -> None:
+    """Raise unless the milestones in the past agree: they say where each part stands."""
+    t = state["last_epoch"]
+    saved = state.get("_milestones", own["_milestones"])
+    try:
+        then, now = ([m for m in each if m <= t] for each in (saved, own["_milestones"]))
+    except TypeError:
+        raise TypeError(f"{what}: '_milestones' is {saved!r}; expected a list of steps") from None
+    if then != now:
+        raise ValueError(
+            f"{what}: up to step {t}, where it was saved, the milestones were {then} and are {now} "
+            "now: milestones in the past have to stay"
+        )

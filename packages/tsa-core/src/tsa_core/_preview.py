@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import copy
-import gc
 import inspect
 import numbers
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -22,6 +20,8 @@ from ._numbers import real_number
 from ._synchronous import SynchronousSchedule
 from ._target import ParamGroup, defaults_of
 from ._torch import functions_of, is_schedule
+
+_MOST_STEPS = 10**9  # more than any memory holds
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -132,10 +132,8 @@ def preview(
     if isinstance(num_steps, bool) or not isinstance(num_steps, numbers.Integral):
         raise TypeError(f"num_steps: expected an int, got {num_steps!r}")
     num_steps = int(num_steps)
-    if num_steps < 1:
-        raise ValueError(f"num_steps: expected 1 or more, got {num_steps}")
-    if num_steps > _MOST_STEPS:
-        raise ValueError(f"num_steps: expected at most {_MOST_STEPS}, got {num_steps}")
+    if not 1 <= num_steps <= _MOST_STEPS:
+        raise ValueError(f"num_steps: expected 1 or more, at most {_MOST_STEPS}, got {num_steps}")
     if not is_schedule(schedule):
         raise TypeError(
             "schedule: expected a schedule (several in a SynchronousSchedule), got "
@@ -157,9 +155,6 @@ def preview(
         values=values,
         boundaries={member.name: member.boundaries for member in members},
     )
-
-
-_MOST_STEPS = 10**9
 
 
 def _assumed_metrics(
@@ -194,8 +189,7 @@ def _called_ahead(member: Member, num_steps: int) -> list[list[float]]:
         [now, *_as_held(member.target.read(group), [row[g] for row in ahead])]
         for g, (group, now) in enumerate(zip(groups, present_numbers(member.target, groups)))
     ]
-    with _collector_paused():
-        return [list(row) for row in zip(*columns)]
+    return [list(row) for row in zip(*columns)]
 
 
 def _as_held(held: object, values: list[float]) -> list[float]:
@@ -267,15 +261,3 @@ def _stepped_ahead(
         for member in sync.members:
             values[member.name].append(now(member))
     return values
-
-
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Pause the garbage collector, which would look through a million small lists many times."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()

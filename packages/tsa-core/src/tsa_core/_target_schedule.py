@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import re
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from torch.optim.lr_scheduler import LRScheduler
 
 from ._checks import check_target, present_numbers, present_values
-from ._numbers import real_number, step_number
+from ._numbers import real_number
 from ._proxy import behind_proxy
+from ._state import check_fits, same_plan
 from ._target import OptimizerLike, ParamGroup, Target, Value, groups_of
 from ._tensors import give_each_group_its_own_tensor
 from ._torch import has_stepped, watch_steps
@@ -53,31 +54,33 @@ class TargetSchedule(LRScheduler):
         self._order_was_checked = False
         self.look_anew()
 
-    # -- for subclasses to say -------------------------------------------------------------------
-
+    @abstractmethod
     def prepare(self, epoch: float | None = None) -> Any:
         """Compute everything that :meth:`step` will write, and raise where it would.
 
         ``commit(prepare(epoch))`` is ``step(epoch)``: for code that steps several schedules and
         wants all of them to move, or none.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def commit(self, prepared: Any) -> None:
         """Write what :meth:`prepare` returned."""
-        raise NotImplementedError
 
+    @abstractmethod
+    def values_at(self, t: float) -> list[float]:
+        """Compute the target's value in each param group at step ``t``, and move nothing."""
+
+    @abstractmethod
     def driven_groups(self) -> list[ParamGroup]:
         """Return the param groups that the schedule writes to."""
-        raise NotImplementedError
 
+    @abstractmethod
     def plan(self) -> Plan:
         """Return the text of what the schedule follows, the same in another process."""
-        raise NotImplementedError
 
+    @abstractmethod
     def look_anew(self) -> None:
         """Have the next step take in all groups again."""
-        raise NotImplementedError
 
     # -- stepping --------------------------------------------------------------------------------
 
@@ -123,21 +126,6 @@ class TargetSchedule(LRScheduler):
     def schedule_target(self) -> str:
         """The name of the entry that this schedule drives."""
         return self._target.name
-
-    def values_at(self, t: float) -> list[float]:
-        """Compute the target's value in each param group at step ``t``, and move nothing.
-
-        Args:
-            t: the step, ≥ 0.
-
-        Returns:
-            The value that each group would get. For a group that the schedule leaves alone, its
-            present value. A tensor will hold the value rounded to its precision.
-
-        Raises:
-            TypeError, ValueError, KeyError: as :meth:`step`.
-        """
-        raise NotImplementedError
 
     @property  # type: ignore[override]  # torch keeps a list, of tensors too
     def base_lrs(self) -> list[float]:
@@ -202,15 +190,15 @@ class TargetSchedule(LRScheduler):
 
         ``"curve"`` names the curve for comparison; the curve itself is code and is not saved.
         """
-        state = {
+        return {
             "schedule_target": self.schedule_target,
             "curve": self.plan(),
+            "absolute": self.absolute,
             "last_epoch": self.last_epoch,
             "_step_count": self._step_count,
             "base_lrs": self.base_lrs,
             "_last_lr": present_numbers(self._target, self._real_optimizer.param_groups),
         }
-        return {**state, "absolute": True} if self.absolute else state
 
     def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
         """Restore a saved state, and write its values into the optimizer at once.
@@ -221,8 +209,9 @@ class TargetSchedule(LRScheduler):
             state_dict: the dict that :meth:`state_dict` returned.
 
         Raises:
-            TypeError, ValueError: it is not the state of such a schedule: an entry is missing or
-                unknown, the target or the number of param groups differs. Nothing has moved.
+            TypeError, ValueError: it is not the state of such a schedule. An entry is missing,
+                unknown or of a wrong kind, or the target or the number of param groups differs.
+                Nothing has moved.
 
         Warns:
             UserWarning: it was saved under another curve, or as the other of multiplier and
@@ -231,44 +220,36 @@ class TargetSchedule(LRScheduler):
         self.check_state(state_dict)
         self.restore(state_dict)
 
-    def check_state(self, state: Mapping[str, Any]) -> None:
+    def check_state(self, state: Any) -> None:
         """Raise unless ``state`` can be loaded; nothing is touched."""
         what = f"state of the schedule of {self.schedule_target!r}"
-        if not isinstance(state, Mapping):
-            raise TypeError(f"{what}: expected a dict, got {type(state).__name__}")
-        groups = groups_of(self._real_optimizer)
-        check_target(self._target, groups)
-        if "lr_lambdas" in state:  # 1.x, which built its schedules as LambdaLRs
-            own = {"last_epoch", "_step_count", "base_lrs", "_last_lr"}
-            expected, given = own, own & set(state)
-        else:
-            expected, given = set(TargetSchedule.state_dict(self)), set(state)
-            expected, given = expected - {"absolute"}, given - {"absolute"}
-        if given != expected:
-            raise ValueError(
-                f"{what}: missing {sorted(expected - given)}, "
-                f"unknown {sorted(given - expected, key=str)}"
-            )
-        if state.get("schedule_target", self.schedule_target) != self.schedule_target:
-            raise ValueError(f"{what}: it was saved for {state['schedule_target']!r}")
-        try:
-            step_number(state["_step_count"], "_step_count")
-            # In a SequentialLR it waits for its turn one step before 0, in nested ones further.
-            waits = state["_step_count"] == 1 and type(state["last_epoch"]) is int
-            if not waits:
-                step_number(state["last_epoch"], "last_epoch")
-            for key in ("base_lrs", "_last_lr"):
-                values = state[key]
-                if not isinstance(values, (list, tuple)) or len(values) != len(groups):
-                    raise ValueError(f"{key!r} is {values!r}; there are {len(groups)} param groups")
-                for value in values:
-                    real_number(value)
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"{what}: {error}") from None
+        own = TargetSchedule.state_dict(self)
+        saved = self._as_saved_today(state) if isinstance(state, Mapping) else state
+        check_fits(
+            own,
+            saved,
+            what,
+            len(own["base_lrs"]),
+            checked=own.keys() - {"curve"},
+            settings={"base_lrs", "_last_lr"},
+            may_wait=True,
+        )
+        if saved["schedule_target"] != self.schedule_target:
+            raise ValueError(f"{what}: it was saved for {saved['schedule_target']!r}")
+        check_target(self._target, groups_of(self._real_optimizer))
         self.driven_groups()
+
+    def _as_saved_today(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        if "lr_lambdas" not in state:  # 2.x before `absolute`
+            return {"absolute": False, **state}
+        # 1.x built its schedules as LambdaLRs.
+        kept = ("last_epoch", "_step_count", "base_lrs", "_last_lr")
+        own = {"schedule_target": self.schedule_target, "curve": self.plan()}
+        return own | {"absolute": self.absolute} | {k: state[k] for k in kept if k in state}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Load a state that :meth:`check_state` accepted."""
+        state = self._as_saved_today(state)
         self._warn_of_another_plan(state)
         target, groups = self._target, self._real_optimizer.param_groups
         driven = {id(group) for group in self.driven_groups()}
@@ -277,25 +258,24 @@ class TargetSchedule(LRScheduler):
             if id(group) in driven:
                 group[target.initial_key] = real_number(initial)
                 target.write(group, real_number(value))
-        self.last_epoch = real_number(state["last_epoch"])  # type: ignore[assignment]  # as above
+        self.last_epoch = real_number(state["last_epoch"])  # type: ignore[assignment]  # see commit
         self._step_count = int(real_number(state["_step_count"]))
         self._order_was_checked = self._step_count > 1
         self.look_anew()
 
     def _warn_of_another_plan(self, state: Mapping[str, Any]) -> None:
-        saved, plan = state.get("curve", self.plan()), self.plan()
-        saved_absolute = bool(state.get("absolute", False))
-        if same_plan(saved, plan) and saved_absolute == self.absolute:
-            return
-        if saved_absolute != self.absolute:
-            saved, plan = (
-                f"{text} as {'absolute values' if absolute else 'multipliers'}"
-                for text, absolute in ((saved, saved_absolute), (plan, self.absolute))
+        plans = [
+            (state["curve"], "absolute values" if state["absolute"] else "multipliers"),
+            (self.plan(), "absolute values" if self.absolute else "multipliers"),
+        ]
+        (saved, saved_kind), (plan, kind) = plans
+        if saved_kind != kind:
+            saved, plan = f"{saved} as {saved_kind}", f"{plan} as {kind}"
+        if not same_plan(saved, plan):
+            warn_user(
+                f"the schedule of {self.schedule_target!r} was saved under {saved} and goes on "
+                f"under {plan}, from the step after {state['last_epoch']}"
             )
-        warn_user(
-            f"the schedule of {self.schedule_target!r} was saved under {saved} and goes on under "
-            f"{plan}, from the step after {state['last_epoch']}"
-        )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -318,18 +298,3 @@ def overrides(schedule: TargetSchedule, *methods: str) -> bool:
         getattr(getattr(schedule, method), "__func__", None) is not getattr(TargetSchedule, method)
         for method in methods
     )
-
-
-def describe(function: object) -> str:
-    """Return ``repr`` without memory addresses: the same in another process."""
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(function))
-
-
-def same_plan(one: object, other: object) -> bool:
-    """True if the plans differ at most in how their numbers are written: 1, 1.0 and 1e0."""
-    return one == other or _with_plain_numbers(one) == _with_plain_numbers(other)
-
-
-def _with_plain_numbers(plan: object) -> str:
-    number = r"(?<![\w.])\d+(?:\.\d*)?(?:e[+-]?\d+)?(?![\w.])"
-    return re.sub(number, lambda match: repr(float(match[0])), repr(plan))

@@ -1,0 +1,113 @@
+"""Whether a saved state fits a schedule, and whether two plans are the same."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import re
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from torch import Tensor
+
+from ._numbers import real_number
+from ._torch import PER_GROUP_KEYS
+
+
+def check_fits(
+    own: Mapping[str, Any],
+    state: Any,
+    what: str,
+    num_groups: int,
+    *,
+    checked: Collection[str],
+    settings: Collection[str] = (),
+    optional: Collection[str] = (),
+    may_wait: bool = False,
+) -> None:
+    """Raise unless ``state`` has the entries of ``own``, the schedule's present state.
+
+    The ``checked`` entries have to hold the kind of value that ``own`` holds. Those that are not
+    ``settings`` count from 0. ``optional`` entries may be missing or unknown. With ``may_wait``,
+    the schedule may stand before its first step, as torch's SequentialLR has its parts do.
+    """
+    if not isinstance(state, Mapping):
+        raise TypeError(f"{what}: expected a dict, got {type(state).__name__}")
+    # Other private names come and go with torch's versions.
+    stable = {"_schedulers", "_step_count", "_last_lr"} - set(optional)
+    strange = {
+        key
+        for key in own.keys() ^ state.keys()
+        if key in stable & own.keys() or not (str(key).startswith("_") or key in optional)
+    }
+    if strange:
+        missing, unknown = strange & own.keys(), strange - own.keys()
+        raise ValueError(f"{what}: missing {sorted(missing)}, unknown {sorted(unknown, key=str)}")
+    for key, value in own.items():
+        if key not in state:
+            continue
+        saved = state[key]
+        try:
+            if key in PER_GROUP_KEYS:
+                _check_length(key, own, saved, num_groups)
+            if key in checked:
+                _check_kind(value, saved)
+                waits = may_wait and key == "last_epoch" and state.get("_step_count", 1) in (0, 1)
+                if key not in settings and not waits:
+                    _check_counter(key, value, saved)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{what}: {key!r} is {saved!r}; {error}") from None
+
+
+def _check_length(key: str, own: Mapping[str, Any], saved: Any, num_groups: int) -> None:
+    # A group that joined later is in none of torch's lists. torch repeats a single min_lr for it,
+    # but only when it reduces.
+    may_lag = key == "min_lrs" and own.get("default_min_lr") is not None
+    if not isinstance(saved, (list, tuple)) or (
+        len(saved) not in (num_groups, len(own[key])) and not (may_lag and saved)
+    ):
+        raise ValueError(f"expected one item for each of {num_groups} param groups")
+
+
+def _check_kind(own: Any, saved: Any) -> None:
+    for kind, text in _KINDS:
+        if isinstance(own, kind):
+            if not isinstance(saved, kind):
+                raise TypeError(f"expected {text}")
+            if text == "a list" and own and isinstance(own[0], _NUMBERS):
+                for element in saved:
+                    real_number(element)
+            return
+    is_infinite_best = isinstance(own, float) and saved in (math.inf, -math.inf)  # a plateau's
+    if isinstance(own, _NUMBERS) and not is_infinite_best:
+        real_number(saved)
+
+
+_NUMBERS = (numbers.Real, Tensor)
+_KINDS: tuple[tuple[Any, str], ...] = (
+    (bool, "True or False"),
+    (str, "a string"),
+    (Mapping, "a dict"),
+    ((list, tuple), "a list"),
+)
+
+
+def _check_counter(key: str, own: Any, saved: Any) -> None:
+    is_counter = isinstance(own, int) and not isinstance(own, bool)
+    if is_counter and (saved < 0 or (key == "T_i" and saved == 0)):  # T_i: length of a cycle
+        raise ValueError("expected a number of steps, 0 or later")
+
+
+def describe(function: object) -> str:
+    """Return ``repr`` without memory addresses: the same in another process."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(function))
+
+
+def same_plan(one: object, other: object) -> bool:
+    """True if the plans differ at most in how their numbers are written: 1, 1.0 and 1e0."""
+    return one == other or _with_plain_numbers(one) == _with_plain_numbers(other)
+
+
+def _with_plain_numbers(plan: object) -> str:
+    number = r"(?<![\w.])\d+(?:\.\d*)?(?:e[+-]?\d+)?(?![\w.])"
+    return re.sub(number, lambda match: repr(float(match[0])), repr(plan))
