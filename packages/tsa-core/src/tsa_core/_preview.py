@@ -133,7 +133,7 @@ def preview(
         raise TypeError(f"num_steps: expected an int, got {num_steps!r}")
     num_steps = int(num_steps)
     if not 1 <= num_steps <= _MOST_STEPS:
-        raise ValueError(f"num_steps: expected 1 or more, at most {_MOST_STEPS}, got {num_steps}")
+        raise ValueError(f"num_steps: expected from 1 to {_MOST_STEPS}, got {num_steps}")
     if not is_schedule(schedule):
         raise TypeError(
             "schedule: expected a schedule (several in a SynchronousSchedule), got "
@@ -182,22 +182,15 @@ def _assumed_metrics(
 
 def _called_ahead(member: Member, num_steps: int) -> list[list[float]]:
     """Return the values at each step by calling the curves, much faster than stepping."""
-    groups = member.optimizer.param_groups
-    start = member.position
+    groups, start = member.optimizer.param_groups, member.position
     ahead = [member.values_at(start + i) for i in range(1, num_steps)]
-    columns = [
-        [now, *_as_held(member.target.read(group), [row[g] for row in ahead])]
-        for g, (group, now) in enumerate(zip(groups, present_numbers(member.target, groups)))
-    ]
-    return [list(row) for row in zip(*columns)]
-
-
-def _as_held(held: object, values: list[float]) -> list[float]:
-    """Return ``values`` as the group will hold them: a tensor rounds them to its precision."""
-    if not isinstance(held, Tensor):
-        return values
-    rounded: list[float] = torch.tensor(values, dtype=torch.float64).to(held.dtype).tolist()
-    return rounded
+    for g, group in enumerate(groups):
+        held = member.target.read(group)
+        if isinstance(held, Tensor):  # it will hold the values rounded to its precision
+            column = torch.tensor([row[g] for row in ahead], dtype=torch.float64).to(held.dtype)
+            for row, value in zip(ahead, column.tolist()):
+                row[g] = value
+    return [present_numbers(member.target, groups), *ahead]
 
 
 class _StandIn:

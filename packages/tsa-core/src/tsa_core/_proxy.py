@@ -147,8 +147,6 @@ class ProxyOptimizer(Optimizer):
             return {**defaults, "lr": target.read(defaults)}
         return {**defaults, "lr": target.initial_or_present(groups_of(self.optimizer)[0])}
 
-    # -- the order of steps ----------------------------------------------------------------------
-
     def _forward_step(self, *args: Any, **kwargs: Any) -> Any:
         return self.optimizer.step(*args, **kwargs)
 
@@ -176,8 +174,6 @@ class ProxyOptimizer(Optimizer):
     @_step_count.setter
     def _step_count(self, value: int) -> None:
         pass
-
-    # -- the rest of an optimizer ----------------------------------------------------------------
 
     def __getattr__(self, name: str) -> Any:
         # copy and pickle ask before `optimizer` is set, and ask for __deepcopy__ and the like,
@@ -246,8 +242,7 @@ class _GroupView(MutableMapping[str, Any]):
         self._kept = kept
 
     @property
-    def _group(self) -> ParamGroup:
-        """The real group: the dict that is at this position now."""
+    def _group(self) -> ParamGroup:  # the dict that is at this position now
         return self._groups[self._index]
 
     # torch's schedulers read ``lr`` up to four times per step and group and write it once, so

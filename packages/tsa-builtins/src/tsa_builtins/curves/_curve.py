@@ -92,7 +92,8 @@ class Curve:
 
 def one_step(curve: CurveLike) -> CurveLike:
     """The fastest way to ask ``curve`` for one step: the formula itself, if the kind is ours."""
-    return curve._at if isinstance(curve, Curve) and isinstance(curve, Value) else curve
+    ours = isinstance(curve, Curve) and isinstance(curve, Value)
+    return curve._at if ours else curve  # type: ignore[union-attr]  # noqa: SLF001  # above
 
 
 def boundaries_of(curve: CurveLike) -> tuple[float, ...]:

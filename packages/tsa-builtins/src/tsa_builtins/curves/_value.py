@@ -67,9 +67,9 @@ class Value:
 
 
 def argument_names(kind: type[Value]) -> tuple[str, ...]:
-    return kind._made_from
+    return kind._made_from  # noqa: SLF001  # the class is above
 
 
 def arguments(value: Value) -> dict[str, Any]:
     """The arguments that ``value`` was made from, by name and in order."""
-    return {name: getattr(value, name) for name in value._made_from}
+    return {name: getattr(value, name) for name in argument_names(type(value))}
