@@ -3,6 +3,7 @@
 from importlib.metadata import version
 
 from ._curve_schedule import CurveSchedule
+from ._derived import DerivedSchedule
 from ._extension import extend_optimizer, get_param_groups_regrouped_by_key
 from ._factory import arbitrary_schedule_factory
 from ._preview import Preview, preview
@@ -12,6 +13,7 @@ from ._target import OptimizerLike
 
 __all__ = [
     "CurveSchedule",
+    "DerivedSchedule",
     "OptimizerLike",
     "Preview",
     "ProxyOptimizer",

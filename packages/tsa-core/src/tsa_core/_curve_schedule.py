@@ -229,26 +229,8 @@ class CurveSchedule(TargetSchedule):
                 )
         return number
 
-    def values_at(self, t: float) -> list[float]:
-        """Compute the target's value in each param group at step ``t``, and move nothing.
-
-        Args:
-            t: the step, ≥ 0.
-
-        Returns:
-            Initial value × λ(t) for each group, or λ(t) if ``absolute``. For a group that is left
-            alone, its present value. A tensor will hold the value rounded to its precision.
-
-        Raises:
-            TypeError, ValueError, KeyError: as :meth:`step`.
-
-        Example:
-            >>> import torch
-            >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
-            >>> CurveSchedule(optimizer, lambda t: 0.5**t).values_at(2)
-            [0.025]
-        """
-        _, groups, _, moves = self.prepare(t)
+    def values_of(self, prepared: Prepared) -> list[float]:
+        _, groups, _, moves = prepared
         target = self._target
         values: dict[int, float] = {}
         for driven, multiplier in moves:

@@ -9,12 +9,14 @@ from typing import Any
 
 from torch.optim.lr_scheduler import ReduceLROnPlateau, SequentialLR
 
-from ._checks import present_values
+from ._checks import present_numbers, present_values
+from ._derived import DerivedSchedule
 from ._numbers import real_number
 from ._proxy import ProxyOptimizer, behind_proxy
 from ._state import check_fits
 from ._target import Target
 from ._target_schedule import TargetSchedule, overrides
+from ._tensors import as_held
 from ._torch import (
     VERSION_DEPENDENT_KEYS,
     StepArguments,
@@ -36,7 +38,8 @@ def member_of(schedule: Any) -> Member:
     if isinstance(schedule, TargetSchedule):
         if overrides(schedule, "state_dict", "load_state_dict"):
             return Member(schedule)
-        return OwnMember(schedule)
+        is_derived = isinstance(schedule, DerivedSchedule)
+        return DerivedMember(schedule) if is_derived else OwnMember(schedule)
     return TorchMember(schedule) if is_torchs_own(schedule) else Member(schedule)
 
 
@@ -52,6 +55,10 @@ class Member:
     """True if the member uses ``move``."""
     is_pure = False
     """True if :meth:`values_at` can tell the value at any step."""
+    source_target: Target | None = None
+    """The target from which a derived member computes its values."""
+    source: Member | None = None
+    """The member that drives ``source_target``, if one does."""
 
     def __init__(self, schedule: Any) -> None:
         self.schedule = schedule
@@ -108,6 +115,14 @@ class Member:
 
     def commit(self) -> None:
         """Write what :meth:`prepare` computed."""
+
+    def upcoming_values(self) -> list[float]:
+        """Return the values that the groups will hold after this step, once they are known."""
+        return present_numbers(self.target, self.optimizer.param_groups)
+
+    def sources(self) -> list[Member]:
+        """Return the member that drives the source, the source of that, and so on."""
+        return [self.source, *self.source.sources()] if self.source else []
 
     # -- values to come --------------------------------------------------------------------------
 
@@ -225,6 +240,12 @@ class OwnMember(Member):
         self.schedule.commit(self._prepared)
         self._prepared = None
 
+    def upcoming_values(self) -> list[float]:
+        if self.moves:
+            return super().upcoming_values()
+        values = self.schedule.values_of(self._prepared)
+        return as_held(self.target, self.optimizer.param_groups, values)
+
     def values_at(self, t: float) -> list[float]:
         values: list[float] = self.schedule.values_at(t)
         return values
@@ -238,6 +259,22 @@ class OwnMember(Member):
 
     def load(self, state: Mapping[str, Any]) -> None:
         self.schedule.restore(state)
+
+
+class DerivedMember(OwnMember):
+    """A derived schedule: it computes from the values that its source is going to have."""
+
+    def __init__(self, schedule: Any) -> None:
+        super().__init__(schedule)
+        self.is_pure = False
+        self.source_target = schedule.source
+
+    def prepare(self, given: Mapping[str, Any]) -> None:
+        if self.moves:
+            super().prepare(given)
+        else:
+            values = self.source.upcoming_values() if self.source else None
+            self._prepared = self.schedule.prepare(given.get("epoch"), values)
 
 
 class TorchMember(Member):

@@ -134,12 +134,14 @@ def preview(
     num_steps = int(num_steps)
     if not 1 <= num_steps <= _MOST_STEPS:
         raise ValueError(f"num_steps: expected from 1 to {_MOST_STEPS}, got {num_steps}")
-    if not is_schedule(schedule):
+    if not (isinstance(schedule, SynchronousSchedule) or is_schedule(schedule)):
         raise TypeError(
             "schedule: expected a schedule (several in a SynchronousSchedule), got "
             f"{repr(schedule)[:120]} ({type(schedule).__name__})"
         )
-    sync = SynchronousSchedule([schedule])
+    sync = (
+        schedule if isinstance(schedule, SynchronousSchedule) else SynchronousSchedule([schedule])
+    )
     assumed = _assumed_metrics(sync, num_steps - 1, metrics)
     members = sync.members
     with warnings.catch_warnings():
@@ -205,27 +207,34 @@ class _StandIn:
 
 
 def _twin(sync: SynchronousSchedule) -> SynchronousSchedule:
-    """Return a copy of ``sync`` on a stand-in for its optimizer, sharing the parameters."""
-    groups, defaults = sync.optimizer.param_groups, defaults_of(sync.optimizer)
-    shared = [p for group in groups for p in group.get("params", ())]
+    """Return a copy of ``sync`` on stand-ins for its optimizers, sharing the parameters."""
+    optimizers = {id(member.optimizer): member.optimizer for member in sync.members}
+    shared = [
+        parameter
+        for optimizer in optimizers.values()
+        for group in optimizer.param_groups
+        for parameter in group.get("params", ())
+    ]
     # The object whose method a curve is may hold a model, or something that cannot be copied.
     for member in sync.members:
         owners = [each.__self__ for each in _functions(member) if inspect.ismethod(each)]
         shared += [owner for owner in owners if not is_schedule(owner)]
     memo: dict[int, Any] = {id(each): each for each in shared}
     try:
-        # One copy of all groups, so that tensors which they share stay shared.
-        copied = copy.deepcopy(([dict(group) for group in groups], dict(defaults)), memo)
-        memo[id(sync.optimizer)] = _StandIn(*copied)
-        twin = copy.deepcopy(sync, memo)
+        for optimizer in optimizers.values():
+            groups = [dict(group) for group in optimizer.param_groups]
+            # One copy of all groups, so that tensors which they share stay shared.
+            copied = copy.deepcopy((groups, dict(defaults_of(optimizer))), memo)
+            memo[id(optimizer)] = _StandIn(*copied)
+        schedules = copy.deepcopy(dict(sync.schedules), memo)
     except (TypeError, RuntimeError) as error:
         raise TypeError(
             f"schedule: a copy of it is stepped, and {sync.schedule_names} or their param groups "
             f"hold something that cannot be copied: {error}"
         ) from error
-    for member in twin.members:  # a step that was put on the instance steps the original
-        getattr(member.schedule, "__dict__", {}).pop("step", None)
-    return twin
+    for schedule in schedules.values():  # a step that was put on the instance steps the original
+        getattr(schedule, "__dict__", {}).pop("step", None)
+    return sync.with_schedules(schedules)
 
 
 def _functions(member: Member) -> Iterator[Any]:
@@ -235,6 +244,7 @@ def _functions(member: Member) -> Iterator[Any]:
         yield from curve.values()
     else:
         yield from curve if isinstance(curve, tuple) else [curve]
+    yield getattr(member.schedule, "rule", None)
     yield from functions_of(member.schedule)
     for part in member.parts:
         yield from _functions(part)

@@ -4,36 +4,45 @@ from __future__ import annotations
 
 import copy
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from types import MappingProxyType
 from typing import Any
 
 from torch.optim.lr_scheduler import LRScheduler
 
-from ._checks import check_present, present_values
-from ._member import Member, member_of
+from ._checks import check_present, present_numbers, present_values
+from ._member import Member
+from ._membership import members_of, order_of_commits
 from ._numbers import step_number
-from ._target import Target, Value, defaults_of, groups_of
-from ._torch import cycles_momentum, is_schedule
+from ._target import Target, Value, groups_of
 from ._undo import undone_on_error
 
 _LR = Target.parse("lr")
 
 
 class SynchronousSchedule(LRScheduler):
-    """A schedule of many schedules of one optimizer: it steps them together, and answers by name.
+    """A schedule of many schedules: it steps them together, and answers by name.
 
     A member's name is its target (``"weight_decay"``), and ``"lr"`` for a plain torch scheduler on
-    the optimizer itself. A ``SynchronousSchedule`` among the members contributes its members.
+    the optimizer itself. With several optimizers, the name of the optimizer stands before it
+    (``"muon/lr"``). A ``SynchronousSchedule`` among the members contributes its members.
 
     Args:
-        schedules: the members: at least one, all of one optimizer, each target once.
+        schedules: the members: a list of at least one schedule, all of one optimizer, each target
+            once; or, for several optimizers, a mapping from a name of yours to such a list.
+        clock: a function without arguments that returns the position, a real number ≥ 0: tokens
+            seen, ``lambda: trainer.global_step``, an :class:`OptimizerSteps`. ``step()`` then goes
+            to that position, and twice the same position is no move. Only schedules of this
+            library can be members.
 
     Raises:
         TypeError: ``schedules`` is not iterable, or one of them is not a scheduler.
-        ValueError: there are no members, or they are not all of one optimizer.
+        TypeError: ``clock`` is not a callable, or a member cannot be sent to a position.
+        ValueError: there are no members, or a list has schedules of several optimizers.
         ValueError: a compound scheduler has a schedule of a different target in it.
-        RuntimeError: two members have the same target.
+        ValueError: derived schedules derive from one another in a circle.
+        RuntimeError: two members have the same target of the same optimizer.
         RuntimeError: a member drives the momentum that another member, of the learning rate,
             cycles (``OneCycleLR``, ``CyclicLR``).
 
@@ -51,22 +60,43 @@ class SynchronousSchedule(LRScheduler):
         {'lr': [0.05], 'weight_decay': [0.02]}
     """
 
-    optimizer: Any
-    """The optimizer of all members."""
-
     # The base constructor never runs: it would patch the optimizer and step.
-    def __init__(self, schedules: Iterable[Any]) -> None:
-        members = [member_of(schedule) for schedule in _flattened(schedules)]
-        if not members:
-            raise ValueError("schedules: expected at least one schedule, got an empty list")
+    def __init__(
+        self,
+        schedules: Iterable[Any] | Mapping[str, Iterable[Any]],
+        *,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        members = members_of(schedules)
+        if clock is not None:
+            _check_clock(clock, members)
+        self._clock = clock
+        self._has_several_optimizers = isinstance(schedules, Mapping)
         self._members = {member.name: member for member in members}
-        _check_go_together(members, self._members)
-        self.optimizer = members[0].optimizer
         self._moving = [member for member in members if member.moves]
-        self._committing = [member for member in members if not member.moves]
+        self._committing = order_of_commits(members)
+        self._late = [m for m in self._committing if any(each.moves for each in m.sources())]
+        self._early = [member for member in self._committing if member not in self._late]
         self._takes_metrics = any(member.arguments.take("metrics") for member in members)
         self._step_count = 1
         self._note_positions()
+
+    @property
+    def optimizer(self) -> Any:  # type: ignore[override]  # from the members, so read-only
+        """The optimizer of all members."""
+        if self._has_several_optimizers:
+            raise AttributeError(
+                "optimizer: this SynchronousSchedule has several, "
+                f"{list(self.optimizers)}; use .optimizers['{next(iter(self.optimizers))}']"
+            )
+        return next(iter(self._members.values())).optimizer
+
+    @property
+    def optimizers(self) -> Mapping[str, Any]:
+        """The optimizers by the names that you gave them; read-only."""
+        if not self._has_several_optimizers:
+            raise AttributeError("optimizers: there is one, without a name; use .optimizer")
+        return MappingProxyType({m.name.partition("/")[0]: m.optimizer for m in self.members})
 
     @property
     def schedules(self) -> Mapping[str, Any]:
@@ -75,7 +105,7 @@ class SynchronousSchedule(LRScheduler):
 
     @property
     def members(self) -> list[Member]:
-        """What stands for each schedule here: how it is stepped, saved and loaded."""
+        """The objects that step, save and load the schedules here, in their order."""
         return list(self._members.values())
 
     @property
@@ -83,7 +113,17 @@ class SynchronousSchedule(LRScheduler):
         """The members' names, in order."""
         return list(self._members)
 
-    # -- stepping --------------------------------------------------------------------------------
+    def with_schedules(self, schedules: Mapping[str, Any]) -> SynchronousSchedule:
+        """Return a ``SynchronousSchedule`` of other schedules under the same names, without clock.
+
+        For code that has copied the schedules.
+        """
+        if not self._has_several_optimizers:
+            return SynchronousSchedule(schedules.values())
+        by_optimizer: dict[str, list[Any]] = {}
+        for name, schedule in schedules.items():
+            by_optimizer.setdefault(name.partition("/")[0], []).append(schedule)
+        return SynchronousSchedule(by_optimizer)
 
     def step(self, *args: Any, **kwargs: Any) -> None:
         """Step every member once.
@@ -91,7 +131,8 @@ class SynchronousSchedule(LRScheduler):
         Call ``step()``, or ``step(epoch)`` to go to that step. If a member takes metrics
         (``ReduceLROnPlateau``), call ``step(metrics)`` or ``step(metrics, epoch)``. Any argument
         can be passed by its name, and reaches the members whose ``step`` takes that name. A
-        member that takes ``*args`` or ``**kwargs`` gets all of them.
+        member that takes ``*args`` or ``**kwargs`` gets all of them. With a ``clock``, call
+        ``step()``: the members go to the position that the clock says.
 
         Raises:
             TypeError: a member demands metrics and there are none, or metrics are given and no
@@ -100,7 +141,8 @@ class SynchronousSchedule(LRScheduler):
             TypeError: the epoch, or the metrics of a ``ReduceLROnPlateau``, is not a real number.
             ValueError: the epoch is negative, NaN or infinite.
             RuntimeError: a member was stepped from outside since the last step.
-            Exception: whatever a member's own step raises. Then no :class:`CurveSchedule` has
+            RuntimeError: the clock went back.
+            Exception: whatever a member's own step raises. Then no schedule of this library has
                 moved (one with a ``step`` of its own counts as a torch scheduler here), and no
                 torch scheduler after the one that raised. Those before it have moved, and the one
                 that raised may have. The next step raises ``RuntimeError``.
@@ -113,18 +155,59 @@ class SynchronousSchedule(LRScheduler):
         if "epoch" in given:
             given["epoch"] = step_number(given["epoch"])
         self._check_positions()
-        # Everything that can fail first: λ is computed, then torch's schedulers step, which may
-        # raise, and only then curves are written, which cannot raise any more.
+        if self._clock is not None:
+            given = {"epoch": self._position_of_clock(given)}
+            if given["epoch"] == self.last_epoch:
+                return
+        # Everything that can fail comes first: our values are computed, then torch's schedulers
+        # step, which may raise, and only then our values are written, which cannot raise.
         for member in self._moving:
             member.prepare(given)
-        for member in self._committing:
+        for member in self._early:
             member.prepare(given)
-        for member in self._moving:
-            member.move(given)
+        if self._late:
+            self._move_and_derive(given)
+        else:
+            for member in self._moving:
+                member.move(given)
         for member in self._committing:
             member.commit()
         self._step_count += 1
         self._note_positions()
+
+    def _move_and_derive(self, given: Mapping[str, Any]) -> None:
+        """Step torch's schedulers, then compute what is derived from them; both or neither."""
+        before = [(member, copy.deepcopy(member.save())) for member in self._moving]
+        with ExitStack() as stack:
+            for optimizer, targets in self._targets_by_optimizer():
+                stack.enter_context(undone_on_error(optimizer, targets))
+            try:
+                for member in self._moving:
+                    member.move(given)
+                for member in self._late:
+                    member.prepare(given)
+            except BaseException:
+                for member, state in before:
+                    member.load(state)
+                raise
+
+    def _targets_by_optimizer(self) -> list[tuple[Any, list[Target]]]:
+        by_id: dict[int, tuple[Any, list[Target]]] = {}
+        for member in self._members.values():
+            by_id.setdefault(id(member.optimizer), (member.optimizer, []))[1].append(member.target)
+        return [*by_id.values()]
+
+    def _position_of_clock(self, given: Mapping[str, Any]) -> float:
+        if given:
+            raise TypeError(f"step: the clock says the position; call step() without {list(given)}")
+        position = step_number(self._clock() if self._clock else 0, "clock")
+        if position < self.last_epoch:
+            raise RuntimeError(
+                f"step: the clock says {position}, and the schedules stand at {self.last_epoch}. "
+                "A clock cannot go back: restore what it counts together with the schedules, or "
+                "build the schedules again"
+            )
+        return position
 
     def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments by name, without those that are None."""
@@ -181,12 +264,30 @@ class SynchronousSchedule(LRScheduler):
         return {name: self.get_last_schedule(name) for name in self._members}
 
     def get_last_lr(self) -> list[Value]:
-        """Return the optimizer's present learning rates, one per param group, scheduled or not.
+        """Return the present learning rates, one per param group, scheduled or not.
+
+        With several optimizers, the groups of all of them follow in order.
 
         Raises:
             KeyError: the optimizer has no ``lr``.
         """
-        return present_values(_LR, groups_of(self.optimizer))
+        optimizers = [optimizer for optimizer, _ in self._targets_by_optimizer()]
+        return [lr for each in optimizers for lr in present_values(_LR, groups_of(each))]
+
+    def get_last_scalars(self) -> dict[str, float]:
+        """Return all present values in one flat dict of floats, for a logger.
+
+        The keys are ``"lr/0"``, ``"lr/1"``, … by the group's position, or ``"lr/backbone"`` if
+        every group has a ``"name"`` of its own. With several optimizers: ``"muon/lr/0"``.
+        """
+        scalars: dict[str, float] = {}
+        for name, member in self._members.items():
+            groups = groups_of(member.optimizer)
+            names = [group.get("name") for group in groups]
+            named = all(isinstance(each, str) for each in names) and len({*names}) == len(names)
+            for i, value in enumerate(present_numbers(member.target, groups)):
+                scalars[f"{name}/{names[i] if named else i}"] = float(value)
+        return scalars
 
     def get_lr(self) -> list[Value]:
         """Return the same as :meth:`get_last_lr`."""
@@ -207,9 +308,11 @@ class SynchronousSchedule(LRScheduler):
         Raises:
             KeyError: the optimizer has no ``lr``.
         """
-        groups = groups_of(self.optimizer)
-        check_present(_LR, groups)
-        return [_LR.initial_or_present(group) for group in groups]
+        rates: list[Value] = []
+        for optimizer, _ in self._targets_by_optimizer():
+            check_present(_LR, groups_of(optimizer))
+            rates += [_LR.initial_or_present(group) for group in groups_of(optimizer)]
+        return rates
 
     @property
     def _last_lr(self) -> list[Value]:  # type: ignore[override]
@@ -247,16 +350,17 @@ class SynchronousSchedule(LRScheduler):
                 f"state_dict: expected the states of {self.schedule_names}; missing {missing}, "
                 f"unknown {unknown}"
             )
-        members = self._members.values()
         for name, member in self._members.items():
             member.check(state_dict[name])
         before = copy.deepcopy(self.state_dict())
-        with undone_on_error(self.optimizer, [member.target for member in members]):
+        with ExitStack() as stack:
+            for optimizer, targets in self._targets_by_optimizer():
+                stack.enter_context(undone_on_error(optimizer, targets))
             try:
                 self._load(state_dict)
             except BaseException:  # a foreign load that fails, or a warning made an error
                 self._load(before)
-                for member in members:
+                for member in self._members.values():
                     member.look_anew()  # at the groups that are put back
                 raise
         self._note_positions()
@@ -266,66 +370,24 @@ class SynchronousSchedule(LRScheduler):
             member.load(states[name])
 
     def __repr__(self) -> str:
-        groups = self.optimizer.param_groups
-        present = {name: m.target.read_or_none(groups) for name, m in self._members.items()}
+        present = {
+            name: member.target.read_or_none(member.optimizer.param_groups)
+            for name, member in self._members.items()
+        }
+        optimizers = [type(optimizer).__name__ for optimizer, _ in self._targets_by_optimizer()]
         return (
-            f"<{type(self).__name__} on {type(self.optimizer).__name__}, at step "
-            f"{self.last_epoch}: {present}>"
+            f"<{type(self).__name__} on {', '.join(optimizers)}, at step {self.last_epoch}: "
+            f"{present}>"
         )
 
 
-def _flattened(schedules: object) -> Iterator[Any]:
-    if not isinstance(schedules, Iterable) or isinstance(schedules, (str, bytes)):
-        raise TypeError(
-            f"schedules: expected a list of schedules, got {schedules!r} "
-            f"({type(schedules).__name__})"
-        )
-    for i, schedule in enumerate(schedules):
-        if isinstance(schedule, SynchronousSchedule):
-            yield from schedule.schedules.values()
-        elif is_schedule(schedule):
-            yield schedule
-        else:
+def _check_clock(clock: object, members: Sequence[Member]) -> None:
+    if not callable(clock):
+        raise TypeError(f"clock: expected a function without arguments, got {clock!r}")
+    for member in members:
+        if member.moves:
             raise TypeError(
-                f"schedules: expected schedules, got {repr(schedule)[:120]} "
-                f"({type(schedule).__name__}) at position {i}"
+                f"clock: the schedule of {member.name!r}, a {type(member.schedule).__name__}, "
+                "cannot be sent to a position. Use a CurveSchedule or a built-in for it, or leave "
+                "out the clock and call step() once per step"
             )
-
-
-def _check_go_together(members: list[Member], by_name: Mapping[str, Member]) -> None:
-    """Raise unless the members are of one optimizer and drive different targets."""
-    first = members[0]
-    for i, member in enumerate(members):
-        _check_parts(member)
-        if member.optimizer is not first.optimizer:
-            raise ValueError(
-                f"schedules: the schedule of {member.name!r} is on a different optimizer than the "
-                f"schedule of {first.name!r}; make one SynchronousSchedule for each optimizer"
-            )
-        if any(member.name == other.name for other in members[:i]):
-            raise RuntimeError(
-                f"schedules: two of them schedule {member.name!r}; a target takes one. To play "
-                "several one after the other, join their curves, or build a SequentialLR inside "
-                "one arbitrary_schedule_factory call; to give param groups different ones, make "
-                "one CurveSchedule with a curve for each"
-            )
-    momentum = "betas[0]" if "betas" in defaults_of(first.optimizer) else "momentum"
-    if momentum in by_name and "lr" in by_name and cycles_momentum(by_name["lr"].schedule):
-        raise RuntimeError(
-            f"schedules: the schedule of 'lr', a {type(by_name['lr'].schedule).__name__}, moves "
-            f"{momentum!r} too, and may have set the value that the schedule of {momentum!r} took "
-            "as its initial value: make the optimizer and both again, with cycle_momentum=False"
-        )
-
-
-def _check_parts(member: Member) -> None:
-    """Raise if a compound scheduler has a schedule of a different target in it."""
-    for part in member.parts:
-        if part.name != member.name:
-            raise ValueError(
-                f"schedules: a {type(member.schedule).__name__} of {member.name!r} has a schedule "
-                f"of {part.name!r} in it. Build all of it on the optimizer that the factory of "
-                "one arbitrary_schedule_factory call is given, with "
-                f"schedule_target={part.name!r}; or join the curves"
-            )
-        _check_parts(part)

@@ -67,8 +67,8 @@ class TargetSchedule(LRScheduler):
         """Write what :meth:`prepare` returned."""
 
     @abstractmethod
-    def values_at(self, t: float) -> list[float]:
-        """Compute the target's value in each param group at step ``t``, and move nothing."""
+    def values_of(self, prepared: Any) -> list[float]:
+        """Return the value of each param group that :meth:`commit` will write."""
 
     @abstractmethod
     def driven_groups(self) -> list[ParamGroup]:
@@ -126,6 +126,28 @@ class TargetSchedule(LRScheduler):
     def schedule_target(self) -> str:
         """The name of the entry that this schedule drives."""
         return self._target.name
+
+    def values_at(self, t: float) -> list[float]:
+        """Compute the target's value in each param group at step ``t``, and move nothing.
+
+        Args:
+            t: the step, ≥ 0.
+
+        Returns:
+            The value that each group would get. For a group that the schedule leaves alone, its
+            present value. A tensor will hold the value rounded to its precision.
+
+        Raises:
+            TypeError, ValueError, KeyError: as :meth:`step`.
+
+        Example:
+            >>> import torch
+            >>> from tsa_core import CurveSchedule
+            >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+            >>> CurveSchedule(optimizer, lambda t: 0.5**t).values_at(2)
+            [0.025]
+        """
+        return self.values_of(self.prepare(t))
 
     @property  # type: ignore[override]  # torch keeps a list, of tensors too
     def base_lrs(self) -> list[float]:

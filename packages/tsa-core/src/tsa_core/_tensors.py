@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, MutableMapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from ._target import OptimizerLike, ParamGroup, Target, defaults_of
@@ -55,6 +56,17 @@ def _other_values(target: Target, group: ParamGroup) -> Iterator[object]:
         yield from (
             element for i, element in enumerate(elements) if (key, i) != (target.key, target.index)
         )
+
+
+def as_held(target: Target, groups: Sequence[ParamGroup], values: list[float]) -> list[float]:
+    """Return ``values``, one per group, as the groups will hold them: a tensor rounds them."""
+    held = [target.read(group) for group in groups]
+    return [
+        torch.tensor(value, dtype=torch.float64).to(each.dtype).item()
+        if isinstance(each, Tensor)
+        else value
+        for each, value in zip(held, values)
+    ]
 
 
 def warn_if_captured_step_ignores(

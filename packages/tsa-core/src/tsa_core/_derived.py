@@ -1,0 +1,171 @@
+"""A schedule whose value is computed from the present value of another target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from ._checks import check_target, present_numbers
+from ._groups import KnownGroups
+from ._numbers import real_number, step_number
+from ._proxy import refuse_proxy
+from ._state import describe
+from ._target import OptimizerLike, ParamGroup, Target
+from ._target_schedule import Plan, TargetSchedule
+from ._tensors import give_each_group_its_own_tensor, warn_if_captured_step_ignores
+from ._torch import watch_steps
+
+Rule: TypeAlias = Callable[[float], float]
+
+# The position to go to, the optimizer's groups, and the value of each group.
+Prepared: TypeAlias = tuple[float, Sequence[ParamGroup], list[float]]
+
+
+class DerivedSchedule(TargetSchedule):
+    """A schedule that computes one hyperparameter from another one of the same param group.
+
+    In each group, multiple of the target = ``rule(multiple of the source)``, where a multiple is
+    value / initial value. It follows whatever moved the source: a curve, a torch scheduler, a
+    plateau, or your own assignment. In a :class:`SynchronousSchedule` it moves after its source,
+    whatever their order; alone, ``step()`` computes anew from what the groups hold.
+
+    Args:
+        optimizer: a ``torch.optim.Optimizer``, or any object with such ``param_groups``.
+        rule: takes a number of the source and returns the number of the target, a finite real
+            number. It is called once per step and group, and must depend on its argument alone.
+        schedule_target: the entry to drive, such as ``"weight_decay"`` or ``"betas[1]"``.
+        of: the source, another entry of the same groups. A tensor on an accelerator that no curve
+            of the same ``SynchronousSchedule`` drives is read at each step, which waits for it.
+        absolute: if true, value of the target = ``rule(value of the source)``. No initial value
+            is used.
+
+    Raises:
+        TypeError: ``rule`` is not a callable or does not return a real number.
+        TypeError: ``absolute`` is not a bool, or the target or the source is not a real number.
+        KeyError: a param group lacks the target or the source.
+        ValueError: the target is the source, or ``optimizer`` is a proxy.
+        ValueError: a value is NaN, infinite or out of the target's range.
+        ValueError: an initial value of the source is 0, so that there are no multiples of it.
+
+    If it raises, nothing has been touched.
+
+    Example:
+        >>> import torch
+        >>> from tsa_core import CurveSchedule, SynchronousSchedule
+        >>> optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+        >>> sync = SynchronousSchedule([
+        ...     DerivedSchedule(optimizer, lambda lr: lr, "weight_decay"),  # in proportion to lr
+        ...     CurveSchedule(optimizer, lambda t: 0.5**t),
+        ... ])
+        >>> optimizer.step()
+        >>> sync.step()
+        >>> sync.get_last_schedules()
+        {'weight_decay': [0.005], 'lr': [0.05]}
+    """
+
+    source: Target
+    """The entry from which the values are computed."""
+    _known: KnownGroups
+
+    def __init__(
+        self,
+        optimizer: OptimizerLike,
+        rule: Rule,
+        schedule_target: str,
+        *,
+        of: str = "lr",
+        absolute: bool = False,
+    ) -> None:
+        super().__init__(optimizer, schedule_target, absolute)
+        refuse_proxy(optimizer)
+        if not callable(rule):
+            raise TypeError(f"rule: expected a callable, got {rule!r} ({type(rule).__name__})")
+        source = Target.parse(of, "of")
+        if source == self._target:
+            raise ValueError(f"of: {of!r} is the target itself; name a different entry")
+        groups = optimizer.param_groups
+        check_target(source, groups)
+        self.source = source
+        self._rule = rule
+        first = self.prepare(0)
+        warn_if_captured_step_ignores(self._target, optimizer, groups)
+        watch_steps(optimizer)
+        self.commit(first)
+
+    @property
+    def rule(self) -> Rule:
+        """The rule as it was passed."""
+        return self._rule
+
+    def prepare(
+        self, epoch: float | None = None, source_values: list[float] | None = None
+    ) -> Prepared:
+        """Compute the values from those that the source has, or will have: ``source_values``."""
+        position: float
+        if epoch is None:
+            if self._step_count and not self._order_was_checked:
+                self._check_order_once()
+            position = self.last_epoch + 1
+        else:
+            position = step_number(epoch)
+        groups, known = self._real_optimizer.param_groups, self._known
+        if (len(groups) != known.count or groups is not known.list) and not known.are(groups):
+            check_target(self._target, groups)
+            check_target(self.source, groups)
+        if source_values is None:
+            source_values = present_numbers(self.source, groups)
+        pairs = zip(groups, source_values)
+        return position, groups, [self._value(group, held, position) for group, held in pairs]
+
+    def _value(self, group: ParamGroup, source_value: float, position: float) -> float:
+        target, given = self._target, source_value
+        if not self.absolute:
+            initial = self.source.initial_or_present(group)
+            if initial == 0:
+                raise ValueError(
+                    f"the initial value of {self.source.name!r} is 0, so there are no multiples of "
+                    f"it to compute {target.name!r} from; write absolute=True"
+                )
+            given = source_value / initial
+        result = self._rule(given)
+        try:
+            number = real_number(result)
+            value = number if self.absolute else target.initial_or_present(group) * number
+            low, high = target.range_in(group)
+            if not low <= value <= high:
+                raise ValueError(f"makes the value {value!r}; it must be from {low!r} to {high!r}")
+        except (TypeError, ValueError) as error:
+            raise type(error)(
+                f"the {'value' if self.absolute else 'multiplier'} of {target.name!r} at step "
+                f"{position}: {result!r}, which {self.plan()} gave for {given!r}: {error}"
+            ) from None
+        return value
+
+    def commit(self, prepared: Prepared) -> None:
+        position, groups, values = prepared
+        target, known = self._target, self._known
+        if (len(groups) != known.count or groups is not known.list) and not known.are(groups):
+            give_each_group_its_own_tensor(target, self._real_optimizer, groups)
+            for group in groups:
+                for each in (target, self.source):
+                    group[each.initial_key] = each.initial_or_present(group)
+            self._known = KnownGroups(groups)
+        for group, value in zip(groups, values):
+            target.write(group, value)
+        self.last_epoch = position  # type: ignore[assignment]  # torch declares int, takes floats
+        self._step_count += 1
+
+    def values_of(self, prepared: Prepared) -> list[float]:
+        return prepared[2]
+
+    def driven_groups(self) -> list[ParamGroup]:
+        return [*self._real_optimizer.param_groups]
+
+    def plan(self) -> Plan:
+        return f"{describe(self._rule)} of {self.source.name!r}"
+
+    def look_anew(self) -> None:
+        self._known = KnownGroups([])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name != "_known"}

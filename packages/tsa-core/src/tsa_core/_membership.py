@@ -1,0 +1,134 @@
+"""Which schedules can be members together, what they are called, and in which order they move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ._member import Member, member_of
+from ._target import defaults_of
+from ._torch import cycles_momentum, is_schedule
+
+
+def members_of(schedules: object) -> list[Member]:
+    """Return the members that ``schedules`` lists; raise if they do not go together.
+
+    ``schedules`` is an iterable of schedules of one optimizer, or a mapping from a name to such
+    an iterable for each optimizer.
+    """
+    if isinstance(schedules, Mapping):
+        members = []
+        for name, some in schedules.items():
+            if not isinstance(name, str) or not name or "/" in name:
+                raise TypeError(
+                    "schedules: expected names of optimizers as keys, strings without '/', got "
+                    f"{name!r}"
+                )
+            members += _members_of_one_optimizer(some, f"schedules[{name!r}]", f"{name}/")
+    else:
+        members = _members_of_one_optimizer(schedules, "schedules", "")
+    if not members:
+        raise ValueError("schedules: expected at least one schedule, got an empty list")
+    for member in members:
+        _check_parts(member)
+    _check_each_target_once(members)
+    _check_momentum(members)
+    _connect_sources(members)
+    return members
+
+
+def order_of_commits(members: Sequence[Member]) -> list[Member]:
+    """Return the members that compute first and write later, each after its source."""
+    ordered: list[Member] = []
+    for member in members:
+        chain = [member, *member.sources()]
+        ordered += [each for each in reversed(chain) if not each.moves and each not in ordered]
+    return ordered
+
+
+def _members_of_one_optimizer(schedules: object, argument: str, prefix: str) -> list[Member]:
+    members = [member_of(schedule) for schedule in _flattened(schedules, argument)]
+    for member in members:
+        if member.optimizer is not members[0].optimizer:
+            raise ValueError(
+                f"{argument}: the schedule of {member.name!r} is on a different optimizer than the "
+                f"schedule of {members[0].name!r}; pass a mapping with a name of yours for each "
+                "optimizer: SynchronousSchedule({'muon': [...], 'adamw': [...]})"
+            )
+    for member in members:
+        member.name = f"{prefix}{member.name}"
+    return members
+
+
+def _flattened(schedules: object, argument: str) -> Iterator[Any]:
+    if not isinstance(schedules, Iterable) or isinstance(schedules, (str, bytes)):
+        raise TypeError(
+            f"{argument}: expected a list of schedules, got {schedules!r} "
+            f"({type(schedules).__name__})"
+        )
+    for i, schedule in enumerate(schedules):
+        members = getattr(schedule, "members", None)  # a SynchronousSchedule
+        if members is not None and all(isinstance(member, Member) for member in members):
+            yield from (member.schedule for member in members)
+        elif is_schedule(schedule):
+            yield schedule
+        else:
+            raise TypeError(
+                f"{argument}: expected schedules, got {repr(schedule)[:120]} "
+                f"({type(schedule).__name__}) at position {i}"
+            )
+
+
+def _check_parts(member: Member) -> None:
+    """Raise if a compound scheduler has a schedule of a different target in it."""
+    for part in member.parts:
+        if part.target != member.target:
+            raise ValueError(
+                f"schedules: a {type(member.schedule).__name__} of {member.target.name!r} has a "
+                f"schedule of {part.target.name!r} in it. Build all of it on the optimizer that "
+                "the factory of one arbitrary_schedule_factory call is given, with "
+                f"schedule_target={part.target.name!r}; or join the curves"
+            )
+        _check_parts(part)
+
+
+def _check_each_target_once(members: Sequence[Member]) -> None:
+    for i, member in enumerate(members):
+        for other in members[:i]:
+            if member.target == other.target and member.optimizer is other.optimizer:
+                raise RuntimeError(
+                    f"schedules: two of them schedule {member.target.name!r}; a target takes one. "
+                    "To play several one after the other, join their curves, or build a "
+                    "SequentialLR inside one arbitrary_schedule_factory call; to give param groups "
+                    "different ones, make one CurveSchedule with a curve for each"
+                )
+
+
+def _check_momentum(members: Sequence[Member]) -> None:
+    for lr in members:
+        if lr.target.name != "lr" or not cycles_momentum(lr.schedule):
+            continue
+        momentum = "betas[0]" if "betas" in defaults_of(lr.optimizer) else "momentum"
+        for member in members:
+            if member.target.name == momentum and member.optimizer is lr.optimizer:
+                raise RuntimeError(
+                    f"schedules: the schedule of 'lr', a {type(lr.schedule).__name__}, moves "
+                    f"{momentum!r} too, and may have set the value that the schedule of "
+                    f"{momentum!r} took as its initial value. Make the optimizer and both again, "
+                    "with cycle_momentum=False"
+                )
+
+
+def _connect_sources(members: Sequence[Member]) -> None:
+    """Tell each derived member which member drives its source; raise if they form a circle."""
+    for member in members:
+        for other in members:
+            if member.source_target == other.target and member.optimizer is other.optimizer:
+                member.source = other
+    for member in members:
+        names, each = [member.name], member.source
+        while each is not None:
+            names.append(each.name)
+            if each is member:
+                raise ValueError(f"schedules: they derive from one another: {' of '.join(names)}")
+            each = each.source if len(names) <= len(members) else None
