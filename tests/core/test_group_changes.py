@@ -404,6 +404,163 @@ def test_a_group_that_joins_a_plateau_with_the_default_tensor_is_reduced_once() 
     assert [value.item() for value in held(optimizer)] == [0.25, 0.25]
 
 
+# -- groups that leave and join between two steps ------------------------------------------------
+
+
+def leave_and_join(optimizer: Any) -> None:
+    optimizer.param_groups.pop()
+    add_group(optimizer, weight_decay=0.4)
+
+
+def leave_and_join_in_a_new_list(optimizer: Any) -> None:
+    optimizer.param_groups.pop()
+    optimizer.param_groups = list(optimizer.param_groups)
+    add_group(optimizer, weight_decay=0.4)
+
+
+def leave_and_join_after_a_new_list(optimizer: Any) -> None:
+    optimizer.param_groups = list(optimizer.param_groups)
+    optimizer.param_groups.pop()
+    add_group(optimizer, weight_decay=0.4)
+
+
+def leave_join_and_get_a_new_list(optimizer: Any) -> None:
+    leave_and_join(optimizer)
+    optimizer.param_groups = list(optimizer.param_groups)
+
+
+group_swaps = pytest.mark.parametrize(
+    "swap",
+    [
+        leave_and_join,
+        leave_and_join_in_a_new_list,
+        leave_and_join_after_a_new_list,
+        leave_join_and_get_a_new_list,
+    ],
+)
+CURVES: dict[str, Callable[[Any], Any]] = {
+    "one curve": lambda o: put_curve(o, "weight_decay"),
+    "by name": lambda o: tsa_core.CurveSchedule(o, {"*": halving}, "weight_decay"),
+    "a list": lambda o: tsa_core.CurveSchedule(o, [halving, halving], "weight_decay"),
+    "on a proxy": lambda o: put(o, "weight_decay", put_curve),
+    "a member": lambda o: tsa_core.SynchronousSchedule([put_curve(o, "weight_decay")]),
+}
+
+
+@group_swaps
+@pytest.mark.parametrize("stepped_between", [False, True])
+@pytest.mark.parametrize("as_kind", [float, torch.tensor], ids=["float", "tensor"])
+@pytest.mark.parametrize("make", CURVES.values(), ids=CURVES.keys())
+def test_a_group_in_the_place_of_another_follows_the_curve(
+    make: Any, as_kind: Any, stepped_between: bool, swap: Any
+) -> None:
+    """A group that takes a place that became free is driven, also in a list that was replaced."""
+    optimizer = adamw({"weight_decay": as_kind(0.08)}, {"weight_decay": as_kind(0.2)})
+    schedule = make(optimizer)
+    if stepped_between:
+        advance(schedule)
+    left = optimizer.param_groups[1]
+    swap(optimizer)
+    advance(schedule)
+    t = 2 if stepped_between else 1
+    for _ in range(3):
+        values = [float(value) for value in held(optimizer, "weight_decay")]
+        assert values == pytest.approx([0.08 * 0.5**t, 0.4 * 0.5**t], rel=1e-6)
+        advance(schedule)
+        t += 1
+    assert float(left["weight_decay"]) == pytest.approx(0.1 if stepped_between else 0.2, rel=1e-6)
+
+
+@group_swaps
+@pytest.mark.parametrize("name", JOINABLE)
+def test_a_group_in_the_place_of_another_gets_torchs_numbers(name: str, swap: Any) -> None:
+    """A torch scheduler that takes in groups gives one in the place of another what ``lr`` gets."""
+    optimizer, plain = (adamw({key: 0.08}, {key: 0.2}) for key in ("weight_decay", "lr"))
+    schedule, reference = put(optimizer, "weight_decay", JOINABLE[name]), JOINABLE[name](plain)
+    for t in range(8):
+        if t == 2:
+            swap(optimizer)
+            plain.param_groups.pop()
+            add_group(plain, lr=0.4)
+        plain.step(), optimizer.step()
+        reference.step(), schedule.step()
+        assert held(optimizer, "weight_decay") == held(plain)
+
+
+@group_swaps
+def test_a_lambda_lr_goes_on_in_the_group_that_took_a_place(swap: Any) -> None:
+    """A scheduler that keeps one item per group goes on in the dict that took a group's place."""
+    optimizer = adamw({"weight_decay": 0.08}, {"weight_decay": 0.2})
+    schedule = put_lambda(optimizer, "weight_decay")
+    swap(optimizer)
+    advance(schedule)
+    # As in torch on lr, LambdaLR gives the place the multiples of the value that it began with.
+    assert held(optimizer, "weight_decay") == [0.04, 0.1]
+
+
+@pytest.mark.parametrize("make", [CURVES["one curve"], CURVES["on a proxy"], CURVES["a member"]])
+def test_a_group_that_joins_a_shortened_list_is_driven(make: Any) -> None:
+    """A group that joins after a step on a shorter list is driven, in a list that was replaced."""
+    optimizer = adamw({"weight_decay": 0.08}, {"weight_decay": 0.2}, {"weight_decay": 0.4})
+    schedule = make(optimizer)
+    optimizer.param_groups.pop()
+    advance(schedule)
+    optimizer.param_groups = list(optimizer.param_groups)
+    add_group(optimizer, weight_decay=0.8)
+    advance(schedule)
+    assert held(optimizer, "weight_decay") == [0.02, 0.05, 0.2]
+
+
+@every_kind
+def test_groups_in_another_order_keep_their_own_values(put_schedule: Any) -> None:
+    """Groups that changed places in their list are both driven at every step."""
+    optimizer = adamw({"weight_decay": 0.08}, {"weight_decay": 0.08})
+    schedule = put_schedule(optimizer, "weight_decay")
+    advance(schedule)
+    optimizer.param_groups.reverse()
+    advance(schedule)
+    optimizer.param_groups = optimizer.param_groups[::-1]
+    advance(schedule)
+    assert held(optimizer, "weight_decay") == [0.01, 0.01]
+
+
+@pytest.mark.parametrize("target", ["weight_decay", "betas[0]"])
+@pytest.mark.parametrize(
+    "curve", [halving, [halving] * 2, {"*": halving}], ids=["one", "list", "*"]
+)
+def test_a_tensor_that_is_put_into_two_groups_is_filled_once_per_group(
+    curve: Any, target: str
+) -> None:
+    """Two groups that are given one tensor after the build each get their own, and move apart."""
+
+    def entries(value: float) -> dict[str, Any]:
+        tensor = torch.tensor(value)
+        return {"betas": (tensor, 0.999)} if target == "betas[0]" else {target: tensor}
+
+    optimizer = adamw(entries(0.5), entries(0.25), foreach=False)
+    schedule = tsa_core.CurveSchedule(optimizer, curve, target)
+    advance(schedule)
+    shared = torch.tensor(0.75)
+    for group in optimizer.param_groups:
+        group.update({"betas": (shared, 0.999)} if target == "betas[0]" else {target: shared})
+    for t in (2, 3):
+        advance(schedule)
+        first, second = held(optimizer, target)
+        assert first is shared
+        assert [first.item(), second.item()] == [0.5 * 0.5**t, 0.25 * 0.5**t]
+
+
+def test_a_tensor_of_a_group_that_joins_is_not_shared_with_the_others() -> None:
+    """A group that joins with a tensor of another group gets a tensor of its own."""
+    optimizer = adamw({"weight_decay": torch.tensor(0.5)})
+    schedule = put_curve(optimizer, "weight_decay")
+    (tensor,) = held(optimizer, "weight_decay")
+    advance(schedule)
+    add_group(optimizer, weight_decay=tensor, initial_weight_decay=0.125)
+    advance(schedule)
+    assert [value.item() for value in held(optimizer, "weight_decay")] == [0.125, 0.03125]
+
+
 # -- the default tensor --------------------------------------------------------------------------
 
 
