@@ -2,6 +2,8 @@
 
 from importlib.metadata import version
 
+from tsa_core import register_curves
+
 from . import curves
 from ._schedules import (
     constant_schedule,
@@ -38,3 +40,6 @@ __all__ = [
 ]
 
 __version__ = version("tsa-builtins")
+
+# The states of schedules then hold these curves as data.
+register_curves(curves.to_dict, curves.from_dict)

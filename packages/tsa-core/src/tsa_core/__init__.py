@@ -6,6 +6,7 @@ from ._curve_schedule import CurveSchedule
 from ._derived import DerivedSchedule
 from ._extension import extend_optimizer, get_param_groups_regrouped_by_key
 from ._factory import arbitrary_schedule_factory
+from ._plans import register_curves
 from ._preview import Preview, preview
 from ._proxy import ProxyOptimizer
 from ._synchronous import SynchronousSchedule
@@ -23,6 +24,7 @@ __all__ = [
     "extend_optimizer",
     "get_param_groups_regrouped_by_key",
     "preview",
+    "register_curves",
 ]
 
 __version__ = version("tsa-core")

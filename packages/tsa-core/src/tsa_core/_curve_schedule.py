@@ -12,9 +12,9 @@ from torch import Tensor
 from ._checks import check_target, warn_if_all_zero
 from ._groups import Curve, CurvePerGroup, KnownGroups, groups_driven_by
 from ._numbers import real_number, step_number
-from ._state import describe
+from ._plans import Plan, curve_of, describe, plan_of
 from ._target import OptimizerLike, ParamGroup, Target
-from ._target_schedule import Plan, TargetSchedule
+from ._target_schedule import TargetSchedule
 from ._tensors import give_each_group_its_own_tensor, warn_if_captured_step_ignores
 from ._torch import watch_steps
 
@@ -114,9 +114,8 @@ class CurveSchedule(TargetSchedule):
         super().__init__(optimizer, schedule_target, absolute)
         target, groups = self._target, self._real_optimizer.param_groups
         groups_driven_by(curve, groups)
-        if not callable(curve):  # a copy, because the caller's may change
-            curve = dict(curve) if isinstance(curve, Mapping) else tuple(curve)
-        self._curve = curve
+        self._curve = _own_copy(curve)
+        self._origin: float = 0  # the position of the curve's step 0
         first = self.prepare(0)
         if self._real_optimizer is optimizer:  # on a proxy, arbitrary_schedule_factory warns
             driven = self.driven_groups()
@@ -130,11 +129,10 @@ class CurveSchedule(TargetSchedule):
     def curve(self) -> Curve | CurvePerGroup:
         """λ as it was passed; several curves as a tuple, or as a mapping that is read-only.
 
-        To follow a different curve, build the schedule again and send it to the step at which
-        that curve is to begin.
+        To follow a different curve, call :meth:`replan`.
         """
         curve = self._curve
-        return curve if callable(curve) or isinstance(curve, tuple) else MappingProxyType(curve)
+        return MappingProxyType(curve) if isinstance(curve, Mapping) else curve
 
     def prepare(self, epoch: float | None = None) -> Prepared:
         if epoch is None:
@@ -145,7 +143,7 @@ class CurveSchedule(TargetSchedule):
             position = step_number(epoch)
         target = self._target
         groups, initial_key = self._real_optimizer.param_groups, target.initial_key
-        parts, known = self._parts, self._known
+        parts, known, origin = self._parts, self._known, self._origin
         if (len(groups) != known.count or groups is not known.list) and not known.are(groups):
             parts = self._new_parts(groups)
         moves = []
@@ -155,7 +153,7 @@ class CurveSchedule(TargetSchedule):
             ):
                 self.look_anew()
                 return self.prepare(position)
-            multiplier = part.curve(position)
+            multiplier = part.curve(position - origin)
             if not (type(multiplier) is float and part.low <= multiplier <= part.high):
                 multiplier = self._checked(multiplier, part, position)
             moves.append((part.groups, multiplier))
@@ -243,17 +241,67 @@ class CurveSchedule(TargetSchedule):
             for group in groups
         ]
 
-    def plan(self) -> Plan:
-        curve = self._curve
-        if callable(curve):
-            return describe(curve)
-        if isinstance(curve, Mapping):
-            return {name: None if each is None else describe(each) for name, each in curve.items()}
-        return [None if each is None else describe(each) for each in curve]
+    def replan(self, curve: Curve | CurvePerGroup) -> None:
+        """Follow ``curve`` from the present position on: its step 0 is now.
+
+        The value is written at once. The position stays, so that members of a
+        :class:`SynchronousSchedule` stay in lock-step. ``curve``, ``repr``, the state and previews
+        follow. To resume such a run as it was, load its state with ``plan="saved"``.
+
+        Args:
+            curve: λ in every form that the constructor takes. A group that it leaves alone keeps
+                its present value.
+
+        Raises:
+            TypeError, ValueError, KeyError: as the constructor and :meth:`step`. The schedule then
+                follows its old curve, and nothing has moved.
+            RuntimeError: the schedule waits for its turn in a ``SequentialLR``.
+
+        Example:
+            >>> import torch
+            >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+            >>> schedule = CurveSchedule(optimizer, lambda t: 1.0)
+            >>> schedule.step(100)
+            >>> schedule.replan(lambda t: 0.5**t)  # cool down from here
+            >>> schedule.values_at(102)
+            [0.025]
+        """
+        if self.last_epoch < 0:
+            raise RuntimeError("replan: the schedule waits for its turn in a SequentialLR")
+        before = self._curve, self._origin
+        try:
+            groups_driven_by(curve, self._real_optimizer.param_groups)
+            self._curve, self._origin = _own_copy(curve), self.last_epoch
+            self.look_anew()
+            prepared = self.prepare(self.last_epoch)
+        except BaseException:
+            self._curve, self._origin = before
+            self.look_anew()
+            raise
+        self.commit(prepared)
+        self._step_count -= 1  # it is the same step
+
+    def plan(self) -> dict[str, Plan]:
+        curve = plan_of(self._curve)
+        return {"curve": curve, "absolute": self.absolute, "origin": self._origin}
+
+    def take_plan(self, plan: Mapping[str, Plan]) -> None:
+        curve = curve_of(plan["curve"])
+        groups_driven_by(curve, self._real_optimizer.param_groups)
+        self._curve, self._origin = _own_copy(curve), real_number(plan["origin"])
+        self.absolute = bool(plan["absolute"])
+        self.look_anew()
 
     def __getstate__(self) -> dict[str, Any]:
         derived = ("_known", "_parts")
         return {name: value for name, value in self.__dict__.items() if name not in derived}
+
+
+def _own_copy(curve: Curve | CurvePerGroup) -> Curve | CurvePerGroup:
+    """Return several curves in a container of our own, because the caller's may change."""
+    if callable(curve):
+        return curve
+    return dict(curve) if isinstance(curve, Mapping) else tuple(curve)
 
 
 def _range_that_fits(

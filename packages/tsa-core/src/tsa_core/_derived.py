@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ._checks import check_target, present_numbers
 from ._groups import KnownGroups
 from ._numbers import real_number, step_number
+from ._plans import Plan, describe
 from ._proxy import refuse_proxy
-from ._state import describe
 from ._target import OptimizerLike, ParamGroup, Target
-from ._target_schedule import Plan, TargetSchedule
+from ._target_schedule import TargetSchedule
 from ._tensors import give_each_group_its_own_tensor, warn_if_captured_step_ignores
 from ._torch import watch_steps
 
@@ -137,7 +137,7 @@ class DerivedSchedule(TargetSchedule):
         except (TypeError, ValueError) as error:
             raise type(error)(
                 f"the {'value' if self.absolute else 'multiplier'} of {target.name!r} at step "
-                f"{position}: {result!r}, which {self.plan()} gave for {given!r}: {error}"
+                f"{position}: {result!r}, which {self._text} gave for {given!r}: {error}"
             ) from None
         return value
 
@@ -161,7 +161,14 @@ class DerivedSchedule(TargetSchedule):
     def driven_groups(self) -> list[ParamGroup]:
         return [*self._real_optimizer.param_groups]
 
-    def plan(self) -> Plan:
+    def plan(self) -> dict[str, Plan]:
+        return {"curve": self._text, "absolute": self.absolute}
+
+    def take_plan(self, plan: Mapping[str, Plan]) -> None:
+        raise ValueError(f"the rule of {self.schedule_target!r} is code, not data: {plan['curve']}")
+
+    @property
+    def _text(self) -> str:
         return f"{describe(self._rule)} of {self.source.name!r}"
 
     def look_anew(self) -> None:

@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau, SequentialLR
 from ._checks import present_numbers, present_values
 from ._derived import DerivedSchedule
 from ._numbers import real_number
+from ._plans import Policy
 from ._proxy import ProxyOptimizer, behind_proxy
 from ._state import check_fits
 from ._target import Target
@@ -154,7 +155,7 @@ class Member:
             state = {**state, "_schedulers": [part.save() for part in self.parts]}
         return state
 
-    def check(self, state: Any, may_wait: bool = False) -> None:
+    def check(self, state: Any, plan: Policy, may_wait: bool = False) -> None:
         """Raise unless ``state`` can be loaded; nothing is touched.
 
         ``may_wait``: the schedule is part of a compound and may stand before its first step.
@@ -182,36 +183,78 @@ class Member:
                     f"{what}: expected {len(self.parts)} schedulers' states, got {states!r}"
                 )
             for part, its_state in zip(self.parts, states):
-                part.check(its_state, may_wait=True)
+                part.check(its_state, plan, may_wait=True)
         if isinstance(self.schedule, SequentialLR):
             _check_milestones(own, state, what)
+        changed = self.changed_settings(state)
+        if changed and plan == "same":
+            own, saved = ({k: pair[i] for k, pair in changed.items()} for i in (0, 1))
+            raise ValueError(
+                f"{what}: it was saved under {saved}, and the code has {own}; expected the same"
+            )
 
     def entries_to_check(self, own: Mapping[str, Any]) -> tuple[set[str], set[str]]:
         """Return the entries of a state whose kind is known, and those that are settings."""
         return {"last_epoch", "_step_count", "_last_lr"}, {"_last_lr"}
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, state: Mapping[str, Any], plan: Policy = "code") -> None:
         """Load a checked state, and write the values that it reports into the optimizer."""
         # A copy, because torch keeps the lists that it is given and takes entries out of the dict.
         own_copy = copy.deepcopy(dict(state))
-        self.keep_settings(own_copy)
+        self.apply_policy(own_copy, plan)
         self.schedule.load_state_dict(own_copy)
         if isinstance(self.schedule, TargetSchedule):
             return
         # torch leaves the optimizer as it is, and its recurrences would go on from there.
         for group, value in zip(self.schedule.optimizer.param_groups, state.get("_last_lr", ())):
             _LR.write(group, real_number(value))
+        self.load_own_parts(state, plan)
 
-    def keep_settings(self, state: dict[str, Any]) -> None:
-        """Put the settings of the code into ``state`` if the saved ones differ.
+    def apply_policy(self, state: dict[str, Any], plan: Policy) -> None:
+        """Put the settings of the code into ``state`` if the policy says so, and warn of it."""
+        changed = self.changed_settings(state)
+        if plan == "code" and changed:
+            own, saved = ({k: pair[i] for k, pair in changed.items()} for i in (0, 1))
+            warn_user(
+                f"the schedule of {self.name!r} ({type(self.schedule).__name__}) was saved under "
+                f"{saved} and goes on under {own}"
+            )
+            state.update(progress_under_new_settings(self.schedule, changed, state))
+        if plan == "code":
+            state.update((key, own) for key, own, _ in self.settings(state))
+        for part, its_state in zip(self.parts, state.get("_schedulers", ())):
+            part.apply_policy(its_state, plan)
 
-        Nothing to do for most schedules: only their author knows what is a setting.
+    def load_own_parts(self, state: Mapping[str, Any], plan: Policy) -> None:
+        """Load the parts that are schedules of this library; torch has loaded the others."""
+        for part, its_state in zip(self.parts, state.get("_schedulers", ())):
+            part.load_own_parts(its_state, plan)
+
+    def settings(self, state: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+        """Return each setting with its value in the code and in ``state``.
+
+        Empty for most schedules: only their author knows what is a setting.
         """
+        return []
 
-    def look_anew(self) -> None:
-        """Have the next step take in all groups again."""
+    def changed_settings(self, state: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+        return {
+            key: (own, saved)
+            for key, own, saved in self.settings(state)
+            if not same_setting(key, own, saved)
+        }
+
+    def remember(self) -> Any:
+        """Return everything that :meth:`put_back` needs if a later load or step fails."""
+        return copy.deepcopy(self.save()), [part.remember() for part in self.parts]
+
+    def put_back(self, memory: Any) -> None:
+        state, of_parts = memory
+        for part, its_memory in zip(self.parts, of_parts):
+            part.put_back(its_memory)
+        self.load(state, "saved")
         if isinstance(self.schedule, TargetSchedule):
-            self.schedule.look_anew()
+            self.schedule.look_anew()  # at groups that are put back too
 
 
 class OwnMember(Member):
@@ -240,6 +283,11 @@ class OwnMember(Member):
         self.schedule.commit(self._prepared)
         self._prepared = None
 
+    @property
+    def boundaries(self) -> tuple[float, ...]:
+        origin = self.schedule.plan().get("origin", 0)  # since replan
+        return tuple(boundary + origin for boundary in super().boundaries)
+
     def upcoming_values(self) -> list[float]:
         if self.moves:
             return super().upcoming_values()
@@ -254,11 +302,25 @@ class OwnMember(Member):
         state: dict[str, Any] = self.schedule.state_dict()
         return state
 
-    def check(self, state: Any, may_wait: bool = False) -> None:
-        self.schedule.check_state(state)
+    def check(self, state: Any, plan: Policy, may_wait: bool = False) -> None:
+        self.schedule.check_state(state, plan)
 
-    def load(self, state: Mapping[str, Any]) -> None:
-        self.schedule.restore(state)
+    def load(self, state: Mapping[str, Any], plan: Policy = "code") -> None:
+        self.schedule.restore(state, plan)
+
+    def remember(self) -> Any:
+        return dict(vars(self.schedule))  # with the curve itself, which may be code
+
+    def put_back(self, memory: Any) -> None:
+        vars(self.schedule).update(memory)
+        self.schedule.look_anew()
+
+    def apply_policy(self, state: dict[str, Any], plan: Policy) -> None:
+        state.clear()  # torch's compound loads the present state, load_own_parts the saved one
+        state.update(self.save())
+
+    def load_own_parts(self, state: Mapping[str, Any], plan: Policy) -> None:
+        self.load(state, plan)
 
 
 class DerivedMember(OwnMember):
@@ -284,20 +346,9 @@ class TorchMember(Member):
         known = own.keys() - VERSION_DEPENDENT_KEYS - {"_schedulers"}
         return known, {*settings_of(self.schedule), "base_lrs", "_last_lr"}
 
-    def keep_settings(self, state: dict[str, Any]) -> None:
-        own = self.schedule.state_dict()
-        settings = [key for key in own if key in state and key in settings_of(self.schedule)]
-        changed = [key for key in settings if not same_setting(key, own[key], state[key])]
-        if changed:
-            warn_user(
-                f"the schedule of {self.name!r} ({type(self.schedule).__name__}) was saved under "
-                f"{ {key: state[key] for key in changed} } and goes on under "
-                f"{ {key: own[key] for key in changed} }"
-            )
-        state.update(progress_under_new_settings(self.schedule, changed, state))
-        state.update((key, own[key]) for key in settings)
-        for part, its_state in zip(self.parts, state.get("_schedulers", ())):
-            part.keep_settings(its_state)
+    def settings(self, state: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+        own, settings = self.schedule.state_dict(), settings_of(self.schedule)
+        return [(key, own[key], state[key]) for key in own if key in settings and key in state]
 
 
 def _check_milestones(own: Mapping[str, Any], state: Mapping[str, Any], what: str) -> None:

@@ -1,10 +1,9 @@
-"""Whether a saved state fits a schedule, and whether two plans are the same."""
+"""Whether a saved state fits a schedule."""
 
 from __future__ import annotations
 
 import math
 import numbers
-import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -96,18 +95,3 @@ def _check_counter(key: str, own: Any, saved: Any) -> None:
     is_counter = isinstance(own, int) and not isinstance(own, bool)
     if is_counter and (saved < 0 or (key == "T_i" and saved == 0)):  # T_i: length of a cycle
         raise ValueError("expected a number of steps, 0 or later")
-
-
-def describe(function: object) -> str:
-    """Return ``repr`` without memory addresses: the same in another process."""
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(function))
-
-
-def same_plan(one: object, other: object) -> bool:
-    """True if the plans differ at most in how their numbers are written: 1, 1.0 and 1e0."""
-    return one == other or _with_plain_numbers(one) == _with_plain_numbers(other)
-
-
-def _with_plain_numbers(plan: object) -> str:
-    number = r"(?<![\w.])\d+(?:\.\d*)?(?:e[+-]?\d+)?(?![\w.])"
-    return re.sub(number, lambda match: repr(float(match[0])), repr(plan))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -15,6 +14,7 @@ from ._checks import check_present, present_numbers, present_values
 from ._member import Member
 from ._membership import members_of, order_of_commits
 from ._numbers import step_number
+from ._plans import Policy, checked_policy
 from ._target import Target, Value, groups_of
 from ._undo import undone_on_error
 
@@ -177,7 +177,7 @@ class SynchronousSchedule(LRScheduler):
 
     def _move_and_derive(self, given: Mapping[str, Any]) -> None:
         """Step torch's schedulers, then compute what is derived from them; both or neither."""
-        before = [(member, copy.deepcopy(member.save())) for member in self._moving]
+        before = [(member, member.remember()) for member in self._moving]
         with ExitStack() as stack:
             for optimizer, targets in self._targets_by_optimizer():
                 stack.enter_context(undone_on_error(optimizer, targets))
@@ -187,8 +187,8 @@ class SynchronousSchedule(LRScheduler):
                 for member in self._late:
                     member.prepare(given)
             except BaseException:
-                for member, state in before:
-                    member.load(state)
+                for member, memory in before:
+                    member.put_back(memory)
                 raise
 
     def _targets_by_optimizer(self) -> list[tuple[Any, list[Target]]]:
@@ -324,25 +324,33 @@ class SynchronousSchedule(LRScheduler):
         """Return ``{name: state of that member}``."""
         return {name: member.save() for name, member in self._members.items()}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Mapping[str, Any], *, plan: Policy = "code") -> None:
         """Load every member's state, and write the values into the optimizer at once.
 
         Also takes the state of a ``SynchronousSchedule`` of torch-schedule-anything 1.x.
 
         Args:
             state_dict: the dict that :meth:`state_dict` returned, of members with the same names.
+            plan: which plan each member follows afterwards, if the saved one differs. ``"code"``:
+                the one in the code, with a warning. ``"saved"``: the saved one. ``"same"``: it
+                must not differ. The plan of a torch scheduler is its settings. A scheduler that
+                is neither torch's nor ours takes over its whole state under each of them: only
+                its author knows which part is the plan.
 
         Raises:
             KeyError: a member's state is missing, or there is one that no member has.
-            TypeError, ValueError: a member's state does not fit. Nothing has moved.
+            TypeError, ValueError: a member's state does not fit.
+            ValueError: a saved plan differs and ``plan`` is ``"same"``; or it is code, not data,
+                and ``plan`` is ``"saved"``.
+
+        If it raises, nothing has moved.
 
         Warns:
-            UserWarning: a member was saved under another plan. The plan in the code goes on. A
-                scheduler that is neither torch's nor ours takes over the saved plan without a
-                warning: only its author knows which part of its state that is.
+            UserWarning: a saved plan differs and ``plan`` is ``"code"``.
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"state_dict: expected a dict, got {type(state_dict).__name__}")
+        checked_policy(plan)
         missing = [name for name in self._members if name not in state_dict]
         unknown = [name for name in state_dict if name not in self._members]
         if missing or unknown:
@@ -351,23 +359,19 @@ class SynchronousSchedule(LRScheduler):
                 f"unknown {unknown}"
             )
         for name, member in self._members.items():
-            member.check(state_dict[name])
-        before = copy.deepcopy(self.state_dict())
+            member.check(state_dict[name], plan)
+        before = [(member, member.remember()) for member in self._members.values()]
         with ExitStack() as stack:
             for optimizer, targets in self._targets_by_optimizer():
                 stack.enter_context(undone_on_error(optimizer, targets))
             try:
-                self._load(state_dict)
+                for name, member in self._members.items():
+                    member.load(state_dict[name], plan)
             except BaseException:  # a foreign load that fails, or a warning made an error
-                self._load(before)
-                for member in self._members.values():
-                    member.look_anew()  # at the groups that are put back
+                for member, memory in before:
+                    member.put_back(memory)
                 raise
         self._note_positions()
-
-    def _load(self, states: Mapping[str, Any]) -> None:
-        for name, member in self._members.items():
-            member.load(states[name])
 
     def __repr__(self) -> str:
         present = {

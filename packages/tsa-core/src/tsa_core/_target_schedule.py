@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from torch.optim.lr_scheduler import LRScheduler
 
 from ._checks import check_target, present_numbers, present_values
 from ._numbers import real_number
+from ._plans import Plan, Policy, checked_policy, same_plan, text_of
 from ._proxy import behind_proxy
-from ._state import check_fits, same_plan
+from ._state import check_fits
 from ._target import OptimizerLike, ParamGroup, Target, Value, groups_of
 from ._tensors import give_each_group_its_own_tensor
 from ._torch import has_stepped, watch_steps
 from ._warn import warn_user
-
-Plan: TypeAlias = str | list[str | None] | dict[str, str | None]
 
 
 class TargetSchedule(LRScheduler):
@@ -75,8 +75,12 @@ class TargetSchedule(LRScheduler):
         """Return the param groups that the schedule writes to."""
 
     @abstractmethod
-    def plan(self) -> Plan:
-        """Return the text of what the schedule follows, the same in another process."""
+    def plan(self) -> dict[str, Plan]:
+        """Return the entries of the state that say what the schedule follows."""
+
+    @abstractmethod
+    def take_plan(self, plan: Mapping[str, Plan]) -> None:
+        """Follow a saved plan from now on; raise ``ValueError`` if it is code."""
 
     @abstractmethod
     def look_anew(self) -> None:
@@ -210,41 +214,46 @@ class TargetSchedule(LRScheduler):
     def state_dict(self) -> dict[str, Any]:
         """Return where the schedule stands, in numbers, strings, lists and dicts.
 
-        ``"curve"`` names the curve for comparison; the curve itself is code and is not saved.
+        The plan is in it too: a curve of ``tsa_builtins`` as data, any other as its ``repr``.
         """
         return {
             "schedule_target": self.schedule_target,
-            "curve": self.plan(),
-            "absolute": self.absolute,
+            **self.plan(),
             "last_epoch": self.last_epoch,
             "_step_count": self._step_count,
             "base_lrs": self.base_lrs,
             "_last_lr": present_numbers(self._target, self._real_optimizer.param_groups),
         }
 
-    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state_dict: Mapping[str, Any], *, plan: Policy = "code") -> None:
         """Restore a saved state, and write its values into the optimizer at once.
 
         Also takes the state of a built-in of torch-schedule-anything 1.x.
 
         Args:
             state_dict: the dict that :meth:`state_dict` returned.
+            plan: which plan the schedule follows afterwards, if the saved one differs. ``"code"``:
+                the one in the code, with a warning. ``"saved"``: the saved one. ``"same"``: it
+                must not differ.
 
         Raises:
             TypeError, ValueError: it is not the state of such a schedule. An entry is missing,
                 unknown or of a wrong kind, or the target or the number of param groups differs.
-                Nothing has moved.
+            ValueError: the saved plan differs and ``plan`` is ``"same"``; or it is code, not data,
+                and ``plan`` is ``"saved"``.
+
+        If it raises, nothing has moved.
 
         Warns:
-            UserWarning: it was saved under another curve, or as the other of multiplier and
-                absolute value. The schedule goes on as the code says.
+            UserWarning: the saved plan differs and ``plan`` is ``"code"``.
         """
-        self.check_state(state_dict)
-        self.restore(state_dict)
+        self.check_state(state_dict, plan)
+        self.restore(state_dict, plan)
 
-    def check_state(self, state: Any) -> None:
+    def check_state(self, state: Any, plan: Policy) -> None:
         """Raise unless ``state`` can be loaded; nothing is touched."""
         what = f"state of the schedule of {self.schedule_target!r}"
+        checked_policy(plan)
         own = TargetSchedule.state_dict(self)
         saved = self._as_saved_today(state) if isinstance(state, Mapping) else state
         check_fits(
@@ -260,19 +269,34 @@ class TargetSchedule(LRScheduler):
             raise ValueError(f"{what}: it was saved for {saved['schedule_target']!r}")
         check_target(self._target, groups_of(self._real_optimizer))
         self.driven_groups()
+        if self._differs_from(saved):
+            if plan == "same":
+                plans = f"{_sentence(saved)}, and the code has {_sentence(self.plan())}"
+                raise ValueError(f"{what}: it was saved under {plans}; expected the same plan")
+            if plan == "saved":
+                copy.copy(self).take_plan(saved)
 
     def _as_saved_today(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        if "lr_lambdas" not in state:  # 2.x before `absolute`
-            return {"absolute": False, **state}
+        plan = self.plan()
+        if "lr_lambdas" not in state:  # an entry of the plan that is newer than the state
+            return {"absolute": False, **({"origin": 0} if "origin" in plan else {}), **state}
         # 1.x built its schedules as LambdaLRs.
         kept = ("last_epoch", "_step_count", "base_lrs", "_last_lr")
-        own = {"schedule_target": self.schedule_target, "curve": self.plan()}
-        return own | {"absolute": self.absolute} | {k: state[k] for k in kept if k in state}
+        saved = {key: state[key] for key in kept if key in state}
+        return {"schedule_target": self.schedule_target, **plan, **saved}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: Mapping[str, Any], plan: Policy) -> None:
         """Load a state that :meth:`check_state` accepted."""
         state = self._as_saved_today(state)
-        self._warn_of_another_plan(state)
+        if self._differs_from(state):
+            if plan == "saved":
+                self.take_plan(state)
+            else:
+                warn_user(
+                    f"the schedule of {self.schedule_target!r} was saved under {_sentence(state)} "
+                    f"and goes on under {_sentence(self.plan())}, from the step after "
+                    f"{state['last_epoch']}"
+                )
         target, groups = self._target, self._real_optimizer.param_groups
         driven = {id(group) for group in self.driven_groups()}
         give_each_group_its_own_tensor(target, self._real_optimizer, groups)
@@ -285,19 +309,8 @@ class TargetSchedule(LRScheduler):
         self._order_was_checked = self._step_count > 1
         self.look_anew()
 
-    def _warn_of_another_plan(self, state: Mapping[str, Any]) -> None:
-        plans = [
-            (state["curve"], "absolute values" if state["absolute"] else "multipliers"),
-            (self.plan(), "absolute values" if self.absolute else "multipliers"),
-        ]
-        (saved, saved_kind), (plan, kind) = plans
-        if saved_kind != kind:
-            saved, plan = f"{saved} as {saved_kind}", f"{plan} as {kind}"
-        if not same_plan(saved, plan):
-            warn_user(
-                f"the schedule of {self.schedule_target!r} was saved under {saved} and goes on "
-                f"under {plan}, from the step after {state['last_epoch']}"
-            )
+    def _differs_from(self, state: Mapping[str, Any]) -> bool:
+        return not all(same_plan(state[key], own) for key, own in self.plan().items())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -306,12 +319,17 @@ class TargetSchedule(LRScheduler):
 
     def __repr__(self) -> str:
         present = self._target.read_or_none(self._real_optimizer.param_groups)
-        kind = " as absolute values" if self.absolute else ""
         return (
             f"<{type(self).__name__} of {self.schedule_target!r} on "
-            f"{type(self._real_optimizer).__name__} along {self.plan()}{kind}, at step "
+            f"{type(self._real_optimizer).__name__} along {_sentence(self.plan())}, at step "
             f"{self.last_epoch}: {present}>"
         )
+
+
+def _sentence(plan: Mapping[str, Plan]) -> str:
+    kind = " as absolute values" if plan["absolute"] else ""
+    origin = f" from step {plan['origin']}" if plan.get("origin") else ""
+    return f"{text_of(plan['curve'])}{kind}{origin}"
 
 
 def overrides(schedule: TargetSchedule, *methods: str) -> bool:

@@ -1,0 +1,112 @@
+"""The plan of a schedule in its state: curves as data where they are data, else as text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeAlias, get_args
+
+from ._groups import Curve, CurvePerGroup
+
+# One curve is a dict (data) or a string (the text of code); several are a list or a dict of them.
+Plan: TypeAlias = Any
+Policy: TypeAlias = Literal["code", "saved", "same"]
+
+_formats: list[tuple[Callable[[Any], dict[str, Any]], Callable[[Mapping[str, Any]], Curve]]] = []
+
+
+def register_curves(
+    to_dict: Callable[[Any], dict[str, Any]], from_dict: Callable[[Mapping[str, Any]], Curve]
+) -> None:
+    """Let the states of schedules hold a kind of curves as data.
+
+    ``tsa_builtins`` registers its curves. A package with curves of its own can register them.
+
+    Args:
+        to_dict: takes a curve and returns a dict with a string under ``"kind"``, of numbers,
+            strings, lists and dicts; raises ``TypeError`` for any other curve.
+        from_dict: takes such a dict and returns the curve; raises ``TypeError``, ``ValueError`` or
+            ``KeyError`` for any other dict.
+    """
+    _formats.append((to_dict, from_dict))
+
+
+def checked_policy(plan: object) -> Policy:
+    for policy in get_args(Policy):
+        if plan == policy:
+            return policy  # type: ignore[no-any-return]  # one of the three
+    raise ValueError(f"plan: expected one of {list(get_args(Policy))}, got {plan!r}")
+
+
+def plan_of(curve: Curve | CurvePerGroup) -> Plan:
+    """Return ``curve`` as data, or as text if it is code."""
+    if not callable(curve):
+        if isinstance(curve, Mapping):
+            return {name: each if each is None else plan_of(each) for name, each in curve.items()}
+        return [each if each is None else plan_of(each) for each in curve]
+    for to_dict, _ in _formats:
+        try:
+            return to_dict(curve)
+        except TypeError:  # not of this kind, or made of a function
+            continue
+    return describe(curve)
+
+
+def curve_of(plan: Plan) -> Curve | CurvePerGroup:
+    """Return the curve of a plan that is data; raise ``ValueError`` if it is text."""
+    if isinstance(plan, (list, tuple)):
+        return [each if each is None else _one_curve_of(each) for each in plan]
+    curve = _decoded(plan)
+    if curve is not None:
+        return curve
+    if isinstance(plan, Mapping):
+        return {name: each if each is None else _one_curve_of(each) for name, each in plan.items()}
+    return _one_curve_of(plan)
+
+
+def _one_curve_of(plan: Plan) -> Curve:
+    curve = _decoded(plan)
+    if curve is None:
+        raise ValueError(f"{plan!r} is code, not data, and cannot be taken from a state")
+    return curve
+
+
+def _decoded(plan: Plan) -> Curve | None:
+    if isinstance(plan, Mapping) and isinstance(plan.get("kind"), str):
+        for _, from_dict in _formats:
+            try:
+                return from_dict(plan)
+            except (TypeError, ValueError, KeyError):
+                continue
+    return None
+
+
+def describe(function: object) -> str:
+    """Return ``repr`` without memory addresses: the same in another process."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(function))
+
+
+def text_of(plan: Plan) -> str:
+    """Return a plan as a reader wants to see it."""
+    return plan if isinstance(plan, str) else str(_as_texts(plan))
+
+
+def _as_texts(plan: Plan) -> Any:
+    if isinstance(plan, (list, tuple)):
+        return [_as_texts(each) for each in plan]
+    curve = _decoded(plan)
+    if curve is not None:
+        return describe(curve)
+    if isinstance(plan, Mapping):
+        return {name: _as_texts(each) for name, each in plan.items()}
+    return plan
+
+
+def same_plan(one: Plan, other: Plan) -> bool:
+    """True if the plans differ at most in how their numbers are written: 1, 1.0 and 1e0."""
+    return one == other or _with_plain_numbers(one) == _with_plain_numbers(other)
+
+
+def _with_plain_numbers(plan: Plan) -> str:
+    number = r"(?<![\w.])\d+(?:\.\d*)?(?:e[+-]?\d+)?(?![\w.])"
+    return re.sub(number, lambda match: repr(float(match[0])), repr(_as_texts(plan)))
