@@ -6,10 +6,9 @@ import math
 import sys
 from bisect import bisect_right
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from .._checks import at_least_zero, finite, positive
-from ._curve import Curve, CurveLike, at_each, boundaries_of, checked, one_step
+from ._curve import Curve, CurveLike, boundaries_of, checked, one_step
 from ._value import Value
 
 # ``steps`` of a repeat is often a quotient, and rounding may put a restart a hair after its step.
@@ -47,17 +46,9 @@ class Join(Value, Curve):
             _parts=tuple(map(one_step, curves)),
         )
 
-    # The same as Curve's, and one call shorter: almost every built-in is a join.
-    if not TYPE_CHECKING:
-
-        def __call__(self, t):
-            if type(t) is int or type(t) is float:
-                playing = bisect_right(self.boundaries, t)
-                return self._parts[playing](t - self._starts[playing])
-            return at_each(self._at, t)
-
     def _at(self, t: float) -> float:
-        return self(t)
+        playing = bisect_right(self.boundaries, t)
+        return self._parts[playing](t - self._starts[playing])
 
     def __repr__(self) -> str:
         return f"join({list(self.curves)!r}, {list(self.boundaries)!r})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numbers
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias, TypeVar, overload
+from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar, overload
 
 from .._checks import finite
 from ._value import Value
@@ -92,8 +92,9 @@ class Curve:
 
 def one_step(curve: CurveLike) -> CurveLike:
     """The fastest way to ask ``curve`` for one step: the formula itself, if the kind is ours."""
-    ours = isinstance(curve, Curve) and isinstance(curve, Value)
-    return curve._at if ours else curve  # type: ignore[union-attr]  # noqa: SLF001  # above
+    if isinstance(curve, Curve) and isinstance(curve, Value):
+        return curve._at  # noqa: SLF001  # the class is above
+    return curve
 
 
 def boundaries_of(curve: CurveLike) -> tuple[float, ...]:
@@ -153,14 +154,6 @@ class Constant(Value, Curve):
 
     def __init__(self, value: float) -> None:
         self._set(value=finite("value", value))
-
-    # The same as Curve's, and one call shorter: the rest of a training step takes hardly longer.
-    if not TYPE_CHECKING:
-
-        def __call__(self, t):
-            if type(t) is int or type(t) is float:
-                return self.value
-            return at_each(self._at, t)
 
     def _at(self, t: float) -> float:
         return self.value
