@@ -173,7 +173,8 @@ def test_an_object_that_is_not_an_optimizer_is_refused(name: str, not_one: Any) 
 def test_every_parameter_is_in_the_tables(name: str) -> None:
     """No parameter of a built-in is left out of the tests of this file."""
     parameters = set(inspect.signature(getattr(tsa_builtins, name)).parameters)
-    assert parameters == {"optimizer", "schedule_target"} | (parameters & set(SYMBOLS))
+    others = {"optimizer", "schedule_target", "absolute"}
+    assert parameters == others | (parameters & set(SYMBOLS))
 
 
 def test_a_warning_points_at_the_users_line() -> None:

@@ -5,10 +5,14 @@ W, A, L, M, R and P are the names of the arguments in the formulas. Each docstri
 
 from __future__ import annotations
 
+import math
+import warnings
+
 from tsa_core import CurveSchedule, OptimizerLike
 
 from ._checks import at_least_zero, finite, positive
-from .curves import Constant, Linear, Polynomial, QuarterCosine, join
+from ._doubts import doubt_about_multiplier, doubt_about_steps
+from .curves import Constant, Curve, Linear, Polynomial, QuarterCosine, join
 
 
 def cosine_annealing_with_warmup(
@@ -18,6 +22,8 @@ def cosine_annealing_with_warmup(
     num_warmup_steps: float,
     num_training_steps: float,
     schedule_target: str = "lr",
+    *,
+    absolute: bool = False,
 ) -> CurveSchedule:
     """The target rises from 0 to W, then anneals to A along a quarter of a cosine wave.
 
@@ -27,20 +33,28 @@ def cosine_annealing_with_warmup(
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·cos(π/2·p), level at W and steepest at A
     - after, t > M: λ(t) = A
 
+    W and A are multiples of the initial value, or values if ``absolute``: then value(t) = λ(t).
+
     Args:
         optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
-        warmup_to_value: W, the multiplier at the end of the warmup.
-        anneal_to_value: A, the multiplier at step M and after.
+        warmup_to_value: W, λ at the end of the warmup.
+        anneal_to_value: A, λ at step M and after.
         num_warmup_steps: L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.
         num_training_steps: M, the step at which the annealing ends, > 0; includes the warmup.
         schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
+        absolute: if true, λ(t) is the value itself, and the initial value is not used.
 
     Returns:
         A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: a numeric argument is not a real number.
+        TypeError: a numeric argument is not a real number, or ``absolute`` is not a bool.
         ValueError: a numeric argument is NaN, infinite or out of its range.
+
+    Warns:
+        UserWarning: W is a group's initial value other than 1, and ``absolute`` is false: it was
+            probably meant as a value.
+        UserWarning: 0 < L < 1 < M. L counts steps, and is not a fraction of the run.
 
     Example:
         >>> import torch
@@ -53,7 +67,9 @@ def cosine_annealing_with_warmup(
         warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps
     )
     curve = join([Linear(0, W, L), QuarterCosine(W, A, M - L)], [L])
-    return CurveSchedule(optimizer, curve, schedule_target)
+    return _put(
+        "cosine_annealing_with_warmup", optimizer, curve, schedule_target, absolute, W, L, M
+    )
 
 
 def cosine_annealing_with_inverse_warmup(
@@ -64,6 +80,8 @@ def cosine_annealing_with_inverse_warmup(
     num_training_steps: float,
     warmup_multiplier: float = 20.0,
     schedule_target: str = "lr",
+    *,
+    absolute: bool = False,
 ) -> CurveSchedule:
     """The target comes down from R·W to W, then anneals to A along a quarter of a cosine wave.
 
@@ -73,21 +91,29 @@ def cosine_annealing_with_inverse_warmup(
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·cos(π/2·p), level at W and steepest at A
     - after, t > M: λ(t) = A
 
+    W and A are multiples of the initial value, or values if ``absolute``: then value(t) = λ(t).
+
     Args:
         optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
-        warmup_to_value: W, the multiplier at the end of the warmup.
-        anneal_to_value: A, the multiplier at step M and after.
+        warmup_to_value: W, λ at the end of the warmup.
+        anneal_to_value: A, λ at step M and after.
         num_warmup_steps: L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.
         num_training_steps: M, the step at which the annealing ends, > 0; includes the warmup.
         warmup_multiplier: R, the start of the warmup as a multiple of W.
         schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
+        absolute: if true, λ(t) is the value itself, and the initial value is not used.
 
     Returns:
         A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: a numeric argument is not a real number.
+        TypeError: a numeric argument is not a real number, or ``absolute`` is not a bool.
         ValueError: a numeric argument is NaN, infinite or out of its range.
+
+    Warns:
+        UserWarning: W is a group's initial value other than 1, and ``absolute`` is false: it was
+            probably meant as a value.
+        UserWarning: 0 < L < 1 < M. L counts steps, and is not a fraction of the run.
 
     Example:
         >>> import torch
@@ -103,7 +129,9 @@ def cosine_annealing_with_inverse_warmup(
     )
     start = _inverse_start(W, warmup_multiplier)
     curve = join([Linear(start, W, L), QuarterCosine(W, A, M - L)], [L])
-    return CurveSchedule(optimizer, curve, schedule_target)
+    return _put(
+        "cosine_annealing_with_inverse_warmup", optimizer, curve, schedule_target, absolute, W, L, M
+    )
 
 
 def polynomial_schedule_with_warmup(
@@ -114,6 +142,8 @@ def polynomial_schedule_with_warmup(
     num_training_steps: float,
     polynomial_exponent: float = 2.0,
     schedule_target: str = "lr",
+    *,
+    absolute: bool = False,
 ) -> CurveSchedule:
     """The target rises from 0 to W, then anneals to A by a power.
 
@@ -123,21 +153,29 @@ def polynomial_schedule_with_warmup(
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)^P
     - after, t > M: λ(t) = A
 
+    W and A are multiples of the initial value, or values if ``absolute``: then value(t) = λ(t).
+
     Args:
         optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
-        warmup_to_value: W, the multiplier at the end of the warmup.
-        anneal_to_value: A, the multiplier at step M and after.
+        warmup_to_value: W, λ at the end of the warmup.
+        anneal_to_value: A, λ at step M and after.
         num_warmup_steps: L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.
         num_training_steps: M, the step at which the annealing ends, > 0; includes the warmup.
         polynomial_exponent: P, the power, > 0.
         schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
+        absolute: if true, λ(t) is the value itself, and the initial value is not used.
 
     Returns:
         A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: a numeric argument is not a real number.
+        TypeError: a numeric argument is not a real number, or ``absolute`` is not a bool.
         ValueError: a numeric argument is NaN, infinite or out of its range.
+
+    Warns:
+        UserWarning: W is a group's initial value other than 1, and ``absolute`` is false: it was
+            probably meant as a value.
+        UserWarning: 0 < L < 1 < M. L counts steps, and is not a fraction of the run.
 
     Example:
         >>> import torch
@@ -153,7 +191,9 @@ def polynomial_schedule_with_warmup(
     )
     P = positive("polynomial_exponent", polynomial_exponent)
     curve = join([Linear(0, W, L), Polynomial(W, A, M - L, P)], [L])
-    return CurveSchedule(optimizer, curve, schedule_target)
+    return _put(
+        "polynomial_schedule_with_warmup", optimizer, curve, schedule_target, absolute, W, L, M
+    )
 
 
 def polynomial_schedule_with_inverse_warmup(
@@ -165,6 +205,8 @@ def polynomial_schedule_with_inverse_warmup(
     polynomial_exponent: float = 2.0,
     warmup_multiplier: float = 20.0,
     schedule_target: str = "lr",
+    *,
+    absolute: bool = False,
 ) -> CurveSchedule:
     """The target comes down from R·W to W, then anneals to A by a power.
 
@@ -174,22 +216,30 @@ def polynomial_schedule_with_inverse_warmup(
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)^P
     - after, t > M: λ(t) = A
 
+    W and A are multiples of the initial value, or values if ``absolute``: then value(t) = λ(t).
+
     Args:
         optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
-        warmup_to_value: W, the multiplier at the end of the warmup.
-        anneal_to_value: A, the multiplier at step M and after.
+        warmup_to_value: W, λ at the end of the warmup.
+        anneal_to_value: A, λ at step M and after.
         num_warmup_steps: L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.
         num_training_steps: M, the step at which the annealing ends, > 0; includes the warmup.
         polynomial_exponent: P, the power, > 0.
         warmup_multiplier: R, the start of the warmup as a multiple of W.
         schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
+        absolute: if true, λ(t) is the value itself, and the initial value is not used.
 
     Returns:
         A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: a numeric argument is not a real number.
+        TypeError: a numeric argument is not a real number, or ``absolute`` is not a bool.
         ValueError: a numeric argument is NaN, infinite or out of its range.
+
+    Warns:
+        UserWarning: W is a group's initial value other than 1, and ``absolute`` is false: it was
+            probably meant as a value.
+        UserWarning: 0 < L < 1 < M. L counts steps, and is not a fraction of the run.
 
     Example:
         >>> import torch
@@ -206,7 +256,16 @@ def polynomial_schedule_with_inverse_warmup(
     P = positive("polynomial_exponent", polynomial_exponent)
     start = _inverse_start(W, warmup_multiplier)
     curve = join([Linear(start, W, L), Polynomial(W, A, M - L, P)], [L])
-    return CurveSchedule(optimizer, curve, schedule_target)
+    return _put(
+        "polynomial_schedule_with_inverse_warmup",
+        optimizer,
+        curve,
+        schedule_target,
+        absolute,
+        W,
+        L,
+        M,
+    )
 
 
 def linear_schedule_with_warmup(
@@ -216,6 +275,8 @@ def linear_schedule_with_warmup(
     num_warmup_steps: float,
     num_training_steps: float,
     schedule_target: str = "lr",
+    *,
+    absolute: bool = False,
 ) -> CurveSchedule:
     """The target rises from 0 to W, then anneals to A in a straight line.
 
@@ -227,20 +288,28 @@ def linear_schedule_with_warmup(
 
     It is :func:`polynomial_schedule_with_warmup` with P = 1.
 
+    W and A are multiples of the initial value, or values if ``absolute``: then value(t) = λ(t).
+
     Args:
         optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
-        warmup_to_value: W, the multiplier at the end of the warmup.
-        anneal_to_value: A, the multiplier at step M and after.
+        warmup_to_value: W, λ at the end of the warmup.
+        anneal_to_value: A, λ at step M and after.
         num_warmup_steps: L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.
         num_training_steps: M, the step at which the annealing ends, > 0; includes the warmup.
         schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
+        absolute: if true, λ(t) is the value itself, and the initial value is not used.
 
     Returns:
         A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: a numeric argument is not a real number.
+        TypeError: a numeric argument is not a real number, or ``absolute`` is not a bool.
         ValueError: a numeric argument is NaN, infinite or out of its range.
+
+    Warns:
+        UserWarning: W is a group's initial value other than 1, and ``absolute`` is false: it was
+            probably meant as a value.
+        UserWarning: 0 < L < 1 < M. L counts steps, and is not a fraction of the run.
 
     Example:
         >>> import torch
@@ -249,15 +318,11 @@ def linear_schedule_with_warmup(
         >>> [round(schedule.curve(t), 4) for t in (1, 2, 6, 10)]
         [0.5, 1.0, 0.55, 0.1]
     """
-    return polynomial_schedule_with_warmup(
-        optimizer,
-        warmup_to_value,
-        anneal_to_value,
-        num_warmup_steps,
-        num_training_steps,
-        polynomial_exponent=1.0,
-        schedule_target=schedule_target,
+    W, A, L, M = _checked_plan(
+        warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps
     )
+    curve = join([Linear(0, W, L), Polynomial(W, A, M - L, 1.0)], [L])
+    return _put("linear_schedule_with_warmup", optimizer, curve, schedule_target, absolute, W, L, M)
 
 
 def linear_schedule_with_inverse_warmup(
@@ -268,6 +333,8 @@ def linear_schedule_with_inverse_warmup(
     num_training_steps: float,
     warmup_multiplier: float = 20.0,
     schedule_target: str = "lr",
+    *,
+    absolute: bool = False,
 ) -> CurveSchedule:
     """The target comes down from R·W to W, then anneals to A in a straight line.
 
@@ -279,21 +346,29 @@ def linear_schedule_with_inverse_warmup(
 
     It is :func:`polynomial_schedule_with_inverse_warmup` with P = 1.
 
+    W and A are multiples of the initial value, or values if ``absolute``: then value(t) = λ(t).
+
     Args:
         optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
-        warmup_to_value: W, the multiplier at the end of the warmup.
-        anneal_to_value: A, the multiplier at step M and after.
+        warmup_to_value: W, λ at the end of the warmup.
+        anneal_to_value: A, λ at step M and after.
         num_warmup_steps: L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.
         num_training_steps: M, the step at which the annealing ends, > 0; includes the warmup.
         warmup_multiplier: R, the start of the warmup as a multiple of W.
         schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
+        absolute: if true, λ(t) is the value itself, and the initial value is not used.
 
     Returns:
         A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: a numeric argument is not a real number.
+        TypeError: a numeric argument is not a real number, or ``absolute`` is not a bool.
         ValueError: a numeric argument is NaN, infinite or out of its range.
+
+    Warns:
+        UserWarning: W is a group's initial value other than 1, and ``absolute`` is false: it was
+            probably meant as a value.
+        UserWarning: 0 < L < 1 < M. L counts steps, and is not a fraction of the run.
 
     Example:
         >>> import torch
@@ -304,15 +379,13 @@ def linear_schedule_with_inverse_warmup(
         >>> [round(schedule.curve(t), 4) for t in (1, 2, 6, 10)]
         [2.5, 1.0, 0.55, 0.1]
     """
-    return polynomial_schedule_with_inverse_warmup(
-        optimizer,
-        warmup_to_value,
-        anneal_to_value,
-        num_warmup_steps,
-        num_training_steps,
-        polynomial_exponent=1.0,
-        warmup_multiplier=warmup_multiplier,
-        schedule_target=schedule_target,
+    W, A, L, M = _checked_plan(
+        warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps
+    )
+    start = _inverse_start(W, warmup_multiplier)
+    curve = join([Linear(start, W, L), Polynomial(W, A, M - L, 1.0)], [L])
+    return _put(
+        "linear_schedule_with_inverse_warmup", optimizer, curve, schedule_target, absolute, W, L, M
     )
 
 
@@ -323,6 +396,8 @@ def quadratic_schedule_with_warmup(
     num_warmup_steps: float,
     num_training_steps: float,
     schedule_target: str = "lr",
+    *,
+    absolute: bool = False,
 ) -> CurveSchedule:
     """The target rises from 0 to W, then anneals to A by a square.
 
@@ -334,20 +409,28 @@ def quadratic_schedule_with_warmup(
 
     It is :func:`polynomial_schedule_with_warmup` with P = 2.
 
+    W and A are multiples of the initial value, or values if ``absolute``: then value(t) = λ(t).
+
     Args:
         optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
-        warmup_to_value: W, the multiplier at the end of the warmup.
-        anneal_to_value: A, the multiplier at step M and after.
+        warmup_to_value: W, λ at the end of the warmup.
+        anneal_to_value: A, λ at step M and after.
         num_warmup_steps: L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.
         num_training_steps: M, the step at which the annealing ends, > 0; includes the warmup.
         schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
+        absolute: if true, λ(t) is the value itself, and the initial value is not used.
 
     Returns:
         A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: a numeric argument is not a real number.
+        TypeError: a numeric argument is not a real number, or ``absolute`` is not a bool.
         ValueError: a numeric argument is NaN, infinite or out of its range.
+
+    Warns:
+        UserWarning: W is a group's initial value other than 1, and ``absolute`` is false: it was
+            probably meant as a value.
+        UserWarning: 0 < L < 1 < M. L counts steps, and is not a fraction of the run.
 
     Example:
         >>> import torch
@@ -356,14 +439,12 @@ def quadratic_schedule_with_warmup(
         >>> [round(schedule.curve(t), 4) for t in (1, 2, 6, 10)]
         [0.5, 1.0, 0.325, 0.1]
     """
-    return polynomial_schedule_with_warmup(
-        optimizer,
-        warmup_to_value,
-        anneal_to_value,
-        num_warmup_steps,
-        num_training_steps,
-        polynomial_exponent=2.0,
-        schedule_target=schedule_target,
+    W, A, L, M = _checked_plan(
+        warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps
+    )
+    curve = join([Linear(0, W, L), Polynomial(W, A, M - L, 2.0)], [L])
+    return _put(
+        "quadratic_schedule_with_warmup", optimizer, curve, schedule_target, absolute, W, L, M
     )
 
 
@@ -375,6 +456,8 @@ def quadratic_schedule_with_inverse_warmup(
     num_training_steps: float,
     warmup_multiplier: float = 20.0,
     schedule_target: str = "lr",
+    *,
+    absolute: bool = False,
 ) -> CurveSchedule:
     """The target comes down from R·W to W, then anneals to A by a square.
 
@@ -386,21 +469,29 @@ def quadratic_schedule_with_inverse_warmup(
 
     It is :func:`polynomial_schedule_with_inverse_warmup` with P = 2.
 
+    W and A are multiples of the initial value, or values if ``absolute``: then value(t) = λ(t).
+
     Args:
         optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
-        warmup_to_value: W, the multiplier at the end of the warmup.
-        anneal_to_value: A, the multiplier at step M and after.
+        warmup_to_value: W, λ at the end of the warmup.
+        anneal_to_value: A, λ at step M and after.
         num_warmup_steps: L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.
         num_training_steps: M, the step at which the annealing ends, > 0; includes the warmup.
         warmup_multiplier: R, the start of the warmup as a multiple of W.
         schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
+        absolute: if true, λ(t) is the value itself, and the initial value is not used.
 
     Returns:
         A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: a numeric argument is not a real number.
+        TypeError: a numeric argument is not a real number, or ``absolute`` is not a bool.
         ValueError: a numeric argument is NaN, infinite or out of its range.
+
+    Warns:
+        UserWarning: W is a group's initial value other than 1, and ``absolute`` is false: it was
+            probably meant as a value.
+        UserWarning: 0 < L < 1 < M. L counts steps, and is not a fraction of the run.
 
     Example:
         >>> import torch
@@ -411,15 +502,20 @@ def quadratic_schedule_with_inverse_warmup(
         >>> [round(schedule.curve(t), 4) for t in (1, 2, 6, 10)]
         [2.5, 1.0, 0.325, 0.1]
     """
-    return polynomial_schedule_with_inverse_warmup(
+    W, A, L, M = _checked_plan(
+        warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps
+    )
+    start = _inverse_start(W, warmup_multiplier)
+    curve = join([Linear(start, W, L), Polynomial(W, A, M - L, 2.0)], [L])
+    return _put(
+        "quadratic_schedule_with_inverse_warmup",
         optimizer,
-        warmup_to_value,
-        anneal_to_value,
-        num_warmup_steps,
-        num_training_steps,
-        polynomial_exponent=2.0,
-        warmup_multiplier=warmup_multiplier,
-        schedule_target=schedule_target,
+        curve,
+        schedule_target,
+        absolute,
+        W,
+        L,
+        M,
     )
 
 
@@ -430,6 +526,8 @@ def sqrt_schedule_with_warmup(
     num_warmup_steps: float,
     num_training_steps: float,
     schedule_target: str = "lr",
+    *,
+    absolute: bool = False,
 ) -> CurveSchedule:
     """The target rises from 0 to W, then anneals to A by a square root.
 
@@ -441,20 +539,28 @@ def sqrt_schedule_with_warmup(
 
     It is :func:`polynomial_schedule_with_warmup` with P = 0.5.
 
+    W and A are multiples of the initial value, or values if ``absolute``: then value(t) = λ(t).
+
     Args:
         optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
-        warmup_to_value: W, the multiplier at the end of the warmup.
-        anneal_to_value: A, the multiplier at step M and after.
+        warmup_to_value: W, λ at the end of the warmup.
+        anneal_to_value: A, λ at step M and after.
         num_warmup_steps: L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.
         num_training_steps: M, the step at which the annealing ends, > 0; includes the warmup.
         schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
+        absolute: if true, λ(t) is the value itself, and the initial value is not used.
 
     Returns:
         A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: a numeric argument is not a real number.
+        TypeError: a numeric argument is not a real number, or ``absolute`` is not a bool.
         ValueError: a numeric argument is NaN, infinite or out of its range.
+
+    Warns:
+        UserWarning: W is a group's initial value other than 1, and ``absolute`` is false: it was
+            probably meant as a value.
+        UserWarning: 0 < L < 1 < M. L counts steps, and is not a fraction of the run.
 
     Example:
         >>> import torch
@@ -463,15 +569,11 @@ def sqrt_schedule_with_warmup(
         >>> [round(schedule.curve(t), 4) for t in (1, 2, 6, 10)]
         [0.5, 1.0, 0.7364, 0.1]
     """
-    return polynomial_schedule_with_warmup(
-        optimizer,
-        warmup_to_value,
-        anneal_to_value,
-        num_warmup_steps,
-        num_training_steps,
-        polynomial_exponent=0.5,
-        schedule_target=schedule_target,
+    W, A, L, M = _checked_plan(
+        warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps
     )
+    curve = join([Linear(0, W, L), Polynomial(W, A, M - L, 0.5)], [L])
+    return _put("sqrt_schedule_with_warmup", optimizer, curve, schedule_target, absolute, W, L, M)
 
 
 def sqrt_schedule_with_inverse_warmup(
@@ -482,6 +584,8 @@ def sqrt_schedule_with_inverse_warmup(
     num_training_steps: float,
     warmup_multiplier: float = 20.0,
     schedule_target: str = "lr",
+    *,
+    absolute: bool = False,
 ) -> CurveSchedule:
     """The target comes down from R·W to W, then anneals to A by a square root.
 
@@ -493,21 +597,29 @@ def sqrt_schedule_with_inverse_warmup(
 
     It is :func:`polynomial_schedule_with_inverse_warmup` with P = 0.5.
 
+    W and A are multiples of the initial value, or values if ``absolute``: then value(t) = λ(t).
+
     Args:
         optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
-        warmup_to_value: W, the multiplier at the end of the warmup.
-        anneal_to_value: A, the multiplier at step M and after.
+        warmup_to_value: W, λ at the end of the warmup.
+        anneal_to_value: A, λ at step M and after.
         num_warmup_steps: L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.
         num_training_steps: M, the step at which the annealing ends, > 0; includes the warmup.
         warmup_multiplier: R, the start of the warmup as a multiple of W.
         schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
+        absolute: if true, λ(t) is the value itself, and the initial value is not used.
 
     Returns:
         A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: a numeric argument is not a real number.
+        TypeError: a numeric argument is not a real number, or ``absolute`` is not a bool.
         ValueError: a numeric argument is NaN, infinite or out of its range.
+
+    Warns:
+        UserWarning: W is a group's initial value other than 1, and ``absolute`` is false: it was
+            probably meant as a value.
+        UserWarning: 0 < L < 1 < M. L counts steps, and is not a fraction of the run.
 
     Example:
         >>> import torch
@@ -518,15 +630,13 @@ def sqrt_schedule_with_inverse_warmup(
         >>> [round(schedule.curve(t), 4) for t in (1, 2, 6, 10)]
         [2.5, 1.0, 0.7364, 0.1]
     """
-    return polynomial_schedule_with_inverse_warmup(
-        optimizer,
-        warmup_to_value,
-        anneal_to_value,
-        num_warmup_steps,
-        num_training_steps,
-        polynomial_exponent=0.5,
-        warmup_multiplier=warmup_multiplier,
-        schedule_target=schedule_target,
+    W, A, L, M = _checked_plan(
+        warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps
+    )
+    start = _inverse_start(W, warmup_multiplier)
+    curve = join([Linear(start, W, L), Polynomial(W, A, M - L, 0.5)], [L])
+    return _put(
+        "sqrt_schedule_with_inverse_warmup", optimizer, curve, schedule_target, absolute, W, L, M
     )
 
 
@@ -535,6 +645,8 @@ def constant_with_warmup(
     warmup_to_value: float,
     num_warmup_steps: float,
     schedule_target: str = "lr",
+    *,
+    absolute: bool = False,
 ) -> CurveSchedule:
     """The target rises from 0 to W, and stays there.
 
@@ -543,18 +655,26 @@ def constant_with_warmup(
     - warmup, t ≤ L: λ(t) = W·t/L, or W if L = 0
     - after, t > L: λ(t) = W
 
+    W is a multiple of the initial value, or a value if ``absolute``: then value(t) = λ(t).
+
     Args:
         optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
-        warmup_to_value: W, the multiplier at the end of the warmup and after.
+        warmup_to_value: W, λ at the end of the warmup and after.
         num_warmup_steps: L, the length of the warmup in steps, ≥ 0; need not be whole.
         schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
+        absolute: if true, λ(t) is the value itself, and the initial value is not used.
 
     Returns:
         A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: a numeric argument is not a real number.
+        TypeError: a numeric argument is not a real number, or ``absolute`` is not a bool.
         ValueError: a numeric argument is NaN, infinite or out of its range.
+
+    Warns:
+        UserWarning: W is a group's initial value other than 1, and ``absolute`` is false: it was
+            probably meant as a value.
+        UserWarning: 0 < L < 1. L counts steps, and is not a fraction of the run.
 
     Example:
         >>> import torch
@@ -566,7 +686,7 @@ def constant_with_warmup(
     W = finite("warmup_to_value", warmup_to_value)
     L = at_least_zero("num_warmup_steps", num_warmup_steps)
     curve = join([Linear(0, W, L), Constant(W)], [L])
-    return CurveSchedule(optimizer, curve, schedule_target)
+    return _put("constant_with_warmup", optimizer, curve, schedule_target, absolute, W, L)
 
 
 def constant_with_inverse_warmup(
@@ -575,6 +695,8 @@ def constant_with_inverse_warmup(
     num_warmup_steps: float,
     warmup_multiplier: float = 20.0,
     schedule_target: str = "lr",
+    *,
+    absolute: bool = False,
 ) -> CurveSchedule:
     """The target comes down from R·W to W, and stays there.
 
@@ -583,19 +705,27 @@ def constant_with_inverse_warmup(
     - inverse warmup, t ≤ L: λ(t) = W·(R − (R − 1)·t/L), or W if L = 0
     - after, t > L: λ(t) = W
 
+    W is a multiple of the initial value, or a value if ``absolute``: then value(t) = λ(t).
+
     Args:
         optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
-        warmup_to_value: W, the multiplier at the end of the warmup and after.
+        warmup_to_value: W, λ at the end of the warmup and after.
         num_warmup_steps: L, the length of the warmup in steps, ≥ 0; need not be whole.
         warmup_multiplier: R, the start of the warmup as a multiple of W.
         schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
+        absolute: if true, λ(t) is the value itself, and the initial value is not used.
 
     Returns:
         A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: a numeric argument is not a real number.
+        TypeError: a numeric argument is not a real number, or ``absolute`` is not a bool.
         ValueError: a numeric argument is NaN, infinite or out of its range.
+
+    Warns:
+        UserWarning: W is a group's initial value other than 1, and ``absolute`` is false: it was
+            probably meant as a value.
+        UserWarning: 0 < L < 1. L counts steps, and is not a fraction of the run.
 
     Example:
         >>> import torch
@@ -608,29 +738,38 @@ def constant_with_inverse_warmup(
     L = at_least_zero("num_warmup_steps", num_warmup_steps)
     start = _inverse_start(W, warmup_multiplier)
     curve = join([Linear(start, W, L), Constant(W)], [L])
-    return CurveSchedule(optimizer, curve, schedule_target)
+    return _put("constant_with_inverse_warmup", optimizer, curve, schedule_target, absolute, W, L)
 
 
 def constant_schedule(
     optimizer: OptimizerLike,
     value: float,
     schedule_target: str = "lr",
+    *,
+    absolute: bool = False,
 ) -> CurveSchedule:
     """The target holds the same multiple of its initial value at every step.
 
     value(t) = initial value × λ(t), with λ(t) = V.
 
+    V is a multiple of the initial value, or a value if ``absolute``: then value(t) = λ(t).
+
     Args:
         optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.
-        value: V, the multiplier at every step.
+        value: V, λ at every step.
         schedule_target: the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …
+        absolute: if true, λ(t) is the value itself, and the initial value is not used.
 
     Returns:
         A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
 
     Raises:
-        TypeError: a numeric argument is not a real number.
+        TypeError: a numeric argument is not a real number, or ``absolute`` is not a bool.
         ValueError: a numeric argument is NaN, infinite or out of its range.
+
+    Warns:
+        UserWarning: V is a group's initial value other than 1, and ``absolute`` is false: it was
+            probably meant as a value.
 
     Example:
         >>> import torch
@@ -639,7 +778,11 @@ def constant_schedule(
         >>> [round(schedule.curve(t), 4) for t in (0, 1000)]
         [0.5, 0.5]
     """
-    return CurveSchedule(optimizer, Constant(value), schedule_target)
+    V = finite("value", value)
+    curve = Constant(V)
+    return _put(
+        "constant_schedule", optimizer, curve, schedule_target, absolute, V, parameter="value"
+    )
 
 
 def _checked_plan(
@@ -668,3 +811,27 @@ def _inverse_start(warmup_to_value: float, warmup_multiplier: float) -> float:
     finite("warmup_to_value * warmup_multiplier", start)
     finite("warmup_to_value * (warmup_multiplier - 1)", start - warmup_to_value)
     return start
+
+
+def _put(
+    built_in: str,
+    optimizer: OptimizerLike,
+    curve: Curve,
+    schedule_target: str,
+    absolute: bool,
+    W: float,
+    L: float = 0,
+    M: float = math.inf,
+    *,
+    parameter: str = "warmup_to_value",
+) -> CurveSchedule:
+    """Put ``curve`` on ``optimizer``, and warn first: if a warning raises, nothing has moved.
+
+    Every built-in calls this itself, so the line that calls the built-in is two frames above.
+    """
+    doubts = [doubt_about_steps(L, M)]
+    if absolute is False:
+        doubts.append(doubt_about_multiplier(parameter, W, optimizer, schedule_target))
+    for doubt in filter(None, doubts):
+        warnings.warn(f"{built_in}: {doubt}", UserWarning, stacklevel=3)
+    return CurveSchedule(optimizer, curve, schedule_target, absolute=absolute)
