@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 
+from ._clock import OptimizerSteps
 from ._curve_schedule import CurveSchedule
 from ._derived import DerivedSchedule
 from ._extension import extend_optimizer, get_param_groups_regrouped_by_key
@@ -16,6 +17,7 @@ __all__ = [
     "CurveSchedule",
     "DerivedSchedule",
     "OptimizerLike",
+    "OptimizerSteps",
     "Preview",
     "ProxyOptimizer",
     "SynchronousSchedule",

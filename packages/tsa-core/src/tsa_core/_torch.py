@@ -241,6 +241,37 @@ class _StepMark:
         self.stepped = True
 
 
+class _StepCounter:
+    """A step post-hook that counts in the first param group, where the optimizer saves it."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+    def __call__(self, optimizer: Any, args: object, kwargs: object) -> None:
+        group = optimizer.param_groups[0]
+        group[self.key] = group.get(self.key, 0) + 1
+
+
+def count_steps(optimizer: Any, key: str) -> None:
+    """Have ``optimizer`` count its steps in ``param_groups[0][key]``; once, like watching."""
+    optimizer = _with_hooks(optimizer)
+    hooks = optimizer._optimizer_step_post_hooks.values()
+    if not any(isinstance(hook, _StepCounter) for hook in hooks):
+        optimizer.register_step_post_hook(_StepCounter(key))
+
+
+def step_runs_hooks(optimizer: Any) -> bool:
+    """True if ``optimizer`` has step hooks, and its ``step`` leads to them."""
+    return _with_hooks(optimizer) is not None and _leads_to_hooks(optimizer.step)
+
+
+def _with_hooks(optimizer: Any) -> Any:
+    """Return the optimizer that has step hooks: this one, or the one that it wraps."""
+    while optimizer is not None and not hasattr(optimizer, "_optimizer_step_post_hooks"):
+        optimizer = getattr(optimizer, "optimizer", None)  # Accelerate's wrapper, and others
+    return optimizer
+
+
 def watch_steps(optimizer: Any) -> None:
     """Have ``optimizer`` remember that it stepped; one hook serves any number of schedules.
 
