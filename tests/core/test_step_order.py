@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+import types
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -234,3 +235,183 @@ def test_a_step_to_an_epoch_does_not_warn() -> None:
     assert order_warnings(lambda: schedule.step(3)) == []
     assert len(order_warnings(schedule.step)) == 1
     assert order_warnings(schedule.step) == []
+
+
+# -- a step of the optimizer's own ----------------------------------------------------------------
+
+
+def with_a_function_of_its_own(optimizer: Any) -> Any:
+    """Put a function on the instance that does not call the original step."""
+    optimizer.step = lambda closure=None: None
+    return optimizer
+
+
+def with_a_method_of_its_own(optimizer: Any) -> Any:
+    """Put a bound method on the instance that updates the parameters itself."""
+
+    def step(self: Any, closure: Any = None) -> None:
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.data.add_(parameter.grad, alpha=-group["lr"])
+
+    optimizer.step = types.MethodType(step, optimizer)
+    return optimizer
+
+
+class Unwrapped(torch.optim.Optimizer):
+    """An optimizer whose ``step`` torch does not wrap, as after a compilation on torch < 2.4."""
+
+    def __init__(self, parameters: Any) -> None:
+        super().__init__(parameters, {"lr": 0.1, "weight_decay": 0.01})
+        type(self).step = inspect.unwrap(type(self).step)  # type: ignore[method-assign]
+
+    def step(self, closure: Any = None) -> None:
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.data.add_(parameter.grad, alpha=-group["lr"])
+
+
+def unwrapped(optimizer: Any) -> Any:
+    return Unwrapped(optimizer.param_groups[0]["params"])
+
+
+@each_kind
+@pytest.mark.parametrize(
+    "change_step", [with_a_function_of_its_own, with_a_method_of_its_own, unwrapped]
+)
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_step_that_runs_no_hooks_never_warns(make: Any, change_step: Any, when: str) -> None:
+    """A correct loop never warns if the optimizer has a step that does not run torch's hooks."""
+    optimizer: Any = adamw_with_gradient()
+    if when == "before" or change_step is unwrapped:
+        optimizer = change_step(optimizer)
+        schedule = make(optimizer)
+    else:
+        schedule = make(optimizer)
+        change_step(optimizer)
+    assert order_warnings(lambda: train(optimizer, schedule, correct=True)) == []
+
+
+class WithASuperStep(torch.optim.AdamW):
+    """A subclass whose ``step`` calls the one of its base class."""
+
+    def step(self, closure: Any = None) -> Any:
+        return super().step(closure)
+
+
+class WithAStepOfItsOwn(torch.optim.AdamW):
+    """A subclass whose ``step``, which torch wraps, never calls the one of its base class."""
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        self.zero_grad()
+
+
+class Holder:
+    """A wrapper that forwards everything but ``step`` to the optimizer in one of its attributes."""
+
+    def __init__(self, optimizer: Any, depth: int) -> None:
+        self.inside = Holder(optimizer, depth - 1) if depth else optimizer
+
+    def step(self, *args: Any) -> None:
+        self.inside.step(*args)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "inside":
+            raise AttributeError(name)
+        return getattr(self.inside, name)
+
+
+def under_a_torch_scheduler(optimizer: Any) -> Any:
+    """Have torch's own scheduler wrap ``optimizer.step``."""
+    StepLR(optimizer, 1)
+    return optimizer
+
+
+@each_kind
+@pytest.mark.parametrize("correct", [True, False])
+@pytest.mark.parametrize(
+    "change_step",
+    [
+        lambda o: WithASuperStep(o.param_groups[0]["params"]),
+        lambda o: WithAStepOfItsOwn(o.param_groups[0]["params"]),
+        lambda o: Holder(o, 0),
+        lambda o: Holder(o, 1),
+        lambda o: patched(patched(o)),
+        lambda o: Wrapper(patched(o)),
+        under_a_torch_scheduler,
+        lambda o: patched(under_a_torch_scheduler(o)),
+    ],
+    ids=[
+        "super",
+        "subclass",
+        "holder",
+        "two holders",
+        "patched twice",
+        "patched in a wrapper",
+        "under a torch scheduler",
+        "patched under a torch scheduler",
+    ],
+)
+def test_a_step_that_leads_to_the_hooks_warns_in_a_wrong_loop_alone(
+    make: Any, change_step: Any, correct: bool
+) -> None:
+    """A step that calls the original warns once in a wrong loop, and never in a correct one."""
+    optimizer: Any = change_step(adamw_with_gradient())
+    schedule = make(optimizer)
+    expected = 0 if correct else 1
+    assert len(order_warnings(lambda: train(optimizer, schedule, correct=correct))) == expected
+
+
+# -- a schedule that is stepped from within the optimizer's step ----------------------------------
+
+
+class StepsItsSchedule(torch.optim.AdamW):
+    """A subclass whose ``step`` steps a schedule after the update."""
+
+    schedule: Any = None
+
+    def step(self, closure: Any = None) -> Any:
+        loss = super().step(closure)
+        if self.schedule is not None:
+            self.schedule.step()
+        return loss
+
+
+@each_kind
+@pytest.mark.parametrize("how", ["hook before", "hook after", "subclass", "patched"])
+def test_a_schedule_that_its_optimizer_steps_never_warns(make: Any, how: str) -> None:
+    """A schedule that is stepped within ``optimizer.step``, after the update, is in order."""
+    optimizer: Any = adamw_with_gradient()
+    schedules: list[Any] = []
+    if how == "subclass":
+        optimizer = StepsItsSchedule(optimizer.param_groups[0]["params"], lr=0.1)
+    elif how == "hook before":
+        optimizer.register_step_post_hook(lambda *_: schedules[0].step())
+    schedules.append(make(optimizer))
+    if how == "subclass":
+        optimizer.schedule = schedules[0]
+    elif how == "hook after":
+        optimizer.register_step_post_hook(lambda *_: schedules[0].step())
+    elif how == "patched":
+        original = optimizer.step
+
+        def step(*args: Any) -> None:
+            original(*args)
+            schedules[0].step()
+
+        optimizer.step = step
+    for t in range(1, 4):
+        assert order_warnings(optimizer.step) == []
+        assert schedules[0].last_epoch == t
+
+
+@each_kind
+def test_the_warning_has_torchs_opening_words_and_its_link(make: Any) -> None:
+    """The warning about the order opens as torch's does, and has the link that torch's has."""
+    plain = adamw_with_gradient()
+    (torchs,) = order_warnings(StepLR(plain, 1).step)
+    (ours,) = order_warnings(make(adamw_with_gradient()).step)
+    link = "https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
+    for text in (torchs, ours):
+        assert text.startswith(TORCHS_WARNING)
+        assert link in text
