@@ -662,6 +662,93 @@ def test_metrics_reach_a_step_that_names_them() -> None:
     assert sync.get_last_schedule("clip") == [2.0, 2.0]
 
 
+class LikeTimms:
+    """A scheduler of another library, whose ``step`` takes an epoch and timm's ``metric``."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self.optimizer = optimizer
+        self.calls: list[tuple[Any, Any]] = []
+
+    def step(self, epoch: Any, metric: Any = None) -> None:
+        self.calls.append((epoch, metric))
+
+
+class TakesAMetricAlone(LikeTimms):
+    """A scheduler whose ``step`` takes nothing but timm's ``metric``, by keyword."""
+
+    def step(self, *, metric: Any = None) -> None:  # type: ignore[override]
+        self.calls.append((None, metric))
+
+
+def test_a_keyword_reaches_the_member_that_takes_it() -> None:
+    """An argument that a member's ``step`` takes by keyword reaches that member alone."""
+    optimizer = adamw_of_two_groups()
+    member = TakesAMetricAlone(optimizer)
+    sync = tsa_core.SynchronousSchedule(
+        [put(optimizer, "clip", plateau), member, put_curve(optimizer, "weight_decay")]
+    )
+    for metric in (0.75, None, 0.0):
+        optimizer.step()
+        sync.step(1.0, metric=metric)
+    optimizer.step()
+    sync.step(metrics=1.0)
+    assert member.calls == [(None, 0.75), (None, None), (None, 0.0), (None, None)]
+    assert sync.get_last_schedule("clip") == [0.5, 0.5]  # halved at each metric but the first
+    assert sync.get_last_schedule("weight_decay") == [0.25 / 16, 0.0625 / 16]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda sync: sync.step(3, metric=0.75),
+        lambda sync: sync.step(epoch=3, metric=0.75),
+        lambda sync: sync.step(metric=0.75, epoch=3),
+    ],
+)
+def test_an_epoch_and_a_keyword_reach_their_members(call: Any) -> None:
+    """A step with an epoch and timm's ``metric`` gives the latter to the member that takes it."""
+    optimizer = adamw_of_two_groups()
+    member = LikeTimms(optimizer)
+    sync = tsa_core.SynchronousSchedule([member, put_curve(optimizer, "weight_decay")])
+    optimizer.step()
+    call(sync)
+    assert member.calls == [(3, 0.75)]
+    assert sync.get_last_schedule("weight_decay") == [0.25 / 8, 0.0625 / 8]
+
+
+@pytest.mark.parametrize("name", ["metrik", "num_updates", "args"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_keyword_that_no_member_takes_moves_nothing(
+    place: int, name: str, untouched: Untouched
+) -> None:
+    """A keyword that no member's ``step`` takes is a ``TypeError`` before anything moves."""
+    optimizer = adamw_of_two_groups()
+    member = TakesAMetricAlone(optimizer)
+    schedules = [put(optimizer, "clip"), put_curve(optimizer, "weight_decay")]
+    schedules.insert(place, member)
+    sync = tsa_core.SynchronousSchedule(schedules)
+    optimizer.step()
+    says = f"unexpected keyword argument '{name}'"
+    with untouched(optimizer), pytest.raises(TypeError, match=says):
+        sync.step(metric=1.0, **{name: 2.0})
+    assert member.calls == []
+    sync.step(metric=1.0)
+    assert sync.get_last_schedule("clip") == [2.0, 2.0]
+
+
+def test_a_keyword_without_the_epoch_that_a_member_demands_moves_nothing(
+    untouched: Untouched,
+) -> None:
+    """A member that demands an epoch is named before anything moves, also beside its keyword."""
+    optimizer = adamw_of_two_groups()
+    member = LikeTimms(optimizer)
+    sync = tsa_core.SynchronousSchedule([put(optimizer, "clip"), member])
+    optimizer.step()
+    with untouched(optimizer), pytest.raises(TypeError, match=r"LikeTimms\) demands \['epoch'\]"):
+        sync.step(metric=1.0)
+    assert member.calls == []
+
+
 def test_a_step_that_is_a_partialmethod_is_called() -> None:
     """A ``step`` made by ``functools.partialmethod`` is called by its own signature."""
     optimizer = adamw_of_two_groups()
