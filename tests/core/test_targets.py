@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
-from helpers import Untouched, adamw, advance, held, put, put_curve, sgd
+from helpers import Untouched, adamw, add_group, advance, held, put, put_curve, sgd
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import ExponentialLR
 
@@ -408,6 +408,46 @@ def test_a_recorded_initial_value_that_is_not_a_number_is_refused(
     said = rf"the initial value of 'lr', 'initial_lr' .*{value}.*extend_optimizer\(optimizer, 'lr'"
     with untouched(opt), pytest.raises(error, match=said):
         call(opt, "lr")
+
+
+INVALID_INITIALS = [math.nan, math.inf, "0.5", None, True, torch.ones(2)]
+
+
+@schedules
+@pytest.mark.parametrize("as_kind", [float, torch.tensor], ids=["float", "tensor"])
+@pytest.mark.parametrize("value", INVALID_INITIALS, ids=str)
+def test_an_invalid_initial_value_in_a_later_group_touches_no_earlier_one(
+    call: Call, value: Any, as_kind: Any, untouched: Untouched
+) -> None:
+    """An invalid initial value that the last group recorded leaves all groups as they were."""
+    opt = adamw(*({"weight_decay": as_kind(each)} for each in (0.5, 0.25, 0.125)))
+    opt.param_groups[2]["initial_weight_decay"] = value
+    says = "the initial value of 'weight_decay', 'initial_weight_decay'"
+    with untouched(opt), pytest.raises((TypeError, ValueError), match=says):
+        call(opt, "weight_decay")
+
+
+@pytest.mark.parametrize("how", ["loaded", "joined"])
+@pytest.mark.parametrize("as_kind", [float, torch.tensor], ids=["float", "tensor"])
+@pytest.mark.parametrize("value", INVALID_INITIALS, ids=str)
+def test_an_invalid_initial_value_that_came_later_moves_no_group(
+    value: Any, as_kind: Any, how: str, untouched: Untouched
+) -> None:
+    """A step refuses an invalid initial value that a later group brought, and moves no group."""
+    opt = adamw(*({"weight_decay": as_kind(each)} for each in (0.5, 0.25)))
+    schedule = put_curve(opt, "weight_decay")
+    advance(schedule)
+    if how == "loaded":
+        state = copy.deepcopy(opt.state_dict())
+        state["param_groups"][1]["initial_weight_decay"] = value
+        opt.load_state_dict(state)
+    else:
+        add_group(opt, weight_decay=as_kind(0.125), initial_weight_decay=value)
+    opt.step()
+    says = "the initial value of 'weight_decay', 'initial_weight_decay'"
+    with untouched(opt), pytest.raises((TypeError, ValueError), match=says):
+        schedule.step()
+    assert schedule.last_epoch == 1
 
 
 def test_a_recorded_initial_value_is_not_suggested() -> None:
