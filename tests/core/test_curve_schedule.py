@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -556,6 +557,45 @@ def test_the_attributes_that_frameworks_read_agree() -> None:
     schedule: Any = put_curve(sgd({"lr": 0.5}, {"lr": 3.0}))
     advance(schedule)
     assert schedule._last_lr == schedule.get_lr() == schedule.get_last_lr() == [0.25, 1.5]
+
+
+@pytest.mark.parametrize("values", [[3.0, 3.0], [], None])
+def test_the_last_values_can_be_assigned_and_stay_what_they_are(values: Any) -> None:
+    """An assignment to ``_last_lr`` is accepted, and changes neither values nor state."""
+    # torchtitan's container of schedulers assigns it when it loads.
+    schedule: Any = put_curve(sgd({"lr": 0.5}, {"lr": 3.0}))
+    advance(schedule)
+    state = schedule.state_dict()
+    schedule._last_lr = values
+    assert schedule._last_lr == schedule.get_last_lr() == [0.25, 1.5]
+    assert schedule.state_dict() == state
+    advance(schedule)
+    assert schedule._last_lr == held(schedule.optimizer) == [0.125, 0.75]
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        (math.inf, ValueError),
+        (math.nan, ValueError),
+        (torch.tensor(-math.inf), ValueError),
+        ("0.1", TypeError),
+        (None, TypeError),
+    ],
+)
+@pytest.mark.parametrize("target", ["weight_decay", "betas[1]"])
+def test_a_value_that_cannot_be_saved_names_target_and_group(
+    target: str, value: Any, error: type[Exception]
+) -> None:
+    """``state_dict`` raises for a value that is not a finite number, with target and group."""
+    optimizer = adamw({}, {})
+    schedules = [put_curve(optimizer, target)]
+    schedules.append(SynchronousSchedule([put_curve(optimizer), *schedules]))
+    entry = (0.9, value) if target == "betas[1]" else value
+    optimizer.param_groups[1][target.partition("[")[0]] = entry
+    for schedule in schedules:
+        with pytest.raises(error, match=rf"{re.escape(repr(target))} in param group 1: "):
+            schedule.state_dict()
 
 
 @pytest.mark.parametrize("old", [True, False])
