@@ -1,7 +1,7 @@
 """Curves λ(t) as values: shapes, and functions that combine them.
 
 A curve is called with the step t, at any t and in any order, and returns λ(t). Called with a NumPy
-array or a tensor of steps, it returns one of multipliers. It is frozen, hashable, picklable and
+array or a tensor of steps, it returns one with λ of each. It is frozen, hashable, picklable and
 equal to its equals. Its ``repr`` is the expression that makes it. ``to_dict`` makes a plain dict
 of it, and ``from_dict`` makes the curve again.
 
