@@ -334,6 +334,14 @@ def test_fewer_steps_than_one_are_refused(num_steps: int) -> None:
         preview(put_curve(sgd()), num_steps)
 
 
+@pytest.mark.parametrize("make", [put_curve, put], ids=["curve", "torch"])
+@pytest.mark.parametrize("num_steps", [10**60, 2**63, 10**12])
+def test_more_steps_than_can_be_computed_are_refused(make: Any, num_steps: int) -> None:
+    """A number of steps that no memory can hold is a ``ValueError`` that shows it, at once."""
+    with pytest.raises(ValueError, match=f"num_steps: expected .*, got {num_steps}"):
+        preview(make(sgd()), num_steps)
+
+
 @pytest.mark.parametrize("num_steps", [True, 3.0, "3", None])
 def test_a_number_of_steps_that_is_not_an_int_is_refused(num_steps: Any) -> None:
     """A number of steps that is not an int is a ``TypeError``; a bool is not an int here."""
@@ -612,3 +620,76 @@ def test_parameters_of_replaced_groups_are_not_copied() -> None:
         {**group, "params": [Uncopied(torch.ones(1))]} for group in optimizer.param_groups
     ]
     preview(schedule, 3)
+
+
+class HalvesAndDoesNotCount:
+    """A scheduler of another library, without ``last_epoch``."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self.optimizer = optimizer
+
+    def step(self) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] *= 0.5
+
+
+class CountsInWords(HalvesAndDoesNotCount):
+    """A scheduler whose ``last_epoch`` is not a number."""
+
+    last_epoch: Any = "the first"
+
+
+@pytest.mark.parametrize("kind", [HalvesAndDoesNotCount, CountsInWords])
+@pytest.mark.parametrize("target", [None, "weight_decay"], ids=["plain", "proxy"])
+def test_a_preview_of_a_scheduler_that_does_not_count_starts_at_0(
+    target: str | None, kind: Any, untouched: Untouched
+) -> None:
+    """A preview of a scheduler without a numeric ``last_epoch`` counts the steps from 0."""
+    optimizer = adamw(lr=0.5, weight_decay=0.5)
+    schedule = put(optimizer, target, kind) if target else kind(optimizer)
+    with untouched(optimizer):
+        seen = preview(schedule, 3)
+    assert list(seen.steps) == [0, 1, 2]
+    assert seen.values == {target or "lr": [[0.5], [0.25], [0.125]]}
+    assert repr(seen) == f"<Preview of {target or 'lr'!r} at steps 0 to 2, 1 param group>"
+    seen.plot()
+
+
+def test_a_preview_of_a_chained_scheduler_starts_where_its_first_part_stands() -> None:
+    """A preview of a ``ChainedScheduler`` starts at the step of its parts."""
+    schedule: Any = ChainedScheduler([ExponentialLR(sgd(lr=0.5), 0.5)])
+    for _ in range(2):
+        schedule._schedulers[0].optimizer.step()
+        schedule.step()
+    seen = preview(schedule, 3)
+    assert list(seen.steps) == [2, 3, 4]
+    assert seen.values == {"lr": [[0.125], [0.0625], [0.03125]]}
+
+
+class WithBoundaries:
+    """A callable with a ``boundaries`` attribute of its author's own meaning."""
+
+    def __init__(self, boundaries: Any) -> None:
+        self.boundaries = boundaries
+
+    def __call__(self, t: float) -> float:
+        return 0.5**t
+
+
+@pytest.mark.parametrize(
+    "boundaries",
+    ["x", "12", [None], [1, None], (None,), ("a",), None, 5, 1j, (1j,), {1: 2}, object(), [[1]]],
+    ids=repr,
+)
+def test_a_callable_may_have_boundaries_of_its_own(boundaries: Any) -> None:
+    """A callable whose ``boundaries`` are not steps is previewed and plotted without them."""
+    seen = preview(CurveSchedule(sgd(lr=0.5), WithBoundaries(boundaries)), 4)
+    assert seen.values["lr"] == [[0.5], [0.25], [0.125], [0.0625]]
+    assert seen.boundaries == {"lr": ()}
+    seen.plot()
+
+
+def test_boundaries_of_a_callable_that_are_steps_are_taken() -> None:
+    """A callable whose ``boundaries`` is a tuple of steps has them in the preview."""
+    schedule = CurveSchedule(sgd(lr=0.5), WithBoundaries((1, 2.5)))
+    assert preview(schedule, 4).boundaries == {"lr": (1, 2.5)}
