@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from torch import Tensor
+
 from ._checks import check_target, present_numbers
 from ._groups import KnownGroups
 from ._numbers import real_number, step_number
@@ -66,6 +68,7 @@ class DerivedSchedule(TargetSchedule):
     source: Target
     """The entry from which the values are computed."""
     _known: KnownGroups
+    _ranges: list[tuple[float, float]]
 
     def __init__(
         self,
@@ -98,7 +101,7 @@ class DerivedSchedule(TargetSchedule):
         return self._rule
 
     def prepare(
-        self, epoch: float | None = None, source_values: list[float] | None = None
+        self, epoch: float | None = None, source_values: Sequence[float] | None = None
     ) -> Prepared:
         """Compute the values from those that the source has, or will have: ``source_values``."""
         position: float
@@ -109,13 +112,35 @@ class DerivedSchedule(TargetSchedule):
         else:
             position = step_number(epoch)
         groups, known = self._real_optimizer.param_groups, self._known
-        if (len(groups) != known.count or groups is not known.list) and not known.are(groups):
-            check_target(self._target, groups)
-            check_target(self.source, groups)
+        if (len(groups) == known.count and groups is known.list) or known.are(groups):
+            try:
+                return position, groups, self._values(groups, source_values)
+            except (ArithmeticError, LookupError, TypeError, ValueError):
+                pass  # computed again, for an error with its cause
+        check_target(self._target, groups)
+        check_target(self.source, groups)
         if source_values is None:
             source_values = present_numbers(self.source, groups)
         pairs = zip(groups, source_values)
-        return position, groups, [self._value(group, held, position) for group, held in pairs]
+        return position, groups, [self._value(*pair, position) for pair in pairs]
+
+    def _values(
+        self, groups: Sequence[ParamGroup], source_values: Sequence[float] | None
+    ) -> list[float]:
+        """Compute the values in groups that are known; raise if one does not fit."""
+        rule, absolute, values = self._rule, self.absolute, []
+        key, source_key = self._target.initial_key, self.source.initial_key
+        if source_values is None:
+            read, entry = self.source.read, self.source.key
+            plain = self.source.index is None  # without a call per group
+            source_values = [group[entry] if plain else read(group) for group in groups]
+        for group, held, (low, high) in zip(groups, source_values, self._ranges):
+            result = rule(held if absolute else held / group[source_key])
+            value = result if absolute else group[key] * result
+            if not (type(result) is float and low <= value <= high):
+                raise ValueError(result)
+            values.append(value)
+        return values
 
     def _value(self, group: ParamGroup, source_value: float, position: float) -> float:
         target, given = self._target, source_value
@@ -149,9 +174,10 @@ class DerivedSchedule(TargetSchedule):
             for group in groups:
                 for each in (target, self.source):
                     group[each.initial_key] = each.initial_or_present(group)
-            self._known = KnownGroups(groups)
-        for group, value in zip(groups, values):
-            target.write(group, value)
+            has_tensors = any(isinstance(target.read(group), Tensor) for group in groups)
+            self._known = KnownGroups(groups, by_dict=has_tensors)
+            self._ranges = [target.range_in(group) for group in groups]
+        target.write_each(groups, values)
         self.last_epoch = position  # type: ignore[assignment]  # torch declares int, takes floats
         self._step_count += 1
 
@@ -173,6 +199,8 @@ class DerivedSchedule(TargetSchedule):
 
     def look_anew(self) -> None:
         self._known = KnownGroups([])
+        self._ranges = []
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name != "_known"}
+        derived = ("_known", "_ranges")
+        return {name: value for name, value in self.__dict__.items() if name not in derived}

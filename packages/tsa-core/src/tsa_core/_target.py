@@ -162,6 +162,16 @@ class Target:
             else:
                 self.write(group, value)
 
+    def write_each(self, groups: Iterable[ParamGroup], values: Iterable[float]) -> None:
+        """Write one value into each group."""
+        key = self.key
+        plain = float if self.index is None else None
+        for group, value in zip(groups, values):
+            if type(group[key]) is plain:
+                group[key] = value
+            else:
+                self.write(group, value)
+
     # -- the initial value -----------------------------------------------------------------------
 
     def initial(self, group: ParamGroup) -> Value:
