@@ -1,0 +1,727 @@
+"""One ``SynchronousSchedule`` steps the schedules of several optimizers together."""
+
+from __future__ import annotations
+
+import copy
+import io
+import math
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from helpers import (
+    Untouched,
+    adamw,
+    add_group,
+    halving,
+    held,
+    ignore_epoch_deprecation,
+    plateau,
+    put,
+    put_curve,
+    put_lambda,
+    sgd,
+)
+from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, LRScheduler
+
+from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule, preview
+
+pytestmark = ignore_epoch_deprecation
+
+
+def same(x: float) -> float:
+    return x
+
+
+def rising(t: float) -> float:
+    return 1.0 + t
+
+
+def optimizers() -> tuple[torch.optim.SGD, torch.optim.AdamW]:
+    """An SGD of two groups and an AdamW of one."""
+    muon = sgd({"lr": 0.5}, {"lr": 0.25}, momentum=0.5)
+    return muon, adamw({"lr": 0.125, "weight_decay": 0.0625})
+
+
+def both(muon: Any, other: Any) -> SynchronousSchedule:
+    """Curves, a torch scheduler and a derived schedule on two optimizers."""
+    return SynchronousSchedule(
+        {
+            "muon": [put_curve(muon), CurveSchedule(muon, lambda t: 1 / (1 + t), "momentum")],
+            "adamw": [
+                DerivedSchedule(other, same, "weight_decay"),
+                put(other),
+                CurveSchedule(other, lambda t: 0.5 + t / 64, "betas[1]", absolute=True),
+            ],
+        }
+    )
+
+
+def advance(sync: SynchronousSchedule, steps: int = 1, *metrics: float) -> None:
+    for _ in range(steps):
+        for optimizer in sync.optimizers.values():
+            optimizer.step()
+        sync.step(*metrics)
+
+
+def expected(t: int) -> dict[str, list[float]]:
+    """The values of ``both`` at step t, in closed form."""
+    return {
+        "muon/lr": [0.5 * 0.5**t, 0.25 * 0.5**t],
+        "muon/momentum": [0.5 * (1 / (1 + t))] * 2,
+        "adamw/weight_decay": [0.0625 * 0.5**t],
+        "adamw/lr": [0.125 * 0.5**t],
+        "adamw/betas[1]": [0.5 + t / 64],
+    }
+
+
+def positions(sync: SynchronousSchedule) -> list[Any]:
+    return [member.last_epoch for member in sync.schedules.values()]
+
+
+# -- names and values -----------------------------------------------------------------------------
+
+
+def test_members_have_the_name_of_their_optimizer_before_them() -> None:
+    """Members are named by optimizer and target, in the order in which they were given."""
+    muon, other = optimizers()
+    sync = both(muon, other)
+    assert sync.schedule_names == list(expected(0))
+    assert list(sync.schedules) == list(expected(0))
+    assert sync.schedules["muon/lr"].schedule_target == "lr"
+    assert isinstance(sync, LRScheduler)
+    assert dict(sync.optimizers) == {"muon": muon, "adamw": other}
+    assert "SGD, AdamW" in repr(sync)
+
+
+def test_all_members_step_together() -> None:
+    """One ``step()`` moves the members of both optimizers, and values are found by name."""
+    sync = both(*optimizers())
+    for t in range(7):
+        assert sync.get_last_schedules() == expected(t)
+        for name, values in expected(t).items():
+            assert sync.get_last_schedule(name) == values
+        assert positions(sync) == [t] * 5
+        assert sync.last_epoch == t
+        advance(sync)
+
+
+def test_the_rates_of_all_groups_come_in_order() -> None:
+    """``get_last_lr`` gives the rates of the groups of all optimizers, scheduled or not."""
+    muon, other = optimizers()
+    sync = both(muon, other)
+    advance(sync, 2)
+    assert sync.get_last_lr() == sync.get_lr() == [0.125, 0.0625, 0.03125]
+    assert sync.base_lrs == [0.5, 0.25, 0.125]
+    sync = SynchronousSchedule({"a": [put_curve(other, "eps")], "b": [put_curve(muon, "momentum")]})
+    assert sync.get_last_lr() == [0.03125, 0.125, 0.0625]
+
+
+def test_step_goes_to_an_epoch_on_all_optimizers() -> None:
+    """``step(epoch)`` sends the members of all optimizers to that step."""
+    muon, other = optimizers()
+    sync = SynchronousSchedule({"a": [put_curve(muon)], "b": [put_curve(other)]})
+    for t in (6, 2.5, 0):
+        sync.step(t)
+        assert sync.get_last_lr() == [0.5 * 0.5**t, 0.25 * 0.5**t, 0.125 * 0.5**t]
+
+
+def test_metrics_reach_the_members_of_any_optimizer() -> None:
+    """Metrics go to those members of any optimizer that take them."""
+    muon, other = optimizers()
+    sync = SynchronousSchedule({"a": [put_curve(muon)], "b": [plateau(other)]})
+    with pytest.raises(TypeError, match=r"'b/lr' .* takes metrics"):
+        sync.step()
+    advance(sync, 3, 1.0)
+    assert sync.get_last_lr() == [0.0625, 0.03125, 0.03125]
+
+
+def test_the_mappings_are_read_only() -> None:
+    """``schedules`` and ``optimizers`` can be read and not assigned to."""
+    sync = both(*optimizers())
+    for mapping in (sync.schedules, sync.optimizers):
+        with pytest.raises(TypeError, match="item assignment"):
+            mapping["x"] = None  # type: ignore[index]
+    with pytest.raises(AttributeError):
+        sync.schedules = {}  # type: ignore[misc]
+
+
+def test_one_optimizer_is_not_several() -> None:
+    """``optimizer`` is there for a list and ``optimizers`` for a mapping; each says so."""
+    muon, other = optimizers()
+    with pytest.raises(AttributeError, match=r"\['muon', 'adamw'\]; use .optimizers\['muon'\]"):
+        both(muon, other).optimizer
+    sync = SynchronousSchedule({"only": [put_curve(muon)]})
+    assert sync.schedule_names == ["only/lr"]
+    assert dict(sync.optimizers) == {"only": muon}
+    with pytest.raises(AttributeError, match=r"use .optimizers"):
+        sync.optimizer
+    sync = SynchronousSchedule([put_curve(muon)])
+    assert sync.optimizer is muon
+    with pytest.raises(AttributeError, match=r"use .optimizer"):
+        sync.optimizers
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
+    """A name without its optimizer is a ``KeyError`` that shows the names that there are."""
+    sync = both(*optimizers())
+    for name in ("lr", "muon", "muon/lrr", "weight_decay"):
+        with pytest.raises(KeyError, match=r"'muon/lr'.*did you mean|only of .*'muon/lr'"):
+            sync.get_last_schedule(name)
+
+
+def test_a_synchronous_schedule_in_a_list_contributes_its_members() -> None:
+    """A ``SynchronousSchedule`` in the list of an optimizer contributes its members."""
+    muon, other = optimizers()
+    inner = SynchronousSchedule([put_curve(other), put_curve(other, "weight_decay")])
+    sync = SynchronousSchedule({"a": [put_curve(muon)], "b": [inner]})
+    assert sync.schedule_names == ["a/lr", "b/lr", "b/weight_decay"]
+    advance(sync)
+    assert sync.get_last_schedule("b/weight_decay") == [0.03125]
+
+
+def test_a_derived_schedule_follows_the_source_on_its_own_optimizer() -> None:
+    """A derived schedule follows the member of its own optimizer, not one of the same name."""
+    muon, other = optimizers()
+    sync = SynchronousSchedule(
+        {
+            "a": [CurveSchedule(muon, lambda t: 0.25**t)],
+            "b": [DerivedSchedule(other, same, "weight_decay"), put_curve(other)],
+        }
+    )
+    advance(sync)
+    assert sync.get_last_schedule("b/weight_decay") == [0.03125]
+
+
+@pytest.mark.parametrize("make", [iter, tuple, lambda some: dict.fromkeys(some, 0)])
+def test_any_iterable_is_a_list(make: Callable[[Any], Any]) -> None:
+    """The members of an optimizer can stand in a tuple or any other iterable."""
+    muon, other = optimizers()
+    sync = SynchronousSchedule({"a": make([put_curve(muon)]), "b": make([put(other)])})
+    assert sync.schedule_names == ["a/lr", "b/lr"]
+
+
+# -- what is refused ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("schedules", "error", "says"),
+    [
+        (lambda a, b: [put_curve(a), put_curve(b)], ValueError, r"SynchronousSchedule\(\{'muon': "),
+        (
+            lambda a, b: {"x": [put_curve(a), put_curve(b, "eps")]},
+            ValueError,
+            r"schedules\['x'\]: the schedule of 'eps' is on a different optimizer",
+        ),
+        (lambda a, b: {}, ValueError, "at least one schedule"),
+        (lambda a, b: {"x": []}, ValueError, "at least one schedule"),
+        (lambda a, b: {"x": put_curve(a)}, TypeError, r"schedules\['x'\]: expected a list"),
+        (lambda a, b: {"x": None}, TypeError, r"schedules\['x'\]: expected a list"),
+        (lambda a, b: {"x": "lr"}, TypeError, r"schedules\['x'\]: expected a list"),
+        (lambda a, b: {"x": [put_curve(a), 3]}, TypeError, r"\['x'\]: .* got 3 .* position 1"),
+        (lambda a, b: {"x": [put_curve(a), a]}, TypeError, r"\['x'\]: .* position 1"),
+        (
+            lambda a, b: {"x": [put_curve(a), put(a)]},
+            RuntimeError,
+            "two of them schedule 'lr'",
+        ),
+        (
+            lambda a, b: {"x": [put_curve(a)], "y": [put(a)]},
+            RuntimeError,
+            "two of them schedule 'lr'",
+        ),
+        (
+            lambda a, b: {"x": [SynchronousSchedule({"a": [put_curve(a)], "b": [put_curve(b)]})]},
+            ValueError,
+            "different optimizer",
+        ),
+    ],
+)
+def test_invalid_members_are_refused(schedules: Any, error: Any, says: str) -> None:
+    """Each name needs a list of schedules of one optimizer, and each target takes one."""
+    with pytest.raises(error, match=f"(?s){says}"):
+        SynchronousSchedule(schedules(*optimizers()))
+
+
+@pytest.mark.parametrize("name", [1, None, "", "a/b", "/", ("a",), b"a"])
+def test_names_are_strings_without_a_slash(name: Any) -> None:
+    """The name of an optimizer is a string that is not empty and has no slash in it."""
+    muon, other = optimizers()
+    with pytest.raises(TypeError, match=r"names of optimizers .* strings without '/'"):
+        SynchronousSchedule({"muon": [put_curve(muon)], name: [put_curve(other)]})
+
+
+@pytest.mark.parametrize("name", ["a b", "muon.hidden", "0", "λ", "lr", "betas[0]"])
+def test_any_other_string_is_a_name(name: str) -> None:
+    """Spaces, dots, digits and names of targets can be names of optimizers."""
+    sync = SynchronousSchedule({name: [put_curve(sgd())]})
+    assert sync.schedule_names == [f"{name}/lr"]
+    assert sync.get_last_scalars() == {f"{name}/lr/0": 0.5}
+    assert list(copy.deepcopy(sync).optimizers) == [name]
+
+
+# -- all or nothing -------------------------------------------------------------------------------
+
+
+class Moody:
+    """A function that halves, and that gives something else when it is told to."""
+
+    def __init__(self) -> None:
+        self.gives: Any = None
+
+    def __call__(self, t: float) -> Any:
+        if isinstance(self.gives, Exception):
+            raise self.gives
+        return 0.5**t if self.gives is None else self.gives
+
+
+@pytest.mark.parametrize("fails_in", ["muon", "adamw"])
+@pytest.mark.parametrize("value", [math.nan, "text", 1j, 1e309, ZeroDivisionError()], ids=repr)
+def test_a_curve_that_fails_moves_neither_optimizer(
+    fails_in: str, value: Any, untouched: Untouched
+) -> None:
+    """A λ that fails on one optimizer moves nothing on either, and the next good step goes on."""
+    muon, other = optimizers()
+    moody = Moody()
+    curves = {"muon": halving, "adamw": halving, fails_in: moody}
+    sync = SynchronousSchedule(
+        {
+            "muon": [CurveSchedule(muon, curves["muon"]), put(muon, "momentum")],
+            "adamw": [
+                put_lambda(other, "eps"),
+                CurveSchedule(other, curves["adamw"]),
+                DerivedSchedule(other, same, "weight_decay"),
+            ],
+        }
+    )
+    advance(sync, 2)
+    before = copy.deepcopy(sync.state_dict())
+    muon.step()
+    other.step()
+    moody.gives = value
+    with untouched(muon), untouched(other), pytest.raises((TypeError, ValueError, ArithmeticError)):
+        sync.step()
+    assert sync.state_dict() == before
+    assert positions(sync) == [2] * 5
+    moody.gives = None
+    advance(sync)
+    assert sync.get_last_lr() == [0.0625, 0.03125, 0.015625]
+    assert sync.get_last_schedule("muon/momentum") == [0.0625, 0.0625]
+    assert sync.get_last_schedule("adamw/eps") == [1e-8 * 0.125]
+    assert sync.get_last_schedule("adamw/weight_decay") == [0.0625 * 0.125]
+
+
+@pytest.mark.parametrize("first", ["muon", "adamw"])
+def test_a_rule_that_fails_takes_back_the_torch_schedulers_of_both(
+    first: str, untouched: Untouched
+) -> None:
+    """A rule that fails on one optimizer takes back the torch schedulers of the other too."""
+    muon, other = optimizers()
+    moody = Moody()
+    lists = {
+        "muon": [ExponentialLR(muon, 0.5), put(muon, "momentum")],
+        "adamw": [
+            DerivedSchedule(other, lambda x: moody(1) * x, "weight_decay", absolute=True),
+            LambdaLR(other, halving),
+        ],
+    }
+    sync = SynchronousSchedule({name: lists[name] for name in sorted(lists, key=first.__ne__)})
+    advance(sync)
+    before = copy.deepcopy(sync.state_dict())
+    muon.step()
+    other.step()
+    moody.gives = math.inf
+    with untouched(muon), untouched(other), pytest.raises(ValueError, match="'weight_decay'"):
+        sync.step()
+    assert sync.state_dict() == before
+    moody.gives = None
+    advance(sync)
+    assert held(muon) == [0.125, 0.0625]
+    assert held(muon, "momentum") == [0.125, 0.125]
+    assert held(other) == [0.03125]
+    assert held(other, "weight_decay") == [0.015625]
+
+
+def test_a_member_that_was_stepped_from_outside_is_named() -> None:
+    """A member that something else stepped is named with its optimizer."""
+    sync = both(*optimizers())
+    sync.schedules["adamw/betas[1]"].step(3)
+    for optimizer in sync.optimizers.values():
+        optimizer.step()
+    with pytest.raises(RuntimeError, match=r"'adamw/betas\[1\]' stands at step 3"):
+        sync.step()
+
+
+# -- state ----------------------------------------------------------------------------------------
+
+
+def test_one_state_holds_all_members() -> None:
+    """The state has one plain entry per member, by the members' names."""
+    sync = both(*optimizers())
+    advance(sync, 3)
+    state = sync.state_dict()
+    assert list(state) == list(expected(0))
+    assert state["muon/lr"] == sync.schedules["muon/lr"].state_dict()
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    assert torch.load(file, weights_only=True) == state
+
+
+@pytest.mark.parametrize("sync_first", [False, True])
+@pytest.mark.parametrize("with_optimizers", [False, True])
+def test_a_run_resumes(with_optimizers: bool, sync_first: bool) -> None:
+    """A resumed run gives the values of a run that is not stopped, in any order of loading."""
+    sync = both(*optimizers())
+    advance(sync, 3)
+    saved = {name: optimizer.state_dict() for name, optimizer in sync.optimizers.items()}
+    saved, state = copy.deepcopy((saved, sync.state_dict()))
+    sync = both(*optimizers())
+    if sync_first:
+        sync.load_state_dict(state)
+    if with_optimizers:
+        for name, optimizer in sync.optimizers.items():
+            optimizer.load_state_dict(saved[name])
+    if not sync_first:
+        sync.load_state_dict(state)
+    for t in range(3, 7):
+        assert sync.get_last_schedules() == expected(t)
+        advance(sync)
+
+
+@pytest.mark.parametrize("broken", list(expected(0)))
+def test_a_load_that_fails_moves_neither_optimizer(broken: str, untouched: Untouched) -> None:
+    """A broken state of any one member is refused, and both optimizers stay as they are."""
+    sync = both(*optimizers())
+    advance(sync, 3)
+    state = copy.deepcopy(sync.state_dict())
+    state[broken]["last_epoch"] = "three"
+    sync = both(*optimizers())
+    advance(sync, 1)
+    before = copy.deepcopy(sync.state_dict())
+    muon, other = sync.optimizers.values()
+    with untouched(muon), untouched(other), pytest.raises(TypeError, match="'last_epoch'"):
+        sync.load_state_dict(state)
+    assert sync.state_dict() == before
+    advance(sync)
+    assert sync.get_last_schedules() == expected(2)
+
+
+class Stubborn(LambdaLR):
+    """A scheduler that notices only while it loads that it does not want to."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict)
+        if state_dict["last_epoch"] == 3:
+            raise RuntimeError("mine")
+
+
+@pytest.mark.parametrize("first", ["muon", "adamw"])
+def test_a_foreign_load_that_fails_puts_both_back(first: str, untouched: Untouched) -> None:
+    """If a scheduler of somebody else fails while it loads, both optimizers are put back."""
+
+    def start() -> tuple[Any, Any, SynchronousSchedule]:
+        muon, other = optimizers()
+        lists = {
+            "muon": [put_curve(muon), put(muon, "momentum")],
+            "adamw": [put(other, "weight_decay", lambda p: Stubborn(p, halving)), put_curve(other)],
+        }
+        named = {name: lists[name] for name in sorted(lists, key=first.__ne__)}
+        return muon, other, SynchronousSchedule(named)
+
+    *_, sync = start()
+    advance(sync, 3)
+    state = copy.deepcopy(sync.state_dict())
+    muon, other, sync = start()
+    advance(sync)
+    before = copy.deepcopy(sync.state_dict())
+    with untouched(muon), untouched(other), pytest.raises(RuntimeError, match="mine"):
+        sync.load_state_dict(state)
+    assert sync.state_dict() == before
+    advance(sync)
+    assert sync.get_last_lr() == (
+        [0.125, 0.0625, 0.03125] if first == "muon" else [0.03125, 0.125, 0.0625]
+    )
+    assert held(other, "weight_decay") == [0.015625]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: {key.partition("/")[2]: value for key, value in state.items()},
+        lambda state: {key.replace("muon", "sgd"): value for key, value in state.items()},
+        lambda state: {**state, "muon/weight_decay": state["muon/lr"]},
+        lambda state: {},
+    ],
+)
+def test_the_names_of_a_state_have_to_agree(change: Any, untouched: Untouched) -> None:
+    """A state with other names is a ``KeyError`` that shows them, and nothing has moved."""
+    sync = both(*optimizers())
+    muon, other = sync.optimizers.values()
+    with untouched(muon), untouched(other), pytest.raises(KeyError, match=r"missing .* unknown"):
+        sync.load_state_dict(change(sync.state_dict()))
+
+
+# -- copies and previews --------------------------------------------------------------------------
+
+
+def reciprocal(t: float) -> float:
+    return 1 / (1 + t)
+
+
+def both_picklable() -> SynchronousSchedule:
+    muon, other = optimizers()
+    return SynchronousSchedule(
+        {
+            "muon": [CurveSchedule(muon, reciprocal), put(muon, "momentum")],
+            "adamw": [DerivedSchedule(other, same, "weight_decay"), put(other)],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, lambda sync: pickle.loads(pickle.dumps(sync))]
+)
+def test_a_copy_has_optimizers_of_its_own(duplicate: Any) -> None:
+    """A copy steps its own optimizers under the same names, and leaves the originals alone."""
+    sync = both_picklable()
+    advance(sync, 2)
+    before = sync.get_last_schedules()
+    twin = duplicate(sync)
+    assert list(twin.optimizers) == ["muon", "adamw"]
+    assert not {*map(id, twin.optimizers.values())} & {*map(id, sync.optimizers.values())}
+    assert twin.get_last_schedules() == before
+    advance(twin, 2)
+    assert sync.get_last_schedules() == before
+    assert twin.get_last_schedules() == {
+        "muon/lr": [0.5 / 5, 0.25 / 5],
+        "muon/momentum": [0.5 * 0.5**4] * 2,
+        "adamw/weight_decay": [0.0625 * 0.5**4],
+        "adamw/lr": [0.125 * 0.5**4],
+    }
+    advance(sync, 2)
+    assert sync.get_last_schedules() == twin.get_last_schedules()
+
+
+@pytest.mark.parametrize("pure", [False, True], ids=["stepped", "called"])
+def test_a_preview_has_the_values_of_the_run(pure: bool, untouched: Untouched) -> None:
+    """A preview names the members by optimizer, shows the run's values and moves nothing."""
+    muon, other = optimizers()
+    if pure:
+        sync = SynchronousSchedule({"a": [put_curve(muon)], "b": [put_curve(other)]})
+    else:
+        sync = both(muon, other)
+    advance(sync, 2)
+    before = copy.deepcopy(sync.state_dict())
+    with untouched(muon), untouched(other):
+        seen = preview(sync, 5)
+    assert sync.state_dict() == before
+    assert list(seen.steps) == [2, 3, 4, 5, 6]
+    assert list(seen.values) == list(seen.boundaries) == sync.schedule_names
+    for i in range(5):
+        assert {name: rows[i] for name, rows in seen.values.items()} == sync.get_last_schedules()
+        advance(sync)
+
+
+def test_a_preview_takes_metrics_for_any_optimizer() -> None:
+    """The metrics that a preview assumes reach the plateau of any optimizer."""
+    muon, other = optimizers()
+    sync = SynchronousSchedule({"a": [put_curve(muon)], "b": [plateau(other)]})
+    with pytest.raises(TypeError, match="'b/lr' takes metrics"):
+        preview(sync, 3)
+    assert preview(sync, 4, metrics=1.0).values["b/lr"] == [[0.125], [0.125], [0.0625], [0.03125]]
+
+
+# -- groups that change ---------------------------------------------------------------------------
+
+
+def test_a_group_that_joins_one_optimizer_is_driven() -> None:
+    """A group that joins one of the optimizers is driven from its own initial value."""
+    muon, other = optimizers()
+    sync = SynchronousSchedule({"a": [put_curve(muon)], "b": [put_curve(other)]})
+    advance(sync)
+    add_group(other, lr=8.0)
+    advance(sync)
+    assert sync.get_last_lr() == [0.125, 0.0625, 0.03125, 2.0]
+    assert sync.get_last_scalars() == {
+        "a/lr/0": 0.125,
+        "a/lr/1": 0.0625,
+        "b/lr/0": 0.03125,
+        "b/lr/1": 2.0,
+    }
+
+
+def test_a_group_that_joins_where_it_cannot_be_followed_moves_neither(untouched: Untouched) -> None:
+    """A group that a torch scheduler cannot take in stops both optimizers before they move."""
+    muon, other = optimizers()
+    sync = SynchronousSchedule(
+        {"a": [put_curve(muon), put(muon, "momentum")], "b": [put_lambda(other)]}
+    )
+    advance(sync)
+    add_group(other)
+    muon.step()
+    other.step()
+    with untouched(muon), untouched(other), pytest.raises(RuntimeError, match="cannot follow"):
+        sync.step()
+    assert positions(sync) == [1, 1, 1]
+
+
+# -- scalars --------------------------------------------------------------------------------------
+
+
+def test_scalars_are_flat_and_counted() -> None:
+    """``get_last_scalars`` is one flat dict with the positions of groups without names."""
+    optimizer = adamw({"lr": 0.5, "betas": (0.5, 0.25)}, {"lr": 0.25})
+    sync = SynchronousSchedule([put_curve(optimizer), put_curve(optimizer, "betas[0]")])
+    assert sync.get_last_scalars() == {
+        "lr/0": 0.5,
+        "lr/1": 0.25,
+        "betas[0]/0": 0.5,
+        "betas[0]/1": 0.9,
+    }
+
+
+def test_scalars_have_the_names_of_the_groups() -> None:
+    """Groups with names of their own are called by them, also behind the optimizer's name."""
+    optimizer = adamw({"lr": 0.5, "name": "backbone"}, {"lr": 0.25, "name": "head"})
+    sync = SynchronousSchedule([put_curve(optimizer)])
+    assert sync.get_last_scalars() == {"lr/backbone": 0.5, "lr/head": 0.25}
+    sync = SynchronousSchedule({"muon": [put_curve(optimizer)]})
+    assert sync.get_last_scalars() == {"muon/lr/backbone": 0.5, "muon/lr/head": 0.25}
+
+
+@pytest.mark.parametrize(
+    "names", [("a", None), ("a", "a"), (None, None), (0, 1), ("a", 3)], ids=str
+)
+def test_scalars_count_the_groups_unless_all_names_differ(names: Any) -> None:
+    """Groups are counted if one has no name, or two have the same, or a name is not a string."""
+    groups = [{} if name is None else {"name": name} for name in names]
+    sync = SynchronousSchedule([put_curve(sgd(*groups))])
+    assert sync.get_last_scalars() == {"lr/0": 0.5, "lr/1": 0.5}
+
+
+def test_scalars_are_floats() -> None:
+    """Scalars are Python floats, also where the groups hold tensors or ints."""
+    optimizer = sgd(
+        {"lr": torch.tensor(0.5), "batch": 16}, {"lr": torch.tensor(0.3).bfloat16(), "batch": 8}
+    )
+    sync = SynchronousSchedule(
+        [
+            put_curve(optimizer),
+            CurveSchedule(optimizer, lambda t: 16 * 2**t, "batch", absolute=True),
+        ]
+    )
+    optimizer.step()
+    sync.step()
+    scalars = sync.get_last_scalars()
+    assert {type(value) for value in scalars.values()} == {float}
+    assert scalars == {
+        "lr/0": 0.25,
+        "lr/1": float(torch.tensor(0.3).bfloat16() * 0.5),
+        "batch/0": 32.0,
+        "batch/1": 32.0,
+    }
+
+
+def test_scalars_follow_the_groups() -> None:
+    """Scalars are the present values, also of groups that joined, left or were set by hand."""
+    optimizer = sgd({"name": "a"}, {"name": "b"})
+    sync = SynchronousSchedule([put_curve(optimizer)])
+    optimizer.param_groups[1]["lr"] = 3.0
+    add_group(optimizer, name="c", lr=7.0)
+    assert sync.get_last_scalars() == {"lr/a": 0.5, "lr/b": 3.0, "lr/c": 7.0}
+    del optimizer.param_groups[0]
+    assert sync.get_last_scalars() == {"lr/b": 3.0, "lr/c": 7.0}
+
+
+# -- in use ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="this torch has no Muon")
+def test_muon_beside_adamw() -> None:
+    """Muon for the matrices and AdamW for the rest are trained under one schedule."""
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
+    matrices = [p for p in model.parameters() if p.ndim == 2]
+    vectors = [p for p in model.parameters() if p.ndim != 2]
+    muon = torch.optim.Muon(matrices, lr=0.02, weight_decay=0.1)
+    other = torch.optim.AdamW(vectors, lr=0.01)
+    sync = SynchronousSchedule(
+        {
+            "muon": [put_curve(muon), DerivedSchedule(muon, same, "weight_decay")],
+            "adamw": [put_curve(other)],
+        }
+    )
+    x = torch.randn(16, 4)
+    losses = []
+    for t in range(6):
+        assert sync.get_last_scalars() == {
+            "muon/lr/0": 0.02 * 0.5**t,
+            "muon/weight_decay/0": 0.1 * ((0.02 * 0.5**t) / 0.02),
+            "adamw/lr/0": 0.01 * 0.5**t,
+        }
+        loss = (model(x) - x.sum(1, keepdim=True)).square().mean()
+        losses.append(loss.item())
+        loss.backward()
+        for optimizer in sync.optimizers.values():
+            optimizer.step()
+            optimizer.zero_grad()
+        sync.step()
+    assert losses[-1] < losses[0]
+
+
+def test_the_two_adams_of_a_gan() -> None:
+    """The two Adams of a GAN train under one schedule as they do under two by hand."""
+
+    def train(scheduled: bool) -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        generator, critic = torch.nn.Linear(2, 3), torch.nn.Linear(3, 1)
+        named = {
+            "generator": torch.optim.Adam(generator.parameters(), lr=1e-2, betas=(0.5, 0.9)),
+            "critic": torch.optim.Adam(critic.parameters(), lr=4e-2, betas=(0.5, 0.9)),
+        }
+        if scheduled:
+            sync = SynchronousSchedule(
+                {
+                    "generator": [CurveSchedule(named["generator"], lambda t: 1 - t / 10)],
+                    "critic": [
+                        CurveSchedule(named["critic"], lambda t: 1 / (1 + t)),
+                        CurveSchedule(
+                            named["critic"], lambda t: 0.5 + t / 32, "betas[0]", absolute=True
+                        ),
+                    ],
+                }
+            )
+        for t in range(8):
+            if not scheduled:
+                named["generator"].param_groups[0]["lr"] = 1e-2 * (1 - t / 10)
+                named["critic"].param_groups[0].update(
+                    lr=4e-2 * (1 / (1 + t)), betas=(0.5 + t / 32, 0.9)
+                )
+            real = torch.randn(8, 3)
+            fake = generator(torch.randn(8, 2))
+            for name in ("critic", "generator"):
+                named[name].zero_grad()
+                if name == "critic":
+                    loss = critic(fake.detach()).mean() - critic(real).mean()
+                else:
+                    loss = -critic(fake).mean()
+                loss.backward()
+                named[name].step()
+            if scheduled:
+                sync.step()
+        return [p.detach() for p in (*generator.parameters(), *critic.parameters())]
+
+    assert all(map(torch.equal, train(scheduled=True), train(scheduled=False)))
+
+
+def test_the_order_of_steps_is_watched_on_each_optimizer() -> None:
+    """An optimizer that has not stepped before its schedules is warned of, and no other one."""
+    muon, other = optimizers()
+    sync = SynchronousSchedule({"a": [put_curve(muon)], "b": [put_curve(other, "weight_decay")]})
+    muon.step()
+    with pytest.warns(UserWarning, match="this schedule of 'weight_decay'") as caught:
+        sync.step()
+    assert len(caught) == 1
