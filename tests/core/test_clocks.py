@@ -1,0 +1,525 @@
+"""With a ``clock``, ``step()`` goes to the position that the clock says."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+import warnings
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from helpers import Untouched, adamw, add_group, halving, held, plateau, put, put_curve, sgd
+from torch.nn import Parameter
+from torch.optim.lr_scheduler import ChainedScheduler, LRScheduler, StepLR
+
+from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule, preview
+
+
+def same(x: float) -> float:
+    return x
+
+
+class Counter:
+    """A clock that says what it is set to, and counts how often it is asked."""
+
+    def __init__(self, now: Any = 0) -> None:
+        self.now = now
+        self.asked = 0
+
+    def __call__(self) -> Any:
+        self.asked += 1
+        return self.now
+
+
+def clocked(clock: Any, optimizer: Any = None) -> SynchronousSchedule:
+    """Three members under ``clock``: a curve, values of their own, and a derived schedule."""
+    optimizer = optimizer or adamw({"lr": 0.5, "weight_decay": 0.25})
+    return SynchronousSchedule(
+        [
+            DerivedSchedule(optimizer, same, "weight_decay"),
+            put_curve(optimizer),
+            CurveSchedule(optimizer, lambda t: 0.5 + t / 256, "betas[0]", absolute=True),
+        ],
+        clock=clock,
+    )
+
+
+def assert_stands_at(sync: SynchronousSchedule, t: float) -> None:
+    """Assert that all members stand at ``t``, with the values in closed form."""
+    assert sync.last_epoch == t
+    assert [member.last_epoch for member in sync.schedules.values()] == [t] * 3
+    assert sync.get_last_schedules() == {
+        "weight_decay": [0.25 * 0.5**t],
+        "lr": [0.5 * 0.5**t],
+        "betas[0]": [0.5 + t / 256],
+    }
+
+
+# -- what step() does -----------------------------------------------------------------------------
+
+
+def test_a_step_goes_to_where_the_clock_stands() -> None:
+    """``step()`` goes to the position of the clock: by one, by many, or by a fraction."""
+    clock = Counter()
+    sync = clocked(clock)
+    assert_stands_at(sync, 0)
+    for t in (1, 2, 7, 7.5, 7.75, 20):
+        clock.now = t
+        sync.step()
+        assert_stands_at(sync, t)
+
+
+def test_the_same_position_twice_is_no_move(untouched: Untouched) -> None:
+    """A clock that stands still moves nothing, and calls no curve."""
+    calls = []
+
+    def curve(t: float) -> float:
+        calls.append(t)
+        return 0.5
+
+    clock = Counter()
+    optimizer = sgd()
+    sync = SynchronousSchedule([CurveSchedule(optimizer, curve)], clock=clock)
+    for now in (0, 0, 3, 3, 3.0, np.int64(3), 4):
+        clock.now = now
+        sync.step()
+    assert calls == [0, 3, 4]
+    optimizer.param_groups[0]["lr"] = 9.0
+    state = sync.state_dict()
+    with untouched(optimizer):
+        sync.step()
+    assert sync.state_dict() == state
+
+
+def test_building_does_not_ask_the_clock() -> None:
+    """Building the schedule does not ask the clock, and each ``step()`` asks it once."""
+    clock = Counter(5)
+    sync = clocked(clock)
+    assert clock.asked == 0
+    assert_stands_at(sync, 0)
+    sync.step()
+    assert clock.asked == 1
+    assert_stands_at(sync, 5)
+    sync.get_last_schedules()
+    sync.state_dict()
+    repr(sync)
+    assert clock.asked == 1
+    sync.step()
+    assert clock.asked == 2
+
+
+def test_a_clock_that_goes_back_is_an_error(untouched: Untouched) -> None:
+    """A clock that goes back is a ``RuntimeError`` with both positions; nothing has moved."""
+    clock = Counter(17)
+    sync = clocked(clock)
+    sync.step()
+    for now in (16, 16.5, 0):
+        clock.now = now
+        with (
+            untouched(sync.optimizer),
+            pytest.raises(RuntimeError, match=rf"clock says {now}\b.* stand at 17\b"),
+        ):
+            sync.step()
+        assert_stands_at(sync, 17)
+    clock.now = 18
+    sync.step()
+    assert_stands_at(sync, 18)
+
+
+def test_without_a_clock_steps_go_back() -> None:
+    """Without a clock, ``step(epoch)`` can go back, as before."""
+    sync = clocked(None)
+    sync.step(9)
+    sync.step(3)
+    assert_stands_at(sync, 3)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda sync: sync.step(3),
+        lambda sync: sync.step(epoch=3),
+        lambda sync: sync.step(0),
+        lambda sync: sync.step(3.5),
+    ],
+)
+def test_an_epoch_beside_a_clock_is_refused(call: Any, untouched: Untouched) -> None:
+    """An epoch beside a clock is a ``TypeError``, also if both say the same; nothing has moved."""
+    clock = Counter(3)
+    sync = clocked(clock)
+    with untouched(sync.optimizer), pytest.raises(TypeError, match=r"the clock .*call step\(\)"):
+        call(sync)
+    assert_stands_at(sync, 0)
+
+
+@pytest.mark.parametrize(
+    "call", [lambda s: s.step(0.5, 3), lambda s: s.step(metrics=0.5), lambda s: s.step(loss=1)]
+)
+def test_other_arguments_are_refused_as_ever(call: Any, untouched: Untouched) -> None:
+    """Metrics and unknown arguments are a ``TypeError``, with a clock as without one."""
+    sync = clocked(Counter(3))
+    with untouched(sync.optimizer), pytest.raises(TypeError, match="step: "):
+        call(sync)
+    assert_stands_at(sync, 0)
+
+
+def test_none_is_no_argument() -> None:
+    """``step(None)`` is ``step()``, as for every scheduler of torch."""
+    sync = clocked(Counter(3))
+    sync.step(None)
+    sync.step(epoch=None)
+    assert_stands_at(sync, 3)
+
+
+@pytest.mark.parametrize(
+    ("now", "error"),
+    [
+        (math.nan, ValueError),
+        (math.inf, ValueError),
+        (10**400, ValueError),
+        (-1, ValueError),
+        (-1e-9, ValueError),
+        (torch.tensor(-1), ValueError),
+        (torch.tensor(math.nan), ValueError),
+        ("3", TypeError),
+        (None, TypeError),
+        (True, TypeError),
+        (3j, TypeError),
+        ([3], TypeError),
+        (torch.tensor([3]), TypeError),
+        (torch.tensor([3, 4]), TypeError),
+        (torch.tensor(True), TypeError),
+    ],
+    ids=repr,
+)
+def test_a_clock_that_gives_no_position_is_refused(
+    now: Any, error: Any, untouched: Untouched
+) -> None:
+    """A clock that does not give a number ≥ 0 is an error that names it; nothing has moved."""
+    clock = Counter(2)
+    sync = clocked(clock)
+    sync.step()
+    clock.now = now
+    with untouched(sync.optimizer), pytest.raises(error, match=r"^clock: "):
+        sync.step()
+    assert_stands_at(sync, 2)
+    clock.now = 3
+    sync.step()
+    assert_stands_at(sync, 3)
+
+
+@pytest.mark.parametrize(
+    "now",
+    [np.int64(3), np.float32(3), np.array(3), torch.tensor(3), torch.tensor(3.0), Fraction(3)],
+    ids=repr,
+)
+def test_any_real_number_is_a_position(now: Any) -> None:
+    """A NumPy number, a tensor of no dimension or a fraction becomes a plain Python number."""
+    sync = clocked(Counter(now))
+    sync.step()
+    assert_stands_at(sync, 3)
+    assert type(sync.last_epoch) in (int, float)
+
+
+def test_a_clock_that_raises_moves_nothing(untouched: Untouched) -> None:
+    """An exception of the clock comes through, and nothing has moved."""
+
+    def clock() -> int:
+        raise ZeroDivisionError("mine")
+
+    sync = clocked(clock)
+    with untouched(sync.optimizer), pytest.raises(ZeroDivisionError, match="mine"):
+        sync.step()
+    assert_stands_at(sync, 0)
+
+
+def test_a_curve_that_fails_moves_nothing(untouched: Untouched) -> None:
+    """A curve that fails at the clock's position moves nothing, and a later position is fine."""
+    clock = Counter()
+    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
+    sync = SynchronousSchedule(
+        [
+            put_curve(optimizer, "weight_decay"),
+            CurveSchedule(optimizer, lambda t: math.nan if t == 4 else 0.5**t),
+        ],
+        clock=clock,
+    )
+    clock.now = 4
+    for _ in range(2):
+        with untouched(optimizer), pytest.raises(ValueError, match="'lr' at step 4"):
+            sync.step()
+    clock.now = 5
+    sync.step()
+    assert sync.get_last_schedules() == {"weight_decay": [0.25 / 32], "lr": [0.5 / 32]}
+
+
+def test_a_member_that_was_moved_from_outside_is_noticed() -> None:
+    """A member that something else stepped is noticed before the clock counts."""
+    clock = Counter(3)
+    sync = clocked(clock)
+    sync.schedules["lr"].step(3)
+    with pytest.raises(RuntimeError, match="'lr' stands at step 3"):
+        sync.step()
+
+
+# -- what a clock needs ---------------------------------------------------------------------------
+
+
+class Own(CurveSchedule):
+    """A curve with a ``step`` of its own, which takes no position."""
+
+    def step(self) -> None:  # type: ignore[override]
+        super().step()
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda o: StepLR(o, 1), "StepLR"),
+        (lambda o: put(o), "ExponentialLR"),
+        (plateau, "ReduceLROnPlateau"),
+        (lambda o: ChainedScheduler([StepLR(o, 1)]), "ChainedScheduler"),
+        (lambda o: Own(o, halving), "Own"),
+    ],
+)
+def test_a_member_that_cannot_be_sent_to_a_position_is_refused(make: Any, kind: str) -> None:
+    """A torch scheduler beside a clock is refused at construction, with what to write instead."""
+    optimizer = adamw()
+    members = [put_curve(optimizer, "weight_decay"), make(optimizer)]
+    with pytest.raises(TypeError, match=rf"clock: .*'lr', an? {kind}, .* CurveSchedule or a built"):
+        SynchronousSchedule(members, clock=Counter())
+    SynchronousSchedule(members)
+
+
+@pytest.mark.parametrize("clock", [3, "steps", 0.0, Parameter(torch.ones(1))], ids=repr)
+def test_a_clock_has_to_be_a_function(clock: Any) -> None:
+    """A clock that cannot be called is a ``TypeError``."""
+    with pytest.raises(TypeError, match="clock: expected a function"):
+        clocked(clock)
+
+
+def test_a_clock_is_not_positional() -> None:
+    """``clock`` must be written by its name."""
+    with pytest.raises(TypeError, match="positional"):
+        SynchronousSchedule([put_curve(sgd())], Counter())  # type: ignore[misc]
+
+
+def test_a_curve_on_a_proxy_goes_with_a_clock() -> None:
+    """A curve that is built inside a factory can be sent to a position too."""
+    optimizer = adamw({"weight_decay": 0.25})
+    sync = SynchronousSchedule([put(optimizer, "weight_decay", put_curve)], clock=Counter(3))
+    sync.step()
+    assert held(optimizer, "weight_decay") == [0.03125]
+    assert isinstance(sync, LRScheduler)
+
+
+# -- uses -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("micro_batches", [1, 3])
+def test_a_step_in_each_micro_batch(micro_batches: int) -> None:
+    """With gradient accumulation, ``step()`` is called in each micro-batch and moves per update."""
+    updates = 0
+    sync = clocked(lambda: updates)
+    for batch in range(1, 4 * micro_batches + 1):
+        if batch % micro_batches == 0:
+            sync.optimizer.step()
+            updates += 1
+        sync.step()
+        assert_stands_at(sync, batch // micro_batches)
+
+
+def test_a_clock_that_counts_tokens() -> None:
+    """A plan in tokens follows batches of any size, and step numbers are never rounded."""
+    tokens = 0
+    optimizer = sgd(lr=1.0)
+    decay = CurveSchedule(optimizer, lambda t: 1 - t / 10**12)
+    sync = SynchronousSchedule([decay], clock=lambda: tokens)
+    for batch in (4_194_304, 1, 8_388_608, 0, 333):
+        optimizer.step()
+        tokens += batch
+        sync.step()
+        assert held(optimizer) == [1.0 * (1 - tokens / 10**12)]
+        assert sync.last_epoch == tokens
+        assert type(sync.last_epoch) is int
+
+
+def test_a_clock_does_not_warn_of_the_order_of_steps() -> None:
+    """A clock can begin anywhere, so there is no warning that the first value was not used."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        clocked(Counter(100)).step()
+
+
+def test_a_group_that_joins_while_the_clock_stands_still() -> None:
+    """A group that joins keeps its own value until the clock moves on."""
+    clock = Counter(1)
+    sync = clocked(clock)
+    sync.step()
+    add_group(sync.optimizer, lr=8.0, weight_decay=4.0)
+    sync.step()
+    assert held(sync.optimizer) == [0.25, 8.0]
+    clock.now = 2
+    sync.step()
+    assert held(sync.optimizer) == [0.125, 2.0]
+    assert held(sync.optimizer, "weight_decay") == [0.0625, 1.0]
+
+
+def test_several_optimizers_under_one_clock() -> None:
+    """One clock moves the members of several optimizers together."""
+    clock = Counter()
+    sync = SynchronousSchedule(
+        {"a": [put_curve(sgd(lr=0.5))], "b": [put_curve(adamw(lr=0.25))]}, clock=clock
+    )
+    for t in (2, 2, 5):
+        clock.now = t
+        sync.step()
+        assert sync.get_last_lr() == [0.5 * 0.5**t, 0.25 * 0.5**t]
+    torch_member = {"a": [put_curve(sgd())], "b": [StepLR(sgd(), 1)]}
+    with pytest.raises(TypeError, match="'b/lr', a StepLR"):
+        SynchronousSchedule(torch_member, clock=clock)
+
+
+# -- resume, copies, previews ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer_first", [False, True])
+def test_a_run_resumes_with_its_clock(optimizer_first: bool) -> None:
+    """A resumed run stands where it was saved, and goes on where its clock is."""
+    sync = clocked(Counter(6))
+    sync.step()
+    saved = copy.deepcopy((sync.optimizer.state_dict(), sync.state_dict()))
+    for ahead in (6, 6.5, 40):
+        clock = Counter(ahead)
+        sync = clocked(clock)
+        if optimizer_first:
+            sync.optimizer.load_state_dict(copy.deepcopy(saved[0]))
+        sync.load_state_dict(saved[1])
+        if not optimizer_first:
+            sync.optimizer.load_state_dict(copy.deepcopy(saved[0]))
+        assert clock.asked == 0
+        assert_stands_at(sync, 6)
+        sync.step()
+        assert_stands_at(sync, ahead)
+
+
+def test_a_clock_that_was_not_restored_is_noticed() -> None:
+    """A clock that begins anew after a resume is an error with both positions, not a jump back."""
+    sync = clocked(Counter(6))
+    sync.step()
+    state = sync.state_dict()
+    sync = clocked(Counter(1))
+    sync.load_state_dict(state)
+    with pytest.raises(RuntimeError, match=r"clock says 1\b.* stand at 6\b"):
+        sync.step()
+    assert_stands_at(sync, 6)
+
+
+def test_the_clock_is_not_in_the_state() -> None:
+    """A state does not depend on the clock, and loads with one, another or none."""
+    with_clock, without = clocked(Counter(6)), clocked(None)
+    with_clock.step()
+    without.step(6)
+    assert with_clock.state_dict() == without.state_dict()
+    without = clocked(None)
+    without.load_state_dict(with_clock.state_dict())
+    without.optimizer.step()
+    without.step()
+    assert_stands_at(without, 7)
+
+
+class Trainer:
+    """A big object that must not be copied for a preview, with a method that is a clock."""
+
+    def __init__(self) -> None:
+        self.global_step = 0
+
+    def clock(self) -> int:
+        return self.global_step
+
+    def __deepcopy__(self, memo: object) -> Trainer:
+        raise AssertionError("a trainer was copied")
+
+
+@pytest.mark.parametrize("kind", ["curves", "with a derived schedule"])
+def test_a_preview_leaves_the_clock_alone(kind: str, untouched: Untouched) -> None:
+    """A preview goes on step by step from the present position, and does not use the clock."""
+    trainer, asked = Trainer(), Counter()
+
+    def clock() -> int:
+        asked()
+        return trainer.clock()
+
+    for each in (clock, trainer.clock):
+        optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
+        members: list[Any] = [put_curve(optimizer)]
+        if kind != "curves":
+            members.append(DerivedSchedule(optimizer, same, "weight_decay"))
+        sync = SynchronousSchedule(members, clock=each)
+        trainer.global_step = 3
+        sync.step()
+        before = asked.asked
+        with untouched(optimizer):
+            seen = preview(sync, 4)
+        assert asked.asked == before
+        assert list(seen.steps) == [3, 4, 5, 6]
+        assert seen.values["lr"] == [[0.5 * 0.5**t] for t in (3, 4, 5, 6)]
+        if kind != "curves":
+            assert seen.values["weight_decay"] == [[0.25 * 0.5**t] for t in (3, 4, 5, 6)]
+        assert sync.last_epoch == 3
+
+
+def test_a_preview_begins_at_a_fraction_of_a_step() -> None:
+    """A preview from a position between two steps shows positions one apart."""
+    sync = clocked(Counter(2.5))
+    sync.step()
+    seen = preview(sync, 3)
+    assert list(seen.steps) == [2.5, 3.5, 4.5]
+    assert seen.values["lr"] == [[0.5 * 0.5**t] for t in (2.5, 3.5, 4.5)]
+
+
+class Halving:
+    """A curve that pickle can copy."""
+
+    def __call__(self, t: float) -> float:
+        return 0.5**t
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))]
+)
+def test_a_copy_has_a_clock_of_its_own(duplicate: Any) -> None:
+    """A copy of schedule and clock together goes by the copied clock, and leaves the original."""
+    optimizer = sgd()
+    clock = Counter(2)
+    sync = SynchronousSchedule([CurveSchedule(optimizer, Halving())], clock=clock)
+    sync.step()
+    twin_clock, twin = duplicate((clock, sync))
+    twin_clock.now = 4
+    sync.step()
+    twin.step()
+    assert held(twin.optimizer) == [0.5 / 16]
+    assert held(optimizer) == [0.5 / 4]
+    assert (clock.asked, twin_clock.asked) == (2, 2)
+    clock.now = 1
+    with pytest.raises(RuntimeError, match="clock says 1"):
+        sync.step()
+    twin_clock.now = 5
+    twin.step()
+    assert held(twin.optimizer) == [0.5 / 32]
+
+
+def test_a_function_is_the_clock_of_a_copy_too() -> None:
+    """A function is not copied, so schedule and copy go by the same clock."""
+    now = 1
+    sync = clocked(lambda: now)
+    twin = copy.deepcopy(sync)
+    now = 3
+    twin.step()
+    sync.step()
+    assert_stands_at(twin, 3)
+    assert_stands_at(sync, 3)
