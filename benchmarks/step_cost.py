@@ -61,6 +61,21 @@ def bare_loop(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
     return step
 
 
+def bare_derived_loop(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
+    """A loop as a user writes it by hand: weight decay in proportion to lr, without checks."""
+    groups = [(group, group["lr"], group["weight_decay"]) for group in optimizer.param_groups]
+
+    def step() -> None:
+        for group, initial_lr, initial_decay in groups:
+            group["weight_decay"] = initial_decay * proportional(group["lr"] / initial_lr)
+
+    return step
+
+
+def proportional(multiple: float) -> float:
+    return multiple
+
+
 def one_by_one(schedules: list[tsa.CurveSchedule]) -> Callable[[], None]:
     def step() -> None:
         for schedule in schedules:
@@ -105,18 +120,26 @@ def all_rows() -> list[dict[str, Any]]:
         )
         figures = compare(together.step, yardstick(100))
         rows.append(row(f"{number} in step", lambda_lr, 100, None, **figures))
+    for groups, bound in zip(GROUPS, (None, None, None, 3.0, 3.0)):
+        derived = on_adamw(groups, lambda o: tsa.DerivedSchedule(o, proportional, "weight_decay"))
+        figures = compare(derived.step, bare_derived_loop(adamw(groups)))
+        rows.append(row("a derived schedule", "its bare loop", groups, bound, **figures))
     return [*rows, *rows_of_other_targets(), *rows_of_views()]
 
 
 def rows_of_other_targets() -> list[dict[str, Any]]:
-    """Built-ins on targets other than a float entry: an element of a tuple, and tensors."""
+    """Built-ins with absolute values, on an element of a tuple, and on tensors."""
 
     def tensors(optimizer: Any) -> tsa.CurveSchedule:
         tsa.extend_optimizer(optimizer, "weight_decay", torch.tensor(0.1), overwrite_values=True)
         return cosine(optimizer, "weight_decay")
 
+    def absolute(optimizer: Any) -> tsa.CurveSchedule:
+        return tsa.cosine_annealing_with_warmup(optimizer, 1e-3, 1e-4, 100, STEPS, absolute=True)
+
     rows = []
     for measured, make in (
+        ("a built-in with absolute=True", absolute),
         ("a built-in on betas[0]", lambda o: cosine(o, "betas[0]")),
         ("a built-in on tensors", tensors),
     ):
@@ -151,8 +174,15 @@ def microseconds_of_parts() -> dict[str, float]:
         exec(f"def run():\n for _ in range(100):\n  {body}", scope)
         return scope["run"]
 
+    counted, uncounted = adamw(1, torch.optim.SGD), adamw(1, torch.optim.SGD)
+    tsa.OptimizerSteps(counted)
+    figures = compare(counted.step, uncounted.step)
     empty = repeated("pass")
     return {
+        "OptimizerSteps, per step of the optimizer": round(
+            figures["us"] - figures["against_us"], 4
+        ),
+    } | {
         part: round((compare(repeated(body), empty)["us"] - compare(empty, empty)["us"]) / 100, 4)
         for part, body in {
             "the curve": "curve(500)",

@@ -110,9 +110,9 @@ def raises_after_building(proxy: Any) -> Any:
 
 def raises_after_writing(proxy: Any) -> Any:
     for group in proxy.param_groups:
-        group["lr"] = 17.0
-        group["initial_lr"] = 17.0
-        group["max_lr"] = 17.0
+        group["lr"] = 0.75
+        group["initial_lr"] = 0.75
+        group["max_lr"] = 0.75
     raise FactoryError("in the factory")
 
 

@@ -48,6 +48,19 @@ def check_value(target: Target, value: object, i: int) -> None:
         raise type(error)(f"{where}: {error}; a schedule drives a finite number") from None
 
 
+def check_values_fit(
+    target: Target, groups: Sequence[ParamGroup], values: Sequence[float], what: str
+) -> None:
+    """Raise unless each group can hold its one of the saved ``values``."""
+    for i, (group, value) in enumerate(zip(groups, values)):
+        low, high = target.range_in(group)
+        if not low <= real_number(value) <= high:
+            raise ValueError(
+                f"{what}: the value {value!r} of {target.name!r} in param group {i} must be from "
+                f"{low!r} to {high!r}"
+            )
+
+
 def present_values(target: Target, groups: Sequence[ParamGroup]) -> list[Value]:
     """Return one value per group, a copy where it is a tensor; name the groups that lack it."""
     try:

@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
-from torch import Tensor
-
 from ._checks import check_target, warn_if_all_zero
 from ._groups import Curve, CurvePerGroup, KnownGroups, groups_driven_by
 from ._numbers import real_number, step_number
 from ._plans import Plan, curve_of, describe, plan_of
-from ._target import OptimizerLike, ParamGroup, Target
+from ._target import OptimizerLike, ParamGroup, Target, groups_of
 from ._target_schedule import TargetSchedule
 from ._tensors import give_each_group_its_own_tensor, warn_if_captured_step_ignores
 from ._torch import watch_steps
@@ -22,7 +20,7 @@ from ._torch import watch_steps
 class Part:
     """One curve, the groups that it drives, and the λ that surely fit all of them."""
 
-    __slots__ = ("curve", "first_initial", "groups", "high", "low", "tensors")
+    __slots__ = ("curve", "first_initial", "groups", "high", "low")
 
     def __init__(
         self, curve: Curve, target: Target, groups: Sequence[ParamGroup], absolute: bool
@@ -30,22 +28,8 @@ class Part:
         self.curve = curve
         self.groups = groups
         self.low, self.high = _range_that_fits(target, groups, absolute)
-        self.note_objects(target)
-
-    def note_objects(self, target: Target) -> None:
-        """Remember the objects in the groups, so that others are noticed.
-
-        The first group's initial value is enough: whatever sets a new one sets it in all groups.
-        """
-        self.first_initial: object = self.groups[0].get(target.initial_key)
-        held = [target.read(group) for group in self.groups]
-        self.tensors = held if any(isinstance(value, Tensor) for value in held) else []
-
-    def holds_its_tensors(self, target: Target) -> bool:
-        return all(
-            target.is_in(group) and (target.read(group) is held or not isinstance(held, Tensor))
-            for held, group in zip(self.tensors, self.groups)
-        )
+        # To notice a new initial value, which extend_optimizer sets in all groups.
+        self.first_initial = groups[0].get(target.initial_key)
 
 
 # The position to go to, the optimizer's groups, the parts, and the groups and the λ of each part.
@@ -141,16 +125,17 @@ class CurveSchedule(TargetSchedule):
             position: float = self.last_epoch + 1
         else:
             position = step_number(epoch)
-        target = self._target
-        groups, initial_key = self._real_optimizer.param_groups, target.initial_key
+        if self.optimizer is not self._real_optimizer:
+            self.optimizer.check_groups()  # parts of a compound on a proxy follow it
+        groups, initial_key = self._real_optimizer.param_groups, self._target.initial_key
         parts, known, origin = self._parts, self._known, self._origin
-        if (len(groups) != known.count or groups is not known.list) and not known.are(groups):
+        if (
+            len(groups) != known.count or groups[-1] is not known.last or groups is not known.list
+        ) and not known.are(groups):
             parts = self._new_parts(groups)
         moves = []
         for part in parts:
-            if part.groups[0].get(initial_key) is not part.first_initial or (
-                part.tensors and not part.holds_its_tensors(target)
-            ):
+            if part.groups[0].get(initial_key) is not part.first_initial:
                 self.look_anew()
                 return self.prepare(position)
             multiplier = part.curve(position - origin)
@@ -161,7 +146,8 @@ class CurveSchedule(TargetSchedule):
 
     def commit(self, prepared: Prepared) -> None:
         position, groups, parts, moves = prepared
-        if parts is not self._parts:
+        are_new = parts is not self._parts
+        if are_new:
             self._adopt(groups, parts)
         target = self._target
         write = target.fill if self.absolute else target.scale
@@ -169,16 +155,17 @@ class CurveSchedule(TargetSchedule):
             try:
                 write(driven, multiplier)
             except (LookupError, TypeError):
-                # A dict that came into the list without an initial value, or without the target:
-                # only the check can tell them apart.
-                check_target(target, groups)
-                self._adopt(groups, parts)
-                write(driven, multiplier)
+                if are_new:
+                    raise
+                # A dict that was put into the list has no initial value yet, or lacks the target.
+                self.look_anew()
+                self.commit(self.prepare(position))
+                return
         self.last_epoch = position  # type: ignore[assignment]  # torch declares int, takes floats
         self._step_count += 1
 
     def _new_parts(self, groups: Sequence[ParamGroup]) -> list[Part]:
-        check_target(self._target, groups)
+        check_target(self._target, groups_of(self._real_optimizer))
         return [
             Part(curve, self._target, driven, self.absolute)
             for curve, driven in groups_driven_by(self._curve, groups)
@@ -191,7 +178,7 @@ class CurveSchedule(TargetSchedule):
         for part in parts:
             for group in part.groups:
                 group[target.initial_key] = target.initial_or_present(group)
-            part.note_objects(target)
+            part.first_initial = part.groups[0][target.initial_key]
         # One curve looks into the list each time; several are bound to the dicts in it.
         self._known = KnownGroups(groups, by_dict=not callable(self._curve))
         self._parts = parts

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from torch import Tensor
-
 from ._checks import check_target, present_numbers
 from ._groups import KnownGroups
 from ._numbers import real_number, step_number
@@ -112,7 +110,7 @@ class DerivedSchedule(TargetSchedule):
         else:
             position = step_number(epoch)
         groups, known = self._real_optimizer.param_groups, self._known
-        if (len(groups) == known.count and groups is known.list) or known.are(groups):
+        if known.are(groups):
             try:
                 return position, groups, self._values(groups, source_values)
             except (ArithmeticError, LookupError, TypeError, ValueError):
@@ -169,13 +167,12 @@ class DerivedSchedule(TargetSchedule):
     def commit(self, prepared: Prepared) -> None:
         position, groups, values = prepared
         target, known = self._target, self._known
-        if (len(groups) != known.count or groups is not known.list) and not known.are(groups):
+        if not known.are(groups):
             give_each_group_its_own_tensor(target, self._real_optimizer, groups)
             for group in groups:
                 for each in (target, self.source):
                     group[each.initial_key] = each.initial_or_present(group)
-            has_tensors = any(isinstance(target.read(group), Tensor) for group in groups)
-            self._known = KnownGroups(groups, by_dict=has_tensors)
+            self._known = KnownGroups(groups)
             self._ranges = [target.range_in(group) for group in groups]
         target.write_each(groups, values)
         self.last_epoch = position  # type: ignore[assignment]  # torch declares int, takes floats

@@ -19,17 +19,20 @@ OTHERS = "*"
 class KnownGroups:
     """The param groups as a schedule last saw them.
 
-    Whoever looks into the optimizer's list each time asks first if ``len(groups) == known.count and
-    groups is known.list``, in line, since a call would cost as much as writing a group.
-    Whoever is bound to the dicts in the list passes ``by_dict``, and the shortcut never holds.
+    A schedule that looks into the optimizer's list each time need not compare every dict. It asks
+    first, in line since a call would cost as much as writing a group, ``len(groups) == known.count
+    and groups[-1] is known.last and groups is known.list``. A schedule that is bound to the dicts
+    passes ``by_dict``, and the shortcut never holds.
     """
 
-    __slots__ = ("count", "dicts", "list")
+    __slots__ = ("count", "dicts", "last", "list", "list_seen")
 
     def __init__(self, groups: Sequence[ParamGroup], *, by_dict: bool = False) -> None:
+        self.list_seen = groups
         self.list = None if by_dict else groups
         self.dicts = list(groups)  # a copy, because the optimizer's list may shrink or grow
         self.count = len(self.dicts)
+        self.last = self.dicts[-1] if self.dicts else None
 
     def are(self, groups: Sequence[ParamGroup]) -> bool:
         """True if ``groups`` holds the same dicts in the same order."""

@@ -9,13 +9,13 @@ from typing import Any
 
 from torch.optim.lr_scheduler import ReduceLROnPlateau, SequentialLR
 
-from ._checks import present_numbers, present_values
+from ._checks import check_values_fit, present_numbers
 from ._derived import DerivedSchedule
 from ._numbers import real_number
 from ._plans import Policy
 from ._proxy import ProxyOptimizer, behind_proxy
 from ._state import check_fits
-from ._target import Target
+from ._target import Target, groups_of
 from ._target_schedule import TargetSchedule, overrides
 from ._tensors import as_held
 from ._torch import (
@@ -66,6 +66,7 @@ class Member:
         self.optimizer, target = behind_proxy(schedule.optimizer, _LR)
         if isinstance(schedule, TargetSchedule):
             target = Target.parse(schedule.schedule_target)
+        groups_of(self.optimizer)
         self.target: Target = target
         self.name = target.name
         self.arguments = StepArguments.of(schedule)
@@ -149,8 +150,7 @@ class Member:
         if not isinstance(self.schedule, TargetSchedule) and (
             "_last_lr" in state or isinstance(self.schedule, ReduceLROnPlateau)
         ):
-            groups = self.schedule.optimizer.param_groups
-            state = {**state, "_last_lr": present_values(_LR, groups)}
+            state = {**state, "_last_lr": self.upcoming_values()}
         if self.parts:
             state = {**state, "_schedulers": [part.save() for part in self.parts]}
         return state
@@ -176,6 +176,8 @@ class Member:
             optional=optional,
             may_wait=may_wait,
         )
+        groups = self.optimizer.param_groups
+        check_values_fit(self.target, groups, state.get("_last_lr", ()), what)
         if self.parts:
             states = state["_schedulers"]
             if not isinstance(states, (list, tuple)) or len(states) != len(self.parts):
@@ -342,9 +344,21 @@ class DerivedMember(OwnMember):
 class TorchMember(Member):
     """A scheduler of torch: settings come from the code, everything else from the state."""
 
+    def prepare(self, given: Mapping[str, Any]) -> None:
+        super().prepare(given)
+        bases = getattr(self.schedule, "base_lrs", None)
+        if "epoch" in given and bases and len(bases) != len(self.optimizer.param_groups):
+            raise RuntimeError(
+                f"step: the schedule of {self.name!r} ({type(self.schedule).__name__}) cannot go "
+                f"to epoch {given['epoch']!r}, because groups have joined or left: torch computes "
+                f"a given epoch for the {len(bases)} groups of the beginning. Call step()"
+            )
+
     def entries_to_check(self, own: Mapping[str, Any]) -> tuple[set[str], set[str]]:
-        known = own.keys() - VERSION_DEPENDENT_KEYS - {"_schedulers"}
-        return known, {*settings_of(self.schedule), "base_lrs", "_last_lr"}
+        # Of other private entries, and of those that come with a newer torch, only torch knows.
+        known = {key for key in own.keys() - VERSION_DEPENDENT_KEYS if not key.startswith("_")}
+        settings = {*settings_of(self.schedule), "base_lrs", "_last_lr"}
+        return known | {"_step_count", "_last_lr"}, settings
 
     def settings(self, state: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
         own, settings = self.schedule.state_dict(), settings_of(self.schedule)

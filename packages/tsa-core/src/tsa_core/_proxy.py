@@ -92,7 +92,9 @@ class ProxyOptimizer(Optimizer):
         # A view finds its group by position in the list, so a dict that was replaced there needs
         # no new view, unless tensors are involved: the new dict may share one.
         known = self._known
-        if (len(groups) != known.count or groups is not known.list) and not known.are(groups):
+        if (
+            len(groups) != known.count or groups[-1] is not known.last or groups is not known.list
+        ) and not known.are(groups):
             self._renew_views(groups_of(self.optimizer))
         return self._views
 
@@ -108,17 +110,17 @@ class ProxyOptimizer(Optimizer):
         self._views: list[dict[str, Any]] = []
 
     def _renew_views(self, groups: Sequence[ParamGroup]) -> None:
-        kept = self._kept_by_scheduler
-        if len(groups) != len(kept):
+        known, kept = self._known, self._kept_by_scheduler
+        if self._joined_or_left(groups):
             if self.why_new_groups_are_refused is not None:
                 raise RuntimeError(
                     f"the schedule of {self.schedule_target!r} was built for {len(kept)} param "
-                    f"groups and the optimizer has {len(groups)}, which it cannot follow: "
-                    f"{self.why_new_groups_are_refused}. Build the schedule again, or use "
-                    "CurveSchedule, which takes in a group that joins later"
+                    f"groups, and groups have joined or left (there are {len(groups)}), which it "
+                    f"cannot follow: {self.why_new_groups_are_refused}. Build the schedule again, "
+                    "or use CurveSchedule, which takes in a group that joins later"
                 )
-            del kept[len(groups) :]
-            kept += [{} for _ in groups[len(kept) :]]
+            kept_by = {id(group): entries for group, entries in zip(known.dicts, kept)}
+            kept[:] = [kept_by.get(id(group), {}) for group in groups]
         target = self.target
         check_target(target, groups)
         give_each_group_its_own_tensor(target, self.optimizer, groups)
@@ -134,6 +136,19 @@ class ProxyOptimizer(Optimizer):
             view(target, groups, i, entries)  # type: ignore[misc]
             for i, entries in enumerate(kept)
         ]
+
+    def _joined_or_left(self, groups: Sequence[ParamGroup]) -> bool:
+        """True if other groups are here now, not the same groups in new dicts."""
+        if len(groups) != len(self._kept_by_scheduler):
+            return True
+        place = {id(group): i for i, group in enumerate(self._known.dicts)}
+        if groups is not self._known.list_seen and not any(id(group) in place for group in groups):
+            return False  # load_state_dict puts a new list of new dicts
+        return any(
+            place.get(id(group), i) != i
+            or (id(group) not in place and not self.target.has_initial(group))
+            for i, group in enumerate(groups)
+        )
 
     @property
     def defaults(self) -> dict[str, Any]:  # type: ignore[override]  # read-only here
@@ -309,6 +324,12 @@ class _GroupView(MutableMapping[str, Any]):
                 f"{self._target.name!r} in param group {self._index}: {error}; "
                 "a scheduler has to give a finite real number"
             ) from None
+        low, high = self._target.range_in(self._group)
+        if not low <= number <= high:
+            raise ValueError(
+                f"{self._target.name!r} in param group {self._index}: {number!r}; it must be from "
+                f"{low!r} to {high!r}"
+            )
         return value if isinstance(value, Tensor) and isinstance(self["lr"], Tensor) else number
 
     def __delitem__(self, key: str) -> None:

@@ -51,11 +51,16 @@ def check_fits(
                 _check_length(key, own, saved, num_groups)
             if key in checked:
                 _check_kind(value, saved)
-                waits = may_wait and key == "last_epoch" and state.get("_step_count", 1) in (0, 1)
+                waits = may_wait and key == "last_epoch" and not _has_counted(state)
                 if key not in settings and not waits:
                     _check_counter(key, value, saved)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{what}: {key!r} is {saved!r}; {error}") from None
+
+
+def _has_counted(state: Mapping[str, Any]) -> bool:
+    count = state.get("_step_count", 1)
+    return not isinstance(count, int) or count > 1
 
 
 def _check_length(key: str, own: Mapping[str, Any], saved: Any, num_groups: int) -> None:
@@ -73,12 +78,16 @@ def _check_kind(own: Any, saved: Any) -> None:
         if isinstance(own, kind):
             if not isinstance(saved, kind):
                 raise TypeError(f"expected {text}")
-            if text == "a list" and own and isinstance(own[0], _NUMBERS):
-                for element in saved:
+            for element in saved if text == "a list" and own else ():
+                if isinstance(own[0], _NUMBERS):
                     real_number(element)
+                elif own[0] is None or isinstance(own[0], Mapping):  # lr_lambdas
+                    if isinstance(element, Mapping | None):
+                        continue
+                    raise TypeError("expected a list of None, or of the attributes of functions")
             return
-    is_infinite_best = isinstance(own, float) and saved in (math.inf, -math.inf)  # a plateau's
-    if isinstance(own, _NUMBERS) and not is_infinite_best:
+    is_infinite = isinstance(saved, float) and math.isinf(saved)
+    if isinstance(own, _NUMBERS) and not (isinstance(own, float) and is_infinite):  # a plateau's
         real_number(saved)
 
 

@@ -78,6 +78,7 @@ class SynchronousSchedule(LRScheduler):
         self._late = [m for m in self._committing if any(each.moves for each in m.sources())]
         self._early = [member for member in self._committing if member not in self._late]
         self._takes_metrics = any(member.arguments.take("metrics") for member in members)
+        self._demands = any(member.arguments.required for member in members)
         self._step_count = 1
         self._note_positions()
 
@@ -149,7 +150,7 @@ class SynchronousSchedule(LRScheduler):
         """
         # Most steps have no arguments, and to look at none takes longer than to step a member.
         given = self._named(args, kwargs) if args or kwargs else {}
-        if given or self._takes_metrics:
+        if given or self._demands:
             for member in self._members.values():
                 member.check_arguments(given)
         if "epoch" in given:
@@ -315,8 +316,12 @@ class SynchronousSchedule(LRScheduler):
         return rates
 
     @property
-    def _last_lr(self) -> list[Value]:  # type: ignore[override]
+    def _last_lr(self) -> list[Value]:
         return self.get_last_lr()
+
+    @_last_lr.setter
+    def _last_lr(self, values: object) -> None:
+        """Ignore the assignment, as :class:`CurveSchedule` does."""
 
     # -- state -----------------------------------------------------------------------------------
 

@@ -145,32 +145,48 @@ class Target:
         """Write initial value × ``multiplier`` into each group."""
         key, initial_key = self.key, self.initial_key
         plain = float if self.index is None else None  # a tuple entry is never assigned a number
+        filled: dict[int, Tensor] = {}
         for group in groups:
             # The common case stands inline: a call per group costs more than the write itself.
             if type(group[key]) is plain:
                 group[key] = group[initial_key] * multiplier
             else:
-                self.write(group, group[initial_key] * multiplier)
+                self._write_own(group, group[initial_key] * multiplier, filled)
 
     def fill(self, groups: Iterable[ParamGroup], value: float) -> None:
-        """Write ``value`` into each group."""
-        key = self.key
+        """Write ``value`` into each group; ``KeyError`` where no initial value is recorded."""
+        key, initial_key = self.key, self.initial_key
         plain = float if self.index is None else None
+        filled: dict[int, Tensor] = {}
         for group in groups:
+            group[initial_key]
             if type(group[key]) is plain:
                 group[key] = value
             else:
-                self.write(group, value)
+                self._write_own(group, value, filled)
 
     def write_each(self, groups: Iterable[ParamGroup], values: Iterable[float]) -> None:
         """Write one value into each group."""
         key = self.key
         plain = float if self.index is None else None
+        filled: dict[int, Tensor] = {}
         for group, value in zip(groups, values):
             if type(group[key]) is plain:
                 group[key] = value
             else:
-                self.write(group, value)
+                self._write_own(group, value, filled)
+
+    def _write_own(self, group: ParamGroup, value: float, filled: dict[int, Tensor]) -> None:
+        """Write ``value``; if the tensor was ``filled`` for another group, into a clone of it."""
+        held = self.read(group)
+        if not isinstance(held, Tensor):
+            self.replace(group, value)
+            return
+        if id(held) in filled:
+            held = held.clone()
+            self.replace(group, held)
+        filled[id(held)] = held
+        held.fill_(value)
 
     # -- the initial value -----------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch.optim.lr_scheduler import LRScheduler
 
-from ._checks import check_target, present_numbers, present_values
+from ._checks import check_target, check_values_fit, present_numbers, present_values
 from ._numbers import real_number
 from ._plans import Plan, Policy, checked_policy, same_plan, text_of
 from ._proxy import behind_proxy
@@ -175,6 +175,7 @@ class TargetSchedule(LRScheduler):
         number_of = {id(group): number for group, number in zip(groups, numbers)}
         for group in self.driven_groups():
             group[self._target.initial_key] = number_of[id(group)]
+        self.look_anew()
 
     @property
     def _last_lr(self) -> list[Value]:
@@ -267,7 +268,9 @@ class TargetSchedule(LRScheduler):
         )
         if saved["schedule_target"] != self.schedule_target:
             raise ValueError(f"{what}: it was saved for {saved['schedule_target']!r}")
-        check_target(self._target, groups_of(self._real_optimizer))
+        groups = groups_of(self._real_optimizer)
+        check_target(self._target, groups)
+        check_values_fit(self._target, groups, saved["_last_lr"], what)
         self.driven_groups()
         if self._differs_from(saved):
             if plan == "same":

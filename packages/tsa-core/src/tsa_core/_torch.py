@@ -31,6 +31,8 @@ from torch.optim.lr_scheduler import (
 )
 from torch.optim.swa_utils import SWALR
 
+TORCH = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
+
 # -- param groups --------------------------------------------------------------------------------
 
 # Entries that torch's schedulers keep in a param group for themselves: OneCycleLR.__init__
@@ -39,6 +41,7 @@ from torch.optim.swa_utils import SWALR
 AUXILIARY_KEYS = frozenset({"max_lr", "min_lr", "swa_lr", "max_momentum", "base_momentum"})
 
 
+@functools.cache  # read in each group at each step of a OneCycleLR
 def auxiliary_key(key: str, target_name: str) -> str:
     """Return the entry in which a scheduler of ``target_name`` keeps what it calls ``key``.
 
@@ -122,8 +125,8 @@ def metrics_must_be_numbers(schedule: Any) -> bool:
 # -- a group that joins later ----------------------------------------------------------------------
 
 # get_lr reads the present value of each group and multiplies it, so a group that joined goes on
-# from its own value. CosineAnnealingLR reads base_lrs too, but only past T_max.
-_TAKES_NEW_GROUPS = (StepLR, MultiStepLR, ExponentialLR, PolynomialLR, CosineAnnealingLR)
+# from its own value.
+_TAKES_NEW_GROUPS = (StepLR, MultiStepLR, ExponentialLR, PolynomialLR)
 
 
 def why_new_groups_are_refused(schedule: Any) -> str | None:
@@ -142,6 +145,11 @@ def why_new_groups_are_refused(schedule: Any) -> str | None:
     # Since torch 2.4 a plateau repeats its one min_lr for groups that joined; before, it raises.
     if kind in _TAKES_NEW_GROUPS or hasattr(schedule, "default_min_lr"):
         return None
+    if kind is CosineAnnealingLR:
+        # Past T_max it reads base_lrs. torch >= 2.10 raises there; before, it left the group out.
+        if TORCH >= (2, 10):
+            return None
+        return "CosineAnnealingLR of this torch leaves out a new group past T_max"
     if kind in (ConstantLR, LinearLR):
         return (
             f"{kind.__name__} divides each group's present value by the factor of the step before, "
@@ -262,7 +270,8 @@ def count_steps(optimizer: Any, key: str) -> None:
 
 def step_runs_hooks(optimizer: Any) -> bool:
     """True if ``optimizer`` has step hooks, and its ``step`` leads to them."""
-    return _with_hooks(optimizer) is not None and _leads_to_hooks(optimizer.step)
+    hooks = getattr(_with_hooks(optimizer), "_optimizer_step_pre_hooks", None)
+    return hooks is not None and _leads_to_hooks(optimizer.step, hooks)
 
 
 def _with_hooks(optimizer: Any) -> Any:
@@ -290,28 +299,37 @@ def has_stepped(optimizer: Any) -> bool:
         return True
     if any(isinstance(hook, _StepMark) and hook.stepped for hook in hooks.values()):
         return True
-    return not _leads_to_hooks(optimizer.step)
+    return not _leads_to_hooks(optimizer.step, hooks)
 
 
-def _leads_to_hooks(step: Any, depth: int = 4) -> bool:
-    """True if ``step`` is, wraps or holds the step of an optimizer that runs the hooks.
+def _leads_to_hooks(step: Any, hooks: object) -> bool:
+    """True if ``step`` is, wraps or holds the step of the optimizer that runs ``hooks``.
 
     Optimizer.profile_hook_step wraps the step of each class and runs the hooks. A step that
     somebody put on an instance may not lead there, and torch < 2.4 takes the wrapper off every
     class at the first torch.compile.
     """
-    function = getattr(step, "__func__", step)
-    if getattr(function, "__code__", None) is _code_that_runs_hooks():
-        return True
-    if depth == 0:
-        return False
-    held = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
-    held += [getattr(function, "__wrapped__", None), getattr(function, "__self__", None)]
-    owner = getattr(step, "__self__", None)
-    if owner is not None and not isinstance(owner, type):  # a wrapper that holds an optimizer
-        held += [each for name, each in getattr(owner, "__dict__", {}).items() if name != "step"]
-    steps = [each if inspect.isroutine(each) else getattr(each, "step", None) for each in held]
-    return any(callable(each) and _leads_to_hooks(each, depth - 1) for each in steps)
+    to_see = [step]
+    seen: set[int] = set()
+    while to_see and len(seen) < 1000:  # a step that is deeper hidden counts as one without hooks
+        each = to_see.pop()
+        if id(each) in seen:
+            continue
+        seen.add(id(each))
+        function, owner = getattr(each, "__func__", each), getattr(each, "__self__", None)
+        if getattr(function, "__code__", None) is _code_that_runs_hooks():
+            # torch's schedulers keep the function without its owner: it is the owner of `step`.
+            if owner is None or getattr(owner, "_optimizer_step_pre_hooks", None) is hooks:
+                return True
+            continue
+        held = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+        held += [*(getattr(function, "__defaults__", None) or ())]
+        held += [getattr(function, name, None) for name in ("__wrapped__", "func")]  # func: partial
+        for holder in (owner, None if inspect.isroutine(each) else each):
+            held += getattr(holder, "__dict__", {}).values()
+        steps = [one if inspect.isroutine(one) else getattr(one, "step", one) for one in held]
+        to_see += [one for one in steps if callable(one) and not isinstance(one, type)]
+    return False
 
 
 @functools.cache
