@@ -61,7 +61,7 @@ def draw_targets(axes: plt.Axes, ours: list[dict[str, Any]]) -> None:
     torch = sum(row["against_us"] for row in several) / len(several)
     axes.axhline(torch, color="0.6", linewidth=1, label="torch's LambdaLR on lr alone")
     axes.set(xlabel="targets", xticks=targets, ylim=0)
-    axes.set_title("microseconds a step, 100 param groups")
+    axes.set_title("microseconds per step, 100 param groups")
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
 
 
