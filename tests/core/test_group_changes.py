@@ -23,6 +23,7 @@ from helpers import (
 )
 from torch.optim import lr_scheduler as torch_lr
 from torch.optim.lr_scheduler import LambdaLR
+from torch_schedulers import TORCH
 
 import tsa_core
 
@@ -271,25 +272,6 @@ JOINABLE: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("target", ["lr", "weight_decay", "betas[0]"])
-@pytest.mark.parametrize("name", JOINABLE)
-def test_a_group_that_joins_gets_the_numbers_that_torch_gives_lr(name: str, target: str) -> None:
-    """A group joins a scheduler that reads present values, with torch's own numbers on ``lr``."""
-
-    def entries(value: float, key: str) -> dict[str, Any]:
-        return {"betas": (value, 0.999)} if key == "betas[0]" else {key: value}
-
-    plain, optimizer = adamw(entries(0.5, "lr")), adamw(entries(0.5, target))
-    reference, schedule = JOINABLE[name](plain), put(optimizer, target, JOINABLE[name])
-    for t in range(9):
-        if t == 3:
-            add_group(plain, lr=0.25)
-            add_group(optimizer, **entries(0.25, target))
-        plain.step(), optimizer.step()
-        reference.step(), schedule.step()
-        assert held(optimizer, target) == held(plain)
-
-
 class OfAUser(torch_lr.StepLR):
     """A user's scheduler, of which only its author knows how it computes."""
 
@@ -312,6 +294,30 @@ NOT_JOINABLE: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "a user's": (lambda o: OfAUser(o, 2), "only the author of OfAUser knows"),
 }
+if TORCH < (2, 10):  # past T_max, CosineAnnealingLR leaves out the groups that joined
+    NOT_JOINABLE["CosineAnnealingLR"] = (
+        JOINABLE.pop("CosineAnnealingLR"),
+        "CosineAnnealingLR of this torch leaves out a new group",
+    )
+
+
+@pytest.mark.parametrize("target", ["lr", "weight_decay", "betas[0]"])
+@pytest.mark.parametrize("name", JOINABLE)
+def test_a_group_that_joins_gets_the_numbers_that_torch_gives_lr(name: str, target: str) -> None:
+    """A group joins a scheduler that reads present values, with torch's own numbers on ``lr``."""
+
+    def entries(value: float, key: str) -> dict[str, Any]:
+        return {"betas": (value, 0.999)} if key == "betas[0]" else {key: value}
+
+    plain, optimizer = adamw(entries(0.5, "lr")), adamw(entries(0.5, target))
+    reference, schedule = JOINABLE[name](plain), put(optimizer, target, JOINABLE[name])
+    for t in range(9):
+        if t == 3:
+            add_group(plain, lr=0.25)
+            add_group(optimizer, **entries(0.25, target))
+        plain.step(), optimizer.step()
+        reference.step(), schedule.step()
+        assert held(optimizer, target) == held(plain)
 
 
 @pytest.mark.parametrize("name", NOT_JOINABLE)
