@@ -23,16 +23,19 @@ PACKAGES = tuple(name.replace("-", "_") for name in DISTRIBUTIONS)
 SUITE = ("tests/core", "tests/builtins", "tests/meta")
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 
-# (Python, torch): the oldest of both, the newest of both, and pairs between them.
+# A session with this tag has to pass before a change is merged: .ci/run.
+CHANGE = ("change",)
+
+# (Python, torch), and the tag: the oldest of both, the newest of both, and pairs between them.
 MATRIX = [
-    ("3.10", "2.0.1"),
-    ("3.10", "2.2.2"),
-    ("3.11", "2.4.1"),
-    ("3.12", "2.6.0"),
-    ("3.12", "2.9.1"),
-    ("3.13", "2.13.0"),
-    ("3.13", "2.15.0"),
-    ("3.14", "2.15.0"),
+    ("3.10", "2.0.1", CHANGE),
+    ("3.10", "2.2.2", ()),
+    ("3.11", "2.4.1", ()),
+    ("3.12", "2.6.0", ()),
+    ("3.12", "2.9.1", CHANGE),
+    ("3.13", "2.13.0", ()),
+    ("3.13", "2.15.0", CHANGE),
+    ("3.14", "2.15.0", ()),
 ]
 
 EXAMPLES = {
@@ -77,7 +80,7 @@ def demo(session: nox.Session) -> None:
     session.run("python", "examples/train_digits.py", *session.posargs)
 
 
-@nox.session(requires=["build"], reuse_venv=False)
+@nox.session(tags=CHANGE, requires=["build"], reuse_venv=False)
 @nox.parametrize("distribution", DISTRIBUTIONS)
 def isolated(session: nox.Session, distribution: str) -> None:
     """Each distribution works with only what it declares, and passes its own tests."""
@@ -89,7 +92,10 @@ def isolated(session: nox.Session, distribution: str) -> None:
 
 
 @nox.session(requires=["build"], reuse_venv=False, venv_backend="uv|virtualenv")
-@nox.parametrize("python,torch", MATRIX, ids=[f"py{py}-torch{torch}" for py, torch in MATRIX])
+@nox.parametrize(
+    "python,torch",
+    [nox.param(py, torch, id=f"py{py}-torch{torch}", tags=tags) for py, torch, tags in MATRIX],
+)
 def matrix(session: nox.Session, torch: str) -> None:
     """The suite passes from the oldest Python and torch to the newest."""
     # torch < 2.3 was compiled for NumPy 1 and cannot load NumPy 2.
@@ -99,7 +105,7 @@ def matrix(session: nox.Session, torch: str) -> None:
     session.run("pytest", *SUITE, *session.posargs)
 
 
-@nox.session(requires=["build"], reuse_venv=False)
+@nox.session(tags=CHANGE, requires=["build"], reuse_venv=False)
 def types(session: nox.Session) -> None:
     """Sources pass mypy strictly; users of the wheels see every type, in mypy and pyright."""
     install_wheels(session, *DISTRIBUTIONS)
@@ -112,7 +118,7 @@ def types(session: nox.Session) -> None:
         session.run("pyright", "--verifytypes", package, "--ignoreexternal")
 
 
-@nox.session
+@nox.session(tags=CHANGE)
 def lint(session: nox.Session) -> None:
     """The code keeps to the style and the import layers, and declares everything it imports."""
     install_group(session, "lint")
@@ -130,7 +136,7 @@ def lint(session: nox.Session) -> None:
             )  # fmt: skip
 
 
-@nox.session(requires=["build"], reuse_venv=False)
+@nox.session(tags=CHANGE, requires=["build"], reuse_venv=False)
 def docs(session: nox.Session) -> None:
     """Every block of the documentation runs, and the site builds: docs/_build/html.
 
@@ -149,7 +155,7 @@ def docs(session: nox.Session) -> None:
     session.run("python", "docs/check_names.py", site)
 
 
-@nox.session(requires=["build"], reuse_venv=False)
+@nox.session(tags=CHANGE, requires=["build"], reuse_venv=False)
 def frameworks(session: nox.Session) -> None:
     """Trainer, Lightning, Accelerate and Ignite keep to the plan at each step, and resume."""
     install_wheels(session, *DISTRIBUTIONS)
@@ -158,7 +164,7 @@ def frameworks(session: nox.Session) -> None:
     session.run("pytest", "-p", "blocks", "tests/integration", page, env={"PYTHONPATH": "docs"})
 
 
-@nox.session(requires=["build"], reuse_venv=False)
+@nox.session(tags=CHANGE, requires=["build"], reuse_venv=False)
 def distributed(session: nox.Session) -> None:
     """Two processes hold the same values, and their checkpoints resume: DDP, FSDP2, ZeRO."""
     install_wheels(session, *DISTRIBUTIONS)
@@ -166,7 +172,7 @@ def distributed(session: nox.Session) -> None:
     session.run("pytest", "tests/distributed", *session.posargs)
 
 
-@nox.session(requires=["build"], reuse_venv=False)
+@nox.session(tags=CHANGE, requires=["build"], reuse_venv=False)
 def examples(session: nox.Session) -> None:
     """Each example on real data shows what it claims, in its short form."""
     install_wheels(session, *DISTRIBUTIONS)
@@ -199,7 +205,7 @@ def bench(session: nox.Session) -> None:
     session.run("python", "benchmarks/table.py", str(results), *pages)
 
 
-@nox.session(requires=["build"], reuse_venv=False)
+@nox.session(tags=CHANGE, requires=["build"], reuse_venv=False)
 def release_check(session: nox.Session) -> None:
     """The files in dist/ can be published: they fit together, break no caller, and install."""
     install_group(session, "release")
