@@ -17,7 +17,7 @@ WARMUP = 4
 LR = (0.01, 0.02)
 WEIGHT_DECAY = (0.1, 0.3)
 BETA = (0.9, 0.9)
-CLIP = (1.0, 0.5)
+CLIP = (1.0, 0.25)
 
 
 def make_parts() -> tuple[torch.nn.Sequential, torch.optim.AdamW, tsa.SynchronousSchedule]:
