@@ -1,47 +1,32 @@
-"""What a ``SynchronousSchedule`` needs of a member, whoever wrote the schedule."""
+"""The interface through which a ``SynchronousSchedule`` steps, saves and loads a schedule."""
 
 from __future__ import annotations
 
 import copy
 import numbers
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch.optim.lr_scheduler import ReduceLROnPlateau, SequentialLR
 
 from ._checks import check_values_fit, present_numbers
-from ._derived import DerivedSchedule
 from ._numbers import real_number
 from ._plans import Policy
 from ._proxy import ProxyOptimizer, behind_proxy
 from ._state import check_fits
 from ._target import Target, groups_of
-from ._target_schedule import TargetSchedule, overrides
-from ._tensors import as_held
+from ._target_schedule import TargetSchedule
 from ._torch import (
     VERSION_DEPENDENT_KEYS,
     StepArguments,
-    is_torchs_own,
     metrics_must_be_numbers,
-    parts_of,
     position_of,
     progress_under_new_settings,
     same_setting,
-    settings_of,
 )
 from ._warn import warn_user
 
 _LR = Target.parse("lr")
-
-
-def member_of(schedule: Any) -> Member:
-    """Return the member that stands for ``schedule``."""
-    if isinstance(schedule, TargetSchedule):
-        if overrides(schedule, "state_dict", "load_state_dict"):
-            return Member(schedule)
-        is_derived = isinstance(schedule, DerivedSchedule)
-        return DerivedMember(schedule) if is_derived else OwnMember(schedule)
-    return TorchMember(schedule) if is_torchs_own(schedule) else Member(schedule)
 
 
 class Member:
@@ -61,7 +46,7 @@ class Member:
     source: Member | None = None
     """The member that drives ``source_target``, if one does."""
 
-    def __init__(self, schedule: Any) -> None:
+    def __init__(self, schedule: Any, parts: Sequence[Member] = ()) -> None:
         self.schedule = schedule
         self.optimizer, target = behind_proxy(schedule.optimizer, _LR)
         if isinstance(schedule, TargetSchedule):
@@ -70,7 +55,7 @@ class Member:
         self.target: Target = target
         self.name = target.name
         self.arguments = StepArguments.of(schedule)
-        self.parts = [member_of(part) for part in parts_of(schedule)]
+        self.parts = parts  # the members that stand for the parts of a compound
 
     # -- stepping --------------------------------------------------------------------------------
 
@@ -257,112 +242,6 @@ class Member:
         self.load(state, "saved")
         if isinstance(self.schedule, TargetSchedule):
             self.schedule.look_anew()  # at groups that are put back too
-
-
-class OwnMember(Member):
-    """A schedule of this library: it computes first and writes later, and checks its own state.
-
-    If a subclass overrides ``step``, that is used.
-    """
-
-    def __init__(self, schedule: Any) -> None:
-        super().__init__(schedule)
-        self.moves = overrides(schedule, "step")
-        self.is_pure = not self.moves
-        self._prepared: Any = None
-
-    @property
-    def position(self) -> Any:
-        return self.schedule.last_epoch
-
-    def prepare(self, given: Mapping[str, Any]) -> None:
-        if self.moves:
-            super().prepare(given)
-        else:
-            self._prepared = self.schedule.prepare(given.get("epoch"))
-
-    def commit(self) -> None:
-        self.schedule.commit(self._prepared)
-        self._prepared = None
-
-    @property
-    def boundaries(self) -> tuple[float, ...]:
-        origin = self.schedule.plan().get("origin", 0)  # since replan
-        return tuple(boundary + origin for boundary in super().boundaries)
-
-    def upcoming_values(self) -> list[float]:
-        if self.moves:
-            return super().upcoming_values()
-        values = self.schedule.values_of(self._prepared)
-        return as_held(self.target, self.optimizer.param_groups, values)
-
-    def values_at(self, t: float) -> list[float]:
-        values: list[float] = self.schedule.values_at(t)
-        return values
-
-    def save(self) -> dict[str, Any]:
-        state: dict[str, Any] = self.schedule.state_dict()
-        return state
-
-    def check(self, state: Any, plan: Policy, may_wait: bool = False) -> None:
-        self.schedule.check_state(state, plan)
-
-    def load(self, state: Mapping[str, Any], plan: Policy = "code") -> None:
-        self.schedule.restore(state, plan)
-
-    def remember(self) -> Any:
-        return dict(vars(self.schedule))  # with the curve itself, which may be code
-
-    def put_back(self, memory: Any) -> None:
-        vars(self.schedule).update(memory)
-        self.schedule.look_anew()
-
-    def apply_policy(self, state: dict[str, Any], plan: Policy) -> None:
-        state.clear()  # torch's compound loads the present state, load_own_parts the saved one
-        state.update(self.save())
-
-    def load_own_parts(self, state: Mapping[str, Any], plan: Policy) -> None:
-        self.load(state, plan)
-
-
-class DerivedMember(OwnMember):
-    """A derived schedule: it computes from the values that its source is going to have."""
-
-    def __init__(self, schedule: Any) -> None:
-        super().__init__(schedule)
-        self.is_pure = False
-        self.source_target = schedule.source
-
-    def prepare(self, given: Mapping[str, Any]) -> None:
-        if self.moves:
-            super().prepare(given)
-        else:
-            values = self.source.upcoming_values() if self.source else None
-            self._prepared = self.schedule.prepare(given.get("epoch"), values)
-
-
-class TorchMember(Member):
-    """A scheduler of torch: settings come from the code, everything else from the state."""
-
-    def prepare(self, given: Mapping[str, Any]) -> None:
-        super().prepare(given)
-        bases = getattr(self.schedule, "base_lrs", None)
-        if "epoch" in given and bases and len(bases) != len(self.optimizer.param_groups):
-            raise RuntimeError(
-                f"step: the schedule of {self.name!r} ({type(self.schedule).__name__}) cannot go "
-                f"to epoch {given['epoch']!r}, because groups have joined or left: torch computes "
-                f"a given epoch for the {len(bases)} groups of the beginning. Call step()"
-            )
-
-    def entries_to_check(self, own: Mapping[str, Any]) -> tuple[set[str], set[str]]:
-        # Of other private entries, and of those that come with a newer torch, only torch knows.
-        known = {key for key in own.keys() - VERSION_DEPENDENT_KEYS if not key.startswith("_")}
-        settings = {*settings_of(self.schedule), "base_lrs", "_last_lr"}
-        return known | {"_step_count", "_last_lr"}, settings
-
-    def settings(self, state: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-        own, settings = self.schedule.state_dict(), settings_of(self.schedule)
-        return [(key, own[key], state[key]) for key in own if key in settings and key in state]
 
 
 def _check_milestones(own: Mapping[str, Any], state: Mapping[str, Any], what: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ._member import Member, member_of
+from ._member import Member
+from ._member_kinds import member_of
 from ._target import defaults_of
 from ._torch import cycles_momentum, is_schedule
 
@@ -44,6 +45,19 @@ def order_of_commits(members: Sequence[Member]) -> list[Member]:
         chain = [member, *member.sources()]
         ordered += [each for each in reversed(chain) if not each.moves and each not in ordered]
     return ordered
+
+
+def check_clock(clock: object, members: Sequence[Member]) -> None:
+    """Raise unless ``clock`` is a function, and every member can be sent to a position."""
+    if not callable(clock):
+        raise TypeError(f"clock: expected a function without arguments, got {clock!r}")
+    for member in members:
+        if member.moves:
+            raise TypeError(
+                f"clock: the schedule of {member.name!r}, a {type(member.schedule).__name__}, "
+                "cannot be sent to a position. Use a CurveSchedule or a built-in for it, or leave "
+                "out the clock and call step() once per step"
+            )
 
 
 def _members_of_one_optimizer(schedules: object, argument: str, prefix: str) -> list[Member]:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
 from types import MappingProxyType
 from typing import Any
 
 from torch.optim.lr_scheduler import LRScheduler
 
+from ._arguments import named_arguments
 from ._checks import check_present, present_numbers, present_values
 from ._member import Member
-from ._membership import members_of, order_of_commits
+from ._membership import check_clock, members_of, order_of_commits
 from ._numbers import step_number
 from ._plans import Policy, checked_policy
 from ._target import Target, Value, groups_of
@@ -69,7 +70,7 @@ class SynchronousSchedule(LRScheduler):
     ) -> None:
         members = members_of(schedules)
         if clock is not None:
-            _check_clock(clock, members)
+            check_clock(clock, members)
         self._clock = clock
         self._has_several_optimizers = isinstance(schedules, Mapping)
         self._members = {member.name: member for member in members}
@@ -77,7 +78,6 @@ class SynchronousSchedule(LRScheduler):
         self._committing = order_of_commits(members)
         self._late = [m for m in self._committing if any(each.moves for each in m.sources())]
         self._early = [member for member in self._committing if member not in self._late]
-        self._takes_metrics = any(member.arguments.take("metrics") for member in members)
         self._demands = any(member.arguments.required for member in members)
         self._step_count = 1
         self._note_positions()
@@ -149,7 +149,7 @@ class SynchronousSchedule(LRScheduler):
                 that raised may have. The next step raises ``RuntimeError``.
         """
         # Most steps have no arguments, and to look at none takes longer than to step a member.
-        given = self._named(args, kwargs) if args or kwargs else {}
+        given = named_arguments(self.members, args, kwargs) if args or kwargs else {}
         if given or self._demands:
             for member in self._members.values():
                 member.check_arguments(given)
@@ -209,25 +209,6 @@ class SynchronousSchedule(LRScheduler):
                 "build the schedules again"
             )
         return position
-
-    def _named(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """Return the arguments by name, without those that are None."""
-        names = ("metrics", "epoch") if self._takes_metrics else ("epoch",)
-        takers = [name for name, each in self._members.items() if each.arguments.take("metrics")]
-        usage = "call step() or step(epoch)" + (
-            f", with the metrics of {takers} before it" if takers else ": none takes metrics"
-        )
-        if len(args) > len(names):
-            raise TypeError(f"step: too many positional arguments; {usage}")
-        given = dict(zip(names, args))
-        for name, value in kwargs.items():
-            if name in given:
-                raise TypeError(f"step: got multiple values for argument {name!r}; {usage}")
-            members = self._members.values()
-            if name not in names and not any(each.arguments.take(name) for each in members):
-                raise TypeError(f"step: got an unexpected keyword argument {name!r}; {usage}")
-            given[name] = value
-        return {name: value for name, value in given.items() if value is not None}
 
     def _check_positions(self) -> None:
         for name, member in self._members.items():
@@ -388,15 +369,3 @@ class SynchronousSchedule(LRScheduler):
             f"<{type(self).__name__} on {', '.join(optimizers)}, at step {self.last_epoch}: "
             f"{present}>"
         )
-
-
-def _check_clock(clock: object, members: Sequence[Member]) -> None:
-    if not callable(clock):
-        raise TypeError(f"clock: expected a function without arguments, got {clock!r}")
-    for member in members:
-        if member.moves:
-            raise TypeError(
-                f"clock: the schedule of {member.name!r}, a {type(member.schedule).__name__}, "
-                "cannot be sent to a position. Use a CurveSchedule or a built-in for it, or leave "
-                "out the clock and call step() once per step"
-            )

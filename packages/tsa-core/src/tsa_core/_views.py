@@ -1,0 +1,152 @@
+"""One param group as a torch scheduler sees it: the target, under the name ``lr``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping, Sequence
+from math import isfinite
+from typing import Any
+
+from torch import Tensor
+
+from ._checks import check_present
+from ._numbers import real_number
+from ._target import LEGACY_KEY, ParamGroup, Target
+from ._torch import AUXILIARY_KEYS, auxiliary_key
+
+# On a target other than lr, these entries of the real group concern the learning rate.
+_ABOUT_LR = AUXILIARY_KEYS | {LEGACY_KEY, "lr", "initial_lr"}
+
+
+class GroupView(MutableMapping[str, Any]):
+    """One param group as a scheduler of the target sees it."""
+
+    __slots__ = ("_groups", "_index", "_kept", "_key", "_plain", "_target")
+
+    def __init__(
+        self, target: Target, groups: Sequence[ParamGroup], index: int, kept: dict[str, Any]
+    ) -> None:
+        self._target = target
+        self._key = target.key
+        self._plain = float if target.index is None else None  # as in Target.scale
+        self._groups = groups
+        self._index = index
+        self._kept = kept
+
+    @property
+    def _group(self) -> ParamGroup:  # the dict that is at this position now
+        return self._groups[self._index]
+
+    # torch's schedulers read ``lr`` up to four times per step and group and write it once, so
+    # these two cases stand first and make no call.
+    def __getitem__(self, key: str) -> Any:
+        if key == "lr":
+            try:
+                return self._groups[self._index][self._key]
+            except LookupError:
+                check_present(self._target, self._groups)  # names the groups and the remedy
+                raise
+        group, target = self._groups[self._index], self._target
+        if key == "initial_lr":
+            if target.has_initial(group):
+                return target.initial(group)
+            raise KeyError(key)
+        if target.name == "lr":
+            return group[key]
+        own_key = auxiliary_key(key, target.name)
+        if own_key in group and (key in AUXILIARY_KEYS or key in self._kept):
+            return group[own_key]
+        if key in _ABOUT_LR:
+            raise KeyError(
+                f"{key!r}: in the param groups it concerns the learning rate; a schedule of "
+                f"{target.name!r} keeps its own here, and this one has not written it yet"
+            )
+        return group[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        group, target = self._groups[self._index], self._target
+        if key == "lr":
+            try:
+                if type(value) is type(group[self._key]) is self._plain and isfinite(value):
+                    group[self._key] = value
+                else:
+                    target.write(group, self._checked(value))
+            except (LookupError, TypeError):
+                check_present(target, self._groups)
+                raise
+        elif key == "initial_lr":
+            initial = self._checked(value)
+            # torch < 2.4 passes the same tensor that is filled later.
+            group[target.initial_key] = initial.clone() if isinstance(initial, Tensor) else initial
+        elif key in AUXILIARY_KEYS or key not in group:
+            self._kept[key] = group[auxiliary_key(key, target.name)] = value
+        elif target.name == "lr":
+            group[key] = value
+        else:
+            raise ValueError(
+                f"a schedule of {target.name!r} would write {key!r} of param group {self._index}. "
+                f"On this proxy {target.name!r} is called 'lr', and the schedule may write no "
+                "other entry. If a scheduler cycles momentum, write cycle_momentum=False and give "
+                f"{key!r} a schedule of its own"
+            )
+
+    def _checked(self, value: Any) -> Any:
+        # Reading a tensor's value would make an accelerator wait.
+        if isinstance(value, Tensor) and value.device.type != "cpu":
+            return value
+        try:
+            number = real_number(value)
+        except (TypeError, ValueError) as error:
+            raise type(error)(
+                f"{self._target.name!r} in param group {self._index}: {error}; "
+                "a scheduler has to give a finite real number"
+            ) from None
+        low, high = self._target.range_in(self._group)
+        if not low <= number <= high:
+            raise ValueError(
+                f"{self._target.name!r} in param group {self._index}: {number!r}; it must be from "
+                f"{low!r} to {high!r}"
+            )
+        return value if isinstance(value, Tensor) and isinstance(self["lr"], Tensor) else number
+
+    def __delitem__(self, key: str) -> None:
+        if key not in self._kept:
+            raise KeyError(f"{key!r} belongs to the optimizer, not to the schedule")
+        del self._kept[key]
+        self._group.pop(auxiliary_key(key, self._target.name), None)
+
+    def __iter__(self) -> Iterator[str]:
+        group, target = self._group, self._target
+        yield "lr"
+        if target.has_initial(group):
+            yield "initial_lr"
+        if target.name == "lr":
+            yield from (key for key in group if key not in ("lr", "initial_lr"))
+            return
+        renamed = {auxiliary_key(key, target.name): key for key in (*AUXILIARY_KEYS, *self._kept)}
+        for key in group:
+            if key in renamed:
+                yield renamed[key]
+            elif key not in _ABOUT_LR and key not in self._kept:
+                yield key
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        shown = {key: value for key, value in self.items() if key != "params"}
+        return f"<param group {self._index} with {self._target.name!r} as lr: {shown}>"
+
+
+class ElementView(GroupView):
+    """The same for a target that is one element of a tuple."""
+
+    __slots__ = ()
+
+    def __getitem__(self, key: str) -> Any:
+        if key != "lr":
+            return super().__getitem__(key)
+        try:
+            return self._target.read(self._group)
+        except (LookupError, TypeError):
+            check_present(self._target, self._groups)
+            raise
