@@ -14,8 +14,8 @@ KEY = "optimizer_steps"
 class OptimizerSteps:
     """A clock for :class:`SynchronousSchedule` that says how often ``optimizer.step()`` has run.
 
-    With it, ``step()`` of the schedule can be called more often than the optimizer steps: in every
-    micro-batch of gradient accumulation, or several times per step by a framework. A step that a
+    With it, ``step()`` of the schedule can be called more often than the optimizer steps: for
+    every micro-batch of gradient accumulation, or several times by a framework. A step that a
     ``GradScaler`` skips is not counted; with ``fused=True`` torch runs the step and skips inside
     it, so it is counted. The count is saved with the optimizer, in its first param group under
     ``"optimizer_steps"``.
@@ -57,7 +57,7 @@ class OptimizerSteps:
         if not step_runs_hooks(self.optimizer):
             raise RuntimeError(
                 "OptimizerSteps: the optimizer no longer runs step hooks, so its steps are not "
-                "counted. torch < 2.4 removes them at the first torch.compile: use a newer torch, "
+                "counted. torch < 2.4 removes them at the first torch.compile. Use a newer torch, "
                 "or count in your loop and pass clock=lambda: steps"
             )
         count: int = self.optimizer.param_groups[0].get(KEY, 0)

@@ -41,18 +41,18 @@ Prepared: TypeAlias = tuple[
 class CurveSchedule(TargetSchedule):
     """A schedule that drives one hyperparameter along a curve: value(t) = initial value × λ(t).
 
-    It is an ``LRScheduler`` that works on your optimizer itself: ``optimizer`` is the object that
+    It is an ``LRScheduler`` that works on your optimizer itself. ``optimizer`` is the object that
     you passed, and its ``step`` is not patched. The initial value of each param group is recorded
-    once, when the first schedule is put on the target, in the group as ``"initial_<target>"``;
-    a schedule that is built again starts from it.
+    once, when the first schedule is put on the target. The group keeps it as
+    ``"initial_<target>"``, and a schedule that is built again starts from it.
 
     Args:
         optimizer: a ``torch.optim.Optimizer``, or any object with such ``param_groups``.
         curve: λ, a callable that takes the step t (0, 1, 2, …) and returns the multiplier, a
-            finite real number; it is called once per step. Or one curve per param group: a
-            sequence in the optimizer's order, or a mapping from the groups' ``"name"`` entries, in
-            which ``"*"`` stands for all other groups. ``None`` leaves a group alone. A group
-            that joins later finds its curve by the same rule.
+            finite real number. It is called once per step. Or one curve per param group: a
+            sequence in the optimizer's order, or a mapping from the groups' ``"name"`` entries.
+            In a mapping, ``"*"`` stands for all other groups. ``None`` leaves a group alone. A
+            group that joins later finds its curve by the same rule.
         schedule_target: the param-group entry to drive, such as ``"weight_decay"``, or
             ``"betas[0]"`` for an element of a tuple.
         absolute: if true, λ(t) is the value itself: value(t) = λ(t) in every group that the curve
@@ -72,8 +72,8 @@ class CurveSchedule(TargetSchedule):
 
     Warns:
         UserWarning: every initial value is 0, which no multiplier moves.
-        UserWarning: the target is a float, or a tensor on the CPU beside parameters on an
-            accelerator, in a group with ``capturable=True``: a captured step ignores it.
+        UserWarning: in a group with ``capturable=True``, the target is a float, or a tensor on
+            the CPU beside parameters on an accelerator. A captured step ignores it.
         UserWarning: at the first ``step()``, the optimizer has not stepped yet. An optimizer is
             taken to have stepped if its ``step`` does not lead to torch's step hooks.
 
@@ -296,8 +296,8 @@ def _range_that_fits(
 ) -> tuple[float, float]:
     """Return a range of λ in which every value fits into every group.
 
-    A λ outside may fit too: the range is a little too narrow, so that rounding cannot matter, and
-    whoever uses it checks the values themselves outside.
+    The range is a little too narrow, so that rounding cannot matter. A λ outside may fit too, and
+    the values themselves have to be checked.
     """
     least, greatest = -sys.float_info.max, sys.float_info.max
     for group in groups:
@@ -305,7 +305,7 @@ def _range_that_fits(
         initial = 1.0 if absolute else float(target.initial_or_present(group))
         if initial < 0:
             low, high, initial = -high, -low, -initial
-        # Below 1, dividing could overflow; a larger λ than the value's own range is no use.
+        # Below 1, the division could overflow, and a λ beyond the value's range is useless.
         scale = max(initial, 1.0) if low < -1 else initial
         if scale:
             least, greatest = max(least, low / scale), min(greatest, high / scale)

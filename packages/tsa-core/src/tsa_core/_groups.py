@@ -19,10 +19,10 @@ OTHERS = "*"
 class KnownGroups:
     """The param groups as a schedule last saw them.
 
-    A schedule that looks into the optimizer's list each time need not compare every dict. It asks
-    first, in line since a call would cost as much as writing a group, ``len(groups) == known.count
-    and groups[-1] is known.last and groups is known.list``. A schedule that is bound to the dicts
-    passes ``by_dict``, and the shortcut never holds.
+    A schedule that looks into the optimizer's list each time need not compare every dict. It first
+    compares ``count``, ``last`` and ``list``. It does so in line, because a call would cost as much
+    as writing a group. A schedule that is bound to the dicts passes ``by_dict``: then ``list`` is
+    None, and it compares all dicts.
     """
 
     __slots__ = ("count", "dicts", "last", "list", "list_seen")
@@ -59,8 +59,8 @@ def groups_driven_by(
 def _curve_of_each_group(curves: CurvePerGroup, groups: Sequence[ParamGroup]) -> list[Curve | None]:
     if not isinstance(curves, (Mapping, Sequence)) or isinstance(curves, str):
         raise TypeError(
-            "curve: expected a callable t -> multiplier, a sequence with one per param group, "
-            f"or a mapping from the groups' names to them, got {curves!r} ({type(curves).__name__})"
+            "curve: expected a callable t -> multiplier, a sequence of them, or a mapping from the "
+            f"names of param groups to them, got {curves!r} ({type(curves).__name__})"
         )
     for curve in curves.values() if isinstance(curves, Mapping) else curves:
         if curve is not None and not callable(curve):
@@ -101,7 +101,7 @@ def _curves_by_name(
     if OTHERS in keys and OTHERS not in seen:
         i = keys.index(OTHERS)
         raise ValueError(
-            f"curve: there is no curve for param group {i} (its 'name': {names[i]!r}); add "
+            f"curve: param group {i} has no curve (its 'name': {names[i]!r}); add "
             + (f"{names[i]!r}, or " if isinstance(names[i], str) else "")
             + f"{OTHERS!r} for all others, with None to leave it alone"
         )

@@ -116,8 +116,8 @@ class TorchMember(Member):
         if "epoch" in given and bases and len(bases) != len(self.optimizer.param_groups):
             raise RuntimeError(
                 f"step: the schedule of {self.name!r} ({type(self.schedule).__name__}) cannot go "
-                f"to epoch {given['epoch']!r}, because groups have joined or left: torch computes "
-                f"a given epoch for the {len(bases)} groups of the beginning. Call step()"
+                f"to epoch {given['epoch']!r}, because groups have joined or left. torch computes "
+                f"a given epoch for the {len(bases)} groups of the beginning; call step()"
             )
 
     def entries_to_check(self, own: Mapping[str, Any]) -> tuple[set[str], set[str]]:

@@ -66,8 +66,8 @@ def _members_of_one_optimizer(schedules: object, argument: str, prefix: str) -> 
         if member.optimizer is not members[0].optimizer:
             raise ValueError(
                 f"{argument}: the schedule of {member.name!r} is on a different optimizer than the "
-                f"schedule of {members[0].name!r}; pass a mapping with a name of yours for each "
-                "optimizer: SynchronousSchedule({'muon': [...], 'adamw': [...]})"
+                f"schedule of {members[0].name!r}. Name each optimizer: "
+                "SynchronousSchedule({'muon': [...], 'adamw': [...]})"
             )
     for member in members:
         member.name = f"{prefix}{member.name}"
@@ -113,7 +113,7 @@ def _check_each_target_once(members: Sequence[Member]) -> None:
                 raise RuntimeError(
                     f"schedules: two of them schedule {member.target.name!r}; a target takes one. "
                     "To play several one after the other, join their curves, or build a "
-                    "SequentialLR inside one arbitrary_schedule_factory call; to give param groups "
+                    "SequentialLR inside one arbitrary_schedule_factory call. To give param groups "
                     "different ones, make one CurveSchedule with a curve for each"
                 )
 
@@ -127,9 +127,8 @@ def _check_momentum(members: Sequence[Member]) -> None:
             if member.target.name == momentum and member.optimizer is lr.optimizer:
                 raise RuntimeError(
                     f"schedules: the schedule of 'lr', a {type(lr.schedule).__name__}, moves "
-                    f"{momentum!r} too, and may have set the value that the schedule of "
-                    f"{momentum!r} took as its initial value. Make the optimizer and both again, "
-                    "with cycle_momentum=False"
+                    f"{momentum!r} too, whose own schedule may have started from a moved value. "
+                    "Make the optimizer and both schedules again, with cycle_momentum=False"
                 )
 
 

@@ -1,4 +1,4 @@
-"""What counts as a number: for values, and for steps."""
+"""Numbers: real values, and steps."""
 
 from __future__ import annotations
 

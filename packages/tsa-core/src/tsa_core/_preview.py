@@ -96,19 +96,19 @@ def preview(
 ) -> Preview:
     """Compute the values that ``schedule`` will give from where it stands, and move nothing.
 
-    Curves are called with the steps to come. Any other scheduler is copied, with a stand-in for
-    the optimizer, and the copy is stepped. No parameter is copied, nor the object whose method a
-    curve is. Optimizer and schedule are afterwards as they were. A curve must be a pure function
-    of t, and a scheduler's function too: one that draws random numbers draws them here, and
-    others in the run.
+    Curves are called with the steps to come. Any other scheduler is copied with a stand-in for
+    the optimizer, and the copy is stepped. Parameters are not copied, nor is an object whose
+    method is a curve. Optimizer and schedule are afterwards as they were. A curve must be a pure
+    function of t, and a scheduler's function too. One that draws random numbers draws them here,
+    and others in the run.
 
     Args:
         schedule: a built-in or other ``CurveSchedule``, a scheduler made by
             ``arbitrary_schedule_factory``, a plain torch scheduler, or a ``SynchronousSchedule``.
         num_steps: how many steps to compute, ≥ 1: the present one, and those that
             ``num_steps - 1`` calls of ``step()`` will lead to.
-        metrics: the metrics to assume for members that take them (``ReduceLROnPlateau``): one
-            number for every step, or one for each of the ``num_steps - 1`` calls in turn.
+        metrics: the metrics to assume for members that take them (``ReduceLROnPlateau``). Pass
+            one number for every step, or one for each of the ``num_steps - 1`` calls.
 
     Returns:
         A :class:`Preview`.

@@ -28,8 +28,8 @@ class ProxyOptimizer(Optimizer):
     - ``group["lr"]`` is the target of the real group (``group["weight_decay"]``, say),
     - ``group["initial_lr"]`` is the target's initial value, which the real group keeps as
       ``"initial_<target>"``,
-    - the values that schedulers keep for themselves (``max_lr``, ``swa_lr``, …) are kept in the
-      real group under names of the target (``"max_<target>"``), so the optimizer saves them,
+    - the values that schedulers keep for themselves (``max_lr``, ``swa_lr``, …) are in the real
+      group under names of the target (``"max_<target>"``), so the optimizer saves them,
     - every other entry can be read. Writing one is a ``ValueError``, except if the target is
       ``"lr"``: then the proxy does what the optimizer would.
 
@@ -85,8 +85,8 @@ class ProxyOptimizer(Optimizer):
     def param_groups(self) -> list[dict[str, Any]]:  # type: ignore[override]  # read-only here
         """One view per group of the real optimizer, in its order."""
         groups = self.optimizer.param_groups
-        # A view finds its group by position in the list, so a dict that was replaced there needs
-        # no new view, unless tensors are involved: the new dict may share one.
+        # A view finds its group by position, so a dict that was replaced needs no new view. With
+        # tensors it does, because the new dict may share one with another group.
         known = self._known
         if (
             len(groups) != known.count or groups[-1] is not known.last or groups is not known.list
@@ -187,8 +187,8 @@ class ProxyOptimizer(Optimizer):
         pass
 
     def __getattr__(self, name: str) -> Any:
-        # copy and pickle ask before `optimizer` is set, and ask for __deepcopy__ and the like,
-        # which must not come from the real optimizer: it would be copied instead of the proxy.
+        # copy and pickle ask before `optimizer` is set. They ask for __deepcopy__ and the like,
+        # and if these came from the real optimizer, it would be copied instead of the proxy.
         if name == "optimizer" or (name.startswith("__") and name.endswith("__")):
             raise AttributeError(name)
         return getattr(self.optimizer, name)

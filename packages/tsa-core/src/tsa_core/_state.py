@@ -64,8 +64,8 @@ def _has_counted(state: Mapping[str, Any]) -> bool:
 
 
 def _check_length(key: str, own: Mapping[str, Any], saved: Any, num_groups: int) -> None:
-    # A group that joined later is in none of torch's lists. torch repeats a single min_lr for it,
-    # but only when it reduces.
+    # torch's lists lack a group that joined later. torch repeats a single min_lr for it, but only
+    # when it reduces.
     may_lag = key == "min_lrs" and own.get("default_min_lr") is not None
     if not isinstance(saved, (list, tuple)) or (
         len(saved) not in (num_groups, len(own[key])) and not (may_lag and saved)

@@ -31,10 +31,10 @@ class SynchronousSchedule(LRScheduler):
 
     Args:
         schedules: the members: a list of at least one schedule, all of one optimizer, each target
-            once; or, for several optimizers, a mapping from a name of yours to such a list.
+            once. For several optimizers, a mapping from a name of yours to such a list.
         clock: a function without arguments that returns the position, a real number ≥ 0: tokens
             seen, ``lambda: trainer.global_step``, an :class:`OptimizerSteps`. ``step()`` then goes
-            to that position, and twice the same position is no move. Only schedules of this
+            to that position, and stays if it is the same as before. Only schedules of this
             library can be members.
 
     Raises:
@@ -115,10 +115,7 @@ class SynchronousSchedule(LRScheduler):
         return list(self._members)
 
     def with_schedules(self, schedules: Mapping[str, Any]) -> SynchronousSchedule:
-        """Return a ``SynchronousSchedule`` of other schedules under the same names, without clock.
-
-        For code that has copied the schedules.
-        """
+        """Return a ``SynchronousSchedule`` of copies, under the same names and without clock."""
         if not self._has_several_optimizers:
             return SynchronousSchedule(schedules.values())
         by_optimizer: dict[str, list[Any]] = {}
@@ -130,23 +127,21 @@ class SynchronousSchedule(LRScheduler):
         """Step every member once.
 
         Call ``step()``, or ``step(epoch)`` to go to that step. If a member takes metrics
-        (``ReduceLROnPlateau``), call ``step(metrics)`` or ``step(metrics, epoch)``. Any argument
-        can be passed by its name, and reaches the members whose ``step`` takes that name. A
-        member that takes ``*args`` or ``**kwargs`` gets all of them. With a ``clock``, call
-        ``step()``: the members go to the position that the clock says.
+        (``ReduceLROnPlateau``), call ``step(metrics)`` or ``step(metrics, epoch)``. An argument
+        passed by name reaches the members whose ``step`` takes that name. A member that takes
+        ``*args`` or ``**kwargs`` gets all. With a ``clock``, call ``step()``.
 
         Raises:
-            TypeError: a member demands metrics and there are none, or metrics are given and no
-                member takes them.
+            TypeError: a member demands metrics and gets none, or no member takes the metrics.
             TypeError: an epoch is given and a member does not take one; the argument is unknown.
             TypeError: the epoch, or the metrics of a ``ReduceLROnPlateau``, is not a real number.
             ValueError: the epoch is negative, NaN or infinite.
             RuntimeError: a member was stepped from outside since the last step.
             RuntimeError: the clock went back.
             Exception: whatever a member's own step raises. Then no schedule of this library has
-                moved (one with a ``step`` of its own counts as a torch scheduler here), and no
-                torch scheduler after the one that raised. Those before it have moved, and the one
-                that raised may have. The next step raises ``RuntimeError``.
+                moved (one with a ``step`` of its own counts as a torch scheduler here). Torch
+                schedulers before the one that raised have moved, and that one may have. The next
+                step raises ``RuntimeError``.
         """
         # Most steps have no arguments, and to look at none takes longer than to step a member.
         given = named_arguments(self.members, args, kwargs) if args or kwargs else {}
@@ -160,8 +155,8 @@ class SynchronousSchedule(LRScheduler):
             given = {"epoch": self._position_of_clock(given)}
             if given["epoch"] == self.last_epoch:
                 return
-        # Everything that can fail comes first: our values are computed, then torch's schedulers
-        # step, which may raise, and only then our values are written, which cannot raise.
+        # Everything that can fail comes first. Our values are computed, then torch's schedulers
+        # step and may raise. Only then our values are written, which cannot raise.
         for member in self._moving:
             member.prepare(given)
         for member in self._early:
@@ -215,15 +210,13 @@ class SynchronousSchedule(LRScheduler):
             if member.position != self._positions[name]:
                 raise RuntimeError(
                     f"the schedule of {name!r} stands at step {member.position}, and was left at "
-                    f"step {self._positions[name]} here: something else stepped or loaded it, or "
-                    "an earlier step failed after it. Step and load only the SynchronousSchedule, "
-                    "or build it again from where its members stand"
+                    f"step {self._positions[name]} here. It was stepped or loaded alone, or an "
+                    "earlier step failed. Step and load only the SynchronousSchedule, or build it "
+                    "again from where its members stand"
                 )
 
     def _note_positions(self) -> None:
         self._positions = {name: member.position for name, member in self._members.items()}
-
-    # -- values by name --------------------------------------------------------------------------
 
     def get_last_schedule(self, name: str) -> list[Value]:
         """Return the present values of a member's target, one per param group.
@@ -275,8 +268,6 @@ class SynchronousSchedule(LRScheduler):
         """Return the same as :meth:`get_last_lr`."""
         return self.get_last_lr()
 
-    # -- what else frameworks read on a scheduler ------------------------------------------------
-
     @property
     def last_epoch(self) -> int:  # type: ignore[override]
         """The step at which the first member stands."""
@@ -304,8 +295,6 @@ class SynchronousSchedule(LRScheduler):
     def _last_lr(self, values: object) -> None:
         """Ignore the assignment, as :class:`CurveSchedule` does."""
 
-    # -- state -----------------------------------------------------------------------------------
-
     def state_dict(self) -> dict[str, Any]:
         """Return ``{name: state of that member}``."""
         return {name: member.save() for name, member in self._members.items()}
@@ -317,11 +306,11 @@ class SynchronousSchedule(LRScheduler):
 
         Args:
             state_dict: the dict that :meth:`state_dict` returned, of members with the same names.
-            plan: which plan each member follows afterwards, if the saved one differs. ``"code"``:
-                the one in the code, with a warning. ``"saved"``: the saved one. ``"same"``: it
-                must not differ. The plan of a torch scheduler is its settings. A scheduler that
-                is neither torch's nor ours takes over its whole state under each of them: only
-                its author knows which part is the plan.
+            plan: the plan that each member follows afterwards, if the saved one differs.
+                ``"code"``: the one in the code, with a warning. ``"saved"``: the saved one.
+                ``"same"``: it must not differ. The plan of a torch scheduler is its settings. A
+                scheduler of another author takes its whole state, because only its author knows
+                which part is the plan.
 
         Raises:
             KeyError: a member's state is missing, or there is one that no member has.

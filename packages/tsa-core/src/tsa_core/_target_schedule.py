@@ -100,7 +100,7 @@ class TargetSchedule(LRScheduler):
             ValueError: ``epoch`` is negative.
             KeyError: a param group has lost the target.
 
-        If it raises, nothing has moved. There is one exception: a target that was deleted from a
+        If it raises, nothing has moved, with one exception. A target that was deleted from a
         group's dict, or is not in a dict that was put into the list, is noticed while writing.
         """
         self.commit(self.prepare(epoch))
@@ -157,8 +157,8 @@ class TargetSchedule(LRScheduler):
     def base_lrs(self) -> list[float]:
         """The initial value of each param group.
 
-        Assign a list with one number per group to set them, as wrappers do that have scaled the
-        learning rate themselves; the next step counts from them.
+        Assign a list with one number per group to set them; the next step counts from them. Some
+        wrappers do so after they have scaled the learning rate themselves.
         """
         groups = self._real_optimizer.param_groups
         return [self._target.initial_or_present(group) for group in groups]
@@ -233,9 +233,9 @@ class TargetSchedule(LRScheduler):
 
         Args:
             state_dict: the dict that :meth:`state_dict` returned.
-            plan: which plan the schedule follows afterwards, if the saved one differs. ``"code"``:
-                the one in the code, with a warning. ``"saved"``: the saved one. ``"same"``: it
-                must not differ.
+            plan: the plan that the schedule follows afterwards, if the saved one differs.
+                ``"code"``: the one in the code, with a warning. ``"saved"``: the saved one.
+                ``"same"``: it must not differ.
 
         Raises:
             TypeError, ValueError: it is not the state of such a schedule. An entry is missing,

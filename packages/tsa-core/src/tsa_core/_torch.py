@@ -1,4 +1,4 @@
-"""Everything that the library knows of torch's internals, each item with its source.
+"""Everything that the library knows of the internals of torch, each item with its source.
 
 Sources are in ``torch/optim/lr_scheduler.py``, ``torch/optim/optimizer.py`` and
 ``torch/optim/swa_utils.py``; "torch" without a number means every version from 2.0 to 2.15.
@@ -284,8 +284,8 @@ def _with_hooks(optimizer: Any) -> Any:
 def watch_steps(optimizer: Any) -> None:
     """Have ``optimizer`` remember that it stepped; one hook serves any number of schedules.
 
-    A pre-hook, because torch's schedulers set their mark before the step too: a schedule that is
-    stepped from within the optimizer's step is in the right order.
+    It is a pre-hook, because torch's schedulers set their mark before the step too. A schedule that
+    is stepped from within the optimizer's step is in the right order.
     """
     hooks = getattr(optimizer, "_optimizer_step_pre_hooks", None)
     if hooks is not None and not any(isinstance(hook, _StepMark) for hook in hooks.values()):
@@ -306,8 +306,8 @@ def _leads_to_hooks(step: Any, hooks: object) -> bool:
     """True if ``step`` is, wraps or holds the step of the optimizer that runs ``hooks``.
 
     Optimizer.profile_hook_step wraps the step of each class and runs the hooks. A step that
-    somebody put on an instance may not lead there, and torch < 2.4 takes the wrapper off every
-    class at the first torch.compile.
+    somebody put on an instance may not lead there. torch < 2.4 takes the wrapper off every class
+    at the first torch.compile.
     """
     to_see = [step]
     seen: set[int] = set()

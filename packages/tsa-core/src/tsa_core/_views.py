@@ -36,8 +36,8 @@ class GroupView(MutableMapping[str, Any]):
     def _group(self) -> ParamGroup:  # the dict that is at this position now
         return self._groups[self._index]
 
-    # torch's schedulers read ``lr`` up to four times per step and group and write it once, so
-    # these two cases stand first and make no call.
+    # These two cases stand first and make no call: torch's schedulers read ``lr`` up to four times
+    # per step and group, and write it once.
     def __getitem__(self, key: str) -> Any:
         if key == "lr":
             try:
@@ -57,8 +57,8 @@ class GroupView(MutableMapping[str, Any]):
             return group[own_key]
         if key in _ABOUT_LR:
             raise KeyError(
-                f"{key!r}: in the param groups it concerns the learning rate; a schedule of "
-                f"{target.name!r} keeps its own here, and this one has not written it yet"
+                f"{key!r}: in the param groups it concerns the learning rate. A schedule of "
+                f"{target.name!r} keeps its own, and this one has not written it yet"
             )
         return group[key]
 
