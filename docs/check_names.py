@@ -1,5 +1,7 @@
 """Fail unless every public name is on a written page, and in the API of the built site.
 
+Also fail unless the page of the design has every module.
+
 python docs/check_names.py docs/_build/html
 """
 
@@ -10,6 +12,7 @@ import sys
 import zlib
 from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
 HERE = Path(__file__).resolve().parent
 # torch_schedule_anything has the names of these.
@@ -30,6 +33,13 @@ def main(site: Path) -> None:
             ("not in the API", documented),
         )
         if f"{module}.{name}" not in names
+    ]
+    design = (HERE / "design.md").read_text()
+    missing += [
+        f"{package}.{module.name} is not in design.md"
+        for package in ("tsa_core", "tsa_builtins")
+        for module in iter_modules(import_module(package).__path__)
+        if f"| `{module.name}` |" not in design
     ]
     if missing:
         raise SystemExit("\n".join(missing))
