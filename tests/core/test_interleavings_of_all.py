@@ -1,0 +1,403 @@
+"""Random programs of multipliers, values, derived targets and clocks give the values of arithmetic.
+
+Two optimizers are scheduled together. The oracle keeps one number per group and target, one
+initial value where one was recorded, and the position; it knows nothing of the library.
+"""
+
+from __future__ import annotations
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from helpers import held, put
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from torch.nn import Parameter
+from torch.optim.lr_scheduler import ExponentialLR, LambdaLR
+
+from tsa_core import (
+    CurveSchedule,
+    DerivedSchedule,
+    SynchronousSchedule,
+    extend_optimizer,
+    preview,
+)
+
+TARGETS = ("lr", "weight_decay", "clip", "betas[0]", "x")
+VALUES = st.sampled_from([0.25, 0.5, 0.0625, 0.75, 0.3, 0.9])
+
+
+def halve(t: float) -> float:
+    return 0.5**t
+
+
+def decline(t: float) -> float:
+    return 0.7 / (1 + t)
+
+
+def squash(x: float) -> float:
+    return x / (1 + x)
+
+
+def square(x: float) -> float:
+    return x * x
+
+
+class Function:
+    """A curve or a rule that pickle can copy, and that can be told to fail."""
+
+    def __init__(self, compute: Callable[[float], float]) -> None:
+        self.compute = compute
+        self.fails = False
+
+    def __call__(self, x: float) -> float:
+        if self.fails:
+            raise ZeroDivisionError
+        return self.compute(x)
+
+    def __repr__(self) -> str:
+        return self.compute.__name__
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now: float = 0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+# How a target can be driven: the kind, the function, and the source if it is derived. A later
+# target can be derived from an earlier one, and "x" is set by hand alone.
+PLANS: dict[str, list[tuple[str, Any, str | None] | None]] = {
+    "lr": [
+        None,
+        ("multiplier", halve, None),
+        ("value", decline, None),
+        ("ExponentialLR", halve, None),
+        ("LambdaLR", halve, None),
+        ("multiple", square, "x"),
+    ],
+    "weight_decay": [
+        None,
+        ("multiplier", decline, None),
+        ("multiple", square, "lr"),
+        ("derived value", squash, "x"),
+    ],
+    "clip": [
+        None,
+        ("value", decline, None),
+        ("ExponentialLR", halve, None),
+        ("multiple", squash, "weight_decay"),
+    ],
+    "betas[0]": [
+        None,
+        ("multiplier", halve, None),
+        ("derived value", squash, "clip"),
+        ("derived value", squash, "lr"),
+    ],
+}
+TORCH_KINDS = ("ExponentialLR", "LambdaLR")
+SET_BY_HAND = ("x", "x", "lr", "weight_decay", "clip")
+
+PLAN = st.fixed_dictionaries({name: st.sampled_from(plans) for name, plans in PLANS.items()})
+NUMBERS = st.tuples(*(VALUES,) * len(TARGETS))
+GROUPS = st.lists(NUMBERS, min_size=1, max_size=3)
+DTYPE = st.sampled_from([None, torch.float64, torch.float32, torch.float16])
+INDEX = st.integers(0, 1)  # of the optimizer
+
+
+class Oracle:
+    """What the groups of one optimizer hold, in plain Python numbers."""
+
+    def __init__(self, plan: dict[str, Any], dtype: torch.dtype | None) -> None:
+        self.plan = plan
+        self.dtype = dtype
+        self.held: list[dict[str, float]] = []
+        self.initial: list[dict[str, float]] = []
+
+    def rounded(self, target: str, value: float) -> float:
+        """The value as the group holds it: ``clip`` may be a tensor of some precision."""
+        if target != "clip" or self.dtype is None:
+            return value
+        return torch.zeros((), dtype=self.dtype).fill_(value).item()
+
+    def join(self, values: dict[str, float]) -> None:
+        self.held.append({name: self.rounded(name, value) for name, value in values.items()})
+        self.initial.append({})
+
+    def move_to(self, t: float) -> None:
+        for now, initial in zip(self.held, self.initial):
+            for target, (_, _, source) in self.plan.items():  # a source stands before its targets
+                for each in filter(None, (target, source)):
+                    initial.setdefault(each, now[each])
+                now[target] = self.rounded(target, self._value(target, now, initial, t))
+
+    def _value(
+        self, target: str, now: dict[str, float], initial: dict[str, float], t: float
+    ) -> float:
+        kind, function, source = self.plan[target]
+        if kind == "ExponentialLR":
+            return now[target] if t == 0 else now[target] * 0.5
+        if kind in ("multiplier", "LambdaLR"):
+            return initial[target] * function(t)
+        if kind == "value":
+            return function(t)
+        if kind == "multiple":
+            return initial[target] * function(now[source] / initial[source])
+        return function(now[source])
+
+    def state_of_schedules(self) -> list[dict[str, tuple[float, float]]]:
+        return [
+            {target: (initial.get(target, now[target]), now[target]) for target in self.plan}
+            for now, initial in zip(self.held, self.initial)
+        ]
+
+    def load_schedules(self, state: list[dict[str, tuple[float, float]]]) -> None:
+        for now, initial, saved in zip(self.held, self.initial, state):
+            for target, (first, value) in saved.items():
+                initial[target], now[target] = first, value
+
+
+class Interleavings(RuleBasedStateMachine):
+    @initialize(
+        plans=st.tuples(PLAN, PLAN),
+        groups=st.tuples(GROUPS, GROUPS),
+        dtypes=st.tuples(DTYPE, DTYPE),
+        clocked=st.booleans(),
+        data=st.data(),
+    )
+    def start(self, plans: Any, groups: Any, dtypes: Any, clocked: bool, data: Any) -> None:
+        self.position: float = 0
+        self.saved: Any = None
+        self.oracles, self.optimizers, lists = [], [], []
+        for plan, values, dtype in zip(plans, groups, dtypes):
+            plan = {name: plan[name] for name in PLANS if plan[name] is not None}
+            if clocked:  # a torch scheduler cannot be sent to a position
+                plan = {name: each for name, each in plan.items() if each[0] not in TORCH_KINDS}
+            plan = plan or {"lr": ("multiplier", halve, None)}
+            oracle = Oracle(plan, dtype)
+            self.oracles.append(oracle)
+            optimizer = torch.optim.AdamW([self.group(oracle, values[0])])
+            for each in values[1:]:
+                optimizer.add_param_group(self.group(oracle, each))
+            self.optimizers.append(optimizer)
+            lists.append([self.build(optimizer, name, *each) for name, each in plan.items()])
+            oracle.move_to(0)
+            optimizer.step()
+        self.has_torch = any(
+            kind in TORCH_KINDS for oracle in self.oracles for kind, _, _ in oracle.plan.values()
+        )
+        self.clock = Clock() if clocked else None
+        a, b = (data.draw(st.permutations(each)) for each in lists)
+        self.sync = SynchronousSchedule({"a": a, "b": b}, clock=self.clock)
+
+    def group(self, oracle: Oracle, numbers: tuple[float, ...]) -> dict[str, Any]:
+        values = dict(zip(TARGETS, numbers))
+        oracle.join(values)
+        clip = values["clip"]
+        return {
+            "params": [Parameter(torch.ones(1))],
+            "lr": values["lr"],
+            "weight_decay": values["weight_decay"],
+            "clip": clip if oracle.dtype is None else torch.tensor(clip, dtype=oracle.dtype),
+            "betas": (values["betas[0]"], 0.999),
+            "x": values["x"],
+        }
+
+    def build(self, optimizer: Any, name: str, kind: str, compute: Any, source: Any) -> Any:
+        function = Function(compute)
+        if kind == "ExponentialLR":
+            return put(optimizer, name, lambda proxy: ExponentialLR(proxy, 0.5))
+        if kind == "LambdaLR":
+            return put(optimizer, name, lambda proxy: LambdaLR(proxy, compute))
+        if source is None:
+            return CurveSchedule(optimizer, function, name, absolute=kind == "value")
+        absolute = kind == "derived value"
+        return DerivedSchedule(optimizer, function, name, of=source, absolute=absolute)
+
+    def move_to(self, t: float) -> None:
+        self.position = t
+        for oracle in self.oracles:
+            oracle.move_to(t)
+
+    # -- steps ---------------------------------------------------------------------------------
+
+    @rule(ticks=st.sampled_from([0, 1, 1, 2, 0.5, 7]))
+    def step(self, ticks: float) -> None:
+        if self.clock is None:
+            self.sync.step()
+            self.move_to(self.position + 1)
+            return
+        self.clock.now += ticks
+        self.sync.step()
+        if self.clock.now != self.position:
+            self.move_to(self.clock.now)
+
+    @precondition(lambda self: self.clock is None and not self.has_torch)
+    @rule(t=st.sampled_from([0, 1, 4, 2.5]))
+    def go(self, t: float) -> None:
+        self.sync.step(t)
+        self.move_to(t)
+
+    @precondition(lambda self: self.clock is not None and self.position > 0)
+    @rule(back=st.sampled_from([1, 0.25]))
+    def turn_the_clock_back(self, back: float) -> None:
+        now, self.clock.now = self.clock.now, max(self.position - back, 0)
+        with pytest.raises(RuntimeError, match="clock says"):
+            self.sync.step()
+        self.clock.now = now
+
+    @rule(data=st.data())
+    def fail(self, data: st.DataObject) -> None:
+        ours = [s for s in self.sync.schedules.values() if hasattr(s, "absolute")]
+        if not ours:
+            return
+        schedule = data.draw(st.sampled_from(ours))
+        function = schedule.rule if isinstance(schedule, DerivedSchedule) else schedule.curve
+        if self.clock is not None:
+            self.clock.now += 1
+        function.fails = True
+        with pytest.raises(ZeroDivisionError):
+            self.sync.step()
+        function.fails = False
+
+    # -- saving, loading and copying -----------------------------------------------------------
+
+    @rule()
+    def save(self) -> None:
+        self.saved = copy.deepcopy(
+            (
+                [optimizer.state_dict() for optimizer in self.optimizers],
+                self.sync.state_dict(),
+                [(oracle.held, oracle.initial) for oracle in self.oracles],
+                [oracle.state_of_schedules() for oracle in self.oracles],
+                self.position,
+            )
+        )
+
+    @precondition(lambda self: self.saved is not None)
+    @rule(order=st.sampled_from(["sync a b", "a sync b", "b a sync", "sync", "a", "b sync"]))
+    def load(self, order: str) -> None:
+        optimizer_states, sync_state, values, schedules, position = copy.deepcopy(self.saved)
+        if any(len(now) != len(oracle.held) for (now, _), oracle in zip(values, self.oracles)):
+            return
+        for what in order.split():
+            if what == "sync":
+                self.sync.load_state_dict(sync_state)
+                self.position = position
+                for oracle, state in zip(self.oracles, schedules):
+                    oracle.load_schedules(state)
+            else:
+                i = "ab".index(what)
+                self.optimizers[i].load_state_dict(optimizer_states[i])
+                self.oracles[i].held, self.oracles[i].initial = copy.deepcopy(values[i])
+        if self.clock is not None:
+            self.clock.now = max(self.clock.now, self.position)
+
+    @rule(pickled=st.booleans())
+    def duplicate(self, pickled: bool) -> None:
+        parts = (self.optimizers, self.sync, self.clock)
+        copied = pickle.loads(pickle.dumps(parts)) if pickled else copy.deepcopy(parts)
+        self.optimizers, self.sync, self.clock = copied
+        for optimizer in self.optimizers:
+            optimizer.step()  # a copy of an optimizer, in torch too, does not know that it stepped
+
+    # -- values and groups that change ---------------------------------------------------------
+
+    # "target" is a keyword of Hypothesis's rule, so the rules take a target_name.
+    @rule(i=INDEX, target_name=st.sampled_from(SET_BY_HAND), value=VALUES, data=st.data())
+    def set_by_hand(self, i: int, target_name: str, value: float, data: st.DataObject) -> None:
+        groups, oracle = self.optimizers[i].param_groups, self.oracles[i]
+        g = data.draw(st.integers(0, len(groups) - 1))
+        if isinstance(groups[g][target_name], torch.Tensor):
+            groups[g][target_name].fill_(value)
+        else:
+            groups[g][target_name] = value
+        oracle.held[g][target_name] = oracle.rounded(target_name, value)
+
+    @rule(i=INDEX, target_name=st.sampled_from(TARGETS), value=VALUES)
+    def set_a_new_initial_value(self, i: int, target_name: str, value: float) -> None:
+        oracle = self.oracles[i]
+        if oracle.plan.get(target_name, ("",))[0] in TORCH_KINDS:
+            return  # torch's schedulers keep the first initial value
+        extend_optimizer(self.optimizers[i], target_name, value, overwrite_values=True)
+        for now, initial in zip(oracle.held, oracle.initial):
+            now[target_name] = oracle.rounded(target_name, value)
+            if target_name in initial:
+                initial[target_name] = value
+
+    @precondition(lambda self: not self.has_torch)
+    @rule(i=INDEX, numbers=NUMBERS)
+    def join(self, i: int, numbers: tuple[float, ...]) -> None:
+        if len(self.optimizers[i].param_groups) < 4:
+            self.optimizers[i].add_param_group(self.group(self.oracles[i], numbers))
+
+    @precondition(lambda self: not self.has_torch)
+    @rule(i=INDEX, data=st.data())
+    def leave(self, i: int, data: st.DataObject) -> None:
+        optimizer, oracle = self.optimizers[i], self.oracles[i]
+        groups = [*optimizer.param_groups]
+        if len(groups) > 1:
+            g = data.draw(st.integers(0, len(groups) - 1))
+            del groups[g], oracle.held[g], oracle.initial[g]
+            optimizer.param_groups = groups
+
+    @precondition(lambda self: not self.has_torch)
+    @rule(i=INDEX, in_place=st.booleans())
+    def reverse(self, i: int, in_place: bool) -> None:
+        optimizer, oracle = self.optimizers[i], self.oracles[i]
+        if in_place:
+            optimizer.param_groups.reverse()
+        else:
+            optimizer.param_groups = optimizer.param_groups[::-1]
+        oracle.held.reverse()
+        oracle.initial.reverse()
+
+    @rule(i=INDEX, g=st.integers(0, 3))
+    def replace_a_dict(self, i: int, g: int) -> None:
+        groups = self.optimizers[i].param_groups
+        if g < len(groups):
+            groups[g] = dict(groups[g])
+
+    # -- what has to hold ----------------------------------------------------------------------
+
+    @rule()
+    def look_ahead(self) -> None:
+        ahead = copy.deepcopy(self.oracles)
+        seen = preview(self.sync, 4)
+        assert list(seen.steps) == [self.position + i for i in range(4)]
+        for i in range(4):
+            for name, oracle in zip("ab", ahead):
+                for target in oracle.plan:
+                    row = seen.values[f"{name}/{target}"][i]
+                    assert row == [now[target] for now in oracle.held]
+                oracle.move_to(self.position + i + 1)
+
+    @invariant()
+    def groups_and_schedules_give_the_expected_values(self) -> None:
+        if not hasattr(self, "sync"):
+            return
+        assert self.sync.last_epoch == self.position
+        values = self.sync.get_last_schedules()
+        for name, oracle, optimizer in zip("ab", self.oracles, self.optimizers):
+            assert self.sync.optimizers[name] is optimizer
+            for target in TARGETS:
+                expected = [now[target] for now in oracle.held]
+                assert [float(value) for value in held(optimizer, target)] == expected
+                if target in oracle.plan:
+                    assert [float(value) for value in values[f"{name}/{target}"]] == expected
+            for target in oracle.plan:
+                schedule = self.sync.schedules[f"{name}/{target}"]
+                assert schedule.last_epoch == self.position
+
+
+class TestInterleavings(Interleavings.TestCase):  # type: ignore[name-defined,misc]
+    """Groups and schedules hold the expected values after any program."""
+
+    settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
