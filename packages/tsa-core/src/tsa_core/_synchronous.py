@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from types import MappingProxyType
 from typing import Any
 
@@ -173,15 +173,21 @@ class SynchronousSchedule(LRScheduler):
 
     def _move_and_derive(self, given: Mapping[str, Any]) -> None:
         """Step torch's schedulers, then compute what is derived from them; both or neither."""
-        before = [(member, member.remember()) for member in self._moving]
+        with self._put_back_on_error(self._moving):
+            for member in self._moving:
+                member.move(given)
+            for member in self._late:
+                member.prepare(given)
+
+    @contextmanager
+    def _put_back_on_error(self, members: Iterable[Member]) -> Iterator[None]:
+        """If the body raises, put back these members, and the param groups."""
+        before = [(member, member.remember()) for member in members]
         with ExitStack() as stack:
             for optimizer, targets in self._targets_by_optimizer():
                 stack.enter_context(undone_on_error(optimizer, targets))
             try:
-                for member in self._moving:
-                    member.move(given)
-                for member in self._late:
-                    member.prepare(given)
+                yield
             except BaseException:
                 for member, memory in before:
                     member.put_back(memory)
@@ -335,17 +341,9 @@ class SynchronousSchedule(LRScheduler):
             )
         for name, member in self._members.items():
             member.check(state_dict[name], plan)
-        before = [(member, member.remember()) for member in self._members.values()]
-        with ExitStack() as stack:
-            for optimizer, targets in self._targets_by_optimizer():
-                stack.enter_context(undone_on_error(optimizer, targets))
-            try:
-                for name, member in self._members.items():
-                    member.load(state_dict[name], plan)
-            except BaseException:  # a foreign load that fails, or a warning made an error
-                for member, memory in before:
-                    member.put_back(memory)
-                raise
+        with self._put_back_on_error(self._members.values()):
+            for name, member in self._members.items():
+                member.load(state_dict[name], plan)  # may fail, or warn and the warning may raise
         self._note_positions()
 
     def __repr__(self) -> str:
