@@ -1,0 +1,588 @@
+"""``OptimizerSteps`` is a clock that counts the steps that an optimizer has made."""
+
+from __future__ import annotations
+
+import copy
+import io
+import pickle
+import subprocess
+import sys
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from helpers import Untouched, adamw, add_group, halving, held, put, put_curve, sgd
+from torch.nn import Parameter
+from torch.optim.lr_scheduler import StepLR
+from torch_schedulers import TORCH
+
+from tsa_core import (
+    CurveSchedule,
+    DerivedSchedule,
+    OptimizerSteps,
+    SynchronousSchedule,
+    extend_optimizer,
+    preview,
+)
+
+KEY = "optimizer_steps"  # the entry of the first param group that holds the count
+scaler_skips = pytest.mark.skipif(TORCH < (2, 3), reason="torch.amp.GradScaler is new in torch 2.3")
+fused_on_cpu = pytest.mark.skipif(TORCH < (2, 4), reason="a fused AdamW needs an accelerator")
+
+
+class Halving:
+    """A curve that halves at each step, and that pickle can copy."""
+
+    def __call__(self, t: float) -> float:
+        return halving(t)
+
+
+def clocked(optimizer: Any) -> SynchronousSchedule:
+    """A schedule that halves ``lr`` at each step that the optimizer makes."""
+    clock = OptimizerSteps(optimizer)
+    return SynchronousSchedule([CurveSchedule(optimizer, Halving())], clock=clock)
+
+
+def step(optimizer: Any, times: int) -> None:
+    for _ in range(times):
+        optimizer.step()
+
+
+class Wrapper:
+    """A wrapper of an optimizer that forwards what a training loop uses, and has no hooks."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self.optimizer = optimizer
+
+    @property
+    def param_groups(self) -> Any:
+        return self.optimizer.param_groups
+
+    def step(self, closure: Any = None) -> Any:
+        return self.optimizer.step(closure)
+
+
+# -- counting -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [sgd, adamw])
+def test_a_clock_says_how_many_steps_were_made(make: Callable[..., Any]) -> None:
+    """A clock says 0 before the first step of its optimizer, and one more after each step."""
+    optimizer = make({}, {})
+    clock = OptimizerSteps(optimizer)
+    counts = [clock()]
+    for _ in range(4):
+        optimizer.step()
+        counts.append(clock())
+    assert counts == [0, 1, 2, 3, 4]
+    assert {type(count) for count in counts} == {int}
+    assert clock.optimizer is optimizer
+    assert repr(clock) == f"<OptimizerSteps of {type(optimizer).__name__}: 4>"
+
+
+def test_asking_does_not_count() -> None:
+    """A clock that is asked several times per step says the same each time."""
+    clock = OptimizerSteps(sgd())
+    clock.optimizer.step()
+    assert [clock() for _ in range(5)] == [1] * 5
+
+
+def test_a_schedule_moves_once_per_step_however_often_it_is_stepped() -> None:
+    """A schedule that is stepped once, seven times or never per optimizer step stays on its curve.
+
+    Frameworks step a schedule several times per optimizer step, or in each micro-batch.
+    """
+    optimizer = sgd()
+    sync = clocked(optimizer)
+    for t, calls in enumerate((1, 7, 0, 0, 2, 1)):
+        assert sync.last_epoch <= t
+        optimizer.step()
+        for _ in range(calls):
+            sync.step()
+            assert sync.last_epoch == t + 1
+            assert held(optimizer) == [0.5 * 0.5 ** (t + 1)]
+
+
+def test_several_clocks_of_an_optimizer_count_once() -> None:
+    """Several clocks on one optimizer say the same number, and count each step once."""
+    optimizer = sgd(momentum=0.5)
+    first = OptimizerSteps(optimizer)
+    step(optimizer, 2)
+    second = OptimizerSteps(optimizer)
+    assert (first(), second()) == (2, 2)
+    syncs = [
+        SynchronousSchedule([put_curve(optimizer)], clock=second),
+        SynchronousSchedule([put_curve(optimizer, "momentum")], clock=OptimizerSteps(optimizer)),
+    ]
+    step(optimizer, 3)
+    for sync in syncs:
+        sync.step()
+    assert (first(), second()) == (5, 5)
+    assert [sync.last_epoch for sync in syncs] == [5, 5]
+
+
+def test_the_count_begins_with_the_first_clock() -> None:
+    """Steps from before the first clock of an optimizer are not counted."""
+    optimizer = sgd()
+    step(optimizer, 3)
+    clock = OptimizerSteps(optimizer)
+    assert clock() == 0
+    optimizer.step()
+    assert clock() == 1
+
+
+def test_clocks_of_several_optimizers_count_apart() -> None:
+    """Each optimizer has its own count, and one of them can be the clock of schedules on both."""
+    slow, fast = sgd(lr=0.5), adamw(lr=0.25)
+    clocks = OptimizerSteps(slow), OptimizerSteps(fast)
+    sync = SynchronousSchedule(
+        {"slow": [put_curve(slow)], "fast": [put_curve(fast)]}, clock=clocks[1]
+    )
+    slow.step()
+    step(fast, 3)
+    sync.step()
+    assert [clock() for clock in clocks] == [1, 3]
+    assert sync.get_last_lr() == [0.5 * 0.5**3, 0.25 * 0.5**3]
+
+
+def test_a_step_with_a_closure_is_one_step() -> None:
+    """A step that calls its closure many times counts as one."""
+    parameter = Parameter(torch.tensor([3.0, 4.0]))
+    optimizer = torch.optim.LBFGS([parameter], max_iter=5)
+    clock = OptimizerSteps(optimizer)
+    calls = []
+
+    def closure() -> Any:
+        optimizer.zero_grad()
+        loss = (parameter**4).sum()
+        loss.backward()
+        calls.append(loss)
+        return loss
+
+    optimizer.step(closure)
+    assert len(calls) > 1
+    assert clock() == 1
+
+
+def test_a_step_that_fails_is_not_counted() -> None:
+    """A step that raises has not been made, so it is not counted."""
+    optimizer = sgd()
+    clock = OptimizerSteps(optimizer)
+
+    def closure() -> Any:
+        raise ZeroDivisionError("mine")
+
+    with pytest.raises(ZeroDivisionError, match="mine"):
+        optimizer.step(closure)
+    assert clock() == 0
+    optimizer.step()
+    assert clock() == 1
+
+
+@pytest.mark.parametrize("clock_first", [False, True])
+def test_a_torch_scheduler_beside_the_clock_does_not_hide_steps(clock_first: bool) -> None:
+    """Steps are counted although a torch scheduler, built before or after, wraps the step."""
+    optimizer = sgd(momentum=0.5)
+    clock = OptimizerSteps(optimizer) if clock_first else None
+    schedules = [StepLR(optimizer, 1, 0.5), put(optimizer, "momentum")]
+    clock = clock or OptimizerSteps(optimizer)
+    for t in range(1, 4):
+        optimizer.step()
+        for schedule in schedules:
+            schedule.step()
+        assert clock() == t
+        assert held(optimizer) == held(optimizer, "momentum") == [0.5 * 0.5**t]
+
+
+def test_a_step_that_calls_the_original_one_is_counted() -> None:
+    """A step of the user's on the instance, which calls the original, is counted once."""
+    optimizer = sgd()
+    original = optimizer.step
+    optimizer.step = lambda closure=None: original(closure)  # type: ignore[method-assign]
+    clock = OptimizerSteps(optimizer)
+    step(optimizer, 2)
+    assert clock() == 2
+
+
+def test_groups_that_join_or_get_new_entries_leave_the_count_alone() -> None:
+    """The count goes on when a group joins, and when all groups get a new entry."""
+    optimizer = sgd()
+    clock = OptimizerSteps(optimizer)
+    step(optimizer, 2)
+    add_group(optimizer)
+    extend_optimizer(optimizer, "clip", 1.0)
+    optimizer.param_groups[:] = [dict(group) for group in optimizer.param_groups]
+    optimizer.step()
+    assert clock() == 3
+    assert [group.get(KEY) for group in optimizer.param_groups] == [3, None]
+
+
+@pytest.mark.parametrize("derived", [False, True])
+def test_a_preview_leaves_the_count_alone(derived: bool, untouched: Untouched) -> None:
+    """A preview begins where the schedule stands, and counts no step."""
+    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
+    members: list[Any] = [put_curve(optimizer)]
+    if derived:
+        members.append(DerivedSchedule(optimizer, lambda lr: lr, "weight_decay"))
+    clock = OptimizerSteps(optimizer)
+    sync = SynchronousSchedule(members, clock=clock)
+    step(optimizer, 2)
+    sync.step()
+    with untouched(optimizer):
+        seen = preview(sync, 3)
+    assert list(seen.steps) == [2, 3, 4]
+    assert seen.values["lr"] == [[0.5 * 0.5**t] for t in (2, 3, 4)]
+    assert clock() == 2
+
+
+# -- wrappers -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_a_clock_of_a_wrapper_counts_the_optimizer_inside(depth: int) -> None:
+    """A clock of a wrapper, or of a wrapper of a wrapper, shares the count of the optimizer."""
+    optimizer = sgd()
+    wrapper: Any = optimizer
+    for _ in range(depth):
+        wrapper = Wrapper(wrapper)
+    clock, inner = OptimizerSteps(wrapper), OptimizerSteps(optimizer)
+    wrapper.step()
+    optimizer.step()
+    assert (clock(), inner()) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))]
+)
+def test_a_copy_of_a_wrapper_goes_on_counting(duplicate: Any) -> None:
+    """A clock that was copied with its wrapper counts the steps of the copy."""
+    clock = OptimizerSteps(Wrapper(sgd()))
+    clock.optimizer.step()
+    twin = duplicate(clock)
+    twin.optimizer.step()
+    assert (clock(), twin()) == (1, 2)
+
+
+# -- what cannot be counted -----------------------------------------------------------------------
+
+
+def without_hooks(closure: Any = None) -> None:
+    """Stand in for a step that leads to no optimizer."""
+
+
+def with_a_step_of_its_own() -> Any:
+    optimizer = sgd()
+    optimizer.step = without_hooks  # type: ignore[method-assign]
+    return optimizer
+
+
+def with_the_step_of_another() -> Any:
+    optimizer, other = sgd(), sgd()
+    optimizer.step = other.step  # type: ignore[method-assign]
+    return optimizer
+
+
+def around_a_step_of_its_own() -> Any:
+    return Wrapper(with_a_step_of_its_own())
+
+
+def like_an_optimizer() -> Any:
+    return SimpleNamespace(param_groups=[{"lr": 0.5}], step=without_hooks)
+
+
+def with_groups_alone() -> Any:
+    return SimpleNamespace(param_groups=[{"lr": 0.5}])
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (with_a_step_of_its_own, "SGD"),
+        (with_the_step_of_another, "SGD"),
+        (around_a_step_of_its_own, "Wrapper"),
+        (like_an_optimizer, "SimpleNamespace"),
+        (with_groups_alone, "SimpleNamespace"),
+    ],
+)
+def test_an_optimizer_whose_steps_cannot_be_counted_is_refused(
+    make: Callable[[], Any], kind: str, untouched: Untouched
+) -> None:
+    """An optimizer whose step runs no hooks is a ``TypeError`` that says what to write instead."""
+    optimizer = make()
+    says = rf"the steps of {kind} cannot be counted.*clock=lambda: steps"
+    with untouched(optimizer), pytest.raises(TypeError, match=says):
+        OptimizerSteps(optimizer)
+
+
+@pytest.mark.parametrize("optimizer", [None, 3, SimpleNamespace()], ids=str)
+def test_an_object_without_groups_is_refused(optimizer: Any) -> None:
+    """An object that is not an optimizer is a ``TypeError`` that names the argument."""
+    with pytest.raises(TypeError, match=r"^optimizer: expected a torch optimizer"):
+        OptimizerSteps(optimizer)
+
+
+def test_a_step_that_is_replaced_later_is_noticed(untouched: Untouched) -> None:
+    """A step that was replaced after the clock was built is a ``RuntimeError``; nothing moves."""
+    optimizer = sgd()
+    sync = clocked(optimizer)
+    optimizer.step()
+    sync.step()
+    optimizer.step = without_hooks  # type: ignore[method-assign]
+    optimizer.step()
+    with untouched(optimizer), pytest.raises(RuntimeError, match=r"OptimizerSteps: .* hooks"):
+        sync.step()
+    assert sync.last_epoch == 1
+    del optimizer.step
+    optimizer.step()
+    sync.step()
+    assert sync.last_epoch == 2
+
+
+# -- resume ---------------------------------------------------------------------------------------
+
+
+def through_a_file(state: Any) -> Any:
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated")  # torch 2.0 warns of its own load
+@pytest.mark.parametrize("store", [copy.deepcopy, through_a_file])
+@pytest.mark.parametrize("load_before_building", [False, True])
+@pytest.mark.parametrize("optimizer_first", [False, True])
+def test_a_run_resumes_where_it_was_saved(
+    optimizer_first: bool, load_before_building: bool, store: Any
+) -> None:
+    """A run goes on with the count of its checkpoint, in whatever order it is loaded."""
+    optimizer = adamw({"lr": 0.5}, {"lr": 0.25})
+    sync = clocked(optimizer)
+    step(optimizer, 5)
+    sync.step()
+    saved = store((optimizer.state_dict(), sync.state_dict()))
+
+    optimizer = adamw({}, {})
+    if load_before_building:
+        optimizer.load_state_dict(copy.deepcopy(saved[0]))
+    sync = clocked(optimizer)
+    for part in (optimizer, sync) if optimizer_first else (sync, optimizer):
+        part.load_state_dict(copy.deepcopy(saved[part is sync]))
+    sync.step()
+    assert sync.last_epoch == 5
+    for t in (6, 7):
+        optimizer.step()
+        for _ in range(3):
+            sync.step()
+        assert sync.last_epoch == t
+        assert held(optimizer) == [0.5 * 0.5**t, 0.25 * 0.5**t]
+
+
+def test_a_checkpoint_without_the_count_is_noticed(untouched: Untouched) -> None:
+    """A checkpoint without the count is a ``RuntimeError`` with both positions, until it is set."""
+    optimizer = sgd()
+    sync = clocked(optimizer)
+    step(optimizer, 5)
+    sync.step()
+    saved = copy.deepcopy((optimizer.state_dict(), sync.state_dict()))
+    del saved[0]["param_groups"][0][KEY]
+
+    optimizer = sgd()
+    sync = clocked(optimizer)
+    optimizer.load_state_dict(saved[0])
+    sync.load_state_dict(saved[1])
+    optimizer.step()
+    with (
+        untouched(optimizer),
+        pytest.raises(RuntimeError, match=r"clock says 1\b.* stand at 5\b"),
+    ):
+        sync.step()
+    optimizer.param_groups[0][KEY] = 6
+    sync.step()
+    assert held(optimizer) == [0.5 * 0.5**6]
+
+
+# -- copies ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))]
+)
+def test_a_copy_of_clock_and_optimizer_counts_its_own_steps(duplicate: Any) -> None:
+    """A copied clock counts the steps of the copied optimizer from where the original stood."""
+    optimizer = adamw()
+    clock = OptimizerSteps(optimizer)
+    step(optimizer, 2)
+    twin_optimizer, twin = duplicate((optimizer, clock))
+    assert twin.optimizer is twin_optimizer
+    step(twin_optimizer, 3)
+    optimizer.step()
+    assert (clock(), twin()) == (3, 5)
+    alone = duplicate(clock)
+    alone.optimizer.step()
+    assert (clock(), alone()) == (3, 4)
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))]
+)
+def test_a_copy_of_a_schedule_has_a_clock_of_its_own(duplicate: Any) -> None:
+    """A copied schedule goes by the steps of its own optimizer."""
+    sync = clocked(sgd())
+    step(sync.optimizer, 2)
+    twin = duplicate(sync)
+    twin.optimizer.step()
+    for each, t in ((sync, 2), (twin, 3)):
+        each.step()
+        assert each.last_epoch == t
+        assert held(each.optimizer) == [0.5 * 0.5**t]
+
+
+def test_a_copy_of_the_optimizer_keeps_the_count() -> None:
+    """A new clock on a copied optimizer goes on from the count of the original."""
+    optimizer = sgd()
+    OptimizerSteps(optimizer)
+    step(optimizer, 4)
+    twin = copy.deepcopy(optimizer)
+    clock = OptimizerSteps(twin)
+    assert clock() == 4
+    twin.step()
+    assert clock() == 5
+
+
+def test_a_shallow_copy_counts_each_step_once() -> None:
+    """A clock that was copied without its optimizer counts as a second clock does."""
+    clock = OptimizerSteps(sgd())
+    twin = copy.copy(clock)
+    clock.optimizer.step()
+    assert (clock(), twin()) == (1, 1)
+
+
+# -- mixed precision ------------------------------------------------------------------------------
+
+
+def counts_with_a_scaler(optimizer: Any) -> list[int]:
+    """The count after each of four batches, of which the first and the third overflow."""
+    clock = OptimizerSteps(optimizer)
+    sync = SynchronousSchedule([put_curve(optimizer, "weight_decay")], clock=clock)
+    scaler = torch.amp.GradScaler("cpu", init_scale=4.0)
+    (parameter,) = optimizer.param_groups[0]["params"]
+    counts = []
+    for factor in (torch.inf, 1.0, torch.inf, 1.0):
+        optimizer.zero_grad()
+        scaler.scale((parameter * factor).sum()).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        sync.step()
+        assert sync.last_epoch == clock()
+        counts.append(clock())
+    return counts
+
+
+@scaler_skips
+def test_a_step_that_a_scaler_skips_is_not_counted() -> None:
+    """A step that ``GradScaler`` skips, the first one too, does not move the schedule."""
+    assert counts_with_a_scaler(adamw()) == [0, 1, 1, 2]
+
+
+@fused_on_cpu
+def test_a_fused_step_that_skips_inside_is_counted() -> None:
+    """A fused step runs although it skips the update inside, so it is counted."""
+    assert counts_with_a_scaler(adamw(fused=True)) == [1, 2, 3, 4]
+
+
+@fused_on_cpu
+def test_the_steps_of_a_fused_optimizer_are_counted() -> None:
+    """A fused optimizer is counted like any other."""
+    optimizer = adamw(fused=True)
+    clock = OptimizerSteps(optimizer)
+    for t in range(1, 4):
+        optimizer.param_groups[0]["params"][0].grad = torch.ones(1)
+        optimizer.step()
+        assert clock() == t
+
+
+# -- compiled steps -------------------------------------------------------------------------------
+
+
+class GraphCounter:
+    """A backend of torch.compile that runs graphs eagerly, and counts them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, graph: Any, inputs: Any) -> Any:
+        self.count += 1
+        return graph.forward
+
+
+@pytest.mark.skipif(TORCH < (2, 4), reason="torch.compile removes all step hooks")
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Guards may run slower")  # the compiler warns of Python 3.13.0
+@pytest.mark.parametrize("clock_first", [False, True])
+def test_a_compiled_step_is_counted(clock_first: bool) -> None:
+    """A compiled step is counted, the first calls too, for at most one more graph."""
+    graphs = {}
+    for counted in (False, True):
+        torch._dynamo.reset()
+        optimizer = sgd(lr=torch.tensor(0.5))
+        backend = GraphCounter()
+        sync = clocked(optimizer) if counted and clock_first else None
+        compiled = torch.compile(optimizer.step, backend=backend)
+        if counted and not clock_first:
+            sync = clocked(optimizer)
+        for t in range(1, 13):
+            optimizer.param_groups[0]["params"][0].grad = torch.ones(1)
+            compiled()
+            if sync is not None:
+                sync.step()
+                assert sync.last_epoch == t
+                assert held(optimizer) == [0.5 * 0.5**t]
+        graphs[counted] = backend.count
+    assert graphs[True] <= graphs[False] + 1
+
+
+OF_OLD_TORCH = """
+import torch, tsa_core
+
+def optimizer():
+    parameter = torch.nn.Parameter(torch.ones(1))
+    parameter.grad = torch.ones(1)
+    return torch.optim.SGD([parameter], lr=0.5)
+
+clock = tsa_core.OptimizerSteps(optimizer())
+sync = tsa_core.SynchronousSchedule(
+    [tsa_core.CurveSchedule(clock.optimizer, lambda t: 0.5 ** t)], clock=clock
+)
+clock.optimizer.step()
+sync.step()
+torch.compile(clock.optimizer.step, backend="eager")()
+for call in (clock, sync.step, lambda: tsa_core.OptimizerSteps(optimizer())):
+    try:
+        call()
+    except Exception as error:
+        print(f"{type(error).__name__}: {error}")
+print(sync.last_epoch, sync.get_last_lr())
+"""
+
+
+@pytest.mark.skipif(TORCH >= (2, 4), reason="this torch keeps step hooks")
+def test_a_clock_is_refused_once_torch_has_removed_hooks() -> None:
+    """torch < 2.4 removes all step hooks at the first ``torch.compile``: a clock refuses to guess.
+
+    It does so forever, so this test runs in a process of its own.
+    """
+    run = subprocess.run(
+        [sys.executable, "-c", OF_OLD_TORCH], capture_output=True, text=True, timeout=120
+    )
+    assert run.returncode == 0, run.stderr
+    *errors, stands = run.stdout.splitlines()
+    assert [error.partition(":")[0] for error in errors] == [
+        "RuntimeError",
+        "RuntimeError",
+        "TypeError",
+    ]
+    assert all("no longer runs step hooks" in error for error in errors[:2])
+    assert stands == "1 [0.25]"
