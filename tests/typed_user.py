@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 import torch
@@ -153,13 +153,30 @@ sync_as_lr_scheduler: LRScheduler = sync
 sync.step()
 sync.step(metrics=0.5)
 assert_type(sync.schedule_names, list[str])
-assert_type(sync.schedules, dict[str, Any])
+assert_type(sync.schedules, Mapping[str, Any])
 assert_type(sync.get_last_schedule("weight_decay"), list[float | torch.Tensor])
 assert_type(sync.get_last_schedules(), dict[str, list[float | torch.Tensor]])
 assert_type(sync.get_last_lr(), list[float | torch.Tensor])
 assert_type(sync.last_epoch, int)
 assert_type(sync.state_dict(), dict[str, Any])
 sync.load_state_dict(sync.state_dict())
+sync.load_state_dict(sync.state_dict(), plan="saved")
+assert_type(sync.get_last_scalars(), dict[str, float])
+
+# -- several optimizers, derived targets, clocks, replanning ------------------------------------
+
+derived = tsa.DerivedSchedule(optimizer, lambda lr: lr, "weight_decay", of="lr", absolute=False)
+clock = tsa.OptimizerSteps(optimizer)
+assert_type(clock(), int)
+several = tsa.SynchronousSchedule({"first": [cosine, derived], "second": [step_lr]})
+assert_type(several.optimizers, Mapping[str, Any])
+clocked = tsa.SynchronousSchedule([cosine, derived], clock=clock)
+absolute = tsa.constant_schedule(optimizer, 1e-3, absolute=True)
+assert_type(absolute.absolute, bool)
+assert_type(absolute.values_at(10), list[float])
+absolute.replan(tsa.curves.stretch(tsa.curves.Cosine(1e-3, 0.0, 10), 100))
+absolute.load_state_dict(absolute.state_dict(), plan="same")
+tsa.register_curves(tsa.curves.to_dict, tsa.curves.from_dict)
 
 # -- preview ----------------------------------------------------------------------------------
 
@@ -167,7 +184,7 @@ preview = tsa.preview(sync, 100, metrics=0.5)
 assert_type(preview, tsa.Preview)
 assert_type(preview.steps, Sequence[float])
 assert_type(preview.values, dict[str, list[list[float]]])
-assert_type(preview.marks, dict[str, tuple[float, ...]])
+assert_type(preview.boundaries, dict[str, tuple[float, ...]])
 
 # -- extended optimizers, and wrappers that are not torch optimizers --------------------------
 
@@ -201,3 +218,4 @@ tsa.constant_schedule(optimizer, 0.5, ("betas", 0))  # type: ignore[arg-type]
 tsa.arbitrary_schedule_factory(optimizer, StepLR(optimizer, 10))  # type: ignore[arg-type]
 tsa.extend_optimizer(optimizer, "clip", None)  # type: ignore[arg-type]
 tsa.CurveSchedule(optimizer, 0.5)  # type: ignore[arg-type]
+absolute.load_state_dict({}, plan="other")  # type: ignore[arg-type]
