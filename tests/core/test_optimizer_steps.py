@@ -570,9 +570,9 @@ print(sync.last_epoch, sync.get_last_lr())
 
 @pytest.mark.skipif(TORCH >= (2, 4), reason="this torch keeps step hooks")
 def test_a_clock_is_refused_once_torch_has_removed_hooks() -> None:
-    """torch < 2.4 removes all step hooks at the first ``torch.compile``: a clock refuses to guess.
+    """A clock refuses to count once torch < 2.4 has removed the hooks, at ``torch.compile``.
 
-    It does so forever, so this test runs in a process of its own.
+    The hooks are gone forever, so this test runs in a process of its own.
     """
     run = subprocess.run(
         [sys.executable, "-c", OF_OLD_TORCH], capture_output=True, text=True, timeout=120
