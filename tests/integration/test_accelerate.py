@@ -10,19 +10,13 @@ import pytest
 import torch
 import training_plan as plan
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState, GradientState, PartialState
+from accelerate_settings import reset_accelerate
 from torch.optim.lr_scheduler import ExponentialLR
 from torch.utils.data import DataLoader
 
 import torch_schedule_anything as tsa
 
 SAVED_AT = 7
-
-
-def reset_accelerate() -> None:
-    """Accelerate keeps its settings in singletons; this makes it as new as in a new process."""
-    for state in (AcceleratorState, GradientState, PartialState):
-        state._reset_state()
 
 
 @pytest.fixture(params=[1, 2])

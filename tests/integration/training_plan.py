@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -22,10 +23,14 @@ CLIP = (1.0, 0.25)
 
 def make_parts() -> tuple[torch.nn.Sequential, torch.optim.AdamW, tsa.SynchronousSchedule]:
     """A model with fixed weights, an optimizer with one param group per layer, and the plan."""
+    model, optimizer = make_model_and_optimizer()
+    return model, optimizer, make_schedule(optimizer)
+
+
+def make_model_and_optimizer() -> tuple[torch.nn.Sequential, torch.optim.AdamW]:
     torch.manual_seed(0)
     model = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 1))
-    optimizer = make_optimizer(model[0].parameters(), model[2].parameters())
-    return model, optimizer, make_schedule(optimizer)
+    return model, make_optimizer(model[0].parameters(), model[2].parameters())
 
 
 def make_optimizer(first: Any, second: Any) -> torch.optim.AdamW:
@@ -49,12 +54,33 @@ def lr_schedule(optimizer: Any) -> Any:
 def other_schedules(optimizer: Any) -> list[Any]:
     """Two built-ins and a torch scheduler, on every target of the plan except the learning rate."""
     return [
-        tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.25, 0, STEPS, "weight_decay"),
+        weight_decay_schedule(optimizer),
         tsa.arbitrary_schedule_factory(
             optimizer, lambda proxy: ExponentialLR(proxy, 0.99), schedule_target="betas[0]"
         ),
-        tsa.constant_with_inverse_warmup(optimizer, 0.5, 8, 4.0, "clip"),
+        clip_schedule(optimizer),
     ]
+
+
+def make_schedule_with_clock(optimizer: Any, clock: Callable[[], float]) -> tsa.SynchronousSchedule:
+    """The same plan, with a curve in place of the torch scheduler, which takes no clock."""
+    return tsa.SynchronousSchedule(
+        [
+            lr_schedule(optimizer),
+            weight_decay_schedule(optimizer),
+            tsa.CurveSchedule(optimizer, lambda t: 0.99**t, "betas[0]"),
+            clip_schedule(optimizer),
+        ],
+        clock=clock,
+    )
+
+
+def weight_decay_schedule(optimizer: Any) -> Any:
+    return tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.25, 0, STEPS, "weight_decay")
+
+
+def clip_schedule(optimizer: Any) -> Any:
+    return tsa.constant_with_inverse_warmup(optimizer, 0.5, 8, 4.0, "clip")
 
 
 def expected_lr(t: int) -> list[float]:
