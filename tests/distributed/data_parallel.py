@@ -16,6 +16,7 @@ def train_and_resume(
     file: Path,
     make_optimizer: Callable[[list[dict[str, Any]]], Any],
     before_saving: Callable[[Any], None] = lambda optimizer: None,
+    make_schedule: Callable[[Any], Any] = plan.make_schedule,
 ) -> list[tuple[Any, dict[str, Any]]]:
     """The optimizer and the result of two runs.
 
@@ -25,7 +26,7 @@ def train_and_resume(
     for start in (0, plan.SAVED_AT):
         model = plan.make_model()
         optimizer = make_optimizer(plan.param_groups(model))
-        schedule = plan.make_schedule(optimizer)
+        schedule = make_schedule(optimizer)
         train = train_on_data_of_rank(DistributedDataParallel(model), optimizer, schedule)
         parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
         values = {}

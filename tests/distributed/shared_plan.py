@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -41,6 +42,13 @@ def builtins(optimizer: Any, calls_per_step: int = 1) -> list[Any]:
         tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.25, 0, M),
         tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.5, 0, M, "betas[0]"),
     ]
+
+
+def make_schedule_with_clock(optimizer: Any, clock: Callable[[], float]) -> tsa.SynchronousSchedule:
+    """The same plan, with a curve in place of the torch scheduler, which takes no clock."""
+    tsa.extend_optimizer(optimizer, "loss_weight", 2.0)
+    custom_entry = tsa.CurveSchedule(optimizer, lambda t: 0.9**t, "loss_weight")
+    return tsa.SynchronousSchedule([*builtins(optimizer), custom_entry], clock=clock)
 
 
 def expected(t: int) -> dict[str, list[float]]:
