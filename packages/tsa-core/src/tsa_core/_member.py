@@ -54,7 +54,7 @@ class Member:
         groups_of(self.optimizer)
         self.target: Target = target
         self.name = target.name
-        self.arguments = StepArguments.of(schedule)
+        self.arguments = StepArguments(schedule)
         self.parts = parts  # the members that stand for the parts of a compound
 
     # -- stepping --------------------------------------------------------------------------------

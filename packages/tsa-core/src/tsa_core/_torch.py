@@ -10,7 +10,6 @@ import functools
 import inspect
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -91,27 +90,18 @@ def functions_of(schedule: Any) -> list[Any]:
     return functions + [each for part in parts_of(schedule) for each in functions_of(part)]
 
 
-@dataclass(frozen=True)
 class StepArguments:
     """The arguments that a schedule's ``step`` takes."""
 
-    names: frozenset[str]
-    required: frozenset[str]
-    any_position: bool
-    any_keyword: bool
-
-    @classmethod
-    def of(cls, schedule: Any) -> StepArguments:
+    def __init__(self, schedule: Any) -> None:
         parameters = inspect.signature(schedule.step).parameters.values()
         kinds = {parameter.kind for parameter in parameters}
+        self.any_position = inspect.Parameter.VAR_POSITIONAL in kinds
+        self.any_keyword = inspect.Parameter.VAR_KEYWORD in kinds
         variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
         named = [parameter for parameter in parameters if parameter.kind not in variable]
-        return cls(
-            frozenset(parameter.name for parameter in named),
-            frozenset(p.name for p in named if p.default is inspect.Parameter.empty),
-            inspect.Parameter.VAR_POSITIONAL in kinds,
-            inspect.Parameter.VAR_KEYWORD in kinds,
-        )
+        self.names = {parameter.name for parameter in named}
+        self.required = {p.name for p in named if p.default is inspect.Parameter.empty}
 
     def take(self, name: str) -> bool:
         return name in self.names or self.any_position or self.any_keyword
