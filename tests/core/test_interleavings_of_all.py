@@ -339,10 +339,10 @@ class Interleavings(RuleBasedStateMachine):
             self.optimizers[i].add_param_group(self.group(self.oracles[i], numbers))
 
     @precondition(lambda self: not self.has_torch)
-    @rule(i=INDEX, data=st.data())
-    def leave(self, i: int, data: st.DataObject) -> None:
+    @rule(i=INDEX, in_place=st.booleans(), data=st.data())
+    def leave(self, i: int, in_place: bool, data: st.DataObject) -> None:
         optimizer, oracle = self.optimizers[i], self.oracles[i]
-        groups = [*optimizer.param_groups]
+        groups = optimizer.param_groups if in_place else [*optimizer.param_groups]
         if len(groups) > 1:
             g = data.draw(st.integers(0, len(groups) - 1))
             del groups[g], oracle.held[g], oracle.initial[g]
