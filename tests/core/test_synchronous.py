@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import math
 import warnings
 from types import SimpleNamespace
 from typing import Any
@@ -122,6 +123,15 @@ def test_invalid_members_are_refused(schedules: Any, error: Any, says: str) -> N
     """The list must hold at least one schedule, all on one optimizer, and each target once."""
     with pytest.raises(error, match=says):
         tsa_core.SynchronousSchedule(schedules(adamw_of_two_groups()))
+
+
+@pytest.mark.parametrize(
+    "optimizer", [None, 3, SimpleNamespace(), SimpleNamespace(param_groups=None)], ids=str
+)
+def test_a_member_without_an_optimizer_is_refused(optimizer: Any) -> None:
+    """A schedule whose ``optimizer`` has no param groups is a ``TypeError`` that says so."""
+    with pytest.raises(TypeError, match=r"^optimizer: expected a torch optimizer"):
+        tsa_core.SynchronousSchedule([LikeTimms(optimizer)])
 
 
 @pytest.mark.parametrize(
@@ -456,6 +466,13 @@ def test_frameworks_can_read_a_synchronous_schedule_as_a_scheduler() -> None:
     sync._step_count += 1  # some frameworks count the steps themselves
 
 
+def test_the_last_values_can_be_assigned() -> None:
+    """An assignment to ``_last_lr``, as torchtitan makes it, does not change what is reported."""
+    sync: Any = tsa_core.SynchronousSchedule([put_curve(sgd())])
+    sync._last_lr = [1.0]
+    assert sync._last_lr == sync.get_last_lr() == [0.5]
+
+
 def test_tensor_values_are_copies() -> None:
     """Values that were returned as tensors do not move with the next step."""
     sync = tsa_core.SynchronousSchedule([put_curve(sgd(lr=torch.tensor(0.5)))])
@@ -486,6 +503,17 @@ def test_the_state_is_a_dict_by_name() -> None:
     members = {"clip": put(optimizer, "clip"), "lr": put_curve(optimizer)}
     sync = tsa_core.SynchronousSchedule(members.values())
     assert sync.state_dict() == {name: m.state_dict() for name, m in members.items()}
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("make", [put, put_curve])
+def test_a_value_that_is_not_finite_cannot_be_saved(make: Any, value: float) -> None:
+    """A state with a value that is not finite is a ``ValueError`` that names target and group."""
+    optimizer = adamw_of_two_groups()
+    sync = tsa_core.SynchronousSchedule([make(optimizer, "clip"), put_curve(optimizer)])
+    optimizer.param_groups[1]["clip"] = value
+    with pytest.raises(ValueError, match="'clip' in param group 1"):
+        sync.state_dict()
 
 
 def test_a_loaded_schedule_goes_on_from_the_loaded_step() -> None:
@@ -746,6 +774,19 @@ def test_a_keyword_without_the_epoch_that_a_member_demands_moves_nothing(
     optimizer.step()
     with untouched(optimizer), pytest.raises(TypeError, match=r"LikeTimms\) demands \['epoch'\]"):
         sync.step(metric=1.0)
+    assert member.calls == []
+
+
+def test_a_step_without_the_epoch_that_a_member_demands_moves_nothing(
+    untouched: Untouched,
+) -> None:
+    """A bare ``step()`` names the member that demands an epoch, before anything moves."""
+    optimizer = adamw_of_two_groups()
+    member = LikeTimms(optimizer)
+    sync = tsa_core.SynchronousSchedule([put(optimizer, "clip"), member])
+    optimizer.step()
+    with untouched(optimizer), pytest.raises(TypeError, match=r"LikeTimms\) demands \['epoch'\]"):
+        sync.step()
     assert member.calls == []
 
 
