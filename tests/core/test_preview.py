@@ -7,6 +7,7 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -416,10 +417,12 @@ def test_the_plot_has_a_panel_per_target_with_a_line_per_group() -> None:
     assert [panel.get_ylabel() for panel in panels] == list(seen.values)
     assert panels[-1].get_xlabel() == "step t"
     for panel, values in zip(panels, seen.values.values()):
-        for g, line in enumerate(panel.get_lines()[: len(INITIAL)]):
+        columns = list(dict.fromkeys(zip(*values)))  # groups with equal values share a line
+        for column, line in zip(columns, panel.get_lines()):
             assert list(line.get_xdata()) == list(seen.steps)
-            assert list(line.get_ydata()) == [row[g] for row in values]
-    boundaries = [line.get_xdata()[0] for line in panels[0].get_lines()[len(INITIAL) :]]
+            assert tuple(line.get_ydata()) == column
+    curves = len({*zip(*next(iter(seen.values.values())))})
+    boundaries = [line.get_xdata()[0] for line in panels[0].get_lines()[curves:]]
     assert boundaries == [4, 12]  # RiseAndFall turns at 4, and is 0 from 12 on
 
 
@@ -438,9 +441,17 @@ def test_a_plot_without_matplotlib_says_what_to_install(monkeypatch: pytest.Monk
 )
 def test_the_plot_has_a_legend_for_a_few_groups(num_groups: int, has_legend: bool) -> None:
     """The plot has a legend for a few groups, and not for one or for very many."""
-    seen = preview(put_curve(sgd(*[{}] * num_groups)), 3)
+    seen = preview(put_curve(sgd(*({"lr": 1.0 + g} for g in range(num_groups)))), 3)
     (panel,) = seen.plot().axes
     assert (panel.get_legend() is not None) is has_legend
+
+
+def test_the_plot_calls_groups_by_their_names() -> None:
+    """A line has the names of its groups, or their positions, and equal values are one line."""
+    optimizer = sgd({"name": "encoder"}, {"name": "head"}, {"lr": 0.25})
+    (panel,) = preview(put_curve(optimizer), 3).plot().axes
+    texts = [text.get_text() for text in panel.get_legend().get_texts()]
+    assert texts == ["encoder, head", "group 2"]
 
 
 def boundaries_drawn(schedule: Any, num_steps: int) -> list[float]:
@@ -653,6 +664,15 @@ def test_a_preview_of_a_scheduler_that_does_not_count_starts_at_0(
     assert seen.values == {target or "lr": [[0.5], [0.25], [0.125]]}
     assert repr(seen) == f"<Preview of {target or 'lr'!r} at steps 0 to 2, 1 param group>"
     seen.plot()
+
+
+@pytest.mark.parametrize(
+    "optimizer", [None, 3, SimpleNamespace(), SimpleNamespace(param_groups=None)], ids=str
+)
+def test_a_schedule_without_an_optimizer_is_refused(optimizer: Any) -> None:
+    """A preview of a schedule whose ``optimizer`` has no param groups is a ``TypeError``."""
+    with pytest.raises(TypeError, match=r"^optimizer: expected a torch optimizer"):
+        preview(HalvesAndDoesNotCount(optimizer), 3)
 
 
 def test_a_preview_of_a_chained_scheduler_starts_where_its_first_part_stands() -> None:
