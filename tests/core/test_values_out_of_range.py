@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import Untouched, adamw, advance, halving, held, put, put_curve
+from helpers import Untouched, adamw, add_group, advance, halving, held, put, put_curve
+from torch.optim.lr_scheduler import LambdaLR
 
 from tsa_core import CurveSchedule, SynchronousSchedule, extend_optimizer, preview
 
-# What a target can be, and the largest value that it holds.
+# The kinds of a target, and the largest value that each holds.
 LARGEST: dict[torch.dtype | None, float] = {
     None: sys.float_info.max,  # a Python float
     **{
@@ -106,6 +107,37 @@ def test_a_value_beyond_the_targets_range_is_refused(
     )
     schedule.step(0)
     assert held(schedule.optimizer, "weight_decay")[1] == huge
+
+
+def test_an_initial_value_behind_an_unchanged_one_is_checked(untouched: Untouched) -> None:
+    """Assigned initial values are checked, also if the first group's is the same object."""
+    optimizer = decaying(None, 0.5, 0.25)
+    schedule = CurveSchedule(optimizer, quadruple, "weight_decay")
+    schedule.base_lrs = [optimizer.param_groups[0]["initial_weight_decay"], 1e308]
+    assert_refused(schedule, schedule.step, "'weight_decay' at step 1", untouched=untouched)
+
+
+@each_kind
+@pytest.mark.parametrize("stepped", [False, True])
+@pytest.mark.parametrize(
+    "curve", [quadruple, {"*": quadruple}, [quadruple, quadruple]], ids=["one", "*", "list"]
+)
+def test_a_group_in_the_place_of_another_is_checked(
+    curve: Any, stepped: bool, kind: Any, untouched: Untouched
+) -> None:
+    """A group that took the place of another and does not fit is refused until it leaves."""
+    optimizer = decaying(kind, 0.5, 0.25)
+    schedule = CurveSchedule(optimizer, curve, "weight_decay")
+    if stepped:
+        advance(schedule)
+    left = optimizer.param_groups.pop()
+    add_group(optimizer, weight_decay=as_kind(kind, LARGEST[kind] / 2))
+    t = 2 if stepped else 1
+    says = f"'weight_decay' at step {t}"
+    assert_refused(schedule, schedule.step, says, repr(LARGEST[kind] * 2.0), untouched=untouched)
+    optimizer.param_groups[1] = left
+    advance(schedule)
+    assert held(optimizer, "weight_decay") == [2.0, 1.0]
 
 
 @each_kind
@@ -218,6 +250,24 @@ def test_a_member_that_does_not_fit_keeps_all_members_in_place(
     }
 
 
+@pytest.mark.parametrize("make", [put_curve, put])
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.bfloat16], ids=str)
+def test_a_saved_value_that_a_tensor_cannot_hold_is_refused(
+    kind: Any, make: Any, untouched: Untouched
+) -> None:
+    """A saved value that a tensor cannot hold is an error with target and value; nothing moves."""
+    sync = SynchronousSchedule([make(decaying(kind, 0.5, 0.25), "weight_decay")])
+    state = sync.state_dict()
+    state["weight_decay"]["_last_lr"] = [0.125, 1e300]
+    assert_refused(
+        sync,
+        lambda: sync.load_state_dict(state),
+        "'weight_decay'",
+        "1e+300",
+        untouched=untouched,
+    )
+
+
 @each_kind
 def test_a_value_that_does_not_fit_is_foreseen(kind: Any, untouched: Untouched) -> None:
     """``values_at`` and ``preview`` refuse a value that a step would refuse."""
@@ -325,6 +375,74 @@ def test_a_beta_out_of_range_keeps_all_members_in_place(kind: Any, untouched: Un
     sync = SynchronousSchedule([*schedules, put_curve(optimizer, "weight_decay")])
     assert_refused(sync, sync.step, "'betas[1]' at step 1", "1.0", untouched=untouched)
     assert [each.last_epoch for each in schedules] == [0, 0]
+
+
+@beta_kinds
+@pytest.mark.parametrize("absolute", [False, True], ids=["multiplier", "absolute"])
+def test_a_beta_in_the_place_of_another_is_checked(
+    absolute: bool, kind: Any, untouched: Untouched
+) -> None:
+    """A group that took the place of another is refused if λ takes its beta out of range.
+
+    A curve of values gives every group the same value, so there it is driven.
+    """
+    optimizer = adamw_with_betas(kind, 0.25, 0.25)
+    schedule = CurveSchedule(
+        optimizer,
+        lambda t: (0.5 if absolute else 2.0) if t else 1.0 - absolute / 2,
+        "betas[0]",
+        absolute=absolute,
+    )
+    advance(schedule)
+    optimizer.param_groups.pop()
+    add_group(optimizer, betas=(as_kind(kind, 0.75), 0.999))
+    if absolute:
+        advance(schedule)
+        assert held(optimizer, "betas[0]") == [0.5, 0.5]
+    else:
+        assert_refused(schedule, schedule.step, "'betas[0]' at step 2", "1.5", untouched=untouched)
+
+
+@pytest.mark.parametrize("make", [put_curve, put])
+@beta_kinds
+@pytest.mark.parametrize("value", [1.0, 1.5, -0.125])
+def test_a_saved_beta_out_of_range_is_refused(
+    value: float, kind: Any, make: Any, untouched: Untouched
+) -> None:
+    """A state with a beta outside [0, 1) is refused, and nothing has moved."""
+    sync = SynchronousSchedule([make(adamw_with_betas(kind, 0.5, 0.25), "betas[0]")])
+    state = sync.state_dict()
+    state["betas[0]"]["_last_lr"] = [0.125, value]
+    assert_refused(
+        sync,
+        lambda: sync.load_state_dict(state),
+        "'betas[0]'",
+        repr(value),
+        untouched=untouched,
+    )
+
+
+@pytest.mark.parametrize("value", [1.0, 1.5, -0.125])
+def test_a_torch_scheduler_that_takes_a_beta_out_of_range_is_refused(
+    value: float, untouched: Untouched
+) -> None:
+    """A torch scheduler that gives a beta outside [0, 1) is refused, at its first step too."""
+    # torch >= 2.4 fills tensors itself, so only floats are checked.
+    for at in (0, 1):
+        optimizer = adamw_with_betas(None, 0.5)
+
+        def build(optimizer: Any = optimizer, at: int = at) -> Any:
+            return put(
+                optimizer,
+                "betas[0]",
+                lambda proxy: LambdaLR(proxy, lambda t: value / 0.5 if t == at else 1.0),
+            )
+
+        schedule = build() if at else None
+        optimizer.step()
+        says = rf"'betas\[0\]' in param group 0: {value}; it must be from 0\.0"
+        with untouched(optimizer), pytest.raises(ValueError, match=says):
+            build() if schedule is None else schedule.step()
 
 
 @pytest.mark.parametrize("name", ["beta", "momentum", "my_betas[0]"])
