@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import subprocess
 import sys
@@ -321,6 +322,40 @@ class Holder:
         return getattr(self.inside, name)
 
 
+class CallableObject:
+    """An object that is called in place of a function, and calls it."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+
+def patched_by_an_object(optimizer: Any) -> Any:
+    optimizer.step = CallableObject(optimizer.step)
+    return optimizer
+
+
+def patched_by_a_partial(optimizer: Any) -> Any:
+    optimizer.step = functools.partial(optimizer.step)
+    return optimizer
+
+
+def patched_by_a_default_argument(optimizer: Any) -> Any:
+    def step(closure: Any = None, original: Any = optimizer.step) -> Any:
+        return original(closure)
+
+    optimizer.step = step
+    return optimizer
+
+
+def patched_five_times(optimizer: Any) -> Any:
+    for _ in range(5):
+        patched(optimizer)
+    return optimizer
+
+
 def under_a_torch_scheduler(optimizer: Any) -> Any:
     """Have torch's own scheduler wrap ``optimizer.step``."""
     StepLR(optimizer, 1)
@@ -340,6 +375,10 @@ def under_a_torch_scheduler(optimizer: Any) -> Any:
         lambda o: Wrapper(patched(o)),
         under_a_torch_scheduler,
         lambda o: patched(under_a_torch_scheduler(o)),
+        patched_by_an_object,
+        patched_by_a_partial,
+        patched_by_a_default_argument,
+        patched_five_times,
     ],
     ids=[
         "super",
@@ -350,6 +389,10 @@ def under_a_torch_scheduler(optimizer: Any) -> Any:
         "patched in a wrapper",
         "under a torch scheduler",
         "patched under a torch scheduler",
+        "patched by an object",
+        "patched by a partial",
+        "patched by a default argument",
+        "patched five times",
     ],
 )
 def test_a_step_that_leads_to_the_hooks_warns_in_a_wrong_loop_alone(
@@ -360,6 +403,55 @@ def test_a_step_that_leads_to_the_hooks_warns_in_a_wrong_loop_alone(
     schedule = make(optimizer)
     expected = 0 if correct else 1
     assert len(order_warnings(lambda: train(optimizer, schedule, correct=correct))) == expected
+
+
+class TrainerOfTwo:
+    """A trainer of two optimizers, whose method is the step of the first one."""
+
+    def __init__(self) -> None:
+        self.first, self.second = adamw_with_gradient(), adamw_with_gradient()
+        self.first.step = self.step_first  # type: ignore[method-assign]
+
+    def step_first(self, closure: Any = None) -> None:
+        """Update the parameters in a way of its own."""
+
+
+class StepsAnOptimizerInside(torch.optim.Optimizer):
+    """An optimizer whose own step, which is put on the instance, steps an optimizer inside."""
+
+    def __init__(self) -> None:
+        parameters = adamw_with_gradient().param_groups[0]["params"]
+        super().__init__(parameters, {"lr": 0.1, "weight_decay": 0.01})
+        self.inner = torch.optim.AdamW(parameters)
+        self.step = self.step_inner  # type: ignore[method-assign]
+
+    def step_inner(self, closure: Any = None) -> None:
+        self.inner.step()
+
+
+def with_a_step_that_closes_over_another_optimizer() -> Any:
+    optimizer, other = adamw_with_gradient(), adamw_with_gradient()
+    optimizer.step = lambda closure=None: other.step()  # type: ignore[method-assign]
+    return optimizer
+
+
+@each_kind
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: TrainerOfTwo().first,
+        StepsAnOptimizerInside,
+        with_a_step_that_closes_over_another_optimizer,
+    ],
+    ids=["a trainer's method", "an optimizer inside", "a closure"],
+)
+def test_a_step_that_leads_to_the_hooks_of_another_optimizer_never_warns(
+    make: Any, build: Callable[[], Any]
+) -> None:
+    """A correct loop never warns if the step runs the hooks of a different optimizer."""
+    optimizer = build()
+    schedule = make(optimizer)
+    assert order_warnings(lambda: train(optimizer, schedule, correct=True)) == []
 
 
 # -- a schedule that is stepped from within the optimizer's step ----------------------------------
