@@ -76,9 +76,11 @@ def test_an_optimizer_needs_no_lr(put: Any, cls: Any) -> None:
     sync = tsa_core.SynchronousSchedule([put(optimizer, "temperature")])
     sync.step()
     assert sync.get_last_schedule("temperature") == [1.0, 2.0]
-    for read_lr in (sync.get_last_lr, lambda: sync.base_lrs):
-        with pytest.raises(KeyError, match="'lr' is not in param groups 0, 1"):
-            read_lr()
+    says = r"no 'lr'.* get_last_schedule\(name\) with one of \['temperature'\]"
+    with pytest.raises(KeyError, match=says):
+        sync.get_last_lr()
+    with pytest.raises(KeyError, match="'lr' is not in param groups 0, 1"):
+        sync.base_lrs
 
 
 @both_kinds

@@ -102,11 +102,25 @@ def _missing_message(target: Target, groups: Sequence[ParamGroup], missing: list
         for key in group
         if isinstance(key, str) and key != "params" and not key.startswith("initial_")
     ]
-    close = difflib.get_close_matches(target.key, names)
-    hint = f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+    meant = [alias for alias in _ALIASES.get(target.name, ()) if Target.parse(alias).is_in(group)]
+    meant += [key for key in difflib.get_close_matches(target.key, names) if key not in meant]
+    hint = f"; did you mean {' or '.join(map(repr, meant))}?" if meant else "."
+    message = f"{where}{hint} The group has {names}."
     if target.index is not None:
-        return f"{where}{hint or f'; there is no {target.key!r}'}"
+        return message
     return (
-        f"{where}{hint or '.'} To add it, pass default_value to arbitrary_schedule_factory, "
-        f"or call extend_optimizer(optimizer, {target.name!r}, value) first"
+        f"{message} To add an entry of your own, which the optimizer itself does not read, pass "
+        "default_value to arbitrary_schedule_factory, or call "
+        f"extend_optimizer(optimizer, {target.name!r}, value) first"
     )
+
+
+# Other names of hyperparameters, and the entries that torch's optimizers have for them.
+_ALIASES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("wd", "decay", "weight decay", "l2"), ("weight_decay",)),
+    **dict.fromkeys(("learning_rate", "learning rate", "rate"), ("lr",)),
+    **dict.fromkeys(("beta1", "beta_1", "b1"), ("betas[0]",)),
+    **dict.fromkeys(("beta2", "beta_2", "b2"), ("betas[1]",)),
+    "momentum": ("betas[0]",),
+    "epsilon": ("eps",),
+}

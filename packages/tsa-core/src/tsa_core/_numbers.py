@@ -34,3 +34,14 @@ def step_number(value: object, name: str = "epoch") -> float:
     if step < 0:
         raise ValueError(f"{name}: expected a step, 0 or later, got {value!r}")
     return step
+
+
+def step_of_user(value: object) -> float:
+    """Return the ``epoch`` of a call of ``step`` as a Python number ≥ 0."""
+    is_floating_point = getattr(value, "is_floating_point", None)
+    if callable(is_floating_point) and is_floating_point():  # a tensor, and probably a loss
+        raise TypeError(
+            f"epoch: expected a step, got {value!r}. If it is a metric, call step(): only "
+            "schedulers such as ReduceLROnPlateau take metrics"
+        )
+    return step_number(value)

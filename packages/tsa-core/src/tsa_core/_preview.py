@@ -41,6 +41,8 @@ class Preview:
     """By target: at each step, one value per param group."""
     boundaries: dict[str, tuple[float, ...]]
     """By target: the steps at which one curve hands over to the next, if that is known."""
+    group_names: dict[str, tuple[str, ...]]
+    """By target: the ``"name"`` of each param group, or ``"group 0"``, … by position."""
 
     def __repr__(self) -> str:
         groups = len(next(iter(self.values.values()))[0])
@@ -50,7 +52,9 @@ class Preview:
         )
 
     def plot(self) -> Figure:
-        """Draw one panel per target, one line per param group, and where warmup and annealing end.
+        """Draw one panel per target, with a line per param group and the boundaries of its curve.
+
+        Groups with equal values share a line, which names them all.
 
         Returns:
             A ``matplotlib.figure.Figure``; ``figure.savefig(path)`` writes it.
@@ -68,15 +72,18 @@ class Preview:
         figure = Figure(figsize=(7, 0.6 + 2 * len(self.values)), layout="constrained")
         panels = figure.subplots(len(self.values), sharex=True, squeeze=False)[:, 0]
         for panel, (target, values) in zip(panels, self.values.items()):
-            for g, line in enumerate(zip(*values)):
-                panel.plot(self.steps, line, label=f"group {g}")
+            names_of: dict[tuple[float, ...], list[str]] = {}  # one line for equal values
+            for name, line in zip(self.group_names[target], zip(*values)):
+                names_of.setdefault(line, []).append(name)
+            for line, names in names_of.items():
+                panel.plot(self.steps, line, label=", ".join(names))
             for boundary in self._boundaries_in_view(target):
                 panel.axvline(boundary, color="0.6", linewidth=0.8, linestyle=":")
             panel.set_ylabel(target)
             panel.margins(x=0.01)
             panel.spines[["top", "right"]].set_visible(False)
             panel.grid(axis="y", color="0.92")
-            if 1 < len(values[0]) <= 10:
+            if len(values[0]) > 1 and len(names_of) <= 10:
                 panel.legend(frameon=False, fontsize="small")
         panels[-1].set_xlabel("step t")
         return figure
@@ -156,6 +163,13 @@ def preview(
         steps=steps or [start + i for i in range(num_steps)],
         values=values,
         boundaries={member.name: member.boundaries for member in members},
+        group_names={
+            member.name: tuple(
+                group["name"] if isinstance(group.get("name"), str) else f"group {g}"
+                for g, group in enumerate(member.optimizer.param_groups)
+            )
+            for member in members
+        },
     )
 
 

@@ -14,7 +14,7 @@ from ._arguments import named_arguments
 from ._checks import check_present, present_numbers, present_values
 from ._member import Member
 from ._membership import check_clock, members_of, order_of_commits
-from ._numbers import step_number
+from ._numbers import step_number, step_of_user
 from ._plans import Policy, checked_policy
 from ._target import Target, Value, groups_of
 from ._undo import undone_on_error
@@ -149,7 +149,7 @@ class SynchronousSchedule(LRScheduler):
             for member in self._members.values():
                 member.check_arguments(given)
         if "epoch" in given:
-            given["epoch"] = step_number(given["epoch"])
+            given["epoch"] = step_of_user(given["epoch"])
         self._check_positions()
         if self._clock is not None:
             given = {"epoch": self._position_of_clock(given)}
@@ -252,8 +252,13 @@ class SynchronousSchedule(LRScheduler):
         Raises:
             KeyError: the optimizer has no ``lr``.
         """
-        optimizers = [optimizer for optimizer, _ in self._targets_by_optimizer()]
-        return [lr for each in optimizers for lr in present_values(_LR, groups_of(each))]
+        groups = [groups_of(optimizer) for optimizer, _ in self._targets_by_optimizer()]
+        if not all(_LR.is_in(group) for some in groups for group in some):
+            raise KeyError(
+                "a param group has no 'lr'. For the values of a schedule, call "
+                f"get_last_schedule(name) with one of {self.schedule_names}"
+            )
+        return [lr for some in groups for lr in present_values(_LR, some)]
 
     def get_last_scalars(self) -> dict[str, float]:
         """Return all present values in one flat dict of floats, for a logger.

@@ -78,6 +78,11 @@ class Target:
         key, index = (name, None) if element is None else (element["key"], int(element["index"]))
         if key == "params":
             raise TypeError(f"{parameter}: 'params' are what is optimized, not a hyperparameter")
+        if key == LEGACY_KEY:
+            raise ValueError(
+                f"{parameter}: {LEGACY_KEY!r} is where torch-schedule-anything 1.x keeps initial "
+                "values, and not a hyperparameter; choose a different name"
+            )
         return cls(name, key, index, f"initial_{name}")
 
     # -- the value -------------------------------------------------------------------------------

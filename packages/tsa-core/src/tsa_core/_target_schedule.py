@@ -10,7 +10,7 @@ from typing import Any
 from torch.optim.lr_scheduler import LRScheduler
 
 from ._checks import check_target, check_values_fit, present_numbers, present_values
-from ._numbers import real_number
+from ._numbers import real_number, step_of_user
 from ._plans import Plan, Policy, checked_policy, same_plan, text_of
 from ._proxy import behind_proxy
 from ._state import check_fits
@@ -103,7 +103,7 @@ class TargetSchedule(LRScheduler):
         If it raises, nothing has moved, with one exception. A target that was deleted from a
         group's dict, or is not in a dict that was put into the list, is noticed while writing.
         """
-        self.commit(self.prepare(epoch))
+        self.commit(self.prepare(epoch if epoch is None else step_of_user(epoch)))
 
     # SequentialLR starts its schedulers with these two, the second since torch 2.9.
     def _initial_step(self) -> None:

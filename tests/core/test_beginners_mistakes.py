@@ -1,0 +1,85 @@
+"""A beginner's mistake is an error or a warning whose remedy works."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from helpers import Untouched, adamw, held, plateau, put, put_curve, sgd
+from torch.nn import Parameter
+
+import tsa_core
+
+# The name that was written, and the entry that was meant.
+MEANT = {
+    "wd": "weight_decay",
+    "weight_deca": "weight_decay",
+    "learning_rate": "lr",
+    "beta1": "betas[0]",
+    "beta2": "betas[1]",
+    "momentum": "betas[0]",
+}
+
+
+@pytest.mark.parametrize("name", MEANT)
+def test_another_name_of_a_hyperparameter_leads_to_its_entry(
+    name: str, untouched: Untouched
+) -> None:
+    """An unknown target leads to the entry that was meant, and last to an entry of one's own."""
+    optimizer = adamw({}, {})
+    says = f"'{name}' is not in param groups 0, 1; did you mean '{MEANT[name]}'"
+    with untouched(optimizer), pytest.raises(KeyError) as error:
+        put_curve(optimizer, name)
+    message = str(error.value.args[0])
+    assert message.startswith(says)
+    assert message.index("did you mean") < message.index("The group has")
+    assert message.index("The group has") < message.index("itself does not read")
+    put_curve(optimizer, MEANT[name])
+
+
+@pytest.mark.parametrize("through_a_member", [False, True])
+def test_a_loss_that_is_taken_for_a_step_is_refused(
+    through_a_member: bool, untouched: Untouched
+) -> None:
+    """``step(loss)`` with a tensor is a ``TypeError`` that names metrics."""
+    optimizer = sgd()
+    schedule: Any = put_curve(optimizer)
+    if through_a_member:
+        schedule = tsa_core.SynchronousSchedule([schedule])
+    with untouched(optimizer), pytest.raises(TypeError, match=r"metric.* ReduceLROnPlateau"):
+        schedule.step(torch.tensor(0.3))
+    optimizer.step()
+    schedule.step()
+    assert held(optimizer) == [0.25]
+
+
+def test_metrics_beside_a_plateau_are_no_steps() -> None:
+    """A loss reaches the plateau of a ``SynchronousSchedule``, and a curve goes on by one step."""
+    optimizer = adamw(lr=0.5)
+    reducing = put(optimizer, "weight_decay", plateau)
+    sync = tsa_core.SynchronousSchedule([put_curve(optimizer), reducing])
+    optimizer.step()
+    sync.step(torch.tensor(0.3))
+    assert held(optimizer) == [0.25]
+
+
+def test_learning_rates_that_are_not_there_lead_to_the_schedule() -> None:
+    """``get_last_lr`` of an optimizer without ``lr`` leads to ``get_last_schedule``."""
+
+    class Bare:
+        def __init__(self) -> None:
+            self.param_groups = [{"params": [Parameter(torch.ones(1))], "temperature": 2.0}]
+
+    sync = tsa_core.SynchronousSchedule([put_curve(Bare(), "temperature")])
+    with pytest.raises(KeyError, match=r"get_last_schedule\(name\) with one of"):
+        sync.get_last_lr()
+    assert sync.get_last_schedule("temperature") == [2.0]
+
+
+@pytest.mark.parametrize("call", [put_curve, lambda o, name: tsa_core.extend_optimizer(o, name, 1)])
+def test_the_key_of_1_2_3_is_not_an_entry(call: Any, untouched: Untouched) -> None:
+    """``schedule_namespaces``, which 1.2.3 keeps in the groups, cannot be scheduled or added."""
+    optimizer = sgd()
+    with untouched(optimizer), pytest.raises(ValueError, match="choose a different name"):
+        call(optimizer, "schedule_namespaces")
