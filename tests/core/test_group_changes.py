@@ -15,6 +15,7 @@ from helpers import (
     advance,
     halving,
     held,
+    ignore_epoch_deprecation,
     plateau,
     put,
     put_curve,
@@ -23,6 +24,7 @@ from helpers import (
 )
 from torch.optim import lr_scheduler as torch_lr
 from torch.optim.lr_scheduler import LambdaLR
+from torch.optim.swa_utils import SWALR
 from torch_schedulers import TORCH
 
 import tsa_core
@@ -320,6 +322,118 @@ def test_a_group_that_joins_gets_the_numbers_that_torch_gives_lr(name: str, targ
         assert held(optimizer, target) == held(plain)
 
 
+@pytest.mark.skipif(TORCH < (2, 10), reason="this torch leaves out a new group past T_max")
+def test_a_group_that_joins_a_cosine_fails_past_its_end_as_on_lr() -> None:
+    """``CosineAnnealingLR`` takes a group in, and fails past T_max, as on ``lr`` itself."""
+    plain, optimizer = adamw({"lr": 0.5}), adamw({"weight_decay": 0.5})
+    reference = torch_lr.CosineAnnealingLR(plain, 4)
+    schedule = put(optimizer, "weight_decay", lambda proxy: torch_lr.CosineAnnealingLR(proxy, 4))
+    add_group(plain, lr=0.25)
+    add_group(optimizer, weight_decay=0.25)
+    for _ in range(4):
+        plain.step(), optimizer.step()
+        reference.step(), schedule.step()
+        assert held(optimizer, "weight_decay") == held(plain)
+    errors = []
+    for each in (reference, schedule):
+        with pytest.raises(ValueError, match="zip") as caught:
+            each.step()
+        errors.append(str(caught.value))
+    assert errors[0] == errors[1]
+    assert held(optimizer, "weight_decay") == held(plain)
+
+
+@ignore_epoch_deprecation
+@pytest.mark.parametrize(
+    "change", [add_group, lambda o: o.param_groups.pop()], ids=["join", "leave"]
+)
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda o: put(o, "weight_decay", lambda proxy: torch_lr.StepLR(proxy, 1, 0.5)),
+        lambda o: put(o, "weight_decay"),
+        lambda o: torch_lr.StepLR(o, 1, 0.5),
+    ],
+    ids=["StepLR", "ExponentialLR", "StepLR on lr"],
+)
+@pytest.mark.parametrize("call", [lambda s: s.step(3), lambda s: s.step(epoch=3)])
+def test_an_epoch_after_a_group_joined_a_torch_scheduler_is_refused(
+    call: Any, make: Any, change: Any, untouched: Untouched
+) -> None:
+    """``step(epoch)`` is refused once groups joined or left a torch scheduler; nothing moves."""
+    # torch computes a given epoch for the groups of the beginning alone.
+    optimizer = adamw({}, {})
+    members = [put_curve(optimizer, "eps"), make(optimizer)]
+    sync = tsa_core.SynchronousSchedule(members)
+    advance(sync)
+    change(optimizer)
+    optimizer.step()
+    says = r"cannot go to epoch 3, because groups have joined or left.* step\(\)"
+    with untouched(optimizer), pytest.raises(RuntimeError, match=says):
+        call(sync)
+    assert [member.last_epoch for member in members] == [1, 1]
+    sync.step()
+    assert [member.last_epoch for member in members] == [2, 2]
+
+
+def sequence_with_a_curve(optimizer: Any) -> Any:
+    """A ``SequentialLR`` on ``weight_decay`` that begins with a curve schedule."""
+    return put(
+        optimizer,
+        "weight_decay",
+        lambda proxy: torch_lr.SequentialLR(
+            proxy, [put_curve(proxy), torch_lr.ExponentialLR(proxy, 0.5)], [5]
+        ),
+    )
+
+
+@ignore_epoch_deprecation
+@pytest.mark.parametrize("in_sync", [False, True], ids=["alone", "a member"])
+@pytest.mark.parametrize("steps", [0, 2, 7], ids=["fresh", "in the curve", "after the curve"])
+def test_a_group_that_joins_a_sequence_with_a_curve_is_refused(
+    steps: int, in_sync: bool, untouched: Untouched
+) -> None:
+    """A sequence refuses a group that joined, although a curve in it would take the group in."""
+    optimizer = decaying()
+    schedule = sequence_with_a_curve(optimizer)
+    if in_sync:
+        curve = put_curve(optimizer, "eps")
+        schedule = tsa_core.SynchronousSchedule([curve, schedule])
+    advance(schedule, steps)
+    add_group(optimizer)
+    optimizer.step()
+    says = "'weight_decay'.*SequentialLR starts each part from the groups"
+    for _ in range(2):
+        with untouched(optimizer), pytest.raises(RuntimeError, match=says):
+            schedule.step()
+    if in_sync:
+        assert curve.last_epoch == steps
+
+
+@pytest.mark.parametrize("name", NOT_JOINABLE)
+def test_the_state_can_be_saved_after_a_group_was_refused(name: str) -> None:
+    """A ``SynchronousSchedule`` that refused a group saves the state that it had before."""
+    make, reason = NOT_JOINABLE[name]
+    optimizer = decaying()
+    sync = tsa_core.SynchronousSchedule(
+        [put_curve(optimizer), put(optimizer, "weight_decay", make)]
+    )
+    advance(sync)
+    before = sync.state_dict()
+    add_group(optimizer)
+    optimizer.step()
+    with pytest.raises(RuntimeError, match=reason):
+        sync.step()
+    state = sync.state_dict()
+    assert state["lr"]["last_epoch"] == 1
+    assert [state[target]["_last_lr"] for target in state] == [
+        held(optimizer, target) for target in state
+    ]
+    optimizer.param_groups.pop()
+    assert sync.state_dict() == before
+    sync.step()
+
+
 @pytest.mark.parametrize("name", NOT_JOINABLE)
 def test_a_group_that_torch_computes_wrong_is_refused(name: str, untouched: Untouched) -> None:
     """A scheduler that cannot compute a new group refuses it, with the reason and the remedy."""
@@ -500,6 +614,13 @@ def swap_two(optimizer: Any) -> None:
     optimizer.param_groups.reverse()
 
 
+KEEP_ONE_ITEM_PER_GROUP: dict[str, Callable[[Any], Any]] = {
+    "LambdaLR": lambda o: LambdaLR(o, halving),
+    "OneCycleLR": lambda o: torch_lr.OneCycleLR(o, 0.5, total_steps=9, cycle_momentum=False),
+    "SWALR": lambda o: SWALR(o, 0.05, anneal_epochs=4),
+}
+
+
 @pytest.mark.parametrize(
     "swap",
     [
@@ -510,17 +631,41 @@ def swap_two(optimizer: Any) -> None:
         swap_two,
     ],
 )
-def test_a_lambda_lr_refuses_a_group_in_the_place_of_another(
-    swap: Any, untouched: Untouched
+@pytest.mark.parametrize("name", KEEP_ONE_ITEM_PER_GROUP)
+def test_a_scheduler_with_one_item_per_group_refuses_a_group_in_the_place_of_another(
+    name: str, swap: Any, untouched: Untouched
 ) -> None:
     """A scheduler that keeps one item per group refuses a list in which groups changed places."""
     optimizer = adamw({"weight_decay": 0.08}, {"weight_decay": 0.2})
-    schedule = put_lambda(optimizer, "weight_decay")
+    schedule = put(optimizer, "weight_decay", KEEP_ONE_ITEM_PER_GROUP[name])
     swap(optimizer)
     optimizer.step()
-    says = "'weight_decay' .* joined or left .* LambdaLR keeps one item per group"
+    says = f"'weight_decay' .* joined or left .* {name} keeps one item per group"
     with untouched(optimizer), pytest.raises(RuntimeError, match=says):
         schedule.step()
+
+
+@group_swaps
+@pytest.mark.parametrize("steps", [0, 2])
+@pytest.mark.parametrize("as_kind", [float, torch.tensor], ids=["float", "tensor"])
+@pytest.mark.parametrize(
+    "curve", [halving, [halving, halving], {"*": halving}], ids=["one", "list", "*"]
+)
+def test_a_group_in_the_place_of_another_has_its_own_initial_value_under_absolute_values(
+    curve: Any, as_kind: Any, steps: int, swap: Any
+) -> None:
+    """A curve of values records the initial value of a newcomer from the newcomer's own value."""
+    optimizer = adamw({"weight_decay": as_kind(0.5)}, {"weight_decay": as_kind(0.25)})
+    schedule = tsa_core.CurveSchedule(optimizer, curve, "weight_decay", absolute=True)
+    advance(schedule, steps)
+    swap(optimizer)
+    advance(schedule)
+    value = 0.5 ** (steps + 1)
+    assert held(optimizer, "weight_decay") == [value, value]
+    initials = [group["initial_weight_decay"] for group in optimizer.param_groups]
+    assert initials == schedule.base_lrs == [0.5, 0.4]
+    multiples = put_curve(optimizer, "weight_decay")
+    assert multiples.get_last_lr() == pytest.approx([0.5, 0.4], rel=1e-6)
 
 
 @pytest.mark.parametrize("make", [CURVES["one curve"], CURVES["on a proxy"], CURVES["a member"]])
@@ -573,6 +718,30 @@ def test_a_tensor_that_is_put_into_two_groups_is_filled_once_per_group(
         first, second = held(optimizer, target)
         assert first is shared
         assert [first.item(), second.item()] == [0.5 * 0.5**t, 0.25 * 0.5**t]
+
+
+@pytest.mark.parametrize("target", ["weight_decay", "betas[0]"])
+@pytest.mark.parametrize(
+    "curve", [halving, [halving] * 2, {"*": halving}], ids=["one", "list", "*"]
+)
+def test_a_tensor_that_takes_the_place_of_two_floats_is_filled_once_per_group(
+    curve: Any, target: str
+) -> None:
+    """Two groups whose floats are replaced by one tensor each get their own, and move apart."""
+
+    def entries(value: Any) -> dict[str, Any]:
+        return {"betas": (value, 0.999)} if target == "betas[0]" else {target: value}
+
+    optimizer = adamw(entries(0.5), entries(0.25), foreach=False)
+    schedule = tsa_core.CurveSchedule(optimizer, curve, target)
+    advance(schedule)
+    shared = torch.tensor(0.75)
+    for group in optimizer.param_groups:
+        group.update(entries(shared))
+    for t in (2, 3):
+        advance(schedule)
+        first, second = held(optimizer, target)
+        assert [float(first), float(second)] == [0.5 * 0.5**t, 0.25 * 0.5**t]
 
 
 def test_a_tensor_of_a_group_that_joins_is_not_shared_with_the_others() -> None:
