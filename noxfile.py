@@ -140,8 +140,8 @@ def lint(session: nox.Session) -> None:
 def docs(session: nox.Session) -> None:
     """Every block of the documentation runs, and the site builds: docs/_build/html.
 
-    Warnings are errors in both. The code draws the pictures. Every cross-reference has a target,
-    and every public name is on the site.
+    Warnings are errors in both. The code draws the pictures. Every link within the site has a
+    target, every public name is on the site, and the search finds what readers look for.
     """
     install_wheels(session, *DISTRIBUTIONS)
     install_group(session, "docs")
@@ -153,6 +153,7 @@ def docs(session: nox.Session) -> None:
     site = "docs/_build/html"
     session.run("sphinx-build", "-nW", "--keep-going", "-E", "-b", "html", "docs", site)
     session.run("python", "docs/check_names.py", site)
+    session.run("pytest", "tests/site", env={"SITE": site})
 
 
 @nox.session(tags=CHANGE, requires=["build"], reuse_venv=False)
