@@ -203,9 +203,12 @@ def test_any_torch_scheduler_is_a_source(name: str, derived_first: bool) -> None
     for t in range(12):
         rates = floats(optimizer, "lr")
         assert rates == floats(other, "lr")
-        multiples = [
-            rate / group["initial_lr"] for rate, group in zip(rates, optimizer.param_groups)
+        # A plateau records no initial value, and CyclicLR records its base_lr.
+        initial = [
+            group.get("initial_lr", first)
+            for group, first in zip(optimizer.param_groups, (0.5, 2.0))
         ]
+        multiples = [rate / first for rate, first in zip(rates, initial)]
         assert held(optimizer, "weight_decay") == [
             0.25 * squared(multiples[0]),
             0.0625 * squared(multiples[1]),
@@ -386,7 +389,8 @@ def test_a_rule_is_called_once_per_step_and_group() -> None:
     derived = DerivedSchedule(optimizer, rule, "weight_decay")
     sync = SynchronousSchedule([derived, put_curve(optimizer)])
     advance(sync, 2)
-    assert calls == [1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
+    # At construction of the schedule, at that of the SynchronousSchedule, and at two steps.
+    assert calls == [1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.25, 0.25]
     assert {type(call) for call in calls} == {float}
 
 

@@ -438,7 +438,7 @@ COUNTERS: dict[str, Make] = {
     "cooldown_counter": patient_plateau,
 }
 NUMBERS_OF_STATES = {**COUNTERS, "best": patient_plateau}
-NOT_NUMBERS = ["x", None, True, [1.0], (), {}, {"a": 1.0}, 1j, object()]
+NOT_NUMBERS = ["x", None, True, [1.0], (), {}, {"a": 1.0}, 1j, Ellipsis]
 moved_or_not = pytest.mark.parametrize("steps", [0, 4], ids=["fresh", "moved"])
 
 

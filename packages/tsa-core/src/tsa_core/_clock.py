@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._target import OptimizerLike, groups_of
+from ._proxy import behind_proxy
+from ._target import OptimizerLike, Target, groups_of
 from ._torch import count_steps, step_runs_hooks
 
 # The entry of the first param group that holds the count, so that the optimizer saves it.
@@ -41,9 +42,12 @@ class OptimizerSteps:
         (2, [0.025])
     """
 
+    _checked_step: object
+    """The ``step`` that ran hooks when it was last looked at."""
+
     def __init__(self, optimizer: OptimizerLike) -> None:
-        self.optimizer: Any = optimizer
-        groups = groups_of(optimizer)
+        self.optimizer, _ = behind_proxy(optimizer, Target.parse("lr"))
+        groups = groups_of(self.optimizer)
         self._start_counting()
         groups[0].setdefault(KEY, 0)
 
@@ -54,13 +58,17 @@ class OptimizerSteps:
             RuntimeError: torch has stopped running step hooks (torch < 2.4, at the first
                 ``torch.compile``).
         """
-        if not step_runs_hooks(self.optimizer):
+        step = self.optimizer.step
+        function = getattr(step, "__func__", step)
+        # Looking takes longer than a step, and the step is hardly ever replaced.
+        if function is not self._checked_step and not step_runs_hooks(self.optimizer):
             raise RuntimeError(
                 "OptimizerSteps: the optimizer no longer runs step hooks, so its steps are not "
                 "counted. torch < 2.4 removes them at the first torch.compile. Use a newer torch, "
                 "or count in your loop and pass clock=lambda: steps"
             )
-        count: int = self.optimizer.param_groups[0].get(KEY, 0)
+        self._checked_step = function
+        count: int = self.optimizer.param_groups[0].get(KEY, self._counter.last)
         return count
 
     def _start_counting(self) -> None:
@@ -70,12 +78,16 @@ class OptimizerSteps:
                 "because its step does not run torch's step hooks. Count in your loop and pass "
                 "clock=lambda: steps"
             )
-        count_steps(self.optimizer, KEY)
+        self._counter = count_steps(self.optimizer, KEY)
+        self._checked_step = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"optimizer": self.optimizer}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self._start_counting()  # hooks do not survive a copy of the optimizer
 
     def __repr__(self) -> str:
-        count = self.optimizer.param_groups[0].get(KEY, 0)
+        count = self.optimizer.param_groups[0].get(KEY, self._counter.last)
         return f"<OptimizerSteps of {type(self.optimizer).__name__}: {count}>"

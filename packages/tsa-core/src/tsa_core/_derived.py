@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from ._checks import check_target, present_numbers
+from ._checks import check_target, present_numbers, warn_if_all_zero
 from ._groups import KnownGroups
 from ._numbers import real_number, step_number
 from ._plans import Plan, describe
@@ -88,7 +88,10 @@ class DerivedSchedule(TargetSchedule):
         check_target(source, groups)
         self.source = source
         self._rule = rule
+        self._source_key = source.source_key(self._target)
         first = self.prepare(0)
+        if not absolute:
+            warn_if_all_zero(self._target, groups)
         warn_if_captured_step_ignores(self._target, optimizer, groups)
         watch_steps(optimizer)
         self.commit(first)
@@ -128,12 +131,15 @@ class DerivedSchedule(TargetSchedule):
         """Compute the values in groups that are known; raise if one does not fit."""
         rule, absolute, values = self._rule, self.absolute, []
         key, source_key = self._target.initial_key, self.source.initial_key
+        own_key = self._source_key
         if source_values is None:
             read, entry = self.source.read, self.source.key
             plain = self.source.index is None  # without a call per group
             source_values = [group[entry] if plain else read(group) for group in groups]
+            if {*map(type, source_values)} != {float}:
+                source_values = present_numbers(self.source, groups)
         for group, held, (low, high) in zip(groups, source_values, self._ranges):
-            result = rule(held if absolute else held / group[source_key])
+            result = rule(held if absolute else held / group.get(source_key, group[own_key]))
             value = result if absolute else group[key] * result
             if not (type(result) is float and low <= value <= high):
                 raise ValueError(result)
@@ -143,7 +149,7 @@ class DerivedSchedule(TargetSchedule):
     def _value(self, group: ParamGroup, source_value: float, position: float) -> float:
         target, given = self._target, source_value
         if not self.absolute:
-            initial = self.source.initial_or_present(group)
+            initial = self._initial_of_source(group)
             if initial == 0:
                 raise ValueError(
                     f"the initial value of {self.source.name!r} is 0, so there are no multiples of "
@@ -166,17 +172,36 @@ class DerivedSchedule(TargetSchedule):
 
     def commit(self, prepared: Prepared) -> None:
         position, groups, values = prepared
-        target, known = self._target, self._known
-        if not known.are(groups):
-            give_each_group_its_own_tensor(target, self._real_optimizer, groups)
-            for group in groups:
-                for each in (target, self.source):
-                    group[each.initial_key] = each.initial_or_present(group)
-            self._known = KnownGroups(groups)
-            self._ranges = [target.range_in(group) for group in groups]
-        target.write_each(groups, values)
+        if not self._known.are(groups):
+            self.take_in(groups)
+        try:
+            self._target.write_each(groups, values)
+        except (LookupError, TypeError):
+            check_target(self._target, groups)  # names the groups that have lost the target
+            raise
         self.last_epoch = position  # type: ignore[assignment]  # torch declares int, takes floats
         self._step_count += 1
+
+    def derive_now(self) -> None:
+        """Compute the values anew from those that the source has now; the position stays."""
+        _, groups, values = self.prepare(max(self.last_epoch, 0))
+        self.commit((self.last_epoch, groups, values))
+        self._step_count -= 1  # it is the same step
+
+    def take_in(self, groups: Sequence[ParamGroup]) -> None:
+        """Take in groups that are new here, with their own initial values."""
+        target = self._target
+        give_each_group_its_own_tensor(target, self._real_optimizer, groups)
+        for group in groups:
+            group[target.initial_key] = target.initial_or_present(group)
+            group.setdefault(self._source_key, self._initial_of_source(group))
+        self._known = KnownGroups(groups)
+        self._ranges = [target.range_in(group) for group in groups]
+
+    def _initial_of_source(self, group: ParamGroup) -> float:
+        if self._source_key in group and not self.source.has_initial(group):
+            return real_number(group[self._source_key])
+        return self.source.initial_or_present(group)
 
     def values_of(self, prepared: Prepared) -> list[float]:
         return prepared[2]

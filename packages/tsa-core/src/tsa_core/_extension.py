@@ -80,12 +80,10 @@ def extend_optimizer(
             if not target.is_in(group):
                 target.replace(group, own)
             elif overwrite_values:
-                had_initial = target.has_initial(group)
                 # A number is written into a tensor that is there; a new tensor replaces anything.
                 put = target.replace if isinstance(value, Tensor) else target.write
                 put(group, own)
-                if had_initial:
-                    group[target.initial_key] = real_number(value)
+                target.set_new_initial(group, real_number(value))
     return optimizer
 
 

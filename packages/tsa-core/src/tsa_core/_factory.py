@@ -12,7 +12,7 @@ from ._extension import extend_optimizer
 from ._proxy import ProxyOptimizer, refuse_proxy
 from ._target import OptimizerLike, Target, groups_of
 from ._tensors import warn_if_captured_step_ignores
-from ._torch import is_schedule, why_new_groups_are_refused
+from ._torch import is_schedule, parts_of, why_new_groups_are_refused
 from ._undo import undone_on_error
 
 Schedule = TypeVar("Schedule")
@@ -90,10 +90,16 @@ def arbitrary_schedule_factory(
         for group, initial in zip(groups, initial_values):
             if not target.has_initial(group):
                 group[target.initial_key] = initial
-        if not getattr(schedule, "absolute", False):
+        if not _gives_values(schedule):
             warn_if_all_zero(target, groups)
         warn_if_captured_step_ignores(target, optimizer, groups)
     return schedule
+
+
+def _gives_values(schedule: Any) -> bool:
+    """True if the schedule, or each part of it, gives absolute values."""
+    parts = parts_of(schedule)
+    return all(map(_gives_values, parts)) if parts else getattr(schedule, "absolute", False)
 
 
 def _check_is_built_on(proxy: ProxyOptimizer, schedule: Any) -> None:

@@ -107,6 +107,12 @@ class Member:
         """Return the values that the groups will hold after this step, once they are known."""
         return present_numbers(self.target, self.optimizer.param_groups)
 
+    def derive_now(self) -> None:
+        """Compute the values anew from those that the source has now; for a derived member."""
+
+    def take_in_groups(self) -> None:
+        """Take in groups that joined, before a source moves them; for a derived member."""
+
     def sources(self) -> list[Member]:
         """Return the member that drives the source, the source of that, and so on."""
         return [self.source, *self.source.sources()] if self.source else []
@@ -233,9 +239,13 @@ class Member:
 
     def remember(self) -> Any:
         """Return everything that :meth:`put_back` needs if a later load or step fails."""
+        if not hasattr(self.schedule, "state_dict"):  # somebody's, that cannot be put back
+            return None
         return copy.deepcopy(self.save()), [part.remember() for part in self.parts]
 
     def put_back(self, memory: Any) -> None:
+        if memory is None:
+            return
         state, of_parts = memory
         for part, its_memory in zip(self.parts, of_parts):
             part.put_back(its_memory)

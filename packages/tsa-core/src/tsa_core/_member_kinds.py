@@ -92,19 +92,39 @@ class OwnMember(Member):
 
 
 class DerivedMember(OwnMember):
-    """A derived schedule: it computes from the values that its source is going to have."""
+    """A derived schedule: it computes from the values that its source is going to have.
+
+    If a subclass overrides ``step``, that is called when everything else has moved.
+    """
 
     def __init__(self, schedule: Any) -> None:
         super().__init__(schedule)
-        self.is_pure = False
+        self._has_own_step = self.moves
+        self.moves = self.is_pure = False
         self.source_target = schedule.source
+        self._given: Mapping[str, Any] = {}
 
     def prepare(self, given: Mapping[str, Any]) -> None:
-        if self.moves:
-            super().prepare(given)
-        else:
+        self._given = given
+        if not self._has_own_step:
             values = self.source.upcoming_values() if self.source else None
             self._prepared = self.schedule.prepare(given.get("epoch"), values)
+
+    def commit(self) -> None:
+        if self._has_own_step:
+            self.move(self._given)
+        else:
+            super().commit()
+
+    def upcoming_values(self) -> list[float]:
+        return Member.upcoming_values(self) if self._has_own_step else super().upcoming_values()
+
+    def derive_now(self) -> None:
+        if self.source is not None:
+            self.schedule.derive_now()
+
+    def take_in_groups(self) -> None:
+        self.schedule.take_in(self.optimizer.param_groups)
 
 
 class TorchMember(Member):

@@ -38,6 +38,16 @@ def members_of(schedules: object) -> list[Member]:
     return members
 
 
+def is_late(member: Member, members: Sequence[Member]) -> bool:
+    """True if the member is derived from values that a torch scheduler of ``members`` moves."""
+    if member.source_target is None:
+        return False
+    return any(each.moves for each in member.sources()) or any(
+        other.moves and other.optimizer is member.optimizer and cycles_momentum(other.schedule)
+        for other in members
+    )
+
+
 def order_of_commits(members: Sequence[Member]) -> list[Member]:
     """Return the members that compute first and write later, each after its source."""
     ordered: list[Member] = []
@@ -54,14 +64,16 @@ def check_clock(clock: object, members: Sequence[Member]) -> None:
     for member in members:
         if member.moves:
             raise TypeError(
-                f"clock: the schedule of {member.name!r}, a {type(member.schedule).__name__}, "
-                "cannot be sent to a position. Use a CurveSchedule or a built-in for it, or leave "
+                f"clock: the schedule of {member.name!r} ({type(member.schedule).__name__}) cannot "
+                "be sent to a position. Use a plain CurveSchedule or a built-in for it, or leave "
                 "out the clock and call step() once per step"
             )
 
 
 def _members_of_one_optimizer(schedules: object, argument: str, prefix: str) -> list[Member]:
     members = [member_of(schedule) for schedule in _flattened(schedules, argument)]
+    if not members:
+        raise ValueError(f"{argument}: expected at least one schedule, got an empty list")
     for member in members:
         if member.optimizer is not members[0].optimizer:
             raise ValueError(
@@ -83,6 +95,11 @@ def _flattened(schedules: object, argument: str) -> Iterator[Any]:
     for i, schedule in enumerate(schedules):
         members = getattr(schedule, "members", None)  # a SynchronousSchedule
         if members is not None and all(isinstance(member, Member) for member in members):
+            if schedule.clock is not None:
+                raise TypeError(
+                    f"{argument}: the SynchronousSchedule at position {i} has a clock. Pass the "
+                    "clock to the outer one: SynchronousSchedule([...], clock=clock)"
+                )
             yield from (member.schedule for member in members)
         elif is_schedule(schedule):
             yield schedule

@@ -13,7 +13,7 @@ from ._checks import check_target
 from ._groups import KnownGroups
 from ._target import OptimizerLike, ParamGroup, Target, defaults_of, groups_of
 from ._tensors import give_each_group_its_own_tensor
-from ._torch import STEP_MARKS, auxiliary_key, has_stepped, watch_steps
+from ._torch import STEP_MARKS, auxiliary_key, has_stepped, skip_frames, watch_steps
 from ._views import ElementView, GroupView
 
 
@@ -82,6 +82,7 @@ class ProxyOptimizer(Optimizer):
         return self.target.name
 
     @property
+    @skip_frames
     def param_groups(self) -> list[dict[str, Any]]:  # type: ignore[override]  # read-only here
         """One view per group of the real optimizer, in its order."""
         groups = self.optimizer.param_groups
@@ -166,6 +167,7 @@ class ProxyOptimizer(Optimizer):
     del _mark
 
     @property
+    @skip_frames
     def step(self) -> Any:
         """The real optimizer's step."""
         return self._forward_step
@@ -175,10 +177,12 @@ class ProxyOptimizer(Optimizer):
         """Ignore the assignment: torch < 2.4 puts the marked method back, a reference cycle."""
 
     @property
+    @skip_frames
     def _opt_called(self) -> bool:  # read by torch >= 2.4
         return has_stepped(self.optimizer)
 
     @property
+    @skip_frames
     def _step_count(self) -> int:  # read, and set to 0, by torch < 2.4
         return int(has_stepped(self.optimizer))
 

@@ -52,6 +52,7 @@ def check_fits(
             if key in checked:
                 _check_kind(value, saved)
                 waits = may_wait and key == "last_epoch" and not _has_counted(state)
+                waits = waits and isinstance(saved, int)
                 if key not in settings and not waits:
                     _check_counter(key, value, saved)
         except (TypeError, ValueError) as error:
@@ -101,6 +102,6 @@ _KINDS: tuple[tuple[Any, str], ...] = (
 
 
 def _check_counter(key: str, own: Any, saved: Any) -> None:
-    is_counter = isinstance(own, int) and not isinstance(own, bool)
+    is_counter = key == "last_epoch" or (isinstance(own, int) and not isinstance(own, bool))
     if is_counter and (saved < 0 or (key == "T_i" and saved == 0)):  # T_i: length of a cycle
         raise ValueError("expected a number of steps, 0 or later")

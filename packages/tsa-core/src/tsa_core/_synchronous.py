@@ -13,10 +13,11 @@ from torch.optim.lr_scheduler import LRScheduler
 from ._arguments import named_arguments
 from ._checks import check_present, present_numbers, present_values
 from ._member import Member
-from ._membership import check_clock, members_of, order_of_commits
+from ._membership import check_clock, is_late, members_of, order_of_commits
 from ._numbers import step_number, step_of_user
 from ._plans import Policy, checked_policy
 from ._target import Target, Value, groups_of
+from ._torch import uncompiled
 from ._undo import undone_on_error
 
 _LR = Target.parse("lr")
@@ -71,16 +72,31 @@ class SynchronousSchedule(LRScheduler):
         members = members_of(schedules)
         if clock is not None:
             check_clock(clock, members)
+        self._set_up(members, isinstance(schedules, Mapping), clock)
+        for member in self._committing:
+            member.derive_now()  # its source may have been built later
+
+    def _set_up(
+        self,
+        members: list[Member],
+        has_several_optimizers: bool,
+        clock: Callable[[], float] | None,
+    ) -> None:
         self._clock = clock
-        self._has_several_optimizers = isinstance(schedules, Mapping)
+        self._has_several_optimizers = has_several_optimizers
         self._members = {member.name: member for member in members}
         self._moving = [member for member in members if member.moves]
         self._committing = order_of_commits(members)
-        self._late = [m for m in self._committing if any(each.moves for each in m.sources())]
+        self._late = [member for member in self._committing if is_late(member, members)]
         self._early = [member for member in self._committing if member not in self._late]
         self._demands = any(member.arguments.required for member in members)
         self._step_count = 1
         self._note_positions()
+
+    @property
+    def clock(self) -> Callable[[], float] | None:
+        """The clock, or None."""
+        return self._clock
 
     @property
     def optimizer(self) -> Any:  # type: ignore[override]  # from the members, so read-only
@@ -116,13 +132,16 @@ class SynchronousSchedule(LRScheduler):
 
     def with_schedules(self, schedules: Mapping[str, Any]) -> SynchronousSchedule:
         """Return a ``SynchronousSchedule`` of copies, under the same names and without clock."""
-        if not self._has_several_optimizers:
-            return SynchronousSchedule(schedules.values())
         by_optimizer: dict[str, list[Any]] = {}
         for name, schedule in schedules.items():
             by_optimizer.setdefault(name.partition("/")[0], []).append(schedule)
-        return SynchronousSchedule(by_optimizer)
+        several = self._has_several_optimizers
+        members = members_of(by_optimizer if several else schedules.values())
+        copy = SynchronousSchedule.__new__(SynchronousSchedule)
+        copy._set_up(members, several, None)  # noqa: SLF001  # of this class
+        return copy
 
+    @uncompiled
     def step(self, *args: Any, **kwargs: Any) -> None:
         """Step every member once.
 
@@ -153,7 +172,7 @@ class SynchronousSchedule(LRScheduler):
         self._check_positions()
         if self._clock is not None:
             given = {"epoch": self._position_of_clock(given)}
-            if given["epoch"] == self.last_epoch:
+            if {*self._positions.values()} == {given["epoch"]}:
                 return
         # Everything that can fail comes first. Our values are computed, then torch's schedulers
         # step and may raise. Only then our values are written, which cannot raise.
@@ -174,6 +193,8 @@ class SynchronousSchedule(LRScheduler):
     def _move_and_derive(self, given: Mapping[str, Any]) -> None:
         """Step torch's schedulers, then compute what is derived from them; both or neither."""
         with self._put_back_on_error(self._moving):
+            for member in self._late:
+                member.take_in_groups()
             for member in self._moving:
                 member.move(given)
             for member in self._late:
@@ -203,9 +224,10 @@ class SynchronousSchedule(LRScheduler):
         if given:
             raise TypeError(f"step: the clock says the position; call step() without {list(given)}")
         position = step_number(self._clock() if self._clock else 0, "clock")
-        if position < self.last_epoch:
+        furthest = max(self._positions.values())
+        if position < furthest:
             raise RuntimeError(
-                f"step: the clock says {position}, and the schedules stand at {self.last_epoch}. "
+                f"step: the clock says {position}, and the schedules stand at {furthest}. "
                 "A clock cannot go back: restore what it counts together with the schedules, or "
                 "build the schedules again"
             )

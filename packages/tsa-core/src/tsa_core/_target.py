@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ._numbers import real_number
+from ._torch import skip_frames
 
 ParamGroup: TypeAlias = MutableMapping[str, Any]
 Value: TypeAlias = float | Tensor
@@ -50,6 +51,7 @@ def defaults_of(optimizer: object) -> Mapping[str, Any]:
     return getattr(optimizer, "defaults", None) or {}
 
 
+@skip_frames  # torch 2.0 crashes when it compiles write and replace
 @dataclass(frozen=True, slots=True)
 class Target:
     """One entry of a param group (``"weight_decay"``) or of a tuple in it (``"betas[0]"``)."""
@@ -163,10 +165,11 @@ class Target:
         key, initial_key = self.key, self.initial_key
         plain = float if self.index is None else None
         filled: dict[int, Tensor] = {}
+        number = float(value)  # an entry that was a float stays one
         for group in groups:
             group[initial_key]
             if type(group[key]) is plain:
-                group[key] = value
+                group[key] = number
             else:
                 self._write_own(group, value, filled)
 
@@ -206,6 +209,22 @@ class Target:
     def has_initial(self, group: ParamGroup) -> bool:
         legacy = group.get(LEGACY_KEY, {}).get(self.name, {})
         return self.initial_key in group or "initial_lr" in legacy
+
+    def source_key(self, derived: Target) -> str:
+        """Return where ``derived`` records the initial value of this target, its source.
+
+        ``initial_key`` in the group comes first. This one serves a source that nobody has scheduled
+        yet: recorded as "initial_lr", it would change the numbers of a CyclicLR built later.
+        """
+        return f"initial_{self.name}_of_{derived.name}"
+
+    def set_new_initial(self, group: ParamGroup, value: float) -> None:
+        """Set the initial value wherever one was recorded; elsewhere the next schedule does it."""
+        if self.has_initial(group):
+            group[self.initial_key] = value
+        for key in [*group]:
+            if key.startswith(f"initial_{self.name}_of_"):
+                group[key] = value
 
     def initial_or_present(self, group: ParamGroup) -> float:
         """Return the initial value that a schedule built now would start from."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import torch
 from torch.optim.lr_scheduler import (
@@ -239,23 +239,32 @@ class _StepMark:
         self.stepped = True
 
 
-class _StepCounter:
+class StepCounter:
     """A step post-hook that counts in the first param group, where the optimizer saves it."""
 
     def __init__(self, key: str) -> None:
         self.key = key
+        self.last = 0  # for a group that takes the place of the first one
 
-    def __call__(self, optimizer: Any, args: object, kwargs: object) -> None:
+    def __call__(self, optimizer: Any, args: object, kwargs: Mapping[str, Any]) -> None:
         group = optimizer.param_groups[0]
-        group[self.key] = group.get(self.key, 0) + 1
+        # To make the state of a fresh optimizer, torch.distributed.checkpoint.state_dict calls
+        # step(closure=None) once with lr 0: _init_optim_state.
+        if kwargs.get("closure", self) is None and group.get("lr") == 0:
+            return
+        self.last = group.get(self.key, self.last) + 1
+        group[self.key] = self.last
 
 
-def count_steps(optimizer: Any, key: str) -> None:
+def count_steps(optimizer: Any, key: str) -> StepCounter:
     """Have ``optimizer`` count its steps in ``param_groups[0][key]``; once, like watching."""
     optimizer = _with_hooks(optimizer)
-    hooks = optimizer._optimizer_step_post_hooks.values()
-    if not any(isinstance(hook, _StepCounter) for hook in hooks):
-        optimizer.register_step_post_hook(_StepCounter(key))
+    for hook in optimizer._optimizer_step_post_hooks.values():
+        if isinstance(hook, StepCounter):
+            return hook
+    hook = StepCounter(key)
+    optimizer.register_step_post_hook(hook)
+    return hook
 
 
 def step_runs_hooks(optimizer: Any) -> bool:
@@ -300,12 +309,12 @@ def _leads_to_hooks(step: Any, hooks: object) -> bool:
     at the first torch.compile.
     """
     to_see = [step]
-    seen: set[int] = set()
+    seen: dict[int, Any] = {}  # the objects too, so that no id is used again
     while to_see and len(seen) < 1000:  # a step that is deeper hidden counts as one without hooks
         each = to_see.pop()
         if id(each) in seen:
             continue
-        seen.add(id(each))
+        seen[id(each)] = each
         function, owner = getattr(each, "__func__", each), getattr(each, "__self__", None)
         if getattr(function, "__code__", None) is _code_that_runs_hooks():
             # torch's schedulers keep the function without its owner: it is the owner of `step`.
@@ -329,3 +338,58 @@ def _code_that_runs_hooks() -> object:
 
     wrapper: Any = torch.optim.Optimizer.profile_hook_step(step)
     return wrapper.__code__
+
+
+# -- torch.compile ---------------------------------------------------------------------------------
+
+# Both decorators set marks that the compiler looks for. torch.compiler.disable sets them too, but
+# it imports the compiler, which takes longer than importing torch, and it slows every call.
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+_eval_frame: Any = torch._C._dynamo.eval_frame  # the part of the compiler that torch itself imports
+
+
+def uncompiled(function: Decorated) -> Decorated:
+    """Keep torch.compile out of ``function`` and of every function that it calls.
+
+    The call breaks the graph, as the ``step`` of torch's own schedulers does: the compiler skips
+    their file (``FORCE_SKIP_FILES`` in ``torch/_dynamo/trace_rules.py``).
+    """
+    marked: Any = function
+    if hasattr(_eval_frame, "skip_code"):
+        # torch < 2.7 cannot mark what a function calls, so the compiler is switched off for a
+        # while. torch 2.0 ignores the mark on a function, but cannot trace set_eval_frame.
+        set_eval_frame = _eval_frame.set_eval_frame
+
+        @functools.wraps(function)
+        def marked(*args: Any, **kwargs: Any) -> Any:
+            callback = set_eval_frame(None)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                set_eval_frame(callback)
+
+    # Read by InliningInstructionTranslator.check_inlineable, torch/_dynamo/symbolic_convert.py.
+    marked._torchdynamo_disable = True
+    marked._torchdynamo_disable_msg = "a schedule steps outside of the graph"
+    skip_frames(marked)
+    return marked  # type: ignore[no-any-return]
+
+
+def skip_frames(item: Decorated) -> Decorated:
+    """Have torch.compile run a function, or each method of a class, as it is.
+
+    For code that torch's schedulers call in their ``step``: the compiler skips that ``step``, but
+    not what it calls. Since torch 2.7, what the decorated code calls runs as it is too.
+    """
+    for member in vars(item).values() if isinstance(item, type) else [item]:
+        if not inspect.isfunction(member):
+            continue
+        if hasattr(_eval_frame, "skip_code"):  # torch < 2.7
+            _eval_frame.skip_code(member.__code__)
+        elif hasattr(_eval_frame, "set_code_exec_strategy"):
+            skip = _eval_frame._FrameAction.SKIP
+            strategy = _eval_frame._FrameExecStrategy(skip, skip)  # the code, and what it calls
+            _eval_frame.set_code_exec_strategy(member.__code__, strategy)
+    return item

@@ -11,12 +11,13 @@ from torch import Tensor
 from ._checks import check_present
 from ._numbers import real_number
 from ._target import LEGACY_KEY, ParamGroup, Target
-from ._torch import AUXILIARY_KEYS, auxiliary_key
+from ._torch import AUXILIARY_KEYS, auxiliary_key, skip_frames
 
 # On a target other than lr, these entries of the real group concern the learning rate.
 _ABOUT_LR = AUXILIARY_KEYS | {LEGACY_KEY, "lr", "initial_lr"}
 
 
+@skip_frames
 class GroupView(MutableMapping[str, Any]):
     """One param group as a scheduler of the target sees it."""
 
@@ -137,6 +138,7 @@ class GroupView(MutableMapping[str, Any]):
         return f"<param group {self._index} with {self._target.name!r} as lr: {shown}>"
 
 
+@skip_frames
 class ElementView(GroupView):
     """The same for a target that is one element of a tuple."""
 

@@ -1,0 +1,307 @@
+"""A schedule steps inside a compiled training step, wherever the function of that step stands."""
+
+from __future__ import annotations
+
+import functools
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from helpers import halving, held, ignore_epoch_deprecation, plateau, put, put_curve
+from torch.nn import Parameter
+from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, SequentialLR, StepLR
+from torch_schedulers import TORCH
+
+import tsa_core
+
+pytestmark = [
+    # The compiler imports torch.jit, of which torch warns; and it warns of the slow Python 3.13.0.
+    pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Guards may run slower"),
+    # After a graph break, the compiler looks at the gradient of the loss.
+    pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning"),
+]
+
+INPUT = torch.linspace(0, 1, 6).reshape(2, 3)
+STEPS = 3
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiler() -> Iterator[None]:
+    """Skip where torch has no compiler for this Python, and keep the step hooks for other tests."""
+    # On torch < 2.4, the first compilation takes the hooks off the step of every optimizer class.
+    optimizers = [each for each in vars(torch.optim).values() if isinstance(each, type)]
+    steps: Any = {each: vars(each)["step"] for each in optimizers if "step" in vars(each)}
+    hooked = {each: getattr(step, "hooked", False) for each, step in steps.items()}
+    try:
+        torch.compile(lambda x: x + 1, backend="eager")(INPUT)
+    except RuntimeError as error:
+        if "supported" not in str(error):
+            raise
+        pytest.skip(f"torch compiles nothing here: {error}")
+    yield
+    if TORCH < (2, 4):
+        for each, step in steps.items():
+            step.hooked = hooked[each]
+            each.step = step
+
+
+@pytest.fixture(autouse=True)
+def nothing_compiled_yet(compiler: None) -> Iterator[None]:
+    """Have each test start and end without compiled code, with counters at 0."""
+    torch._dynamo.reset()
+    torch._dynamo.utils.counters.clear()
+    yield
+    torch._dynamo.reset()
+
+
+# The three forms of a training step. They return the loss: without a tensor to return, the compiler
+# leaves what comes after a graph break as it is, and so the schedule too.
+
+
+class Trainer:
+    def __init__(self, optimizer: Any, schedule: Any) -> None:
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.parameter = optimizer.param_groups[0]["params"][0]
+
+    def train(self, x: torch.Tensor) -> Any:
+        self.optimizer.zero_grad()
+        loss = ((x @ self.parameter) ** 2).sum()
+        loss.backward()
+        self.optimizer.step()
+        self.schedule.step()
+        return loss
+
+
+OPTIMIZER: Any = None
+SCHEDULE: Any = None
+PARAMETER: Any = None
+
+
+def train(x: torch.Tensor) -> Any:
+    OPTIMIZER.zero_grad()
+    loss = ((x @ PARAMETER) ** 2).sum()
+    loss.backward()
+    OPTIMIZER.step()
+    SCHEDULE.step()
+    return loss
+
+
+def function_of_the_module(trainer: Trainer) -> Callable[[torch.Tensor], Any]:
+    globals().update(
+        OPTIMIZER=trainer.optimizer, SCHEDULE=trainer.schedule, PARAMETER=trainer.parameter
+    )
+    return train
+
+
+def method(trainer: Trainer) -> Callable[[torch.Tensor], Any]:
+    return trainer.train
+
+
+def closure(trainer: Trainer) -> Callable[[torch.Tensor], Any]:
+    parameter, optimizer, schedule = trainer.parameter, trainer.optimizer, trainer.schedule
+
+    def train(x: torch.Tensor) -> Any:
+        optimizer.zero_grad()
+        loss = ((x @ parameter) ** 2).sum()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        return loss
+
+    return train
+
+
+def closure_with_metrics(trainer: Trainer) -> Callable[[torch.Tensor], Any]:
+    parameter, optimizer, schedule = trainer.parameter, trainer.optimizer, trainer.schedule
+
+    def train(x: torch.Tensor) -> Any:
+        optimizer.zero_grad()
+        loss = ((x @ parameter) ** 2).sum()
+        loss.backward()
+        optimizer.step()
+        schedule.step(loss.detach())
+        return loss
+
+    return train
+
+
+def sgd_with_floats() -> Any:
+    return torch.optim.SGD([Parameter(torch.ones(3))], lr=0.25, weight_decay=0.125)
+
+
+def adamw_with_a_tensor() -> Any:
+    optimizer = torch.optim.AdamW([Parameter(torch.ones(3))], weight_decay=0.125)
+    tsa_core.extend_optimizer(optimizer, "lr", torch.tensor(0.25), overwrite_values=True)
+    return optimizer
+
+
+class SubclassWithStep(tsa_core.CurveSchedule):
+    def step(self, epoch: float | None = None) -> None:
+        super().step(epoch)
+
+
+def synchronous(*makers: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda optimizer: tsa_core.SynchronousSchedule([make(optimizer) for make in makers])
+
+
+def put_step_lr(optimizer: Any) -> Any:
+    return put(optimizer, "weight_decay", lambda proxy: StepLR(proxy, 2, 0.5))
+
+
+def sequential(optimizer: Any) -> Any:
+    return SequentialLR(optimizer, [put_curve(optimizer), ExponentialLR(optimizer, 0.5)], [2])
+
+
+SCHEDULES: dict[str, Callable[[Any], Any]] = {
+    "torch's ExponentialLR": lambda o: ExponentialLR(o, 0.5),
+    "curve": put_curve,
+    "subclass": lambda o: SubclassWithStep(o, halving),
+    "ExponentialLR": put,
+    "LambdaLR": lambda o: put(o, "lr", lambda proxy: LambdaLR(proxy, halving)),
+    "curve in a SequentialLR": sequential,
+    "curve and StepLR": synchronous(put_curve, put_step_lr),
+    "two curves": synchronous(put_curve, lambda o: put_curve(o, "weight_decay")),
+}
+
+
+def values(form: Any, optimizer: Any, schedule: Any, compiled: bool) -> torch.Tensor:
+    """The learning rate, the weight decay and the parameter after each training step."""
+    trainer = Trainer(optimizer, schedule)
+    train = form(trainer)
+    if compiled:
+        train = torch.compile(train, backend="eager")
+    values = []
+    for _ in range(STEPS):
+        train(INPUT)
+        targets = held(optimizer, "lr") + held(optimizer, "weight_decay")
+        values.append([*map(float, targets), *trainer.parameter.tolist()])
+    return torch.tensor(values)
+
+
+def check_values(form: Any, make_optimizer: Any, make_schedule: Any) -> None:
+    """Compare a compiled run with an uncompiled one."""
+    compiled, uncompiled = (
+        values(form, optimizer, make_schedule(optimizer), compiled)
+        for optimizer, compiled in ((make_optimizer(), True), (make_optimizer(), False))
+    )
+    # Compiled, AdamW takes its capturable path, which rounds differently in float32.
+    torch.testing.assert_close(compiled, uncompiled, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("form", "optimizer"),
+    [
+        (function_of_the_module, sgd_with_floats),
+        (method, sgd_with_floats),
+        (closure, sgd_with_floats),
+        (closure, adamw_with_a_tensor),
+    ],
+)
+@pytest.mark.parametrize("name", SCHEDULES)
+@ignore_epoch_deprecation
+def test_a_compiled_training_step_gives_the_values_of_an_uncompiled_one(
+    name: str, form: Any, optimizer: Any
+) -> None:
+    """A schedule gives the same values, and so the same parameters, in a compiled training step."""
+    check_values(form, optimizer, SCHEDULES[name])
+
+
+def test_a_plateau_takes_the_loss_of_a_compiled_training_step() -> None:
+    """A plateau in a ``SynchronousSchedule`` takes the loss that was computed in compiled code."""
+    check_values(closure_with_metrics, sgd_with_floats, synchronous(plateau))
+
+
+def counts_of(schedule: Any, steps: int) -> tuple[int, int]:
+    """The graph breaks and the compiled frames of a function that steps ``schedule``."""
+
+    def step(x: torch.Tensor) -> torch.Tensor:
+        schedule.step()
+        return x + 1
+
+    torch._dynamo.reset()
+    counters = torch._dynamo.utils.counters
+    counters.clear()
+    compiled = torch.compile(step, backend="eager")
+    for _ in range(steps):
+        compiled(INPUT)
+    return sum(counters["graph_break"].values()), counters["frames"]["total"]
+
+
+def stepped(make: Callable[[Any], Any]) -> Any:
+    """A schedule on an optimizer that has stepped, so that no warning of the order is due."""
+    optimizer = sgd_with_floats()
+    schedule = make(optimizer)
+    optimizer.step()
+    return schedule
+
+
+@functools.cache
+def counts_of_torchs_scheduler() -> tuple[int, int]:
+    return counts_of(stepped(SCHEDULES["torch's ExponentialLR"]), steps=12)
+
+
+compared_with_torchs = pytest.mark.parametrize(
+    "name", ["curve", "ExponentialLR", "two curves", "curve and StepLR"]
+)
+
+
+@compared_with_torchs
+def test_a_step_breaks_the_graph_once(name: str) -> None:
+    """A step breaks the graph once, when it is compiled, as a step of torch's scheduler does."""
+    ours, _ = counts_of(stepped(SCHEDULES[name]), steps=12)
+    torchs, _ = counts_of_torchs_scheduler()
+    assert ours == torchs == 1
+
+
+@pytest.mark.skipif(TORCH < (2, 7), reason="torch < 2.7 compiles what a skipped function calls")
+@compared_with_torchs
+def test_nothing_that_a_step_calls_is_compiled(name: str) -> None:
+    """A step compiles no more frames than a step of torch's scheduler, in however many steps."""
+    _, ours = counts_of(stepped(SCHEDULES[name]), steps=12)
+    _, torchs = counts_of_torchs_scheduler()
+    assert ours <= torchs
+
+
+def test_a_step_that_is_compiled_itself_runs_as_it_is() -> None:
+    """``torch.compile(schedule.step)`` is allowed, and compiles nothing."""
+    schedule = stepped(put_curve)
+    step = torch.compile(schedule.step, backend="eager")
+    for _ in range(12):
+        step()
+    assert schedule.get_last_lr() == [0.25 * 0.5**12]
+    assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 0
+
+
+def test_an_error_in_a_step_leaves_the_compiler_on() -> None:
+    """An error of a step leaves compiled code as it is, and later code is compiled as before."""
+
+    def invalid(t: float) -> float:
+        return 1.0 if t == 0 else float("nan")
+
+    schedule = stepped(lambda o: tsa_core.CurveSchedule(o, invalid))
+
+    def train(x: torch.Tensor) -> Any:
+        schedule.step()
+        return x + 1
+
+    with pytest.raises(ValueError, match="the multiplier of 'lr' at step 1: nan"):
+        torch.compile(train, backend="eager")(INPUT)
+    assert schedule.last_epoch == 0
+    graphs = torch._dynamo.utils.counters["stats"]
+    before = graphs["unique_graphs"]
+    torch.compile(lambda x: x + 2, backend="eager")(INPUT)
+    assert graphs["unique_graphs"] == before + 1
+
+
+def test_the_compiler_is_not_imported() -> None:
+    """An import of ``tsa_core`` does not import the compiler, which takes seconds."""
+    code = (
+        "import sys, torch; before = 'torch._dynamo' in sys.modules; "
+        "import tsa_core; assert ('torch._dynamo' in sys.modules) == before"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
