@@ -26,6 +26,9 @@ PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 # A session with this tag has to pass before a change is merged: .ci/run.
 CHANGE = ("change",)
 
+# Pages with blocks that need the packages of the session `frameworks`, which runs them.
+FRAMEWORK_PAGES = ("docs/frameworks.md", "docs/howto/log_values.md", "docs/howto/config_files.md")
+
 # (Python, torch), and the tag: the oldest of both, the newest of both, and pairs between them.
 MATRIX = [
     ("3.10", "2.0.1", CHANGE),
@@ -145,9 +148,8 @@ def docs(session: nox.Session) -> None:
     """
     install_wheels(session, *DISTRIBUTIONS)
     install_group(session, "docs")
-    # The session `frameworks` runs this page, because it needs all frameworks.
-    skip = "--ignore=docs/frameworks.md"
-    session.run("pytest", "-p", "blocks", skip, "README.md", "docs", env={"PYTHONPATH": "docs"})
+    skip = [f"--ignore={page}" for page in FRAMEWORK_PAGES]
+    session.run("pytest", "-p", "blocks", *skip, "README.md", "docs", env={"PYTHONPATH": "docs"})
     session.run("python", "docs/figures.py")
     session.run("python", "docs/performance_figure.py")
     site = "docs/_build/html"
@@ -161,8 +163,8 @@ def frameworks(session: nox.Session) -> None:
     """Trainer, Lightning, Accelerate and Ignite keep to the plan at each step, and resume."""
     install_wheels(session, *DISTRIBUTIONS)
     install_group(session, "frameworks")
-    page = "docs/frameworks.md"
-    session.run("pytest", "-p", "blocks", "tests/integration", page, env={"PYTHONPATH": "docs"})
+    pages = ("tests/integration", *FRAMEWORK_PAGES)
+    session.run("pytest", "-p", "blocks", *pages, env={"PYTHONPATH": "docs"})
 
 
 @nox.session(tags=CHANGE, requires=["build"], reuse_venv=False)

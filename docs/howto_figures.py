@@ -1,0 +1,104 @@
+"""Draw the values with which the first block of each how-to page trains, for figures.py.
+
+The block runs as it is. A hook of torch sees each step of an optimizer, and records what the
+variable ``schedule`` of the block holds at that time.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import warnings
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from matplotlib import pyplot as plt
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+import torch_schedule_anything as tsa
+
+PAGES = sorted((Path(__file__).resolve().parent / "howto").glob("*.md"))
+
+# A run: the positions, and the scalars at each of them.
+Run = tuple[list[float], list[dict[str, float]]]
+
+
+def first_block(page: Path) -> str:
+    return re.search(r"(?ms)^```python\n(.*?)^```$", page.read_text())[1]
+
+
+@cache
+def runs_of(page: Path) -> list[Run]:
+    """The runs of the page's first block: one for each object that ``schedule`` is in turn."""
+    namespace: dict[str, Any] = {"__name__": page.stem}
+    runs: list[Run] = []
+    schedules: list[Any] = []
+
+    def record(*_: Any) -> None:
+        schedule = namespace["schedule"]
+        if schedule not in schedules[-1:]:
+            schedules.append(schedule)
+            runs.append(([], []))
+        positions, values = runs[-1]
+        if schedule.last_epoch not in positions[-1:]:  # the second of two optimizers
+            positions.append(schedule.last_epoch)
+            values.append(scalars_of(schedule))
+
+    before = os.getcwd()
+    hook = register_optimizer_step_pre_hook(record)
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        os.chdir(folder)
+        try:
+            torch.manual_seed(0)
+            exec(compile(first_block(page), str(page), "exec"), namespace)
+        finally:
+            os.chdir(before)
+            hook.remove()
+    return runs
+
+
+def scalars_of(schedule: Any) -> dict[str, float]:
+    """The values, as they go to a logger: ``"lr/0"`` or ``"lr/backbone"``."""
+    if not isinstance(schedule, tsa.SynchronousSchedule):
+        schedule = tsa.SynchronousSchedule([schedule])
+    return schedule.get_last_scalars()
+
+
+def draw(runs: list[Run]) -> plt.Figure:
+    """Draw one panel per target, and one line per param group. Later runs are dashed."""
+    targets: dict[str, list[str]] = {}
+    for name in runs[0][1][0]:
+        target, _, group = name.rpartition("/")
+        targets.setdefault(target, []).append(group)
+    size = (5.6, 0.6 + 1.6 * len(targets))
+    figure, panels = plt.subplots(len(targets), figsize=size, sharex=True, squeeze=False)
+    for (target, groups), panel in zip(targets.items(), panels[:, 0]):
+        for color, group in enumerate(groups):
+            for positions, values in runs:
+                first = positions is runs[0][0]
+                panel.plot(
+                    positions,
+                    [each[f"{target}/{group}"] for each in values],
+                    color=f"C{color}",
+                    linestyle="-" if first else "--",
+                    label=group if first else None,
+                )
+        if len(groups) > 1:
+            panel.legend()
+        panel.set_title(target, loc="left")
+        panel.margins(x=0.01)
+    panels[-1, 0].set_xlabel("t")
+    return figure
+
+
+def figures() -> Iterator[tuple[str, plt.Figure]]:
+    """The name and the figure of each page that shows it."""
+    for page in PAGES:
+        name = f"howto_{page.stem}"
+        if f"_static/generated/{name}.svg" in page.read_text():
+            yield name, draw(runs_of(page))
