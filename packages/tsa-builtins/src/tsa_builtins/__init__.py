@@ -5,6 +5,7 @@ from importlib.metadata import version
 from tsa_core import register_curves
 
 from . import curves
+from ._plan import Plan, from_plan, to_plan
 from ._schedules import (
     constant_schedule,
     constant_with_inverse_warmup,
@@ -22,6 +23,7 @@ from ._schedules import (
 )
 
 __all__ = [
+    "Plan",
     "__version__",
     "constant_schedule",
     "constant_with_inverse_warmup",
@@ -29,6 +31,7 @@ __all__ = [
     "cosine_annealing_with_inverse_warmup",
     "cosine_annealing_with_warmup",
     "curves",
+    "from_plan",
     "linear_schedule_with_inverse_warmup",
     "linear_schedule_with_warmup",
     "polynomial_schedule_with_inverse_warmup",
@@ -37,6 +40,7 @@ __all__ = [
     "quadratic_schedule_with_warmup",
     "sqrt_schedule_with_inverse_warmup",
     "sqrt_schedule_with_warmup",
+    "to_plan",
 ]
 
 __version__ = version("tsa-builtins")

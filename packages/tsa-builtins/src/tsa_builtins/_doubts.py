@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 import numbers
+import warnings
 from typing import Any
 
 from tsa_core import OptimizerLike, ProxyOptimizer, get_param_groups_regrouped_by_key
@@ -17,7 +19,7 @@ def doubt_about_multiplier(
         return None
     if isinstance(optimizer, ProxyOptimizer) and schedule_target == "lr":
         schedule_target, optimizer = optimizer.schedule_target, optimizer.optimizer
-    for initial in _initial_values(optimizer, schedule_target):
+    for initial in initial_values(optimizer, schedule_target):
         # A float32 tensor of 0.001 holds 0.0010000000475.
         if math.isclose(initial, multiplier, rel_tol=1e-6):
             return (
@@ -40,7 +42,7 @@ def doubt_about_steps(num_warmup_steps: float, num_training_steps: float) -> str
     )
 
 
-def _initial_values(optimizer: OptimizerLike, schedule_target: str) -> list[float]:
+def initial_values(optimizer: OptimizerLike, schedule_target: str) -> list[float]:
     """Return what a schedule that is built now starts from, in each group that has a number."""
     try:
         held = get_param_groups_regrouped_by_key(optimizer, schedule_target)
@@ -54,3 +56,11 @@ def _initial_values(optimizer: OptimizerLike, schedule_target: str) -> list[floa
 def _as_number(value: Any) -> object:
     """Return the number in a 0-dim tensor or array."""
     return value.item() if getattr(value, "ndim", None) == 0 else value
+
+
+def warn_user(message: str) -> None:
+    """Warn with a ``UserWarning`` at the line that called into the library."""
+    stacklevel, frame = 1, inspect.currentframe()
+    while frame and frame.f_globals.get("__name__", "").startswith(("tsa_builtins.", "tsa_core.")):
+        stacklevel, frame = stacklevel + 1, frame.f_back
+    warnings.warn(message, UserWarning, stacklevel=stacklevel)

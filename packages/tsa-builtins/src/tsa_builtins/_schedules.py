@@ -6,15 +6,16 @@ W, A, L, M, R and P are the names of the arguments in the formulas. Each docstri
 from __future__ import annotations
 
 import math
-import warnings
 
 from tsa_core import CurveSchedule, OptimizerLike
 
 from ._checks import at_least_zero, finite, positive
-from ._doubts import doubt_about_multiplier, doubt_about_steps
+from ._doubts import doubt_about_multiplier, doubt_about_steps, warn_user
+from ._registry import built_in
 from .curves import Constant, Curve, Linear, Polynomial, QuarterCosine, join
 
 
+@built_in
 def cosine_annealing_with_warmup(
     optimizer: OptimizerLike,
     warmup_to_value: float,
@@ -72,6 +73,7 @@ def cosine_annealing_with_warmup(
     )
 
 
+@built_in
 def cosine_annealing_with_inverse_warmup(
     optimizer: OptimizerLike,
     warmup_to_value: float,
@@ -134,6 +136,7 @@ def cosine_annealing_with_inverse_warmup(
     )
 
 
+@built_in
 def polynomial_schedule_with_warmup(
     optimizer: OptimizerLike,
     warmup_to_value: float,
@@ -196,6 +199,7 @@ def polynomial_schedule_with_warmup(
     )
 
 
+@built_in
 def polynomial_schedule_with_inverse_warmup(
     optimizer: OptimizerLike,
     warmup_to_value: float,
@@ -268,6 +272,7 @@ def polynomial_schedule_with_inverse_warmup(
     )
 
 
+@built_in
 def linear_schedule_with_warmup(
     optimizer: OptimizerLike,
     warmup_to_value: float,
@@ -325,6 +330,7 @@ def linear_schedule_with_warmup(
     return _put("linear_schedule_with_warmup", optimizer, curve, schedule_target, absolute, W, L, M)
 
 
+@built_in
 def linear_schedule_with_inverse_warmup(
     optimizer: OptimizerLike,
     warmup_to_value: float,
@@ -389,6 +395,7 @@ def linear_schedule_with_inverse_warmup(
     )
 
 
+@built_in
 def quadratic_schedule_with_warmup(
     optimizer: OptimizerLike,
     warmup_to_value: float,
@@ -448,6 +455,7 @@ def quadratic_schedule_with_warmup(
     )
 
 
+@built_in
 def quadratic_schedule_with_inverse_warmup(
     optimizer: OptimizerLike,
     warmup_to_value: float,
@@ -519,6 +527,7 @@ def quadratic_schedule_with_inverse_warmup(
     )
 
 
+@built_in
 def sqrt_schedule_with_warmup(
     optimizer: OptimizerLike,
     warmup_to_value: float,
@@ -576,6 +585,7 @@ def sqrt_schedule_with_warmup(
     return _put("sqrt_schedule_with_warmup", optimizer, curve, schedule_target, absolute, W, L, M)
 
 
+@built_in
 def sqrt_schedule_with_inverse_warmup(
     optimizer: OptimizerLike,
     warmup_to_value: float,
@@ -640,6 +650,7 @@ def sqrt_schedule_with_inverse_warmup(
     )
 
 
+@built_in
 def constant_with_warmup(
     optimizer: OptimizerLike,
     warmup_to_value: float,
@@ -689,6 +700,7 @@ def constant_with_warmup(
     return _put("constant_with_warmup", optimizer, curve, schedule_target, absolute, W, L)
 
 
+@built_in
 def constant_with_inverse_warmup(
     optimizer: OptimizerLike,
     warmup_to_value: float,
@@ -741,6 +753,7 @@ def constant_with_inverse_warmup(
     return _put("constant_with_inverse_warmup", optimizer, curve, schedule_target, absolute, W, L)
 
 
+@built_in
 def constant_schedule(
     optimizer: OptimizerLike,
     value: float,
@@ -814,7 +827,7 @@ def _inverse_start(warmup_to_value: float, warmup_multiplier: float) -> float:
 
 
 def _put(
-    built_in: str,
+    name: str,
     optimizer: OptimizerLike,
     curve: Curve,
     schedule_target: str,
@@ -825,13 +838,10 @@ def _put(
     *,
     parameter: str = "warmup_to_value",
 ) -> CurveSchedule:
-    """Put ``curve`` on ``optimizer``, and warn first: if a warning raises, nothing has moved.
-
-    Every built-in calls this itself, so the line that calls the built-in is two frames above.
-    """
+    """Put ``curve`` on ``optimizer``, and warn first: if a warning raises, nothing has moved."""
     doubts = [doubt_about_steps(L, M)]
     if absolute is False:
         doubts.append(doubt_about_multiplier(parameter, W, optimizer, schedule_target))
     for doubt in filter(None, doubts):
-        warnings.warn(f"{built_in}: {doubt}", UserWarning, stacklevel=3)
+        warn_user(f"{name}: {doubt}")
     return CurveSchedule(optimizer, curve, schedule_target, absolute=absolute)

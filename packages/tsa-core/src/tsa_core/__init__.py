@@ -12,6 +12,7 @@ from ._preview import Preview, preview
 from ._proxy import ProxyOptimizer
 from ._synchronous import SynchronousSchedule
 from ._target import OptimizerLike
+from ._torch_settings import torch_schedulers
 
 __all__ = [
     "CurveSchedule",
@@ -27,6 +28,7 @@ __all__ = [
     "get_param_groups_regrouped_by_key",
     "preview",
     "register_curves",
+    "torch_schedulers",
 ]
 
 __version__ = version("tsa-core")

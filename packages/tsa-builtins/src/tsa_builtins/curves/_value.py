@@ -70,6 +70,19 @@ def argument_names(kind: type[Value]) -> tuple[str, ...]:
     return kind._made_from  # noqa: SLF001  # the class is above
 
 
+def argument_types(kind: type[Value]) -> dict[str, str]:
+    """The type of each argument, as the constructor declares it."""
+    declared = kind.__init__.__annotations__
+    return {name: declared[name] for name in argument_names(kind)}
+
+
+def needed_arguments(kind: type[Value]) -> tuple[str, ...]:
+    """The arguments without a default."""
+    defaults = kind.__init__.__defaults__ or ()
+    names = argument_names(kind)
+    return names[: len(names) - len(defaults)]
+
+
 def arguments(value: Value) -> dict[str, Any]:
     """The arguments that ``value`` was made from, by name and in order."""
     return {name: getattr(value, name) for name in argument_names(type(value))}
