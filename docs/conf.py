@@ -1,32 +1,49 @@
 """Settings of the site. `nox -s docs` builds it into docs/_build/html."""
 
+import html
+import re
 import sys
 from importlib import metadata
 from pathlib import Path
 from urllib.request import urlopen
 
-sys.path.insert(0, str(Path(__file__).parent))  # for formulas.py
+from docutils import nodes
+
+sys.path.insert(0, str(Path(__file__).parent))  # for the extensions beside this file
+
+import names  # beside this file
 
 project = "ScheduleAnything"
 author = "the ScheduleAnything authors"
-release = metadata.version("torch-schedule-anything")
+about = metadata.metadata("torch-schedule-anything")
+release = about["Version"]
+addresses = dict(url.split(", ") for url in about.get_all("Project-URL"))
 
 extensions = [
     "formulas",
+    "names",
+    "pictures",
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.intersphinx",
     "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
     "sphinx_copybutton",
 ]
 exclude_patterns = ["_build"]
 
-myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 4  # links such as infrastructure.md#curveschedule
 
 autodoc_inherit_docstrings = False  # torch's site has torch's
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+autodoc_type_aliases = {
+    alias: f"torch_schedule_anything.{name}" for alias, name in names.TYPES.items()
+}
+python_use_unqualified_type_names = True
+python_maximum_signature_line_length = 70  # then one argument per line
+toc_object_entries_show_parents = "hide"
 napoleon_numpy_docstring = False
 
 
@@ -49,9 +66,17 @@ nitpick_ignore_regex = [
 ]
 
 html_theme = "furo"
+pygments_dark_style = "github-dark"
 html_title = f"ScheduleAnything {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_favicon = "_static/favicon.svg"
+html_theme_options = {
+    "source_repository": addresses["Repository"],
+    "source_branch": "main",
+    "source_directory": "docs/",
+    "footer_icons": [{"name": "Repository", "url": addresses["Repository"], "html": "Repository"}],
+}
 html_math_renderer = "mathml"
 html_show_copyright = False
 html_copy_source = False
@@ -71,6 +96,29 @@ def keep_sentences_whole(app, what, name, obj, options, lines):
         lines[:0] = ["..", ""]
 
 
+def describe(app, pagename, templatename, context, doctree):
+    """Describe each page to search engines and previews of links by its first paragraph."""
+    text = about["Summary"]
+    if doctree is not None and (paragraph := next(doctree.findall(nodes.paragraph), None)):
+        text = paragraph.astext().replace("\n", " ")
+    name = html.escape(text, quote=True)
+    context["metatags"] = (
+        context.get("metatags", "") + f'<meta name="description" content="{name}">\n'
+    )
+
+
+def break_code_between_words(app, pagename, templatename, context, doctree):
+    """Let a long name in code or in a heading break after ``_``, ``(``, ``.``, ``=`` or ``/``."""
+
+    def with_breaks(match):
+        return match[1] + re.sub(r"([_(/=]|(?<!^tsa)\.(?=\w))(?=[^\s_(/=)])", r"\1<wbr>", match[2])
+
+    body = re.sub(r'(<span class="pre">)([^<]*)', with_breaks, context.get("body", ""))
+    context["body"] = re.sub(r"(<h[1-6]>)([^<]*)", with_breaks, body)
+
+
 def setup(app):
+    app.connect("html-page-context", break_code_between_words)
+    app.connect("html-page-context", describe)
     app.connect("source-read", link_changelog)
     app.connect("autodoc-process-docstring", keep_sentences_whole, priority=400)  # before Napoleon

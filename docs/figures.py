@@ -2,15 +2,24 @@
 
     python docs/figures.py [FOLDER] [SUFFIX]
 
-Needs matplotlib. Writes SVG files to docs/_static/generated/ by default. Each picture of a curve or
-a built-in shows the expression that it is drawn from.
+Needs matplotlib. Writes SVG files to docs/_static/generated/ by default, each one twice: NAME.svg
+for the light theme of the site, and NAME.dark.svg for the dark one.
+
+- Each picture of a curve or a built-in shows the expression that it is drawn from. The gallery has
+  a small one of each.
+- Each how-to page has the values that its first block trains with.
+- Any other picture of a page is the variable ``figure`` of the blocks above it.
 """
 
 from __future__ import annotations
 
 import inspect
+import os
 import re
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib as mpl
@@ -21,11 +30,13 @@ mpl.use("agg")  # works without a screen
 
 from matplotlib import pyplot as plt
 
+import howto_figures  # beside this file
 import torch_schedule_anything as tsa
 import tsa_builtins
 from tsa_builtins import curves
 
 HERE = Path(__file__).resolve().parent
+GENERATED = HERE / "_static" / "generated"
 
 # By name of the picture, its expressions. A single one is the title; several are in the legend.
 CURVES = {
@@ -74,9 +85,24 @@ STYLE = {
     "legend.fontsize": 8,
     "legend.frameon": False,
     "lines.linewidth": 2,
-    "savefig.facecolor": "white",
+    "savefig.transparent": True,
     "svg.hashsalt": "the same picture from the same code",
 }
+INK = {"": "#1f2328", ".dark": "#d6dae0"}  # by theme, as it is written in the name of the file
+COLORS = {
+    "": ["#0969da", "#bc4c00", "#1a7f37", "#8250df", "#bf3989", "#6e7781"],
+    ".dark": ["#6cb6ff", "#f0a04b", "#6bc46d", "#c297ff", "#ff80b5", "#a0a8b2"],
+}
+
+
+@contextmanager
+def theme_of(theme: str) -> Iterator[None]:
+    """Draw for one theme of the site: ``""``, which is light, or ``".dark"``."""
+    ink = INK[theme]
+    inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+    colors = {"axes.prop_cycle": mpl.cycler(color=COLORS[theme]), **dict.fromkeys(inked, ink)}
+    with plt.rc_context({**STYLE, **colors}):
+        yield
 
 
 def draw_curves(expressions: list[str], path: Path) -> None:
@@ -85,11 +111,8 @@ def draw_curves(expressions: list[str], path: Path) -> None:
     legend_rows = (len(expressions) + 1) // 2 if len(expressions) > 1 else 0
     figure, axes = plt.subplots(figsize=(5.6, 2.4 + 0.2 * legend_rows))
     for expression in expressions:
-        values = eval(expression, dict(vars(curves)))(t)
-        # A jump is not a slope: break the line where it would be vertical.
-        values[1:][np.abs(np.diff(values)) > 0.05] = np.nan
-        axes.plot(t, values, label=expression)
-    axes.axvspan(t[0], 0, color="0.94", zorder=0)
+        axes.plot(t, without_jumps(eval(expression, dict(vars(curves)))(t)), label=expression)
+    axes.axvspan(t[0], 0, color="0.5", alpha=0.15, linewidth=0, zorder=0)
     axes.set(xlim=(t[0], t[-1]), ylim=(-0.05, 1.08), xlabel="t", ylabel="λ(t)")
     axes.set_yticks(np.linspace(0, 1, 6))
     if legend_rows:
@@ -99,55 +122,120 @@ def draw_curves(expressions: list[str], path: Path) -> None:
     save(figure, path)
 
 
+def gallery_curves() -> dict[str, str]:
+    """An expression for each shape and combination, and for the product, from the pictures."""
+    names = [name for name in curves.__all__ if callable(getattr(curves, name))]
+    every = [expression for expressions in CURVES.values() for expression in expressions]
+    made = {
+        name: next((each for each in every if each.startswith(f"{name}(")), None) for name in names
+    }
+    del made["Curve"], made["to_dict"], made["from_dict"]
+    (product,) = CURVES["product"]
+    return {**made, "Product": product}
+
+
+def without_jumps(values: np.ndarray) -> np.ndarray:
+    """Break the line where it would be vertical: a jump is not a slope."""
+    values[1:][np.abs(np.diff(values)) > 0.05] = np.nan
+    return values
+
+
 def builtin_calls() -> list[str]:
     """A call of every built-in, with the arguments that it takes."""
     makers = {name: getattr(tsa_builtins, name) for name in tsa_builtins.__all__}
     taken = {
         name: [str(ARGUMENTS[p]) for p in inspect.signature(make).parameters if p in ARGUMENTS]
         for name, make in makers.items()
-        if callable(make)
+        if callable(make) and "schedule_target" in inspect.signature(make).parameters
     }
     return [f"{name}(optimizer, {', '.join(arguments)})" for name, arguments in taken.items()]
 
 
-def draw_builtin(expression: str, folder: Path, suffix: str) -> None:
+def curve_of_builtin(expression: str) -> curves.Curve:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    return eval(expression, {**vars(tsa), "optimizer": optimizer}).curve
+
+
+def draw_builtin(expression: str, path: Path) -> None:
     """Draw a built-in on the axes that all of them share, with the arguments as ticks."""
     t = np.arange(0, 121)
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    schedule = eval(expression, {**vars(tsa), "optimizer": optimizer})
     figure, axes = plt.subplots(figsize=(3.6, 2.5))
-    axes.plot(t, schedule.curve(t))
+    axes.plot(t, curve_of_builtin(expression)(t))
     name, parenthesis, arguments = expression.partition("(")
     figure.suptitle(f"{name}\n{parenthesis}{arguments}", fontsize=8)
     axes.set(xlim=(0, 120), ylim=(0, 2.1), xlabel="t", ylabel="λ(t)")
     axes.set_xticks([0, 20, 100], ["0", "L = 20", "M = 100"])
     axes.set_yticks([0, 0.2, 1, 2], ["0", "A = 0.2", "W = 1", "R·W = 2"])
-    save(figure, folder / f"{name}{suffix}")
+    save(figure, path)
 
 
-def draw_preview(path: Path) -> None:
-    """Draw the figure of the first block of the landing page."""
-    block = re.search(r"```python\n(.*?)```", (HERE / "index.md").read_text(), re.DOTALL)[1]
-    namespace = {}
-    exec(block, namespace)
-    namespace["figure"].set_size_inches(5.6, 3.8)
-    save(namespace["figure"], path)
+def draw_thumbnail(curve: curves.Curve, top: float, path: Path) -> None:
+    """Draw a curve alone, without a word, from step 0 on."""
+    t = np.linspace(0, 110, 1101)
+    figure, axes = plt.subplots(figsize=(2.2, 1.3))
+    axes.plot(t, without_jumps(curve(t)))
+    axes.axhline(0, color=mpl.rcParams["axes.edgecolor"], linewidth=0.8)
+    axes.set(xlim=(0, 110), ylim=(-0.06 * top, 1.08 * top))
+    axes.set_axis_off()
+    save(figure, path)
+
+
+def draw_figures_of(page: Path, folder: Path, theme: str, suffix: str, drawn: set[str]) -> None:
+    """Draw the other pictures of a page: each is the ``figure`` of the blocks above it."""
+    parts = re.split(r"(?ms)^```python\n(.*?)^```$", page.read_text())
+    images = [re.findall(r"_static/generated/([\w-]+)\.svg", text) for text in parts[::2]]
+    wanted = [[name for name in names if name not in drawn] for names in images]
+    last = max((place for place, names in enumerate(wanted) if names), default=0)
+    if not any("figure = " in block for block in parts[1 : 2 * last : 2]):
+        return
+    namespace = {"__name__": page.stem}
+    before = os.getcwd()
+    with tempfile.TemporaryDirectory() as temporary:
+        os.chdir(temporary)
+        try:
+            torch.manual_seed(0)
+            for block, names in zip(parts[1::2], wanted[1 : last + 1]):
+                exec(block, namespace)
+                for name in names:
+                    figure = namespace["figure"]
+                    figure.set_size_inches(5, 0.6 + 1.5 * len(figure.axes))  # fits a phone
+                    save(figure, folder / f"{name}{theme}{suffix}")
+        finally:
+            os.chdir(before)
 
 
 def save(figure: plt.Figure, path: Path) -> None:
+    for axes in figure.axes:
+        for line in (*axes.get_xgridlines(), *axes.get_ygridlines()):
+            line.set(color="0.5", alpha=0.35)  # seen on a light page and on a dark one
     date = {"metadata": {"Date": None}} if path.suffix == ".svg" else {"dpi": 150}
     figure.savefig(path, **date)
     plt.close(figure)
 
 
-def main(folder: Path = HERE / "_static" / "generated", suffix: str = ".svg") -> None:
+def main(folder: Path = GENERATED, suffix: str = ".svg") -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    with plt.rc_context(STYLE):
-        for name, expressions in CURVES.items():
-            draw_curves(expressions, folder / f"curve_{name}{suffix}")
-        for expression in builtin_calls():
-            draw_builtin(expression, folder, suffix)
-        draw_preview(folder / f"preview{suffix}")
+    pages = [page for page in sorted(HERE.rglob("*.md")) if "_build" not in page.parts]
+    drawn = {"performance"}  # performance_figure.py draws it
+    for theme in INK:
+        with theme_of(theme):
+            for name, expressions in CURVES.items():
+                draw_curves(expressions, folder / f"curve_{name}{theme}{suffix}")
+                drawn.add(f"curve_{name}")
+            for name, expression in gallery_curves().items():
+                curve = eval(expression, dict(vars(curves)))
+                draw_thumbnail(curve, 1, folder / f"thumbnail_{name}{theme}{suffix}")
+            for call in builtin_calls():
+                name = call.partition("(")[0]
+                draw_builtin(call, folder / f"{name}{theme}{suffix}")
+                thumbnail = folder / f"thumbnail_{name}{theme}{suffix}"
+                draw_thumbnail(curve_of_builtin(call), 2, thumbnail)
+                drawn.add(name)
+            for name, figure in howto_figures.figures():
+                save(figure, folder / f"{name}{theme}{suffix}")
+                drawn.add(name)
+            for page in pages:
+                draw_figures_of(page, folder, theme, suffix, drawn)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from figures import HERE, STYLE, save
+import matplotlib as mpl
+from figures import GENERATED, HERE, INK, save, theme_of
 from matplotlib import pyplot as plt
 
 RESULTS = HERE.parent / "benchmarks" / "results"
@@ -40,9 +41,12 @@ def draw_groups(axes: plt.Axes, ours: list[dict[str, Any]]) -> None:
         for what in sorted({row["what"] for row in rows} & set(PEERS)):
             peer = ratios(rows, what)
             axes.plot(peer.keys(), peer.values(), label=PEERS[what], linewidth=1, marker=".")
-    axes.plot(proxied.keys(), proxied.values(), "k--", label="LambdaLR through the factory")
-    axes.plot(built_in.keys(), built_in.values(), "k", label="a built-in")
-    axes.plot(loop.keys(), loop.values(), "k:", label="the bare loop")
+    ink = mpl.rcParams["text.color"]
+    axes.plot(
+        proxied.keys(), proxied.values(), "--", color=ink, label="LambdaLR through the factory"
+    )
+    axes.plot(built_in.keys(), built_in.values(), color=ink, label="a built-in")
+    axes.plot(loop.keys(), loop.values(), ":", color=ink, label="the bare loop")
     axes.axhline(1, color="0.6", linewidth=1)
     axes.set(xscale="log", yscale="log", xlabel="param groups")
     axes.set_title("a step, in steps of torch's LambdaLR")
@@ -57,7 +61,9 @@ def draw_targets(axes: plt.Axes, ours: list[dict[str, Any]]) -> None:
     several = [row for row in ours if row["what"].endswith(" in step") and row["groups"] == 100]
     several = [row for row in several if row["against"] == "LambdaLR on lr"]
     targets = [int(row["what"].split()[0]) for row in several]
-    axes.plot(targets, [row["us"] for row in several], "k", marker=".", label="built-ins in step")
+    ink = mpl.rcParams["text.color"]
+    micros = [row["us"] for row in several]
+    axes.plot(targets, micros, color=ink, marker=".", label="built-ins in step")
     torch = sum(row["against_us"] for row in several) / len(several)
     axes.axhline(torch, color="0.6", linewidth=1, label="torch's LambdaLR on lr alone")
     axes.set(xlabel="targets", xticks=targets, ylim=0)
@@ -65,14 +71,15 @@ def draw_targets(axes: plt.Axes, ours: list[dict[str, Any]]) -> None:
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2))
 
 
-def main(path: Path = HERE / "_static" / "generated" / "performance.svg") -> None:
+def main(path: Path = GENERATED / "performance.svg") -> None:
     ours = json.loads((RESULTS / "torch_schedule_anything.json").read_text())["steps"]
     path.parent.mkdir(parents=True, exist_ok=True)
-    with plt.rc_context(STYLE):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(9, 5.4))
-        draw_groups(left, ours)
-        draw_targets(right, ours)
-        save(figure, path)
+    for theme in INK:
+        with theme_of(theme):
+            figure, (left, right) = plt.subplots(1, 2, figsize=(9, 5.4))
+            draw_groups(left, ours)
+            draw_targets(right, ours)
+            save(figure, path.with_name(f"{path.stem}{theme}{path.suffix}"))
 
 
 if __name__ == "__main__":
