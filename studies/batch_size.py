@@ -10,14 +10,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import torch
 from jobs import Job, Settings, Watch, watch_nothing
 from measures import Claim, best_cell, median, spread
 from training import (
     COSINE_PLAN,
     WARMUP,
-    accumulate_gradients,
     build,
+    compute_gradients,
     training_positions,
     validation_loss,
 )
@@ -78,9 +77,7 @@ def run(job: Job, watch: Watch = watch_nothing) -> dict[str, Any]:
     schedule = tsa.SynchronousSchedule(
         [
             tsa.CurveSchedule(optimizer, tsa.curves.stretch(lr_plan(job["arm"]), total)),
-            tsa.CurveSchedule(
-                optimizer, tsa.curves.stretch(batch_plan, total), KEY, absolute=True
-            ),
+            tsa.CurveSchedule(optimizer, tsa.curves.stretch(batch_plan, total), KEY, absolute=True),
         ],
         clock=lambda: samples,
     )
@@ -91,7 +88,7 @@ def run(job: Job, watch: Watch = watch_nothing) -> dict[str, Any]:
         watch(samples, optimizer.param_groups)
         size = round(optimizer.param_groups[0][KEY])
         batch = positions[samples : samples + size]
-        accumulate_gradients(network, batch)
+        compute_gradients(network, batch)
         optimizer.step()
         samples += len(batch)
         steps += 1

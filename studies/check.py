@@ -11,7 +11,6 @@ nothing about the effects.
 from __future__ import annotations
 
 import math
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,7 +23,7 @@ import one_run
 import torch
 import weight_decay
 from jobs import Job, run_all, watch_nothing
-from training import accumulate_gradients, training_positions
+from training import compute_gradients, training_positions
 
 import torch_schedule_anything as tsa
 
@@ -49,7 +48,8 @@ def weight_decay_rows(job: Job) -> Iterator[Row]:
             "in proportion to lr": decay * lr / rate,
             "with 1/t": decay / (1 + 10 * t / steps),
         }[job["arm"]]
-        yield t, {"matrices": dict(lr=lr, weight_decay=value), "others": dict(lr=lr, weight_decay=0)}
+        matrices = {"lr": lr, "weight_decay": value}
+        yield t, {"matrices": matrices, "others": {"lr": lr, "weight_decay": 0.0}}
 
 
 def batch_size_rows(job: Job) -> Iterator[Row]:
@@ -65,7 +65,7 @@ def batch_size_rows(job: Job) -> Iterator[Row]:
             "batch alone": rate * warm,
         }[job["arm"]]
         batch = 32 * 2**halved if job["arm"] in ("Seesaw", "batch alone") else 32
-        yield samples, {name: dict(lr=lr, batch_size=batch) for name in ("matrices", "others")}
+        yield samples, {name: {"lr": lr, "batch_size": batch} for name in ("matrices", "others")}
         if samples == total:
             return
         samples = min(samples + batch, total)
@@ -76,17 +76,17 @@ def one_run_rows(job: Job) -> Iterator[Row]:
     groups = ("matrices", "others")
     if job["arm"] == "cosine":
         for t in range(job["length"] + 1):
-            yield t, {name: dict(lr=cosine(rate, t, job["length"])) for name in groups}
+            yield t, {name: {"lr": cosine(rate, t, job["length"])} for name in groups}
         return
     for length in (longest // 4, longest // 2, longest):
         cooldown = length // 5
         fork = length - cooldown
         for t in range(reached, fork):
             lr = rate * min(1.0, t / (longest // 80))
-            yield t, {name: dict(lr=lr) for name in groups}
+            yield t, {name: {"lr": lr} for name in groups}
         for t in range(fork, length + 1):
             lr = rate * (1 - math.sqrt((t - fork) / cooldown))
-            yield t, {name: dict(lr=lr) for name in groups}
+            yield t, {name: {"lr": lr} for name in groups}
         reached = fork
 
 
@@ -147,9 +147,11 @@ def check_gradients_are_fresh() -> None:
     positions = training_positions(64, 0)
     gradients = []
     for _ in range(2):
-        accumulate_gradients(training.network, positions)
-        gradients.append(training.network.head.weight.grad.clone())
-    assert torch.equal(*gradients), "gradients of an earlier batch were kept"
+        compute_gradients(training.network, positions)
+        gradients.append(
+            [p.grad.clone() for p in training.network.parameters() if p.grad is not None]
+        )
+    assert all(map(torch.equal, *gradients)), "gradients of an earlier batch were kept"
 
 
 def main() -> None:
@@ -167,4 +169,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -49,7 +49,7 @@ def load_corpus() -> Corpus:
         left -= len(text)
         if not left:
             break
-    return Corpus(*map(symbols, parts), digest.hexdigest())
+    return Corpus(symbols(parts[0]), symbols(parts[1]), digest.hexdigest())
 
 
 def symbols(text: bytearray) -> Tensor:

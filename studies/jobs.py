@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 import signal
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
-from tqdm import tqdm
+from tqdm import tqdm  # type: ignore[import-untyped]
 
 HERE = Path(__file__).resolve().parent
 FINISHED = HERE / ".finished"

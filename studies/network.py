@@ -48,4 +48,5 @@ class Network(nn.Module):
         x = self.input(self.embedding(contexts).flatten(1))
         for block in self.blocks:
             x = x + block(x)
-        return self.head(self.norm(x))
+        logits: Tensor = self.head(self.norm(x))
+        return logits

@@ -12,13 +12,12 @@ from typing import Any
 import torch
 from jobs import Job, Settings, Watch, watch_nothing
 from measures import Claim, best_cell, median, spread
-from network import Network
 from torch import Tensor
 from training import (
     COSINE_PLAN,
     WARMUP,
-    accumulate_gradients,
     build,
+    compute_gradients,
     training_positions,
     validation_loss,
 )
@@ -40,8 +39,8 @@ TOLERANCE = 0.01  # nats per character
 CRITERION = (
     "At every length, the validation loss of the one run with its cooldown is at most "
     f"{TOLERANCE} nats above that of the cosine run of that length, in the median of the "
-    "differences per seed. The one run has one rate for all lengths, its best. The cosine runs have "
-    "the best rate of each length. The one run takes fewer steps in total."
+    "differences per seed. The one run has one rate for all lengths, its best. The cosine runs "
+    "have the best rate of each length. The one run takes fewer steps in total."
 )
 
 
@@ -69,7 +68,7 @@ class Training:
         """Train up to step ``until``; the samples of a step depend on its number alone."""
         for t in range(self.schedule.last_epoch, until):
             watch(t, self.optimizer.param_groups)
-            accumulate_gradients(self.network, positions[t * BATCH_SIZE : (t + 1) * BATCH_SIZE])
+            compute_gradients(self.network, positions[t * BATCH_SIZE : (t + 1) * BATCH_SIZE])
             self.optimizer.step()
             self.schedule.step()
 
@@ -80,9 +79,10 @@ class Training:
         return file.getvalue()
 
     def restore(self, checkpoint: bytes) -> None:
-        states = torch.load(io.BytesIO(checkpoint), weights_only=True)
-        for part, state in zip((self.network, self.optimizer, self.schedule), states):
-            part.load_state_dict(state)
+        network, optimizer, schedule = torch.load(io.BytesIO(checkpoint), weights_only=True)
+        self.network.load_state_dict(network)
+        self.optimizer.load_state_dict(optimizer)
+        self.schedule.load_state_dict(schedule)
 
 
 def run(job: Job, watch: Watch = watch_nothing) -> dict[str, Any]:
@@ -137,7 +137,7 @@ def cost(job: Job) -> int:
     if job["arm"] == "cosine":
         return int(job["length"])
     cooldowns = sum(map(cooldown_steps, lengths(job["steps"])))
-    return round((1 - COOLDOWN) * job["steps"]) + cooldowns
+    return int(job["steps"]) - cooldown_steps(job["steps"]) + cooldowns
 
 
 # -- what the runs say -------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import torch
 from corpus import VALIDATION_SEED, load_corpus, random_positions, samples_at
@@ -43,12 +44,17 @@ def training_positions(count: int, seed: int) -> Tensor:
     return random_positions(load_corpus().training, count, seed)
 
 
-def accumulate_gradients(network: nn.Module, positions: Tensor) -> Tensor:
+def batches(positions: Tensor, size: int) -> Iterator[Tensor]:
+    """Parts of that size, in order."""
+    return (positions[i : i + size] for i in range(0, len(positions), size))
+
+
+def compute_gradients(network: nn.Module, positions: Tensor) -> Tensor:
     """Replace the gradients by those of the mean loss of these samples, and return the loss."""
     contexts, targets = samples_at(load_corpus().training, positions)
     loss = functional.cross_entropy(network(contexts), targets)
     network.zero_grad()
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]
     return loss.detach()
 
 
@@ -63,7 +69,7 @@ def validation_loss(network: nn.Module, count: int = NUM_VALIDATION_SAMPLES) -> 
     held_out = load_corpus().held_out
     positions = random_positions(held_out, count, VALIDATION_SEED)
     total = 0.0
-    for part in positions.split(4096):
+    for part in batches(positions, 4096):
         contexts, targets = samples_at(held_out, part)
         total += functional.cross_entropy(network(contexts), targets, reduction="sum").item()
     return total / count
@@ -72,4 +78,4 @@ def validation_loss(network: nn.Module, count: int = NUM_VALIDATION_SAMPLES) -> 
 def means(values: Sequence[float], parts: int) -> list[float]:
     """The means of ``values`` over that many parts of equal length."""
     bounds = [len(values) * i // parts for i in range(parts + 1)]
-    return [sum(values[a:b]) / (b - a) for a, b in zip(bounds, bounds[1:])]
+    return [sum(values[a:b]) / (b - a) for a, b in pairwise(bounds)]

@@ -11,11 +11,12 @@ from typing import Any
 
 import torch
 from jobs import Job, Settings, Watch, watch_nothing
-from measures import Claim, best_cell, every_below, median, spread
+from measures import Claim, best_cell, every_below, spread
 from training import (
     COSINE_PLAN,
-    accumulate_gradients,
+    batches,
     build,
+    compute_gradients,
     gradient_norm,
     means,
     training_positions,
@@ -37,8 +38,8 @@ CURVE_POINTS = 30
 # Written before the full run, after a pilot with one seed.
 RISES = 1.2  # the gradient norm rises if its growth is above this in every seed
 CRITERION = (
-    f"At the largest weight decay, each arm at its own best rate: the growth of the constant arm is "
-    f"above {RISES} in every seed, and every seed of the other arms is below every seed of the "
+    "At the largest weight decay, each arm at its own best rate: the growth of the constant arm "
+    f"is above {RISES} in every seed, and every seed of the other arms is below every seed of the "
     "constant arm."
 )
 
@@ -78,9 +79,9 @@ def run(job: Job, watch: Watch = watch_nothing) -> dict[str, Any]:
     schedule = schedule_of(optimizer, job)
     positions = training_positions(job["steps"] * BATCH_SIZE, job["seed"])
     norms = []
-    for t, batch in enumerate(positions.split(BATCH_SIZE)):
+    for t, batch in enumerate(batches(positions, BATCH_SIZE)):
         watch(t, optimizer.param_groups)
-        accumulate_gradients(network, batch)
+        compute_gradients(network, batch)
         norms.append(gradient_norm(network))
         optimizer.step()
         schedule.step()
