@@ -1,16 +1,20 @@
 """Each session checks one promise of this project. `nox -l` lists them.
 
 One invocation builds the distributions once. The sessions test the built wheels: no session that
-installs them has the sources on its path.
+installs them has the sources on its path. `tests` and `demo` share one environment.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"  # so that pip installs, as for most users
@@ -66,21 +70,49 @@ def build(session: nox.Session) -> None:
     session.run("check-wheel-contents", *(file for file in files if file.endswith(".whl")))
 
 
-@nox.session(requires=["build"], reuse_venv=False)
+@nox.session(reuse_venv=True)
+def environment(session: nox.Session) -> None:
+    """Build the wheels and install them where `tests` and `demo` run, quietly."""
+    folder = Path(session.env_dir).resolve()
+    wheels, log_path = folder / "wheels", folder / "install.log"
+    session.log("Install torch, the wheels and tools, which takes minutes the first time.")
+    session.log(f"The log of the installation: {log_path}")
+    with log_path.open("w") as file:
+        quietly = {"log": False, "silent": False, "stdout": file, "stderr": subprocess.STDOUT}
+        try:
+            session.install("hatchling>=1.27", **quietly)
+            shutil.rmtree(wheels, ignore_errors=True)
+            build = ("python", "-m", "hatchling", "build", "--target", "wheel", "--directory")
+            for distribution in DISTRIBUTIONS:
+                with session.chdir(ROOT / "packages" / distribution):
+                    session.run(*build, str(wheels), **quietly)
+            built = wheel_files(wheels, DISTRIBUTIONS)
+            # The version of a wheel stays the same while its sources change, and pip would keep an
+            # installed one of the same version.
+            session.install("--force-reinstall", "--no-deps", *built, **quietly)
+            session.install(*built, *requirements("test"), *requirements("demo"), **quietly)
+        except CommandFailed:
+            session.error(f"The installation failed. Its log is {log_path}")
+
+
+@nox.session(venv_backend="none", requires=["environment"])
 def tests(session: nox.Session) -> None:
     """The whole suite passes against the built wheels, on this Python and the torch pip chooses."""
-    install_wheels(session, *DISTRIBUTIONS)
-    install_group(session, "test")
-    session.run("pytest", *SUITE, *session.posargs)
-    session.run("pytest", "--doctest-modules", "--pyargs", "tsa_core", "tsa_builtins")
+    run_in_environment(session, "pytest", *SUITE, *session.posargs)
+    run_in_environment(session, "pytest", "--doctest-modules", "--pyargs", *PACKAGES[:2])
 
 
-@nox.session(requires=["build"], reuse_venv=False)
+@nox.session(venv_backend="none", requires=["environment"])
 def demo(session: nox.Session) -> None:
     """A real model trains on real data under four schedules, and resumes to the same weights."""
-    install_wheels(session, *DISTRIBUTIONS)
-    install_group(session, "demo")
-    session.run("python", "examples/train_digits.py", *session.posargs)
+    run_in_environment(session, "python", "examples/train_digits.py", *session.posargs, log=False)
+
+
+@nox.session(tags=CHANGE)
+def workspace(session: nox.Session) -> None:
+    """The shared environment has the sources as they are, also after a change."""
+    session.install("nox", "pytest>=8")
+    session.run("pytest", "tests/workspace")
 
 
 @nox.session(tags=CHANGE, requires=["build"], reuse_venv=False)
@@ -153,6 +185,7 @@ def docs(session: nox.Session) -> None:
     session.run("python", "docs/figures.py")
     session.run("python", "docs/performance_figure.py")
     site = "docs/_build/html"
+    shutil.rmtree(site, ignore_errors=True)  # a page that is gone leaves no file behind
     session.run("sphinx-build", "-nW", "--keep-going", "-E", "-b", "html", "docs", site)
     session.run("python", "docs/check_names.py", site)
     session.run("pytest", "tests/site", env={"SITE": site})
@@ -229,11 +262,25 @@ def bump(session: nox.Session) -> None:
 # -- helpers -----------------------------------------------------------------------------------
 
 
+def requirements(group: str) -> list[str]:
+    return list(nox.project.dependency_groups(PROJECT, group))
+
+
 def install_group(session: nox.Session, group: str, extra: tuple[str, ...] = ()) -> None:
-    session.install(*nox.project.dependency_groups(PROJECT, group), *extra)
+    session.install(*requirements(group), *extra)
+
+
+def wheel_files(folder: Path, distributions: Sequence[str]) -> list[str]:
+    # By file, because on PyPI tsa-core is another project and torch-schedule-anything is 1.x.
+    return [str(next(folder.glob(f"{name.replace('-', '_')}-*.whl"))) for name in distributions]
 
 
 def install_wheels(session: nox.Session, *distributions: str, extra: tuple[str, ...] = ()) -> None:
-    # By file, because on PyPI tsa-core is another project and torch-schedule-anything is 1.x.
-    wheels = [next(DIST.glob(f"{name.replace('-', '_')}-*.whl")) for name in distributions]
-    session.install(*map(str, wheels), *extra)
+    session.install(*wheel_files(DIST, distributions), *extra)
+
+
+def run_in_environment(session: nox.Session, program: str, *args: str, log: bool = True) -> None:
+    """Run a program of the environment that the session `environment` made."""
+    scripts = "Scripts" if os.name == "nt" else "bin"
+    path = Path(session.env_dir).parent / "environment" / scripts / program
+    session.run(str(path), *args, external=True, log=log)
