@@ -76,7 +76,7 @@ def _absolute(path: str, description: Mapping[Any, Any]) -> bool:
 
 def _read_built_in(path: str, description: Mapping[Any, Any], stretch: float) -> Any:
     at_name = entry(path, "schedule")
-    _refuse_other_way(at_name, description["schedule"], torch_schedulers, "scheduler")
+    _refuse_other_way(at_name, description["schedule"], torch_schedulers(), "scheduler")
     name = check_name(at_name, description["schedule"], BUILT_INS, "a built-in")
     built_in = BUILT_INS[name]
     takes = number_arguments(built_in)
@@ -160,8 +160,8 @@ def _check_group_names(path: str, curves: Mapping[str, Any], optimizer: Any) -> 
 def _read_scheduler(path: str, description: Mapping[Any, Any], stretch: float) -> Any:
     at_name = entry(path, "scheduler")
     _refuse_other_way(at_name, description["scheduler"], BUILT_INS, "schedule")
-    name = check_name(at_name, description["scheduler"], torch_schedulers, "a torch scheduler")
-    form = torch_schedulers[name]
+    name = check_name(at_name, description["scheduler"], torch_schedulers(), "a torch scheduler")
+    form = torch_schedulers()[name]
     functions = [key for key, setting in form.settings.items() if setting.kind == "function"]
     if any(form.settings[key].required for key in functions):
         raise TypeError(

@@ -16,7 +16,7 @@ def entry_of(path: str, schedule: Any) -> dict[str, Any]:
     """Return the entry that describes ``schedule``; raise if it is code."""
     if type(schedule) is CurveSchedule:
         return _entry_of_curve(path, schedule)
-    form = torch_schedulers.get(type(schedule).__name__)
+    form = torch_schedulers().get(type(schedule).__name__)
     if form is not None and form.scheduler_class is type(schedule):
         return _entry_of_scheduler(path, schedule)
     if isinstance(schedule, DerivedSchedule):
@@ -51,7 +51,7 @@ def _entry_of_curve(path: str, schedule: CurveSchedule) -> dict[str, Any]:
 
 def _entry_of_scheduler(path: str, schedule: Any) -> dict[str, Any]:
     name = type(schedule).__name__
-    form = torch_schedulers[name]
+    form = torch_schedulers()[name]
     written: dict[str, Any] = {"scheduler": name}
     for key, value in form.settings_of(schedule).items():
         kind = form.settings[key].kind

@@ -12,7 +12,7 @@ from ._preview import Preview, preview
 from ._proxy import ProxyOptimizer
 from ._synchronous import SynchronousSchedule
 from ._target import OptimizerLike
-from ._torch_settings import torch_schedulers
+from ._torch_settings import SchedulerForm, torch_schedulers
 
 __all__ = [
     "CurveSchedule",
@@ -21,6 +21,7 @@ __all__ = [
     "OptimizerSteps",
     "Preview",
     "ProxyOptimizer",
+    "SchedulerForm",
     "SynchronousSchedule",
     "__version__",
     "arbitrary_schedule_factory",

@@ -29,7 +29,16 @@ class Setting(NamedTuple):
 
 
 class SchedulerForm:
-    """One of torch's schedulers as data: its settings, a scheduler made from them, and back."""
+    """A torch scheduler as data: its settings, a scheduler made from them, and back.
+
+    :func:`torch_schedulers` has one for each of torch's schedulers.
+    """
+
+    scheduler_class: type[Any]
+    """The class in torch."""
+    settings: Mapping[str, Setting]
+    """What the constructor takes, by name: its arguments except ``optimizer``, ``last_epoch`` and
+    ``verbose``. Each has a ``kind`` of values, and is ``required`` or has a default."""
 
     def __init__(
         self,
@@ -38,19 +47,31 @@ class SchedulerForm:
         read: Callable[[Any], Mapping[str, Any]] | None = None,
     ) -> None:
         self.scheduler_class = scheduler_class
-        self.settings = settings
+        self.settings = MappingProxyType(settings)
         self._read = read
 
     def make(self, optimizer: Any, settings: Mapping[str, Any]) -> Any:
-        """Return a scheduler on ``optimizer``; raise whatever its constructor raises."""
-        if self.scheduler_class is torch_lr.ChainedScheduler:  # takes no optimizer in torch < 2.4
+        """Return a scheduler on ``optimizer`` at its first step.
+
+        Args:
+            optimizer: what the constructor takes: an optimizer or a proxy.
+            settings: the values of the settings by name.
+
+        Raises:
+            Exception: whatever the constructor raises.
+        """
+        if self.scheduler_class is torch_lr.ChainedScheduler:  # it has the optimizer of its parts
             return self.scheduler_class(**settings)
         return self.scheduler_class(optimizer, **settings)
 
     def settings_of(self, scheduler: Any) -> dict[str, Any]:
         """Return the settings that make ``scheduler`` again, with plain numbers and lists.
 
-        The schedulers in a compound, and functions, are returned as they are.
+        The schedulers in a compound, and functions, are returned as they are. A setting that the
+        scheduler keeps as a quotient or a product is recovered so that it gives the same one.
+
+        Args:
+            scheduler: an instance of :attr:`scheduler_class`.
         """
         read = self._read or (lambda each: {name: getattr(each, name) for name in self.settings})
         return {name: _plain(value) for name, value in read(scheduler).items()}
@@ -276,12 +297,20 @@ _FORMS = [
     ),
 ]
 
-torch_schedulers: Mapping[str, SchedulerForm] = MappingProxyType(
-    {form.scheduler_class.__name__: form for form in _FORMS}
-)
-"""torch's schedulers by name, each with its settings, for code that reads or writes them as data.
+_FORM_BY_NAME = {form.scheduler_class.__name__: form for form in _FORMS}
 
-``torch_schedulers["StepLR"].settings`` says what the constructor takes,
-``.make(optimizer, {"step_size": 30})`` calls it, and ``.settings_of(scheduler)`` gives back the
-settings that make a scheduler again.
-"""
+
+def torch_schedulers() -> Mapping[str, SchedulerForm]:
+    """Return torch's schedulers by name, for code that reads or writes them as data.
+
+    They are the classes in ``torch.optim.lr_scheduler``, and ``SWALR``.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+        >>> form = torch_schedulers()["StepLR"]
+        >>> scheduler = form.make(optimizer, {"step_size": 30})
+        >>> form.settings_of(scheduler)
+        {'step_size': 30, 'gamma': 0.1}
+    """
+    return MappingProxyType(_FORM_BY_NAME)

@@ -1,0 +1,177 @@
+"""torch's schedulers as data: their settings, schedulers made from them, and back."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+from typing import Any
+
+import pytest
+import torch
+from helpers import ignore_epoch_deprecation
+from hypothesis import given
+from hypothesis import strategies as st
+from torch.optim import lr_scheduler as torch_lr
+from torch_schedulers import MOMENTUM_CYCLES, SCHEDULERS, each_scheduler, step
+
+from tsa_core import torch_schedulers
+
+pytestmark = ignore_epoch_deprecation
+
+FORMS = torch_schedulers()
+NOT_SETTINGS = {"self", "optimizer", "last_epoch", "verbose"}
+WITH_FUNCTIONS = {"LambdaLR", "MultiplicativeLR"}
+STEPS = 60
+
+
+def make_optimizer(momentum: float = 0.0) -> torch.optim.SGD:
+    first, second = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
+    return torch.optim.SGD(
+        [{"params": [first]}, {"params": [second], "lr": 0.3}], lr=0.1, momentum=momentum
+    )
+
+
+def values_of(optimizer: Any) -> list[tuple[float, float]]:
+    return [(group["lr"], group["momentum"]) for group in optimizer.param_groups]
+
+
+def values_along(optimizer: Any, scheduler: Any) -> list[Any]:
+    values = [values_of(optimizer)]
+    for t in range(STEPS):
+        optimizer.step()
+        step(scheduler, loss=math.sin(t))
+        values.append(values_of(optimizer))
+    return values
+
+
+def made_again(scheduler: Any, optimizer: Any) -> Any:
+    form = FORMS[type(scheduler).__name__]
+    settings = form.settings_of(scheduler)
+    if "schedulers" in settings:
+        settings["schedulers"] = [made_again(part, optimizer) for part in settings["schedulers"]]
+    return form.make(optimizer, settings)
+
+
+def test_every_scheduler_of_torch_has_its_settings() -> None:
+    """Each scheduler is there, with every argument of its constructor and what it demands."""
+    public = {
+        name
+        for name in dir(torch_lr)
+        if inspect.isclass(each := getattr(torch_lr, name))
+        and issubclass(each, (torch_lr.LRScheduler, torch_lr.ReduceLROnPlateau))
+        and not name.startswith("_")
+    }
+    assert FORMS.keys() == (public - {"LRScheduler"}) | {"SWALR"}
+    for name, form in FORMS.items():
+        parameters = inspect.signature(form.scheduler_class.__init__).parameters
+        assert form.scheduler_class.__name__ == name
+        assert list(form.settings) == [each for each in parameters if each not in NOT_SETTINGS]
+        for setting, described in form.settings.items():
+            default = parameters[setting].default
+            assert described.required == (default is inspect.Parameter.empty)
+            assert described.may_be_none == (default is None)
+            assert (described.kind == "flag") == isinstance(default, bool)
+            assert (described.kind == "word") == isinstance(default, str)
+            assert default in described.words or not isinstance(default, str)
+
+
+@each_scheduler([name for name in SCHEDULERS if name.split(",")[0] not in WITH_FUNCTIONS])
+def test_the_settings_make_the_same_scheduler(name: str) -> None:
+    """A scheduler that is made from another one's settings has its values at every step."""
+    optimizer, other = make_optimizer(), make_optimizer()
+    scheduler = SCHEDULERS[name](optimizer)
+    assert values_along(other, made_again(scheduler, other)) == values_along(optimizer, scheduler)
+
+
+@pytest.mark.parametrize("name", MOMENTUM_CYCLES)
+def test_the_settings_have_the_momentum(name: str) -> None:
+    """Learning rates and momenta are the same where a scheduler cycles both."""
+    optimizer, other = make_optimizer(0.7), make_optimizer(0.7)
+    scheduler = MOMENTUM_CYCLES[name](optimizer)
+    again = made_again(scheduler, other)
+    for t in range(15):
+        assert values_of(other) == values_of(optimizer), t
+        optimizer.step(), other.step()
+        scheduler.step(), again.step()
+
+
+def test_the_settings_stay_when_the_scheduler_steps() -> None:
+    """Settings are not progress: they are the same at the end of a run."""
+    for name in SCHEDULERS:
+        if name.split(",")[0] in WITH_FUNCTIONS or "in SequentialLR" in name:
+            continue
+        optimizer = make_optimizer()
+        scheduler = SCHEDULERS[name](optimizer)
+        form = FORMS[type(scheduler).__name__]
+        before = copy.copy(form.settings_of(scheduler))
+        values_along(optimizer, scheduler)
+        assert form.settings_of(scheduler) == before
+
+
+def test_a_function_is_returned_as_it_is() -> None:
+    """The functions of a LambdaLR, and a scale function of a CyclicLR, are not data."""
+
+    def scale(x: float) -> float:
+        return 0.5**x
+
+    optimizer = make_optimizer()
+    lambdas = torch_lr.LambdaLR(optimizer, scale)
+    assert FORMS["LambdaLR"].settings_of(lambdas) == {"lr_lambda": [scale, scale]}
+    cyclic = torch_lr.CyclicLR(optimizer, 0.1, 0.2, scale_fn=scale, cycle_momentum=False)
+    assert FORMS["CyclicLR"].settings_of(cyclic)["scale_fn"] is scale
+
+
+NUMBERS = st.floats(1e-3, 1e3)
+
+
+@given(
+    greatest=st.lists(NUMBERS, min_size=2, max_size=2),
+    divisor=NUMBERS,
+    last=NUMBERS,
+    share=st.floats(0.01, 0.45),
+    total=st.integers(200, 10**6),
+    three_phase=st.booleans(),
+)
+def test_the_numbers_of_a_one_cycle_are_recovered(
+    greatest: list[float],
+    divisor: float,
+    last: float,
+    share: float,
+    total: int,
+    three_phase: bool,
+) -> None:
+    """A OneCycleLR keeps quotients; the settings give the same quotients to the last bit."""
+    given_settings = {
+        "max_lr": greatest, "total_steps": total, "pct_start": share, "cycle_momentum": False,
+        "div_factor": divisor, "final_div_factor": last, "three_phase": three_phase,
+    }  # fmt: skip
+    optimizer, other = make_optimizer(), make_optimizer()
+    form = FORMS["OneCycleLR"]
+    one = form.make(optimizer, given_settings)
+    again = form.make(other, form.settings_of(one))
+    assert again._schedule_phases == one._schedule_phases
+    keys = ("initial_lr", "max_lr", "min_lr")
+    assert [[g[k] for k in keys] for g in other.param_groups] == [
+        [g[k] for k in keys] for g in optimizer.param_groups
+    ]
+
+
+@given(up=NUMBERS | st.integers(1, 10**6), down=NUMBERS | st.integers(1, 10**6))
+def test_the_sizes_of_a_cycle_are_recovered(up: float, down: float) -> None:
+    """A CyclicLR keeps the size of a cycle and a share; the settings give the same two."""
+    form, settings = FORMS["CyclicLR"], {"base_lr": 0.1, "max_lr": 1.0, "cycle_momentum": False}
+    one = form.make(make_optimizer(), {**settings, "step_size_up": up, "step_size_down": down})
+    again = form.make(make_optimizer(), form.settings_of(one))
+    assert (again.total_size, again.step_ratio) == (one.total_size, one.step_ratio)
+
+
+@pytest.mark.parametrize("few_digits", [3.0, 7.0, 25.0, 0.3, 1e4, 12.5])
+def test_a_number_of_few_digits_is_recovered_as_it_was_written(few_digits: float) -> None:
+    """The settings are the numbers that a user wrote, and not their neighbours."""
+    settings = {"max_lr": 0.7, "total_steps": 30, "cycle_momentum": False}
+    form = FORMS["OneCycleLR"]
+    one = form.make(make_optimizer(), {**settings, "div_factor": few_digits, "pct_start": 0.7})
+    read = form.settings_of(one)
+    assert (read["div_factor"], read["pct_start"]) == (few_digits, 0.7)
+    assert read["max_lr"] == 0.7
