@@ -1,0 +1,83 @@
+"""The sessions `tests` and `demo` run what is in the sources, whatever was installed before."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+INIT = Path("packages/tsa-core/src/tsa_core/__init__.py")
+SCRIPTS = "Scripts" if sys.platform == "win32" else "bin"
+
+# Prints a file of an installed package without importing it, because torch is not there.
+PRINT_INSTALLED = """
+import importlib.util, pathlib
+print(pathlib.Path(importlib.util.find_spec("tsa_core").origin).read_text(encoding="utf-8"))
+"""
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the packages with this noxfile, whose environment lacks torch to be small."""
+    folder = tmp_path_factory.mktemp("workspace")
+    shutil.copy(ROOT / "noxfile.py", folder)
+    groups = '[dependency-groups]\ntest = ["packaging"]\ndemo = ["packaging"]\n'
+    folder.joinpath("pyproject.toml").write_text(groups, encoding="utf-8")
+    shutil.copytree(ROOT / "packages", folder / "packages")
+    core = folder / "packages" / "tsa-core" / "pyproject.toml"
+    with_torch = core.read_text(encoding="utf-8")
+    assert '"torch>=2.0"' in with_torch
+    core.write_text(with_torch.replace('"torch>=2.0"', ""), encoding="utf-8")
+    assert run_environment(folder).returncode == 0
+    return folder
+
+
+def run_environment(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "nox", "-s", "environment"]
+    return subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
+
+
+def installed(folder: Path) -> str:
+    python = folder / ".nox" / "environment" / SCRIPTS / "python"
+    return subprocess.check_output([python, "-c", PRINT_INSTALLED], text=True)
+
+
+def test_a_changed_source_replaces_a_wheel_of_the_same_version(workspace: Path) -> None:
+    """After a change of a source the environment has it, in an environment that was reused."""
+    source = workspace / INIT
+    assert "CHANGED" not in installed(workspace)
+    source.write_text(source.read_text(encoding="utf-8") + "\nCHANGED = 1\n", encoding="utf-8")
+    again = run_environment(workspace)
+    assert "Reusing existing virtual environment" in again.stderr
+    assert "CHANGED = 1" in installed(workspace)
+
+
+def test_a_removed_source_is_gone(workspace: Path) -> None:
+    """A module that was deleted in the sources is not installed any more."""
+    module = workspace / INIT.with_name("extra_module.py")
+    module.touch()
+    run_environment(workspace)
+    there = workspace.glob(".nox/environment/**/tsa_core/extra_module.py")
+    assert list(there)
+    module.unlink()
+    run_environment(workspace)
+    assert not list(workspace.glob(".nox/environment/**/tsa_core/extra_module.py"))
+
+
+def test_a_failed_installation_names_its_log(workspace: Path) -> None:
+    """The terminal shows where the log of a failed build is, and the log has the reason."""
+    readme = workspace / "packages" / "tsa-core" / "README.md"
+    readme.rename(readme.with_name("moved.md"))
+    try:
+        failed = run_environment(workspace)
+    finally:
+        readme.with_name("moved.md").rename(readme)
+    log = workspace.resolve() / ".nox" / "environment" / "install.log"
+    assert failed.returncode != 0
+    assert f"Its log is {log}" in failed.stderr
+    assert "README.md" in log.read_text(encoding="utf-8")
+    assert "Traceback" not in failed.stdout + failed.stderr
