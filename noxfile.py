@@ -218,6 +218,23 @@ def examples(session: nox.Session) -> None:
 
 
 @nox.session(requires=["build"], reuse_venv=False)
+def studies(session: nox.Session) -> None:
+    """The studies run in full, or go on after an interrupt: nox -s studies -- [NAME ...]."""
+    install_wheels(session, *DISTRIBUTIONS)
+    install_group(session, "studies")
+    session.run("python", "studies/run.py", *session.posargs)
+    session.run("python", "studies/pages.py")
+
+
+@nox.session(tags=CHANGE, requires=["build"], reuse_venv=False)
+def studies_short(session: nox.Session) -> None:
+    """In short forms of the studies, every value follows its plan, and the runs repeat."""
+    install_wheels(session, *DISTRIBUTIONS)
+    install_group(session, "studies")
+    session.run("python", "studies/check.py")
+
+
+@nox.session(requires=["build"], reuse_venv=False)
 def bench(session: nox.Session) -> None:
     """A step is timed against torch, a bare loop and other libraries: nox -s bench -- FOLDER."""
     results = Path(session.posargs[0] if session.posargs else "benchmarks/results")

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
-from tqdm import tqdm  # type: ignore[import-untyped]
 
 HERE = Path(__file__).resolve().parent
 FINISHED = HERE / ".finished"
@@ -61,20 +60,21 @@ def prepare_worker() -> None:
     torch.set_num_threads(1)
 
 
-def execute(study: str, job: Job) -> Job:
-    """Run one job, and return its settings, results and seconds."""
+def execute(study: str, job: Job, path: Path) -> None:
+    """Run one job, and save its settings, results and seconds."""
     wall, cpu = time.perf_counter(), time.process_time()
     results = import_module(study).run(job)
-    return {
-        **job,
-        **results,
+    seconds = {
         "wall_s": round(time.perf_counter() - wall, 2),
         "cpu_s": round(time.process_time() - cpu, 2),
     }
+    save(path, {**job, **results, **seconds})
 
 
 def run_all(study: str, jobs: list[Job], workers: int, folder: Path = FINISHED) -> list[Job]:
     """The finished runs of all jobs in order; a job that was finished before is read."""
+    from tqdm import tqdm  # type: ignore[import-untyped]  # to read results needs no bar
+
     module = import_module(study)
     folder = folder / f"{study}-{fingerprint(study)}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -86,11 +86,10 @@ def run_all(study: str, jobs: list[Job], workers: int, folder: Path = FINISHED) 
     bar_format = "{desc} {percentage:3.0f}% |{bar}| {elapsed}, {remaining} left{postfix}"
     with tqdm(total=total, initial=started, desc=f"{study:<12}", bar_format=bar_format) as bar:
         try:
-            futures = {pool.submit(execute, study, job): (job, path) for job, path in waiting}
+            futures = {pool.submit(execute, study, job, path): job for job, path in waiting}
             for future in as_completed(futures):
-                job, path = futures[future]
-                save(path, future.result())
-                bar.update(module.cost(job))
+                future.result()
+                bar.update(module.cost(futures[future]))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
     return [json.loads(path.read_text()) for path in paths]
