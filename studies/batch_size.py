@@ -39,9 +39,9 @@ NUM_CURVE_SAMPLES = 2048
 TOLERANCE = 0.01  # nats per character
 STEPS = 0.7  # of the steps of the cosine
 CRITERION = (
-    f"Seesaw takes at most {STEPS:.0%} of the steps of the cosine. Each arm at its own best rate, "
-    f"its validation loss is at most {TOLERANCE} nats above that of the cosine, in the median of "
-    "the differences per seed."
+    f"Seesaw takes at most {STEPS:.0%} of the steps of the cosine. Each arm is at its own best "
+    f"rate. The validation loss of Seesaw is at most {TOLERANCE} nats above that of the cosine, in "
+    "the median of the differences per seed."
 )
 
 

@@ -2,10 +2,10 @@
 
     python studies/check.py
 
-Each job runs for a few steps, and the values of the param groups are compared with closed forms,
-which are written here without the library's curves. Then the jobs run again in other processes:
-the same seed gives the same numbers, and a finished job is not run twice. The short form says
-nothing about the effects.
+Each job runs for a few steps, and the values of the param groups are compared with closed forms.
+The closed forms are written here without the library's curves. Then the jobs run again in other
+processes: the same seed gives the same numbers, and a finished job is not run twice. The short form
+says nothing about the effects.
 """
 
 from __future__ import annotations

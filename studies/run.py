@@ -3,7 +3,7 @@
     python studies/run.py [NAME ...] [--workers 2]
 
 The runs go on where an interrupted call stopped. The results are written to studies/results/, one
-JSON file per study, with the versions, the seeds and the seconds of each run. studies/pages.py
+JSON file per study. Each has the versions, the seeds, and the seconds of each run. studies/pages.py
 writes them into the pages of the documentation.
 """
 

@@ -1,7 +1,7 @@
 """Study A: weight decay that follows the learning rate.
 
-Where weight decay is constant and the learning rate is annealed, the norm of the gradients rises
-near the end of training. Two other arms lower weight decay: in proportion to the learning rate
+Does the norm of the gradients rise near the end of training, where weight decay is constant and the
+learning rate is annealed? Two other arms lower weight decay: in proportion to the learning rate
 (AdamC, arXiv:2506.02285), or with 1/t (arXiv:2602.05298).
 """
 
@@ -38,9 +38,9 @@ CURVE_POINTS = 30
 # Written before the full run, after a pilot with one seed.
 RISES = 1.2  # the gradient norm rises if its growth is above this in every seed
 CRITERION = (
-    "At the largest weight decay, each arm at its own best rate: the growth of the constant arm "
-    f"is above {RISES} in every seed, and every seed of the other arms is below every seed of the "
-    "constant arm."
+    "The arms are compared at the largest weight decay, each at its own best rate. The growth of "
+    f"the constant arm is above {RISES} in every seed. Every seed of the other arms is below every "
+    "seed of the constant arm."
 )
 
 
