@@ -37,8 +37,8 @@ COOLDOWN = 0.2  # of each length
 # Written before the full run, after a pilot with one seed.
 TOLERANCE = 0.01  # nats per character
 CRITERION = (
-    "The one run has one rate for all lengths, its best. The cosine runs have the best rate of each "
-    "length. At every length, the validation loss after the cooldown is at most "
+    "The one run has one rate for all lengths, its best. The cosine runs have the best rate of "
+    "each length. At every length, the validation loss after the cooldown is at most "
     f"{TOLERANCE} nats above the cosine's. That is the median of the differences per seed. The one "
     "run takes fewer steps in total."
 )
