@@ -28,7 +28,14 @@ from helpers import (
     real_optimizer,
     sgd,
 )
-from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, LRScheduler, MultiStepLR, StepLR
+from torch.optim.lr_scheduler import (
+    ExponentialLR,
+    LambdaLR,
+    LRScheduler,
+    MultiStepLR,
+    OneCycleLR,
+    StepLR,
+)
 from torch_schedulers import MOMENTUM_CYCLES, SCHEDULERS, TORCH, each_scheduler
 
 from tsa_core import (
@@ -1090,3 +1097,141 @@ def test_a_schedule_of_an_object_that_only_looks_like_an_optimizer() -> None:
     sync.step()
     assert trainer.param_groups[0]["strength"] == 2.0
     assert real_optimizer(sync) is trainer
+
+
+# -- a source that someone else moves -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("source", ["curve", "torch"])
+def test_the_first_value_follows_a_source_that_was_built_later(source: str) -> None:
+    """A schedule that starts the source elsewhere than at its initial value counts at once."""
+    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
+    derived = DerivedSchedule(optimizer, same, "weight_decay")
+    if source == "curve":
+        lr: Any = CurveSchedule(optimizer, lambda t: 0.5 + t / 8)  # 1/2 at step 0
+    else:
+        lr = LambdaLR(optimizer, lambda t: 0.5 + t / 8)
+    assert held(optimizer, "weight_decay") == [0.25]
+    sync = SynchronousSchedule([derived, lr])
+    assert held(optimizer, "weight_decay") == [0.125]
+    assert sync.last_epoch == 0
+    optimizer.step()
+    sync.step()
+    assert sync.get_last_schedules() == {"weight_decay": [0.15625], "lr": [0.3125]}
+
+
+@each_scheduler([each for each in SCHEDULERS if each != "ReduceLROnPlateau"])
+def test_a_torch_scheduler_keeps_its_numbers_where_a_derived_schedule_was_first(name: str) -> None:
+    """A derived schedule leaves nothing in the group that a torch scheduler takes for its own."""
+    alone, beside = adamw({"lr": 0.5}), adamw({"lr": 0.5})
+    DerivedSchedule(beside, same, "weight_decay")
+    kind = SCHEDULERS[name]
+    expected, found = kind(alone), kind(beside)
+    for _ in range(8):
+        assert held(beside) == held(alone)
+        for optimizer, schedule in ((alone, expected), (beside, found)):
+            optimizer.step()
+            schedule.step()
+
+
+def test_a_subclass_with_its_own_step_moves_after_its_source() -> None:
+    class Counting(DerivedSchedule):
+        calls = 0
+
+        def step(self, epoch: float | None = None) -> None:
+            self.calls += 1
+            super().step(epoch)
+
+    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
+    derived = Counting(optimizer, same, "weight_decay")
+    sync = SynchronousSchedule([derived, put_curve(optimizer)])
+    for t in range(1, 4):
+        optimizer.step()
+        sync.step()
+        assert derived.calls == t
+        assert held(optimizer, "weight_decay") == [0.25 * 0.5**t]
+
+
+@pytest.mark.parametrize("source", ["StepLR", "ReduceLROnPlateau"])
+def test_a_group_that_joins_under_a_torch_source_starts_from_its_own_value(source: str) -> None:
+    """Multiples are of the value that the group joined with, not of the first one after a step."""
+    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
+    lr: Any = StepLR(optimizer, 1, 0.5) if source == "StepLR" else plateau(optimizer)
+    sync = SynchronousSchedule([DerivedSchedule(optimizer, same, "weight_decay"), lr])
+    if source == "ReduceLROnPlateau" and not hasattr(lr, "default_min_lr"):
+        pytest.skip("this torch's ReduceLROnPlateau, on lr too, fails when a group joins")
+    optimizer.step()
+    step_with_loss(sync, source)
+    add_group(optimizer, lr=2.0, weight_decay=0.5)
+    optimizer.step()
+    step_with_loss(sync, source)
+    assert held(optimizer)[1] == 1.0
+    assert held(optimizer, "weight_decay")[1] == 0.25
+
+
+def test_the_momentum_that_a_torch_scheduler_cycles_is_a_source() -> None:
+    optimizer = sgd({"momentum": 0.5, "weight_decay": 0.25}, lr=0.5)
+    lr = OneCycleLR(optimizer, 1.0, total_steps=8)
+    derived = DerivedSchedule(optimizer, same, "weight_decay", of="momentum", absolute=True)
+    sync = SynchronousSchedule([derived, lr])
+    for _ in range(7):
+        optimizer.step()
+        sync.step()
+        assert held(optimizer, "weight_decay") == held(optimizer, "momentum")
+    assert held(optimizer, "momentum") != [0.5]
+
+
+def test_a_target_that_starts_at_0_warns() -> None:
+    """Multiples of 0 stay 0; the warning names both ways out, and values are one of them."""
+    optimizer = adamw({"weight_decay": 0.0})
+    with pytest.warns(
+        UserWarning, match=r"(?s)'weight_decay'.*overwrite_values=True.*absolute=True"
+    ):
+        DerivedSchedule(optimizer, same, "weight_decay")
+    DerivedSchedule(adamw({"lr": 0.5, "weight_decay": 0.0}), same, "weight_decay", absolute=True)
+
+
+def test_a_target_that_was_deleted_is_named() -> None:
+    optimizer = two_groups()
+    derived = DerivedSchedule(optimizer, same, "weight_decay", absolute=True)
+    lr = put_curve(optimizer)
+    sync = SynchronousSchedule([derived, lr])
+    del optimizer.param_groups[1]["weight_decay"]
+    optimizer._opt_called = True  # an optimizer cannot step without the entry
+    with pytest.raises(KeyError, match=r"'weight_decay'.*param group 1"):
+        sync.step()
+
+
+def test_a_source_of_somebody_without_a_state() -> None:
+    """A schedule without state_dict moves the source; nobody asks for a state at each step."""
+
+    class Foreign:
+        def __init__(self, optimizer: Any) -> None:
+            self.optimizer, self.last_epoch = optimizer, 0
+
+        def step(self) -> None:
+            self.last_epoch += 1
+            for group in self.optimizer.param_groups:
+                group["lr"] *= 0.5
+
+        def get_last_lr(self) -> list[float]:
+            return held(self.optimizer)
+
+    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
+    foreign: Any = Foreign(optimizer)
+    sync = SynchronousSchedule([DerivedSchedule(optimizer, same, "weight_decay"), foreign])
+    optimizer.step()
+    sync.step()
+    assert sync.get_last_schedules() == {"weight_decay": [0.125], "lr": [0.25]}
+
+
+def test_a_new_initial_value_of_a_source_that_nobody_schedules() -> None:
+    """``extend_optimizer`` sets it where the derived schedule keeps it."""
+    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25, "scale": 4.0})
+    derived = DerivedSchedule(optimizer, same, "weight_decay", of="scale")
+    extend_optimizer(optimizer, "scale", 8.0, overwrite_values=True)
+    advance(derived)
+    assert held(optimizer, "weight_decay") == [0.25]
+    optimizer.param_groups[0]["scale"] = 4.0
+    advance(derived)
+    assert held(optimizer, "weight_decay") == [0.125]

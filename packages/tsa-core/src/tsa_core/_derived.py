@@ -66,7 +66,7 @@ class DerivedSchedule(TargetSchedule):
     source: Target
     """The entry from which the values are computed."""
     _known: KnownGroups
-    _ranges: list[tuple[float, float]]
+    _range: tuple[float, float]
 
     def __init__(
         self,
@@ -128,19 +128,19 @@ class DerivedSchedule(TargetSchedule):
     def _values(
         self, groups: Sequence[ParamGroup], source_values: Sequence[float] | None
     ) -> list[float]:
-        """Compute the values in groups that are known; raise if one does not fit."""
+        """Compute the values in groups that are known; raise if one needs a closer look."""
         rule, absolute, values = self._rule, self.absolute, []
-        key, source_key = self._target.initial_key, self.source.initial_key
-        own_key = self._source_key
+        source, initial_key = self.source, self._target.initial_key
         if source_values is None:
-            read, entry = self.source.read, self.source.key
-            plain = self.source.index is None  # without a call per group
-            source_values = [group[entry] if plain else read(group) for group in groups]
+            entry, plain = source.key, source.index is None  # without a call per group
+            source_values = [group[entry] if plain else source.read(group) for group in groups]
             if {*map(type, source_values)} != {float}:
-                source_values = present_numbers(self.source, groups)
-        for group, held, (low, high) in zip(groups, source_values, self._ranges):
-            result = rule(held if absolute else held / group.get(source_key, group[own_key]))
-            value = result if absolute else group[key] * result
+                source_values = present_numbers(source, groups)
+        key = source.initial_key if source.initial_key in groups[0] else self._source_key
+        low, high = self._range
+        for group, held in zip(groups, source_values):
+            result = rule(held if absolute else held / group[key])
+            value = result if absolute else group[initial_key] * result
             if not (type(result) is float and low <= value <= high):
                 raise ValueError(result)
             values.append(value)
@@ -196,7 +196,9 @@ class DerivedSchedule(TargetSchedule):
             group[target.initial_key] = target.initial_or_present(group)
             group.setdefault(self._source_key, self._initial_of_source(group))
         self._known = KnownGroups(groups)
-        self._ranges = [target.range_in(group) for group in groups]
+        ranges = [target.range_in(group) for group in groups]
+        lows, highs = zip(*ranges) if ranges else ((0.0,), (0.0,))
+        self._range = max(lows), min(highs)  # fits in every group
 
     def _initial_of_source(self, group: ParamGroup) -> float:
         if self._source_key in group and not self.source.has_initial(group):
