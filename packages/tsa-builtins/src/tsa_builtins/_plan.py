@@ -17,7 +17,7 @@ from tsa_core import (
 from ._checks import positive
 from ._data import errors_at, instead, mapping, shown
 from ._plan_read import Recipe, read_entry
-from ._plan_write import default_value_of, entry_of
+from ._plan_write import entry_of, with_default_value
 
 Plan: TypeAlias = Mapping[str, Mapping[str, Any]]
 
@@ -135,11 +135,8 @@ def to_plan(schedule: Any) -> dict[str, dict[str, Any]]:
         schedule = SynchronousSchedule([schedule])
     plan = {}
     for member in schedule.members:
-        described = entry_of(member.name, member.schedule)
-        default_value = default_value_of(member.optimizer, member.target.name)
-        if default_value is not None:
-            described["default_value"] = default_value
-        plan[member.name] = described
+        written = entry_of(member.name, member.schedule)
+        plan[member.name] = with_default_value(written, member.optimizer, member.target.name)
     return plan
 
 

@@ -68,10 +68,13 @@ def _entry_of_scheduler(path: str, schedule: Any) -> dict[str, Any]:
     return written
 
 
-def default_value_of(optimizer: Any, target: str) -> float | None:
-    """Return the initial value of an entry that the optimizer does not have by itself."""
+def with_default_value(written: dict[str, Any], optimizer: Any, target: str) -> dict[str, Any]:
+    """Add the initial value of a target that the optimizer does not have by itself."""
     defaults = getattr(optimizer, "defaults", None)
     if not defaults or target in defaults or "[" in target:
-        return None
-    values = {*initial_values(optimizer, target)}
-    return values.pop() if len(values) == 1 else None
+        return written
+    values = initial_values(optimizer, target)
+    # One number cannot stand for several. A CyclicLR and a OneCycleLR begin with their own.
+    if values and ({*values} == {values[0]} or "max_lr" in written):
+        return {**written, "default_value": values[0]}
+    return written

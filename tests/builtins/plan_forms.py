@@ -1,0 +1,161 @@
+"""Optimizers and plans for the tests of plans, and random plans."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from closed_forms import ANNEALING, INVERSE, NAMES
+from curve_forms import COMBINATIONS, shapes
+from hypothesis import strategies as st
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from tsa_builtins.curves import to_dict
+
+FOLDER = Path(__file__).parents[2] / "examples" / "plans"
+NAMES_OF_GROUPS = ("backbone", "head")
+
+
+def make_optimizer(**more: Any) -> torch.optim.AdamW:
+    """An AdamW with two param groups, whose initial values differ."""
+    parameters = [torch.nn.Parameter(torch.ones(2)) for _ in NAMES_OF_GROUPS]
+    return torch.optim.AdamW(
+        [
+            {"params": [each], "name": name, "lr": 0.1 * i, "weight_decay": 0.2 * i, **more}
+            for i, (name, each) in enumerate(zip(NAMES_OF_GROUPS, parameters), 1)
+        ]
+    )
+
+
+def step(schedule: Any, t: int) -> None:
+    """Step with a metric if a member takes one."""
+    takes = any(isinstance(each, ReduceLROnPlateau) for each in schedule.schedules.values())
+    schedule.step(*([1.0 + t % 3] if takes else []))
+
+
+def values_along(schedule: Any, steps: int = 30) -> list[Any]:
+    """The values of all members, at each step from the present one on."""
+    values = [schedule.get_last_schedules()]
+    for optimizer in {id(each.optimizer): each.optimizer for each in schedule.members}.values():
+        optimizer.step()
+    for t in range(steps):
+        step(schedule, t)
+        values.append(schedule.get_last_schedules())
+    return values
+
+
+# -- random plans ----------------------------------------------------------------------------------
+
+TARGETS = ("lr", "weight_decay", "eps", "clip", "temperature")
+OWN = ("clip", "temperature")  # not an entry of AdamW
+
+positive = st.floats(0.01, 4).map(lambda x: round(x, 3))
+counts = st.integers(1, 20)
+combined = st.one_of(shapes, *(kind.pairs(shapes) for kind in COMBINATIONS.values()))
+
+
+@st.composite
+def records(draw: st.DrawFn) -> dict[str, Any]:
+    return to_dict(draw(combined).curve)
+
+
+a_curve = records()
+of_groups = st.one_of(
+    st.fixed_dictionaries({"backbone": a_curve, "*": st.none() | a_curve}),
+    st.fixed_dictionaries({name: st.none() | a_curve for name in NAMES_OF_GROUPS}),
+    st.lists(st.none() | a_curve, min_size=2, max_size=2),
+)
+absolute = st.fixed_dictionaries({}, optional={"absolute": st.booleans()})
+curves = st.builds(lambda curve, more: {"curve": curve, **more}, a_curve | of_groups, absolute)
+
+
+@st.composite
+def built_ins(draw: st.DrawFn) -> dict[str, Any]:
+    name = draw(st.sampled_from(NAMES))
+    described: dict[str, Any] = {"schedule": name, **draw(absolute)}
+    if name == "constant_schedule":
+        return {**described, "value": draw(positive)}
+    described |= {"warmup_to_value": draw(positive), "num_warmup_steps": draw(counts)}
+    if name in ANNEALING:
+        length = described["num_warmup_steps"] + draw(st.integers(0, 20))
+        described |= {"anneal_to_value": draw(positive), "num_training_steps": length}
+    if name in INVERSE and draw(st.booleans()):
+        described["warmup_multiplier"] = draw(positive)
+    if name.startswith("polynomial") and draw(st.booleans()):
+        described["polynomial_exponent"] = draw(positive)
+    return described
+
+
+def settings(scheduler: str, needed: dict[str, Any], **optional: Any) -> Any:
+    strategy = st.fixed_dictionaries(needed, optional=optional)
+    return strategy.map(lambda drawn: {"scheduler": scheduler, **drawn})
+
+
+shares = st.floats(0.1, 0.9).map(lambda x: round(x, 3))
+per_group = positive | st.lists(positive, min_size=2, max_size=2)
+simple = st.one_of(
+    settings("StepLR", {"step_size": counts}, gamma=shares),
+    settings("MultiStepLR", {"milestones": st.lists(counts, max_size=4)}, gamma=shares),
+    settings("ConstantLR", {}, factor=shares, total_iters=counts),
+    settings("LinearLR", {}, start_factor=shares, end_factor=shares, total_iters=counts),
+    settings("ExponentialLR", {"gamma": shares}),
+    settings("PolynomialLR", {}, total_iters=counts, power=positive),
+    settings("CosineAnnealingLR", {"T_max": counts}, eta_min=shares),
+    settings("CosineAnnealingWarmRestarts", {"T_0": counts}, T_mult=st.integers(1, 3)),
+)
+alone = st.one_of(
+    settings(
+        "CyclicLR",
+        {"base_lr": per_group, "max_lr": per_group, "cycle_momentum": st.just(False)},
+        step_size_up=counts,
+        step_size_down=counts | st.none(),
+        mode=st.sampled_from(["triangular", "triangular2", "exp_range"]),
+        gamma=shares,
+    ),
+    settings(
+        "OneCycleLR",
+        {
+            "max_lr": per_group,
+            "total_steps": st.integers(40, 90),
+            "cycle_momentum": st.just(False),
+        },
+        pct_start=st.floats(0.1, 0.4).map(lambda x: round(x, 3)),
+        div_factor=positive,
+        final_div_factor=positive,
+        three_phase=st.booleans(),
+        anneal_strategy=st.sampled_from(["cos", "linear"]),
+    ),
+    settings("ReduceLROnPlateau", {}, factor=shares, patience=st.integers(0, 3), min_lr=per_group),
+    settings("SWALR", {"swa_lr": per_group}, anneal_epochs=counts),
+)
+
+
+@st.composite
+def sequences(draw: st.DrawFn) -> dict[str, Any]:
+    parts = draw(st.lists(simple, min_size=1, max_size=3))
+    milestones = sorted(draw(st.sets(counts, min_size=len(parts) - 1, max_size=len(parts) - 1)))
+    return {"scheduler": "SequentialLR", "schedulers": parts, "milestones": milestones}
+
+
+chains = st.lists(simple, min_size=1, max_size=3).map(
+    lambda parts: {"scheduler": "ChainedScheduler", "schedulers": parts}
+)
+schedulers = st.one_of(simple, alone, sequences(), chains)
+
+
+entries = curves | built_ins() | schedulers
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> dict[str, Any]:
+    plan = {
+        target: draw(entries)
+        for target in draw(st.lists(st.sampled_from(TARGETS), min_size=1, unique=True))
+    }
+    for target in OWN:
+        if target in plan:
+            plan[target]["default_value"] = draw(positive)
+    copied: dict[str, Any] = json.loads(json.dumps(plan))  # no dict stands twice in it
+    return copied

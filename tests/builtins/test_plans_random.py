@@ -1,0 +1,140 @@
+"""Random plans: to schedules and back, and broken in one place."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from plan_forms import make_optimizer, plans, values_along
+
+from tsa_builtins import from_plan, to_plan
+
+Untouched = Callable[[Any], AbstractContextManager[None]]
+
+# A curve that starts at 0 warns where it is drawn as a multiplier, and a random λ can be an
+# initial value by chance. torch < 2.9 warns of the epoch that SequentialLR passes.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*is the initial value of"),
+    pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step"),
+]
+EXAMPLES = 1000
+many = settings(
+    max_examples=EXAMPLES,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+
+
+@many
+@given(plan=plans())
+def test_a_plan_comes_back(plan: dict[str, Any]) -> None:
+    """The plan of a plan's schedule gives the same values at every step, and the same plan."""
+    schedule = from_plan(make_optimizer(), plan)
+    assert schedule.schedule_names == list(plan)
+    described = to_plan(schedule)
+    assert json.loads(json.dumps(described)) == described
+    again = from_plan(make_optimizer(), described)
+    assert to_plan(again) == described
+    assert values_along(again) == values_along(schedule)
+    assert to_plan(schedule) == described  # a plan does not depend on the position
+
+
+# -- corruption ------------------------------------------------------------------------------------
+
+
+def places(value: Any, path: str = "") -> Iterator[tuple[Any, Any, str]]:
+    """Every place in a plan: what holds it, its key, and its path."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            inner = f"{path}.{key}" if path else key
+            yield value, key, inner
+            yield from places(each, inner)
+    elif isinstance(value, list):
+        for i, each in enumerate(value):
+            yield value, i, f"{path}[{i}]"
+            yield from places(each, f"{path}[{i}]")
+
+
+def remove(holder: Any, key: Any, draw: Any) -> None:
+    del holder[key]
+
+
+def put_junk(holder: Any, key: Any, draw: Any) -> None:
+    junk = [None, True, "1e3", "Linaer", "", -7, 0, 1e400, float("nan"), [], {}, ["x"], {"x": 1}]
+    holder[key] = draw(st.sampled_from(junk))
+
+
+def add_entry(holder: Any, key: Any, draw: Any) -> None:
+    if isinstance(holder, dict):
+        holder["stesp"] = draw(st.sampled_from([3, "x", None, {}]))
+    else:
+        holder.insert(key, draw(st.sampled_from([3, "x", None, {}])))
+
+
+def misspell(holder: Any, key: Any, draw: Any) -> None:
+    if isinstance(holder, dict):
+        entries = {(f"{each}x" if each == key else each): holder[each] for each in holder}
+        holder.clear()
+        holder.update(entries)
+    else:
+        holder[key] = str(holder[key])
+
+
+def make_text(holder: Any, key: Any, draw: Any) -> None:
+    holder[key] = repr(holder[key])
+
+
+BREAKS = (remove, put_junk, add_entry, misspell, make_text)
+
+
+def is_near(path: str, place: str) -> bool:
+    """True if ``path`` is the place, holds it, or is beside it under the same holder."""
+    holder = re.sub(r"(\.[^.\[]+|\[\d+\])$", "", place) if re.search(r"[.\[]", place) else ""
+    return path.startswith(holder) or place.startswith(path)
+
+
+@many
+@given(plan=plans(), data=st.data())
+def test_a_broken_plan_is_refused_at_its_path(
+    plan: dict[str, Any], data: st.DataObject, untouched: Untouched
+) -> None:
+    """A plan with a fault is refused with the fault's path and nothing touched, or is valid."""
+    broken = copy.deepcopy(plan)
+    holder, key, place = data.draw(st.sampled_from(list(places(broken))))
+    data.draw(st.sampled_from(BREAKS))(holder, key, data.draw)
+    optimizer = make_optimizer()
+    try:
+        with untouched(optimizer):
+            raise_what_it_raises(optimizer, broken)
+    except (TypeError, ValueError, KeyError, RuntimeError) as error:
+        path, colon, _ = str(error.args[0]).partition(": ")
+        assert colon
+        assert path == "plan" or is_near(path, place), (path, place)
+    else:
+        schedule = from_plan(optimizer, broken)
+        assert list(broken) == schedule.schedule_names
+        to_plan(schedule)
+
+
+def raise_what_it_raises(optimizer: Any, plan: Any) -> None:
+    """Raise the error of from_plan; change nothing if there is none."""
+    other = make_optimizer()
+    try:
+        from_plan(other, plan)
+    except BaseException:
+        from_plan(optimizer, plan)
+        raise AssertionError("refused once, and taken the second time") from None
+
+
+def test_the_proof_has_no_blind_spot() -> None:
+    """The helper of the test above takes a neighbour for the place, and no other member."""
+    assert is_near("clip.curve.steps", "clip.curve.stesp")
+    assert is_near("clip", "clip.curve")
+    assert not is_near("lr", "clip.curve")
+    assert not is_near("clip.curve.curves[0]", "clip.curve.curves[1].steps")
