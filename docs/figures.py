@@ -146,7 +146,7 @@ def builtin_calls() -> list[str]:
     taken = {
         name: [str(ARGUMENTS[p]) for p in inspect.signature(make).parameters if p in ARGUMENTS]
         for name, make in makers.items()
-        if callable(make) and "schedule_target" in inspect.signature(make).parameters
+        if inspect.isfunction(make) and "schedule_target" in inspect.signature(make).parameters
     }
     return [f"{name}(optimizer, {', '.join(arguments)})" for name, arguments in taken.items()]
 

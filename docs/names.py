@@ -33,6 +33,7 @@ PARTS = ("tsa_core", "tsa_builtins")
 TYPES = {
     "CurveLike": "CurveLike",
     "CurvePerGroup": "CurvePerGroup",
+    "Plan": "Plan",
     "Points": "Points",
     "Policy": "PlanPolicy",
     "Rule": "CurveLike",
@@ -101,14 +102,16 @@ def first_line(name: str) -> str:
 
 def note_other_names(app: Sphinx, env: BuildEnvironment) -> None:
     """Let ``tsa_core.X`` lead to ``torch_schedule_anything.X``, in the inventory too."""
-    objects = env.domains.python_domain.objects
-    for name, entry in list(objects.items()):
+    domain = env.domains.python_domain
+    for name, entry in list(domain.objects.items()):
         whole, _, rest = name.partition(".")
         if whole == WHOLE:
             for part in PARTS:
                 if has(part, rest):
                     other = ObjectEntry(entry.docname, entry.node_id, entry.objtype, True)
-                    objects.setdefault(f"{part}.{rest}", other)
+                    domain.objects.setdefault(f"{part}.{rest}", other)
+                    if name in domain.modules:
+                        domain.modules[f"{part}.{rest}"] = domain.modules[name]
 
 
 def has(package: str, name: str) -> bool:
