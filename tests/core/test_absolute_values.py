@@ -132,14 +132,14 @@ def test_an_entry_keeps_its_kind(window: Any) -> None:
 
 @pytest.mark.parametrize(
     "number",
-    [np.float64(0.25), np.float32(0.25), torch.tensor(0.25), Fraction(1, 4), np.array(0.25)],
+    [np.float64(2), np.float32(2), torch.tensor(2.0), Fraction(2), np.array(2.0), 2],
     ids=lambda number: type(number).__name__,
 )
 def test_a_number_of_any_type_is_held_as_a_float(number: Any) -> None:
-    """A NumPy number, a tensor or a fraction that the curve returns is held as a Python float."""
+    """An integer, a NumPy number, a tensor or a fraction of the curve is held as a float."""
     optimizer = sgd()
-    CurveSchedule(optimizer, lambda t: number, absolute=True)
-    assert held(optimizer) == [0.25]
+    advance(CurveSchedule(optimizer, lambda t: number, absolute=True))
+    assert held(optimizer) == [2.0]
     assert type(held(optimizer)[0]) is float
 
 
@@ -581,6 +581,19 @@ def test_curves_of_values_follow_one_another_in_a_sequence(target: str) -> None:
         expected = rising_beta(t) if t < 3 else 0.5 + (t - 3) / 64
         assert held(optimizer, target) == [expected] * 2
         advance(schedule)
+
+
+@ignore_epoch_deprecation
+def test_a_sequence_of_curves_of_values_may_start_at_0() -> None:
+    """An initial value of 0 matters to multipliers alone: there is not a warning."""
+
+    def sequence(proxy: Any) -> SequentialLR:
+        parts = [CurveSchedule(proxy, rising_beta, absolute=True) for _ in range(2)]
+        return SequentialLR(proxy, parts, [3])
+
+    optimizer = adamw({"weight_decay": 0.0})
+    put(optimizer, "weight_decay", sequence)
+    assert held(optimizer, "weight_decay") == [rising_beta(0)]
 
 
 @ignore_epoch_deprecation

@@ -523,3 +523,51 @@ def test_a_function_is_the_clock_of_a_copy_too() -> None:
     sync.step()
     assert_stands_at(twin, 3)
     assert_stands_at(sync, 3)
+
+
+# -- members that do not stand together -----------------------------------------------------------
+
+
+def test_a_clock_of_an_inner_schedule_is_refused() -> None:
+    """An inner clock would be dropped in silence; the remedy in the message works."""
+    optimizer, clock = adamw({"lr": 0.5, "weight_decay": 0.25}), Counter(3)
+    inner = SynchronousSchedule([put_curve(optimizer)], clock=clock)
+    assert inner.clock is clock
+    with pytest.raises(TypeError, match=r"position 0 has a clock.*clock=clock"):
+        SynchronousSchedule([inner, put_curve(optimizer, "weight_decay")])
+    inner = SynchronousSchedule([*inner.schedules.values()])
+    outer = SynchronousSchedule([inner, put_curve(optimizer, "weight_decay")], clock=clock)
+    optimizer.step()
+    outer.step()
+    assert outer.get_last_schedules() == {"lr": [0.0625], "weight_decay": [0.03125]}
+
+
+def test_a_clock_brings_members_together_that_stand_apart() -> None:
+    """The clock stands where one member stands; the other is sent there too."""
+    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
+    ahead, behind = put_curve(optimizer), put_curve(optimizer, "weight_decay")
+    ahead.step(2)
+    sync = SynchronousSchedule([ahead, behind], clock=Counter(2))
+    sync.step()
+    assert (ahead.last_epoch, behind.last_epoch) == (2, 2)
+    assert sync.get_last_schedules() == {"lr": [0.125], "weight_decay": [0.0625]}
+
+
+@pytest.mark.parametrize("ahead", ["lr", "weight_decay"])
+def test_a_clock_does_not_take_back_the_member_that_is_furthest(
+    ahead: str, untouched: Untouched
+) -> None:
+    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
+    members = {name: put_curve(optimizer, name) for name in ("lr", "weight_decay")}
+    members[ahead].step(3)
+    sync = SynchronousSchedule(members.values(), clock=Counter(2))
+    with untouched(optimizer), pytest.raises(RuntimeError, match=r"says 2, .* stand at 3"):
+        sync.step()
+    assert members[ahead].last_epoch == 3
+
+
+@pytest.mark.parametrize("schedules", [{"generator": []}, {"a": "lr", "generator": []}])
+def test_an_optimizer_without_schedules_is_named(schedules: dict[str, Any]) -> None:
+    given = {name: [put_curve(sgd())] if kind else [] for name, kind in schedules.items()}
+    with pytest.raises(ValueError, match=r"schedules\['generator'\]: expected at least one"):
+        SynchronousSchedule(given)

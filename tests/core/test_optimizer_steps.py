@@ -586,3 +586,46 @@ def test_a_clock_is_refused_once_torch_has_removed_hooks() -> None:
     ]
     assert all("no longer runs step hooks" in error for error in errors[:2])
     assert stands == "1 [0.25]"
+
+
+# -- what else calls step, and where the count is --------------------------------------------------
+
+
+def test_a_clock_of_a_proxy_counts_the_optimizer_behind_it() -> None:
+    """What a factory is given stands for the optimizer; the steps are the optimizer's."""
+    optimizer = adamw()
+    clocks: list[OptimizerSteps] = []
+
+    def make(proxy: Any) -> StepLR:
+        clocks.append(OptimizerSteps(proxy))
+        return StepLR(proxy, 5)
+
+    put(optimizer, "weight_decay", make)
+    step(optimizer, 3)
+    assert clocks[0]() == 3
+    assert clocks[0].optimizer is optimizer
+
+
+def test_the_count_outlives_the_first_group() -> None:
+    """A group that takes the place of the first one goes on from its count."""
+    optimizer = adamw({}, {"lr": 0.5})
+    clock = OptimizerSteps(optimizer)
+    step(optimizer, 3)
+    optimizer.param_groups.pop(0)
+    assert clock() == 3
+    step(optimizer, 2)
+    assert clock() == 5
+    assert optimizer.param_groups[0][KEY] == 5
+
+
+def test_the_state_that_a_distributed_checkpoint_makes_first_is_not_a_step() -> None:
+    """``get_optimizer_state_dict`` steps a fresh optimizer once with lr 0 to make its state."""
+    state_dict = pytest.importorskip("torch.distributed.checkpoint.state_dict", reason="torch 2.2")
+    model = torch.nn.Linear(2, 1)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=0.5)
+    clock = OptimizerSteps(optimizer)
+    state_dict.get_optimizer_state_dict(model, optimizer)
+    assert optimizer.state  # so the state was made
+    assert clock() == 0
+    step(optimizer, 2)
+    assert clock() == 2

@@ -464,7 +464,9 @@ def test_a_torn_number_of_a_torch_scheduler_is_refused(key: str, value: Any, ste
 
 
 @moved_or_not
-@pytest.mark.parametrize("value", [-1, -7, math.nan, math.inf, np.int64(-1), torch.tensor(-1)])
+@pytest.mark.parametrize(
+    "value", [-1, -7, -1.5, math.nan, math.inf, np.int64(-1), torch.tensor(-1)]
+)
 @pytest.mark.parametrize("key", COUNTERS)
 def test_a_counter_of_a_torch_scheduler_counts_from_0(key: str, value: Any, steps: int) -> None:
     """A counter of a torch scheduler's state that is negative or not finite is a ``ValueError``."""
