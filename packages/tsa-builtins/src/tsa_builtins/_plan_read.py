@@ -120,23 +120,24 @@ def _read_curve(path: str, description: Mapping[Any, Any], stretch: float) -> An
 
 
 def _curve_or_curves(path: str, value: Any, stretch: float) -> Any:
-    def read(path: str, record: object) -> Curve | None:
-        if record is None:
-            return None
+    def read(path: str, record: object) -> Curve:
         curve = curve_at(path, record)
         return curve if stretch == 1 else stretched(curve, stretch)
 
-    if isinstance(value, Mapping) and value and not _is_one_curve(value):
-        for name in value:
-            if not isinstance(name, str):
-                raise TypeError(
-                    f"{path}: expected the names of param groups as keys, got {shown(name)}; for "
-                    "one curve per group in the optimizer's order, write a list"
-                )
-        return {name: read(entry(path, name), each) for name, each in value.items()}
+    def read_or_none(path: str, record: object) -> Curve | None:
+        return None if record is None else read(path, record)
+
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
-        return [read(item(path, i), each) for i, each in enumerate(value)]
-    return curve_at(path, value)
+        return [read_or_none(item(path, i), each) for i, each in enumerate(value)]
+    if not isinstance(value, Mapping) or not value or _is_one_curve(value):
+        return read(path, value)
+    for name in value:
+        if not isinstance(name, str):
+            raise TypeError(
+                f"{path}: expected the names of param groups as keys, got {shown(name)}; for one "
+                "curve per group in the optimizer's order, write a list"
+            )
+    return {name: read_or_none(entry(path, name), each) for name, each in value.items()}
 
 
 def _is_one_curve(value: Mapping[Any, Any]) -> bool:

@@ -1,0 +1,420 @@
+"""Plans: each way to say what drives a target, to a schedule and back."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+import torch
+from closed_forms import NAMES, Plan, arguments, closed_form
+from plan_forms import make_optimizer, values_along
+from torch.optim import lr_scheduler as torch_lr
+from torch.optim.swa_utils import SWALR
+
+import tsa_builtins
+from tsa_builtins import curves, from_plan, to_plan
+from tsa_builtins._registry import BUILT_INS, STEP_ARGUMENTS, number_arguments
+from tsa_core import (
+    CurveSchedule,
+    DerivedSchedule,
+    SynchronousSchedule,
+    arbitrary_schedule_factory,
+    torch_schedulers,
+)
+
+Untouched = Callable[[Any], AbstractContextManager[None]]
+
+LINE = {"kind": "Linear", "start": 1, "end": 0, "steps": 10}
+HALF = {"kind": "Constant", "value": 0.5}
+
+
+# -- built-ins -------------------------------------------------------------------------------------
+
+
+def test_every_built_in_is_registered() -> None:
+    """The built-ins that a plan can name are all that the package has."""
+    assert sorted(BUILT_INS) == sorted(NAMES)
+    assert {name: getattr(tsa_builtins, name) for name in NAMES} == BUILT_INS
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_built_in_by_name(name: str) -> None:
+    """A built-in takes its own arguments, and gives the values of its closed form."""
+    form = Plan()
+    plan = {"weight_decay": {"schedule": name, **arguments(name, form)}}
+    schedule = from_plan(make_optimizer(), plan)
+    for t in (0, 1, 4, 7.5, 12, 100):
+        expected = [initial * closed_form(name, form, t) for initial in (0.2, 0.4)]
+        (member,) = schedule.schedules.values()
+        assert member.values_at(t) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("factor", [391, 0.25])
+def test_a_stretched_built_in_is_as_much_slower(name: str, factor: float) -> None:
+    """Stretched by f, a built-in has at step f·t the value that it has at t."""
+    form = Plan()
+    plan = {"lr": {"schedule": name, "absolute": True, **arguments(name, form)}}
+    (member,) = from_plan(make_optimizer(), plan, stretch=factor).schedules.values()
+    for t in (0, 1.5, 4, 7.5, 12, 100):
+        assert member.values_at(factor * t)[0] == pytest.approx(closed_form(name, form, t))
+
+
+def test_step_arguments_are_arguments() -> None:
+    """Every argument that stretching multiplies is an argument of a built-in."""
+    assert {key for each in BUILT_INS.values() for key in number_arguments(each)} > STEP_ARGUMENTS
+
+
+def test_a_warning_about_a_built_in_points_at_the_call() -> None:
+    """A doubt about a built-in in a plan is a warning at the line that calls from_plan."""
+    plan = {"lr": {"schedule": "constant_schedule", "value": 0.1}}
+    with pytest.warns(UserWarning, match="is the initial value of 'lr'") as caught:
+        from_plan(make_optimizer(), plan)
+    assert caught[0].filename == __file__
+
+
+# -- curves ----------------------------------------------------------------------------------------
+
+
+def test_a_curve_as_multiples_and_as_values() -> None:
+    """A curve multiplies the initial values, or gives the values themselves."""
+    plan = {"lr": {"curve": LINE}, "weight_decay": {"curve": LINE, "absolute": True}}
+    schedule = from_plan(make_optimizer(), plan)
+    schedule.step(4)
+    assert schedule.get_last_schedule("lr") == pytest.approx([0.06, 0.12])
+    assert schedule.get_last_schedule("weight_decay") == [0.6, 0.6]
+    assert to_plan(schedule) == plan
+
+
+@pytest.mark.parametrize(
+    ("curve", "factors"),
+    [
+        ({"backbone": LINE, "*": None}, [0.6, 1.0]),
+        ({"*": HALF, "head": LINE}, [0.5, 0.6]),
+        ({"head": None, "backbone": HALF}, [0.5, 1.0]),
+        ([LINE, None], [0.6, 1.0]),
+        ([HALF, LINE], [0.5, 0.6]),
+    ],
+)
+def test_a_curve_for_each_group(curve: Any, factors: list[float]) -> None:
+    """Groups find their curves by name or in order; None leaves a group alone."""
+    schedule = from_plan(make_optimizer(), {"lr": {"curve": curve}})
+    schedule.step(4)
+    expected = [0.1 * factors[0], 0.2 * factors[1]]
+    assert schedule.get_last_schedule("lr") == pytest.approx(expected, rel=1e-12)
+    assert to_plan(schedule) == {"lr": {"curve": curve}}
+
+
+def test_a_group_may_be_called_kind() -> None:
+    """A mapping whose values are curves is one of names, even if a name is ``kind``."""
+    optimizer = torch.optim.SGD(
+        [{"params": [torch.nn.Parameter(torch.ones(1))], "name": "kind"}], lr=1.0
+    )
+    plan = {"lr": {"curve": {"kind": HALF}}}
+    schedule = from_plan(optimizer, plan)
+    assert schedule.get_last_lr() == [0.5]
+    assert to_plan(schedule) == plan
+
+
+def test_a_stretched_curve_is_as_much_slower() -> None:
+    """``stretch`` plays every curve that much slower, those of single groups too."""
+    plan = {"lr": {"curve": LINE}, "eps": {"curve": [LINE, None]}}
+    schedule = from_plan(make_optimizer(), plan, stretch=100)
+    schedule.step(250)
+    assert schedule.get_last_schedule("lr") == pytest.approx([0.075, 0.15])
+    assert schedule.get_last_schedule("eps") == pytest.approx([0.75e-8, 1e-8])
+    stretched = {"kind": "Stretch", "curve": LINE, "factor": 100}
+    assert to_plan(schedule)["lr"] == {"curve": stretched}
+
+
+# -- torch's schedulers ----------------------------------------------------------------------------
+
+PARTS = [
+    {"scheduler": "ConstantLR", "factor": 0.5, "total_iters": 2},
+    {"curve": LINE},
+    {"schedule": "constant_schedule", "value": 0.25},
+]
+
+
+def sequence(optimizer: Any) -> Any:
+    """The compound of PARTS, in code."""
+    parts = [
+        torch_lr.ConstantLR(optimizer, 0.5, 2),
+        CurveSchedule(optimizer, curves.Linear(1, 0, 10)),
+        tsa_builtins.constant_schedule(optimizer, 0.25),
+    ]
+    return torch_lr.SequentialLR(optimizer, parts, [3, 6])
+
+
+SCHEDULERS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
+    "StepLR": ({"step_size": 3}, lambda o: torch_lr.StepLR(o, 3)),
+    "MultiStepLR": (
+        {"milestones": [2, 5], "gamma": 0.5},
+        lambda o: torch_lr.MultiStepLR(o, [2, 5], 0.5),
+    ),
+    "ConstantLR": ({"factor": 0.5}, lambda o: torch_lr.ConstantLR(o, 0.5)),
+    "LinearLR": ({"start_factor": 0.1}, lambda o: torch_lr.LinearLR(o, 0.1)),
+    "ExponentialLR": ({"gamma": 0.9}, lambda o: torch_lr.ExponentialLR(o, 0.9)),
+    "PolynomialLR": ({"power": 2}, lambda o: torch_lr.PolynomialLR(o, power=2)),
+    "CosineAnnealingLR": ({"T_max": 8}, lambda o: torch_lr.CosineAnnealingLR(o, 8)),
+    "CosineAnnealingWarmRestarts": (
+        {"T_0": 3, "T_mult": 2},
+        lambda o: torch_lr.CosineAnnealingWarmRestarts(o, 3, 2),
+    ),
+    "CyclicLR": (
+        {"base_lr": [0.1, 0.2], "max_lr": 1, "step_size_up": 3, "cycle_momentum": False},
+        lambda o: torch_lr.CyclicLR(o, [0.1, 0.2], 1, 3, cycle_momentum=False),
+    ),
+    "OneCycleLR": (
+        {"max_lr": 1, "epochs": 5, "steps_per_epoch": 10, "cycle_momentum": False},
+        lambda o: torch_lr.OneCycleLR(o, 1, epochs=5, steps_per_epoch=10, cycle_momentum=False),
+    ),
+    "ReduceLROnPlateau": (
+        {"patience": 0, "factor": 0.5},
+        lambda o: torch_lr.ReduceLROnPlateau(o, patience=0, factor=0.5),
+    ),
+    "SWALR": ({"swa_lr": 0.3}, lambda o: SWALR(o, 0.3)),
+    "SequentialLR": ({"schedulers": PARTS, "milestones": [3, 6]}, sequence),
+    "ChainedScheduler": (
+        {"schedulers": PARTS[:1]},
+        lambda o: torch_lr.ChainedScheduler([torch_lr.ConstantLR(o, 0.5, 2)]),
+    ),
+}
+ignore_torch = pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step")
+
+
+def test_every_scheduler_that_is_data_is_covered() -> None:
+    """The table below has all of torch's schedulers, except those that are functions."""
+    assert SCHEDULERS.keys() == torch_schedulers().keys() - {"LambdaLR", "MultiplicativeLR"}
+
+
+@ignore_torch
+@pytest.mark.parametrize("target", ["lr", "weight_decay", "temperature"])
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_a_torch_scheduler_by_name(name: str, target: str) -> None:
+    """A plan's scheduler has the values of the same scheduler in code; so has its plan's."""
+    settings, make = SCHEDULERS[name]
+    plan = {target: {"scheduler": name, "default_value": 2.0, **settings}}
+    built = from_plan(make_optimizer(), plan)
+    optimizer = make_optimizer()
+    in_code = SynchronousSchedule(
+        [arbitrary_schedule_factory(optimizer, make, 2.0, schedule_target=target)]
+    )
+    of_built, of_code = to_plan(built), to_plan(in_code)
+    assert of_built == of_code
+    expected = values_along(in_code, 45)
+    assert values_along(built, 45) == expected
+    assert values_along(from_plan(make_optimizer(), of_code), 45) == expected
+
+
+def test_a_scheduler_on_the_optimizer_itself_is_written_too() -> None:
+    """A torch scheduler that was built without the factory is the same entry of a plan."""
+    schedule = torch_lr.StepLR(make_optimizer(), 7)
+    assert to_plan(schedule) == {"lr": {"scheduler": "StepLR", "step_size": 7, "gamma": 0.1}}
+
+
+def test_momentum_is_cycled_with_lr() -> None:
+    """On ``lr``, a OneCycleLR in a plan cycles the momentum as in code."""
+    plan = {"lr": {"scheduler": "OneCycleLR", "max_lr": 1, "total_steps": 50}}
+    optimizer, other = make_optimizer(), make_optimizer()
+    built, in_code = from_plan(optimizer, plan), torch_lr.OneCycleLR(other, 1, 50)
+    again = from_plan(third := make_optimizer(), to_plan(in_code))
+    for _ in range(30):
+        betas = [group["betas"] for group in other.param_groups]
+        assert [group["betas"] for group in optimizer.param_groups] == betas
+        assert [group["betas"] for group in third.param_groups] == betas
+        for each in (optimizer, other, third):
+            each.step()
+        for schedule in (built, in_code, again):
+            schedule.step()
+
+
+def test_a_torch_scheduler_is_not_stretched() -> None:
+    """A torch scheduler counts steps, so a stretched plan refuses it; unstretched, it works."""
+    plan = {"lr": {"scheduler": "StepLR", "step_size": 3}}
+    with pytest.raises(ValueError, match=r"^lr\.scheduler: StepLR counts steps .* stretch=100"):
+        from_plan(make_optimizer(), plan, stretch=100)
+    from_plan(make_optimizer(), plan, stretch=1)
+
+
+# -- entries that the optimizer does not have ------------------------------------------------------
+
+
+def test_a_default_value_is_added_where_it_is_missing() -> None:
+    """``default_value`` is the initial value in groups that lack the entry, and no other."""
+    optimizer = make_optimizer()
+    optimizer.param_groups[1]["clip"] = 3.0
+    plan = {
+        "clip": {"curve": HALF, "default_value": 8},
+        "noise": {"scheduler": "ExponentialLR", "gamma": 0.5, "default_value": 1.0},
+        "temperature": {"schedule": "constant_schedule", "value": 0.5, "default_value": 2.0},
+    }
+    assert from_plan(optimizer, plan).get_last_schedules() == {
+        "clip": [4.0, 1.5], "noise": [1.0, 1.0], "temperature": [1.0, 1.0]
+    }  # fmt: skip
+
+
+def test_a_plan_has_the_default_value_of_an_added_entry() -> None:
+    """An entry of one's own is written with its initial value, whatever its value is now."""
+    plan = {"clip": {"curve": LINE, "default_value": 8.0}}
+    schedule = from_plan(make_optimizer(), plan)
+    schedule.step(5)
+    assert to_plan(schedule) == plan
+
+
+def test_groups_that_disagree_have_no_default_value() -> None:
+    """One number cannot stand for the initial values of several groups."""
+    optimizer = make_optimizer()
+    for i, group in enumerate(optimizer.param_groups):
+        group["clip"] = 1.0 + i
+    assert to_plan(from_plan(optimizer, {"clip": {"curve": HALF}})) == {"clip": {"curve": HALF}}
+
+
+# -- several optimizers ----------------------------------------------------------------------------
+
+
+def test_several_optimizers() -> None:
+    """The name of the optimizer comes before the target, in the plan and back."""
+    plan = {
+        "muon/lr": {"curve": LINE},
+        "adamw/weight_decay": {"curve": HALF},
+        "muon/eps": {"curve": HALF},
+    }
+    optimizers = {"adamw": make_optimizer(), "muon": make_optimizer()}
+    schedule = from_plan(optimizers, plan)
+    assert schedule.optimizers == optimizers
+    assert schedule.get_last_schedule("adamw/weight_decay") == [0.1, 0.2]
+    assert to_plan(schedule) == plan
+
+
+def test_a_clock_goes_around_a_plan() -> None:
+    """A schedule from a plan goes into one with a clock, as the documentation says."""
+    position = 0.0
+    schedule = from_plan(make_optimizer(), {"lr": {"curve": LINE}})
+    clocked = SynchronousSchedule([schedule], clock=lambda: position)
+    position = 2.5
+    clocked.step()
+    assert clocked.get_last_lr() == pytest.approx([0.075, 0.15])
+    assert to_plan(clocked) == {"lr": {"curve": LINE}}
+
+
+# -- what a plan is not ----------------------------------------------------------------------------
+
+
+def test_the_members_are_in_the_order_of_the_plan() -> None:
+    """Members stand in the order in which the plan names them."""
+    plan = {name: {"curve": HALF} for name in ("weight_decay", "lr", "eps")}
+    assert from_plan(make_optimizer(), plan).schedule_names == list(plan)
+
+
+def test_a_plan_does_not_change_with_the_steps() -> None:
+    """The position is in the state and not in the plan, which begins at step 0."""
+    schedule = from_plan(make_optimizer(), {"lr": {"curve": LINE}})
+    state = schedule.state_dict()
+    schedule.step(7)
+    assert to_plan(schedule) == {"lr": {"curve": LINE}}
+    again = from_plan(make_optimizer(), to_plan(schedule))
+    assert again.state_dict() == state
+    again.load_state_dict(schedule.state_dict(), plan="same")
+    assert again.get_last_schedules() == schedule.get_last_schedules()
+
+
+@pytest.mark.parametrize("curve", [curves.Linear(1, 0, 10), [curves.Linear(1, 0, 10), None]])
+def test_a_replanned_schedule_is_written_from_its_replan_on(curve: Any) -> None:
+    """After a replan, the plan has the same values from that step on."""
+    schedule = CurveSchedule(make_optimizer(), curves.Constant(0.5))
+    schedule.step(20)
+    schedule.replan(curve)
+    (again,) = from_plan(make_optimizer(), to_plan(schedule)).schedules.values()
+    for t in (20, 21, 25.5, 30, 1000):
+        assert again.values_at(t)[0] == schedule.values_at(t)[0]
+    assert again.values_at(0)[0] == schedule.values_at(20)[0]
+
+
+def test_a_schedule_alone_is_written_too() -> None:
+    """A built-in that stands alone is a plan of one target, and stays as it is."""
+    optimizer = make_optimizer()
+    schedule = tsa_builtins.constant_schedule(optimizer, 0.5, "weight_decay")
+    assert to_plan(schedule) == {"weight_decay": {"curve": HALF}}
+    assert schedule.get_last_lr() == [0.1, 0.2]
+
+
+def falling(t: float) -> float:
+    return 1 / (1 + t)
+
+
+CODE: list[tuple[str, Callable[[Any], Any]]] = [
+    (r"lr\.curve: <function falling", lambda o: CurveSchedule(o, falling)),
+    (
+        r"lr\.curve\.head: <function falling",
+        lambda o: CurveSchedule(o, {"head": falling, "*": None}),
+    ),
+    (r"lr\.curve\[1\]: ", lambda o: CurveSchedule(o, [None, falling])),
+    (r"lr\.curve: ", lambda o: CurveSchedule(o, falling * curves.Constant(2))),
+    (r"lr\.lr_lambda: a function.*LambdaLR", lambda o: torch_lr.LambdaLR(o, falling)),
+    (
+        r"lr\.scale_fn: a function.*CyclicLR",
+        lambda o: torch_lr.CyclicLR(o, 0.1, 1, scale_fn=falling, cycle_momentum=False),
+    ),
+    (
+        r"lr\.schedulers\[0\]\.lr_lambda: ",
+        lambda o: torch_lr.ChainedScheduler([torch_lr.LambdaLR(o, falling)]),
+    ),
+    (
+        "weight_decay: a DerivedSchedule, and its rule, <function falling",
+        lambda o: DerivedSchedule(o, falling, "weight_decay"),
+    ),
+    (
+        "lr: a OfAnotherAuthor, which only its author",
+        lambda o: type("OfAnotherAuthor", (torch_lr.StepLR,), {})(o, 3),
+    ),
+    (
+        "lr: a Mine, which only its author",
+        lambda o: type("Mine", (CurveSchedule,), {})(o, curves.Constant(1)),
+    ),
+]
+
+
+@pytest.mark.parametrize(("message", "make"), CODE)
+def test_code_is_refused_by_the_members_name(message: str, make: Any) -> None:
+    """A function is not data: the error says which member has it, and where."""
+    optimizer = make_optimizer()
+    other = CurveSchedule(optimizer, curves.Constant(0.5), "eps")
+    with pytest.raises(TypeError, match=f"^{message}"):
+        to_plan(SynchronousSchedule([other, make(optimizer)]))
+
+
+def test_the_remedy_for_code_works() -> None:
+    """The other members are a plan, and the function stands beside it in code."""
+    optimizer = make_optimizer()
+    plan = {"lr": {"curve": LINE}}
+    rule = DerivedSchedule(optimizer, math.sqrt, "weight_decay")
+    schedule = SynchronousSchedule([from_plan(optimizer, plan), rule])
+    schedule.step(10)
+    assert schedule.get_last_schedules() == {"lr": [0, 0], "weight_decay": [0, 0]}
+
+
+def test_a_plan_is_not_kept() -> None:
+    """A later change of the plan's dicts changes nothing."""
+    plan = json.loads(json.dumps({"lr": {"curve": [LINE, None]}}))
+    schedule = from_plan(make_optimizer(), plan)
+    plan["lr"]["curve"].clear()
+    assert to_plan(schedule) == {"lr": {"curve": [LINE, None]}}
+
+
+def test_tensors_are_filled_in_place() -> None:
+    """A learning rate that is a tensor stays the same object, and is described as a number."""
+    optimizer = make_optimizer()
+    for group in optimizer.param_groups:
+        group["lr"] = torch.tensor(0.5, dtype=torch.float64)
+        group["clip"] = torch.tensor(2.0)
+    held = [group["lr"] for group in optimizer.param_groups]
+    schedule = from_plan(optimizer, {"lr": {"curve": HALF}, "clip": {"curve": HALF}})
+    assert all(group["lr"] is tensor for group, tensor in zip(optimizer.param_groups, held))
+    assert to_plan(schedule) == {
+        "lr": {"curve": HALF}, "clip": {"curve": HALF, "default_value": 2.0}
+    }  # fmt: skip
