@@ -28,9 +28,9 @@ import torch
 
 mpl.use("agg")  # works without a screen
 
+import howto_figures  # beside this file
 from matplotlib import pyplot as plt
 
-import howto_figures  # beside this file
 import torch_schedule_anything as tsa
 import tsa_builtins
 from tsa_builtins import curves

@@ -1,0 +1,110 @@
+"""What people asked of frameworks in public threads, and works here: see docs/threads.md."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning
+import torch
+from ignite.engine import Engine, Events
+from lightning.pytorch.callbacks import BaseFinetuning
+from torch.nn import Parameter
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.utils.data import DataLoader
+from transformers import get_linear_schedule_with_warmup
+
+import torch_schedule_anything as tsa
+from torch_schedule_anything.curves import Linear, PiecewiseLinear, join
+
+
+def test_transformers_20029() -> None:
+    """A linear schedule with warmup has transformers' values, and drives a group that joins."""
+    plain = torch.optim.AdamW([Parameter(torch.ones(1))], lr=0.1)
+    of_transformers = get_linear_schedule_with_warmup(plain, 10, 50)
+    optimizer = torch.optim.AdamW([Parameter(torch.ones(1))], lr=0.1)
+    schedule = tsa.CurveSchedule(optimizer, join([Linear(0, 1, 10), Linear(1, 0, 40)], [10]))
+    for step in range(1, 51):
+        if step == 20:  # the model is thawed
+            optimizer.add_param_group({"params": [Parameter(torch.ones(1))], "lr": 0.01})
+        plain.step()
+        of_transformers.step()
+        optimizer.step()
+        schedule.step()
+        rates = torch.tensor([group["lr"] for group in optimizer.param_groups])
+        expected = torch.tensor([1.0, 0.1][: len(rates)]) * plain.param_groups[0]["lr"]
+        torch.testing.assert_close(rates, expected)
+
+
+def test_lightning_12141() -> None:
+    """A plateau, and weight decay that follows it, drive the group that is thawed in the run."""
+
+    class Thaw(BaseFinetuning):
+        def freeze_before_training(self, module: Any) -> None:
+            self.freeze(module.backbone)
+
+        def finetune_function(self, module: Any, epoch: int, optimizer: Any) -> None:
+            if epoch == 2:
+                self.unfreeze_and_add_param_group(module.backbone, optimizer, lr=0.4)
+
+    class Module(lightning.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.backbone, self.head = torch.nn.Linear(4, 4), torch.nn.Linear(4, 1)
+
+        def training_step(self, batch: Any, i: int) -> Any:
+            self.log("no_progress", 1.0)
+            return self.head(self.backbone(batch)).square().mean() / 100
+
+        def configure_optimizers(self) -> Any:
+            optimizer = torch.optim.SGD(self.head.parameters(), lr=0.1, weight_decay=0.01)
+            schedule = tsa.SynchronousSchedule(
+                [
+                    ReduceLROnPlateau(optimizer, factor=0.5, patience=0),
+                    tsa.DerivedSchedule(optimizer, lambda lr: lr, "weight_decay"),
+                ]
+            )
+            plateau = {"monitor": "no_progress", "reduce_on_plateau": True}
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, **plateau}}
+
+    module = Module()
+    trainer = lightning.Trainer(
+        max_epochs=4,
+        accelerator="cpu",
+        callbacks=[Thaw()],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(module, DataLoader(torch.ones(2, 4), batch_size=2))
+    # Reduced after each of the epochs 1, 2 and 3; the backbone joined before epoch 2.
+    schedule = module.lr_schedulers()
+    assert schedule.get_last_schedule("lr") == [0.1 / 8, 0.4 / 4]
+    assert schedule.get_last_schedule("weight_decay") == [0.01 / 8, 0.01 / 4]
+
+
+def test_ignite_438() -> None:
+    """The first of Adam's betas cycles against the learning rate; the second one stays."""
+    optimizer = torch.optim.Adam([Parameter(torch.ones(1))], lr=0.1, betas=(0.95, 0.999))
+    schedule = tsa.SynchronousSchedule(
+        [
+            tsa.CurveSchedule(optimizer, PiecewiseLinear({0: 0.1, 10: 1.0, 20: 0.1})),
+            tsa.CurveSchedule(
+                optimizer,
+                PiecewiseLinear({0: 0.95, 10: 0.85, 20: 0.95}),
+                "betas[0]",
+                absolute=True,
+            ),
+        ]
+    )
+    used = []
+
+    def update(engine: Engine, batch: int) -> None:
+        used.append((optimizer.param_groups[0]["lr"], optimizer.param_groups[0]["betas"]))
+        optimizer.step()
+
+    trainer = Engine(update)
+    trainer.add_event_handler(Events.ITERATION_COMPLETED, lambda: schedule.step())
+    trainer.run(range(21), max_epochs=1)
+    assert used[0] == used[20] == (0.1 * 0.1, (0.95, 0.999))
+    assert used[10] == (0.1, (0.85, 0.999))
