@@ -6,7 +6,7 @@ from typing import Any
 
 from ._proxy import behind_proxy
 from ._target import OptimizerLike, Target, groups_of
-from ._torch import count_steps, step_runs_hooks
+from ._torch_steps import count_steps, step_runs_hooks
 
 # The entry of the first param group that holds the count, so that the optimizer saves it.
 KEY = "optimizer_steps"

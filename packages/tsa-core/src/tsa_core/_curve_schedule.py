@@ -14,7 +14,7 @@ from ._plans import Plan, curve_of, describe, plan_of
 from ._target import OptimizerLike, ParamGroup, Target, groups_of
 from ._target_schedule import TargetSchedule
 from ._tensors import give_each_group_its_own_tensor, warn_if_captured_step_ignores
-from ._torch import watch_steps
+from ._torch_steps import watch_steps
 
 
 class Part:

@@ -13,7 +13,7 @@ from ._proxy import refuse_proxy
 from ._target import OptimizerLike, ParamGroup, Target
 from ._target_schedule import TargetSchedule
 from ._tensors import give_each_group_its_own_tensor, warn_if_captured_step_ignores
-from ._torch import watch_steps
+from ._torch_steps import watch_steps
 
 Rule: TypeAlias = Callable[[float], float]
 
@@ -223,8 +223,8 @@ class DerivedSchedule(TargetSchedule):
 
     def look_anew(self) -> None:
         self._known = KnownGroups([])
-        self._ranges = []
+        self._range = (0.0, 0.0)
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = ("_known", "_ranges")
+        derived = ("_known", "_range")
         return {name: value for name, value in self.__dict__.items() if name not in derived}

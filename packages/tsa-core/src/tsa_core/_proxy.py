@@ -13,7 +13,9 @@ from ._checks import check_target
 from ._groups import KnownGroups
 from ._target import OptimizerLike, ParamGroup, Target, defaults_of, groups_of
 from ._tensors import give_each_group_its_own_tensor
-from ._torch import STEP_MARKS, auxiliary_key, has_stepped, skip_frames, watch_steps
+from ._torch import auxiliary_key
+from ._torch_compile import skip_frames
+from ._torch_steps import STEP_MARKS, has_stepped, watch_steps
 from ._views import ElementView, GroupView
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ._numbers import real_number
-from ._torch import skip_frames
+from ._torch_compile import skip_frames
 
 ParamGroup: TypeAlias = MutableMapping[str, Any]
 Value: TypeAlias = float | Tensor

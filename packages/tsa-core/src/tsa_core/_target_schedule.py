@@ -16,7 +16,8 @@ from ._proxy import behind_proxy
 from ._state import check_fits
 from ._target import OptimizerLike, ParamGroup, Target, Value, groups_of
 from ._tensors import give_each_group_its_own_tensor
-from ._torch import has_stepped, uncompiled, watch_steps
+from ._torch_compile import uncompiled
+from ._torch_steps import has_stepped, watch_steps
 from ._warn import warn_user
 
 

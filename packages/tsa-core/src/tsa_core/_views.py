@@ -11,7 +11,8 @@ from torch import Tensor
 from ._checks import check_present
 from ._numbers import real_number
 from ._target import LEGACY_KEY, ParamGroup, Target
-from ._torch import AUXILIARY_KEYS, auxiliary_key, skip_frames
+from ._torch import AUXILIARY_KEYS, auxiliary_key
+from ._torch_compile import skip_frames
 
 # On a target other than lr, these entries of the real group concern the learning rate.
 _ABOUT_LR = AUXILIARY_KEYS | {LEGACY_KEY, "lr", "initial_lr"}
