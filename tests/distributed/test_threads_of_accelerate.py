@@ -1,4 +1,4 @@
-"""What people asked of Accelerate in public threads, and works here: see docs/threads.md."""
+"""Requests from public threads of Accelerate that work here: see docs/threads.md."""
 
 from __future__ import annotations
 

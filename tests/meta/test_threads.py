@@ -1,4 +1,4 @@
-"""What people asked of PyTorch in public threads, and works here: see docs/threads.md."""
+"""Requests from public threads of PyTorch that work here: see docs/threads.md."""
 
 from __future__ import annotations
 
