@@ -188,7 +188,7 @@ ignore_torch = pytest.mark.filterwarnings("ignore:The epoch parameter in `schedu
 
 
 def test_every_scheduler_that_is_data_is_covered() -> None:
-    """The table below has all of torch's schedulers, except those that are functions."""
+    """The table below has all schedulers in torch, except those that are functions."""
     assert SCHEDULERS.keys() == torch_schedulers().keys() - {"LambdaLR", "MultiplicativeLR"}
 
 
@@ -259,7 +259,7 @@ def test_a_default_value_is_added_where_it_is_missing() -> None:
 
 
 def test_a_plan_has_the_default_value_of_an_added_entry() -> None:
-    """An entry of one's own is written with its initial value, whatever its value is now."""
+    """An entry that the optimizer does not read is written with its initial value, whatever its value is now."""
     plan = {"clip": {"curve": LINE, "default_value": 8.0}}
     schedule = from_plan(make_optimizer(), plan)
     schedule.step(5)

@@ -213,7 +213,7 @@ def test_a_schedule_of_multipliers_starts_from_the_value_before_the_absolute_one
 
 
 def test_an_initial_value_of_0_is_no_obstacle() -> None:
-    """A target that starts at 0 takes the curve's values, and there is no warning."""
+    """A target that starts at 0 takes the curve's values, without a warning."""
     optimizer = sgd(weight_decay=0.0)
     schedule = put_dino(optimizer)
     advance(schedule, 2)

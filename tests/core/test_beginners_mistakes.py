@@ -26,7 +26,7 @@ MEANT = {
 def test_another_name_of_a_hyperparameter_leads_to_its_entry(
     name: str, untouched: Untouched
 ) -> None:
-    """An unknown target leads to the entry that was meant, and last to an entry of one's own."""
+    """An unknown target leads to the entry that was meant, and last to a new entry."""
     optimizer = adamw({}, {})
     says = f"'{name}' is not in param groups 0, 1; did you mean '{MEANT[name]}'"
     with untouched(optimizer), pytest.raises(KeyError) as error:

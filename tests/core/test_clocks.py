@@ -349,7 +349,7 @@ def test_a_clock_that_counts_tokens() -> None:
 
 
 def test_a_clock_does_not_warn_of_the_order_of_steps() -> None:
-    """A clock can begin anywhere, so there is no warning that the first value was not used."""
+    """A clock can begin anywhere, so nothing warns that the first value was not used."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         clocked(Counter(100)).step()

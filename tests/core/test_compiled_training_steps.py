@@ -252,7 +252,7 @@ compared_with_torchs = pytest.mark.parametrize(
 
 @compared_with_torchs
 def test_a_step_breaks_the_graph_once(name: str) -> None:
-    """A step breaks the graph once, when it is compiled, as a step of torch's scheduler does."""
+    """A step breaks the graph once, when it is compiled, as a step of a torch scheduler does."""
     ours, _ = counts_of(stepped(SCHEDULES[name]), steps=12)
     torchs, _ = counts_of_torchs_scheduler()
     assert ours == torchs == 1
@@ -261,7 +261,7 @@ def test_a_step_breaks_the_graph_once(name: str) -> None:
 @pytest.mark.skipif(TORCH < (2, 7), reason="torch < 2.7 compiles what a skipped function calls")
 @compared_with_torchs
 def test_nothing_that_a_step_calls_is_compiled(name: str) -> None:
-    """A step compiles no more frames than a step of torch's scheduler, in however many steps."""
+    """A step compiles no more frames than a step of a torch scheduler, in however many steps."""
     _, ours = counts_of(stepped(SCHEDULES[name]), steps=12)
     _, torchs = counts_of_torchs_scheduler()
     assert ours <= torchs

@@ -113,7 +113,7 @@ INDEX = st.integers(0, 1)  # of the optimizer
 
 
 class Oracle:
-    """What the groups of one optimizer hold, in plain Python numbers."""
+    """The values that the groups of one optimizer hold, in plain Python numbers."""
 
     def __init__(self, plan: dict[str, Any], dtype: torch.dtype | None) -> None:
         self.plan = plan

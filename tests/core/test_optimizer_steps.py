@@ -592,7 +592,7 @@ def test_a_clock_is_refused_once_torch_has_removed_hooks() -> None:
 
 
 def test_a_clock_of_a_proxy_counts_the_optimizer_behind_it() -> None:
-    """What a factory is given stands for the optimizer; the steps are the optimizer's."""
+    """The optimizer that a factory is given stands for the real one, which makes the steps."""
     optimizer = adamw()
     clocks: list[OptimizerSteps] = []
 

@@ -1,4 +1,4 @@
-"""Everything that the library knows of the internals of torch's schedulers, with the sources.
+"""Everything that the library knows of the internals of schedulers in torch, with the sources.
 
 Sources are in ``torch/optim/lr_scheduler.py`` and ``torch/optim/swa_utils.py``; "torch" without a
 number means every version from 2.0 to 2.15.

@@ -1,4 +1,4 @@
-"""The settings of torch's schedulers: by name, to a scheduler, and back from what it keeps."""
+"""The settings of the schedulers in torch: by name, to a scheduler, and back from one."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Kind: TypeAlias = Literal[
 
 
 class Setting(NamedTuple):
-    """What a constructor of torch's takes for one of its arguments."""
+    """The values that a constructor in torch takes for one of its arguments."""
 
     kind: Kind
     """The values that it takes; ``"number per group"`` is one number, or a list of them."""
     required: bool = False
-    """True if there is no default."""
+    """True if it has to be given."""
     may_be_none: bool = False
     """True if None is the default."""
     words: tuple[str, ...] = ()
@@ -31,7 +31,7 @@ class Setting(NamedTuple):
 class SchedulerForm:
     """A torch scheduler as data: its settings, a scheduler made from them, and back.
 
-    :func:`torch_schedulers` has one for each of torch's schedulers.
+    :func:`torch_schedulers` has one for each scheduler in torch.
     """
 
     scheduler_class: type[Any]

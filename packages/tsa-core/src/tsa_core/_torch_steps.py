@@ -1,4 +1,4 @@
-"""The steps of torch's optimizers: their hooks, and whether a step was made.
+"""The steps of optimizers in torch: their hooks, and whether a step was made.
 
 Sources are in ``torch/optim/optimizer.py`` and ``torch/optim/lr_scheduler.py``; "torch" without a
 number means every version from 2.0 to 2.15.
