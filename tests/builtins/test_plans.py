@@ -259,7 +259,7 @@ def test_a_default_value_is_added_where_it_is_missing() -> None:
 
 
 def test_a_plan_has_the_default_value_of_an_added_entry() -> None:
-    """An entry that the optimizer does not read is written with its initial value, whatever its value is now."""
+    """An added entry is written with its initial value, whatever its value is now."""
     plan = {"clip": {"curve": LINE, "default_value": 8.0}}
     schedule = from_plan(make_optimizer(), plan)
     schedule.step(5)
