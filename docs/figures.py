@@ -18,6 +18,7 @@ import os
 import re
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,7 +83,7 @@ STYLE = {
     "font.family": "DejaVu Sans Mono",  # comes with matplotlib
     "font.size": 9,
     "grid.alpha": 0.35,
-    "legend.fontsize": 8,
+    "legend.fontsize": 7.5,
     "legend.frameon": False,
     "lines.linewidth": 2,
     "savefig.transparent": True,
@@ -109,7 +110,7 @@ def draw_curves(expressions: list[str], path: Path) -> None:
     """Draw steps −10 to 110, to show a curve before 0 and past its end too."""
     t = np.linspace(-10, 110, 2401)
     legend_rows = (len(expressions) + 1) // 2 if len(expressions) > 1 else 0
-    figure, axes = plt.subplots(figsize=(5.6, 2.4 + 0.2 * legend_rows))
+    figure, axes = plt.subplots(figsize=(5, 2.4 + 0.2 * legend_rows))
     for expression in expressions:
         axes.plot(t, without_jumps(eval(expression, dict(vars(curves)))(t)), label=expression)
     axes.axvspan(t[0], 0, color="0.5", alpha=0.15, linewidth=0, zorder=0)
@@ -118,7 +119,7 @@ def draw_curves(expressions: list[str], path: Path) -> None:
     if legend_rows:
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
     else:
-        axes.set_title(expressions[0])
+        axes.set_title(textwrap.fill(expressions[0], 48, break_long_words=False))
     save(figure, path)
 
 

@@ -53,7 +53,7 @@ class Gallery(SphinxDirective):
             code = re.sub(r"(?<![\w.])(?=[A-Za-z]\w*\()", prefix, expression)
             link = f"[![{name}](_static/generated/thumbnail_{name}.svg)]({page}#{anchor})"
             tile = nodes.container(classes=["tile"])
-            tile += self.parse_text_to_nodes(f"{link}\n\n[{name}]({page}#{anchor})\n\n`{code}`\n")
+            tile += self.parse_text_to_nodes(f"{link}\n\n[`{code}`]({page}#{anchor})\n")
             gallery += tile
         return [gallery]
 
