@@ -27,6 +27,14 @@ PACKAGES = tuple(name.replace("-", "_") for name in DISTRIBUTIONS)
 SUITE = ("tests/core", "tests/builtins", "tests/meta")
 PROJECT = nox.project.load_toml(ROOT / "pyproject.toml")
 
+# Makes a wheel by PEP 517. Its arguments are the folder of the sources and that of the wheel.
+BUILD_WHEEL = (
+    "import os, sys; from hatchling.build import build_wheel; "
+    "os.chdir(sys.argv[1]); build_wheel(sys.argv[2])"
+)
+
+ON_ALL_CORES = ("-n", "auto")  # pytest-xdist
+
 # A session with this tag has to pass before a change is merged: .ci/run.
 CHANGE = ("change",)
 
@@ -44,6 +52,18 @@ MATRIX = [
     ("3.13", "2.15.0", CHANGE),
     ("3.14", "2.15.0", ()),
 ]
+
+# By the name of its schema, the files that other services read.
+SCHEMAS = {
+    "citation-file-format": ("CITATION.cff",),
+    "readthedocs": (".readthedocs.yaml",),
+    "github-issue-config": (".github/ISSUE_TEMPLATE/config.yml",),
+    "github-issue-forms": (
+        ".github/ISSUE_TEMPLATE/bug_report.yml",
+        ".github/ISSUE_TEMPLATE/feature_request.yml",
+    ),
+    "github-workflows": (".github/workflows/ci.yml", ".github/workflows/release.yml"),
+}
 
 EXAMPLES = {
     "weight_decay_and_lr": ("--epochs", "6"),
@@ -82,10 +102,9 @@ def environment(session: nox.Session) -> None:
         try:
             session.install("hatchling>=1.27", **quietly)
             shutil.rmtree(wheels, ignore_errors=True)
-            build = ("python", "-m", "hatchling", "build", "--target", "wheel", "--directory")
             for distribution in DISTRIBUTIONS:
-                with session.chdir(ROOT / "packages" / distribution):
-                    session.run(*build, str(wheels), **quietly)
+                source = str(ROOT / "packages" / distribution)
+                session.run("python", "-c", BUILD_WHEEL, source, str(wheels), **quietly)
             built = wheel_files(wheels, DISTRIBUTIONS)
             # The version of a wheel stays the same while its sources change, and pip would keep an
             # installed one of the same version.
@@ -98,7 +117,7 @@ def environment(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["environment"])
 def tests(session: nox.Session) -> None:
     """The whole suite passes against the built wheels, on this Python and the torch pip chooses."""
-    run_in_environment(session, "pytest", *SUITE, *session.posargs)
+    run_in_environment(session, "pytest", *ON_ALL_CORES, *SUITE, *session.posargs)
     run_in_environment(session, "pytest", "--doctest-modules", "--pyargs", *PACKAGES[:2])
 
 
@@ -118,12 +137,17 @@ def workspace(session: nox.Session) -> None:
 @nox.session(tags=CHANGE, requires=["build"], reuse_venv=False)
 @nox.parametrize("distribution", DISTRIBUTIONS)
 def isolated(session: nox.Session, distribution: str) -> None:
-    """Each distribution works with only what it declares, and passes its own tests."""
+    """Each distribution works with only what it declares, and passes its own tests.
+
+    With the core alone, a small framework trains too.
+    """
     needed = DISTRIBUTIONS[: DISTRIBUTIONS.index(distribution) + 1]
     install_wheels(session, *needed)
     install_group(session, "test")
     folder = SUITE[DISTRIBUTIONS.index(distribution)]
-    session.run("pytest", folder, *session.posargs)
+    session.run("pytest", *ON_ALL_CORES, folder, *session.posargs)
+    if distribution == "tsa-core":
+        session.run("python", "examples/small_framework.py")
 
 
 @nox.session(requires=["build"], reuse_venv=False, venv_backend="uv|virtualenv")
@@ -137,7 +161,7 @@ def matrix(session: nox.Session, torch: str) -> None:
     numpy = ("numpy<2",) if torch.startswith(("2.0.", "2.1.", "2.2.")) else ()
     install_wheels(session, *DISTRIBUTIONS, extra=(f"torch=={torch}", *numpy))
     install_group(session, "test", extra=numpy)
-    session.run("pytest", *SUITE, *session.posargs)
+    session.run("pytest", *ON_ALL_CORES, *SUITE, *session.posargs)
 
 
 @nox.session(tags=CHANGE, requires=["build"], reuse_venv=False)
@@ -159,6 +183,8 @@ def lint(session: nox.Session) -> None:
     install_group(session, "lint")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
+    for schema, files in SCHEMAS.items():
+        session.run("check-jsonschema", "--builtin-schema", f"vendor.{schema}", *files)
     sources = {package: f"packages/{name}/src" for name, package in zip(DISTRIBUTIONS, PACKAGES)}
     session.run("lint-imports", env={"PYTHONPATH": ":".join(sources.values())})
     for distribution, package in zip(DISTRIBUTIONS, PACKAGES):
@@ -268,12 +294,14 @@ def release_check(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def bump(session: nox.Session) -> None:
-    """Set the version of all three distributions, and their pins: nox -s bump -- 2.0.1."""
+    """Set the version of all three, their pins, and CITATION.cff: nox -s bump -- 2.0.1."""
     (version,) = session.posargs
     for distribution in DISTRIBUTIONS:
         path = ROOT / "packages" / distribution / "pyproject.toml"
         text = re.sub(r'(?m)^version = ".*"$', f'version = "{version}"', path.read_text())
         path.write_text(re.sub(r'"(tsa-[a-z]+)==[^"]*"', rf'"\1=={version}"', text))
+    citation = ROOT / "CITATION.cff"
+    citation.write_text(re.sub(r"(?m)^version: .*$", f"version: {version}", citation.read_text()))
 
 
 # -- helpers -----------------------------------------------------------------------------------

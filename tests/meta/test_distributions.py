@@ -13,6 +13,7 @@ import torch_schedule_anything
 import tsa_builtins
 import tsa_core
 
+ROOT = Path(__file__).parents[2]
 PACKAGES = {
     "tsa-core": tsa_core,
     "tsa-builtins": tsa_builtins,
@@ -82,9 +83,11 @@ def test_the_meta_package_re_exports_the_very_objects(package: Any, name: str) -
 
 
 def test_all_distributions_have_one_version() -> None:
-    """The packages and the installed metadata of all three say the same version."""
+    """The packages, the installed metadata of all three and CITATION.cff say the same version."""
     (version,) = {package.__version__ for package in PACKAGES.values()}
     assert {metadata.version(name) for name in PACKAGES} == {version}
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {version}\n" in citation
 
 
 @pytest.mark.parametrize(
@@ -115,6 +118,19 @@ def test_nothing_is_needed_but_torch() -> None:
     for name in ("tsa-builtins", "torch-schedule-anything"):
         required = needed(name)
         assert all(r.startswith(("tsa-", "torch>=2.0")) for r in required)
+
+
+@pytest.mark.parametrize(("name", "package"), PACKAGES.items(), ids=PACKAGES.keys())
+def test_the_installed_files_are_those_of_the_checkout(name: str, package: Any) -> None:
+    """A stale wheel is noticed: each installed file has the bytes of its source."""
+    sources = ROOT / "packages" / name / "src" / package.__name__
+    installed = Path(package.__file__).parent
+    assert files_of(installed) == files_of(sources), "the sources changed after the installation"
+
+
+def files_of(folder: Path) -> dict[Path, bytes]:
+    paths = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
+    return {path.relative_to(folder): path.read_bytes() for path in paths}
 
 
 @every_package
@@ -156,11 +172,10 @@ def test_every_curve_has_a_docstring() -> None:
 
 def test_each_distribution_has_the_license() -> None:
     """The copies of the license in the distributions equal that of the repository."""
-    root = Path(__file__).parents[2]
-    license_text = (root / "LICENSE").read_bytes()
+    license_text = (ROOT / "LICENSE").read_bytes()
     assert b"MIT License" in license_text
     for name in PACKAGES:
-        assert (root / "packages" / name / "LICENSE").read_bytes() == license_text
+        assert (ROOT / "packages" / name / "LICENSE").read_bytes() == license_text
 
 
 def test_curves_can_be_imported_from_the_meta_package() -> None:
