@@ -178,6 +178,18 @@ absolute.replan(tsa.curves.stretch(tsa.curves.Cosine(1e-3, 0.0, 10), 100))
 absolute.load_state_dict(absolute.state_dict(), plan="same")
 tsa.register_curves(tsa.curves.to_dict, tsa.curves.from_dict)
 
+# -- plans ------------------------------------------------------------------------------------
+
+plan: tsa.Plan = {"lr": {"curve": {"kind": "Linear", "start": 1, "end": 0, "steps": 100}}}
+assert_type(tsa.from_plan(optimizer, plan), tsa.SynchronousSchedule)
+assert_type(tsa.from_plan({"muon": optimizer}, plan, stretch=391), tsa.SynchronousSchedule)
+assert_type(tsa.to_plan(sync), dict[str, dict[str, Any]])
+again: tsa.Plan = tsa.to_plan(schedule)
+form = tsa.torch_schedulers()["StepLR"]
+assert_type(form, tsa.SchedulerForm)
+assert_type(form.settings_of(step_lr), dict[str, Any])
+assert_type(form.settings["gamma"].required, bool)
+
 # -- preview ----------------------------------------------------------------------------------
 
 preview = tsa.preview(sync, 100, metrics=0.5)
@@ -218,4 +230,5 @@ tsa.constant_schedule(optimizer, 0.5, ("betas", 0))  # type: ignore[arg-type]
 tsa.arbitrary_schedule_factory(optimizer, StepLR(optimizer, 10))  # type: ignore[arg-type]
 tsa.extend_optimizer(optimizer, "clip", None)  # type: ignore[arg-type]
 tsa.CurveSchedule(optimizer, 0.5)  # type: ignore[arg-type]
+tsa.from_plan(optimizer, "plan.yaml")  # type: ignore[arg-type]
 absolute.load_state_dict({}, plan="other")  # type: ignore[arg-type]

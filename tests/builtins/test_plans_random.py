@@ -18,8 +18,7 @@ from tsa_builtins import from_plan, to_plan
 
 Untouched = Callable[[Any], AbstractContextManager[None]]
 
-# A curve that starts at 0 warns where it is drawn as a multiplier, and a random λ can be an
-# initial value by chance. torch < 2.9 warns of the epoch that SequentialLR passes.
+# A random W can be an initial value by chance. torch's SequentialLR passes an epoch, and warns.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*is the initial value of"),
     pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step"),
@@ -123,7 +122,7 @@ def test_a_broken_plan_is_refused_at_its_path(
 
 
 def raise_what_it_raises(optimizer: Any, plan: Any) -> None:
-    """Raise the error of from_plan; change nothing if there is none."""
+    """Raise the error of from_plan, or change nothing."""
     other = make_optimizer()
     try:
         from_plan(other, plan)

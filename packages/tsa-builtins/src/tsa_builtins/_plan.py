@@ -47,9 +47,9 @@ def from_plan(
             mapping from names of yours to several: the keys of ``plan`` are then ``"muon/lr"``.
         plan: the targets, and what drives each of them. Any mappings and sequences will do, such
             as OmegaConf's.
-        stretch: the number of steps per unit of the plan, > 0: the steps per epoch if it counts
-            epochs, the steps of the run if it counts fractions. Curves are stretched, and the
-            step arguments of built-ins multiplied.
+        stretch: the number of steps per unit of the plan, > 0. That is the steps per epoch if it
+            counts epochs, and the steps of the run if it counts fractions. Curves are stretched,
+            and the step arguments of built-ins are multiplied.
 
     Returns:
         A :class:`tsa_core.SynchronousSchedule` at step 0. To go on from a checkpoint, load its
