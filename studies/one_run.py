@@ -29,7 +29,7 @@ ARMS = ("cosine", "one run")
 FULL = Settings(steps=2400, seeds=5)  # steps of the longest run
 SHORT = Settings(steps=80, seeds=1)
 BATCH_SIZE = 64
-RATES = (4e-3, 8e-3, 16e-3)
+RATES = (2e-3, 4e-3, 8e-3, 16e-3, 32e-3)
 WEIGHT_DECAY = 0.1
 LENGTHS = (0.25, 0.5, 1.0)  # of the longest run
 COOLDOWN = 0.2  # of each length
@@ -151,6 +151,15 @@ def cosine_runs(runs: list[Job], length: int) -> list[Job]:
 def forked_runs(runs: list[Job]) -> list[Job]:
     """The runs of every length, at the one rate with the lowest mean loss over the lengths."""
     return best_cell([run for run in runs if run["arm"] == "one run"], by=("rate",))
+
+
+def forked_runs_of_length(runs: list[Job], i: int) -> list[Job]:
+    """The runs of every length at the rate that is the best for one length; not in the criterion.
+
+    Each of these runs has the loss after the cooldown of that length as its ``"loss"``.
+    """
+    mine = [run for run in runs if run["arm"] == "one run"]
+    return best_cell([{**run, "loss": run["loss_by_length"][i]} for run in mine], by=("rate",))
 
 
 def differences(runs: list[Job]) -> dict[int, list[float]]:

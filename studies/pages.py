@@ -220,12 +220,14 @@ def one_run_sections(result: Result) -> dict[str, str]:
 
     def row(i: int, length: int) -> list[str]:
         cosines = study.cosine_runs(runs, length)
+        own = study.forked_runs_of_length(runs, i)
         return [
             number(length),
             f"{spread([run['loss'] for run in cosines], 3)}, lr {rate_of(cosines, study.RATES)}",
             spread([run["loss_before_cooldown"][i] for run in forked], 3),
             spread([run["loss_by_length"][i] for run in forked], 3),
             spread(differences[length], 3),
+            f"{spread([run['loss'] for run in own], 3)}, lr {rate_of(own, study.RATES)}",
         ]
 
     return {
@@ -242,7 +244,14 @@ def one_run_sections(result: Result) -> dict[str, str]:
             seeds(result),
         ]),
         "lengths": table(
-            ["steps", "cosine", "before the cooldown", "after the cooldown", "minus the cosine's"],
+            [
+                "steps",
+                "cosine",
+                "before the cooldown",
+                "after the cooldown",
+                "minus the cosine's",
+                "with the best lr of this length",
+            ],
             (row(i, length) for i, length in enumerate(lengths)),
         ),
         "steps": (
