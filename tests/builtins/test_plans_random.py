@@ -93,9 +93,12 @@ BREAKS = (remove, put_junk, add_entry, misspell, make_text)
 
 
 def is_near(path: str, place: str) -> bool:
-    """True if ``path`` is the place, holds it, or is beside it under the same holder."""
-    holder = re.sub(r"(\.[^.\[]+|\[\d+\])$", "", place) if re.search(r"[.\[]", place) else ""
-    return path.startswith(holder) or place.startswith(path)
+    """True if ``path`` is the place, holds it, or is beside it under the same target."""
+    if place.startswith(path):
+        return True
+    holder = re.sub(r"(\.[^.\[]+)?(\[\d+\])+$|\.[^.\[]+$", "", place)
+    # Beside a target there are only other targets, and the one that was added.
+    return path.startswith((place, "stesp") if holder == place else holder)
 
 
 @many
@@ -135,5 +138,7 @@ def test_the_proof_has_no_blind_spot() -> None:
     """The helper of the test above takes a neighbour for the place, and no other member."""
     assert is_near("clip.curve.steps", "clip.curve.stesp")
     assert is_near("clip", "clip.curve")
+    assert is_near("clip.curve.boundaries", "clip.curve.curves[1]")
     assert not is_near("lr", "clip.curve")
+    assert not is_near("lr.curve", "clip")
     assert not is_near("clip.curve.curves[0]", "clip.curve.curves[1].steps")
