@@ -49,7 +49,7 @@ def draw_groups(axes: plt.Axes, ours: list[dict[str, Any]]) -> None:
     axes.plot(loop.keys(), loop.values(), ":", color=ink, label="the bare loop")
     axes.axhline(1, color="0.6", linewidth=1)
     axes.set(xscale="log", yscale="log", xlabel="param groups")
-    axes.set_title("a step, in steps of torch's LambdaLR")
+    axes.set_title("a step, in steps of LambdaLR in torch")
     ticks = [0.1, 0.2, 0.5, 1, 2, 5]
     axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_xticks([*built_in], [f"{groups:,}".replace(",", " ") for groups in built_in])
