@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import pytest
@@ -52,6 +53,34 @@ def test_a_loss_that_is_taken_for_a_step_is_refused(
     optimizer.step()
     schedule.step()
     assert held(optimizer) == [0.25]
+
+
+@pytest.mark.parametrize("through_a_member", [False, True])
+def test_a_step_back_to_a_fraction_may_be_a_metric(
+    through_a_member: bool, untouched: Untouched
+) -> None:
+    """A number that goes back to a fraction is a warning, and ``step()`` is the remedy.
+
+    Steps forward to a fraction, and back to a whole number, are silent.
+    """
+    optimizer = sgd()
+    schedule: Any = put_curve(optimizer)
+    if through_a_member:
+        schedule = tsa_core.SynchronousSchedule([schedule])
+    for t in (6.5, 7, 0, 2.25, 7):
+        schedule.step(t)
+    with pytest.warns(UserWarning, match=r"0\.3 goes back from step 7 .* call step\(\)") as caught:
+        schedule.step(0.3)
+    assert caught[0].filename == __file__
+    assert schedule.last_epoch == 0.3  # a position can be meant
+    schedule.step(7)
+    with untouched(optimizer), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="metric"):
+            schedule.step(0.3)
+    optimizer.step()
+    schedule.step()
+    assert schedule.last_epoch == 8
 
 
 def test_metrics_beside_a_plateau_are_no_steps() -> None:

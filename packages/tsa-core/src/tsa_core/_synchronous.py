@@ -14,6 +14,7 @@ from ._numbers import step_number, step_of_user
 from ._plans import Policy, checked_policy
 from ._torch_compile import uncompiled
 from ._undo import undone_on_error
+from ._warn import warn_if_metric
 
 
 class SynchronousSchedule(MembersByName):
@@ -122,6 +123,9 @@ class SynchronousSchedule(MembersByName):
                 moved (one with a ``step`` of its own counts as a torch scheduler here). Torch
                 schedulers before the one that raised have moved, and that one may have. The next
                 step raises ``RuntimeError``.
+
+        Warns:
+            UserWarning: the epoch goes back to a fraction, and is probably a metric.
         """
         # Most steps have no arguments, and to look at none takes longer than to step a member.
         given = named_arguments(self.members, args, kwargs) if args or kwargs else {}
@@ -130,6 +134,7 @@ class SynchronousSchedule(MembersByName):
                 member.check_arguments(given)
         if "epoch" in given:
             given["epoch"] = step_of_user(given["epoch"])
+            warn_if_metric(given["epoch"], self.last_epoch)
         self._check_positions()
         if self._clock is not None:
             given = {"epoch": self._position_of_clock(given)}

@@ -18,7 +18,7 @@ from ._target import OptimizerLike, ParamGroup, Target, Value, groups_of
 from ._tensors import give_each_group_its_own_tensor
 from ._torch_compile import uncompiled
 from ._torch_steps import has_stepped, watch_steps
-from ._warn import warn_user
+from ._warn import warn_if_metric, warn_user
 
 
 class TargetSchedule(LRScheduler):
@@ -102,10 +102,15 @@ class TargetSchedule(LRScheduler):
             ValueError: ``epoch`` is negative.
             KeyError: a param group has lost the target.
 
+        Warns:
+            UserWarning: ``epoch`` goes back to a fraction, and is probably a metric.
+
         If it raises, nothing has moved, with one exception. A target that was deleted from a
         group's dict, or is not in a dict that was put into the list, is noticed while writing.
         """
-        self.commit(self.prepare(epoch if epoch is None else step_of_user(epoch)))
+        if epoch is not None:
+            warn_if_metric(epoch := step_of_user(epoch), self.last_epoch)
+        self.commit(self.prepare(epoch))
 
     # SequentialLR starts its schedulers with these two, the second since torch 2.9.
     def _initial_step(self) -> None:
