@@ -76,9 +76,9 @@ def main(path: Path = GENERATED / "performance.svg") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     for theme in INK:
         with theme_of(theme):
-            figure, (left, right) = plt.subplots(1, 2, figsize=(9, 5.4))
-            draw_groups(left, ours)
-            draw_targets(right, ours)
+            figure, (groups, targets) = plt.subplots(2, 1, figsize=(5, 8.4))
+            draw_groups(groups, ours)
+            draw_targets(targets, ours)
             save(figure, path.with_name(f"{path.stem}{theme}{path.suffix}"))
 
 
