@@ -101,6 +101,7 @@ def is_near(path: str, place: str) -> bool:
     return path.startswith((place, "stesp") if holder == place else holder)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # a number in a wrong place may be doubted
 @many
 @given(plan=plans(), data=st.data())
 def test_a_broken_plan_is_refused_at_its_path(
