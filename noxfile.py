@@ -210,6 +210,7 @@ def docs(session: nox.Session) -> None:
     session.run("pytest", "-p", "blocks", *skip, "README.md", "docs", env={"PYTHONPATH": "docs"})
     session.run("python", "docs/figures.py")
     session.run("python", "docs/performance_figure.py")
+    session.run("python", "studies/draw.py")
     site = "docs/_build/html"
     shutil.rmtree(site, ignore_errors=True)  # a page that is gone leaves no file behind
     session.run("sphinx-build", "-nW", "--keep-going", "-E", "-b", "html", "docs", site)

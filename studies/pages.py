@@ -81,7 +81,7 @@ def claims(result: Result, hold: bool) -> str:
 
 def place(result: Result) -> str:
     machine, versions, text = result["machine"], result["versions"], result["text"]
-    minutes = result["cpu_s"] / 60
+    minutes = result["runs_cpu_s"] / 60
     return (
         f"{len(result['runs'])} runs, {minutes:.0f} minutes of CPU time, {machine['cpu']}, "
         f"{machine['cores']} cores, {machine['system']}, Python {versions['python']}, "
@@ -183,7 +183,14 @@ def batch_size_sections(result: Result) -> dict[str, str]:
             seeds(result),
         ]),
         "arms": table(
-            ["arm", "best peak lr", "optimizer steps", "validation loss", "minus the cosine's"],
+            [
+                "arm",
+                "best peak lr",
+                "optimizer steps",
+                "validation loss",
+                "minus the cosine's",
+                "lower in",
+            ],
             (
                 [
                     arm,
@@ -191,12 +198,22 @@ def batch_size_sections(result: Result) -> dict[str, str]:
                     f"{number(best[arm][0]['optimizer_steps'])} "
                     f"({study.share_of_steps(runs, arm):.0%})",
                     spread([run["loss"] for run in best[arm]], 3),
-                    "" if arm == "cosine" else spread(study.differences(runs, arm), 3),
+                    *(
+                        ["", ""]
+                        if arm == "cosine"
+                        else compared(study.differences(runs, arm))
+                    ),
                 ]
                 for arm in study.ARMS
             ),
         ),
     }  # fmt: skip
+
+
+def compared(differences: list[float]) -> list[str]:
+    """The spread of the differences, and the number of seeds in which they are below 0."""
+    lower = sum(difference < 0 for difference in differences)
+    return [spread(differences, 3), f"{lower} of {len(differences)} seeds"]
 
 
 def batch_size_headline(result: Result) -> str:
@@ -317,7 +334,7 @@ def sections(results: dict[str, Result]) -> dict[str, dict[str, str]]:
         ]
         for name in QUESTIONS
     ]
-    total = sum(result["cpu_s"] for result in results.values()) / 60
+    total = sum(result["runs_cpu_s"] for result in results.values()) / 60
     runs = sum(len(result["runs"]) for result in results.values())
     spent = f"The full form has {runs} runs, which took {total:.0f} minutes of CPU time."
     overview = table(["question", "holds here", "found"], rows)

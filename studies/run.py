@@ -123,8 +123,8 @@ def main() -> None:
             **described_place(),
             "workers": arguments.workers,
             # Of all runs one after the other, also of those that an earlier call has finished.
-            "wall_s": round(sum(run["wall_s"] for run in runs)),
-            "cpu_s": round(sum(run["cpu_s"] for run in runs)),
+            "runs_wall_s": round(sum(run["wall_s"] for run in runs)),
+            "runs_cpu_s": round(sum(run["cpu_s"] for run in runs)),
             "runs": runs,
         }
         result = with_verdict(study, result)

@@ -31,7 +31,7 @@ FULL = Settings(steps=1500, seeds=5)
 SHORT = Settings(steps=40, seeds=1)
 BATCH_SIZE = 64
 WEIGHT_DECAYS = (0.1, 0.3, 1.0)
-RATES = (4e-3, 8e-3, 16e-3)
+RATES = (2e-3, 4e-3, 8e-3, 16e-3)
 TIMESCALE = 0.1  # of the run, after which 1/t has halved weight decay
 CURVE_POINTS = 30
 
