@@ -152,13 +152,18 @@ def weight_decay_sections(result: Result) -> dict[str, str]:
 
 
 def weight_decay_headline(result: Result) -> str:
-    study, decay = weight_decay, max(weight_decay.WEIGHT_DECAYS)
-    growth = [
-        f"{median([run['growth'] for run in study.best_runs(result['runs'], arm, (decay,))]):.2f} "
-        f"{'where it is constant' if arm == 'constant' else arm}"
-        for arm in study.ARMS
-    ]
-    return f"growth of the gradient norm at weight decay {decay:g}: {', '.join(growth)}"
+    study, largest = weight_decay, max(weight_decay.WEIGHT_DECAYS)
+
+    def growths(decays: tuple[float, ...]) -> str:
+        best = {arm: study.best_runs(result["runs"], arm, decays) for arm in study.ARMS}
+        return ", ".join(
+            f"{median([run['growth'] for run in runs]):.2f} ({arm})" for arm, runs in best.items()
+        )
+
+    return (
+        f"growth of the gradient norm at weight decay {largest:g}: {growths((largest,))}. Each arm "
+        f"at its best weight decay: {growths(study.WEIGHT_DECAYS)}"
+    )
 
 
 # -- batch size --------------------------------------------------------------------------------
