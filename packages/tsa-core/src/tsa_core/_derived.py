@@ -130,16 +130,16 @@ class DerivedSchedule(TargetSchedule):
     ) -> list[float]:
         """Compute the values in groups that are known; raise if one needs a closer look."""
         rule, absolute, values = self._rule, self.absolute, []
-        source, initial_key = self.source, self._target.initial_key
+        source, source_key = self.source, self._source_key
+        initial_key = self._target.initial_key
         if source_values is None:
             entry, plain = source.key, source.index is None  # without a call per group
             source_values = [group[entry] if plain else source.read(group) for group in groups]
             if {*map(type, source_values)} != {float}:
                 source_values = present_numbers(source, groups)
-        key = source.initial_key if source.initial_key in groups[0] else self._source_key
         low, high = self._range
         for group, held in zip(groups, source_values):
-            result = rule(held if absolute else held / group[key])
+            result = rule(held if absolute else held / group[source_key])
             value = result if absolute else group[initial_key] * result
             if not (type(result) is float and low <= value <= high):
                 raise ValueError(result)
@@ -201,7 +201,7 @@ class DerivedSchedule(TargetSchedule):
         self._range = max(lows), min(highs)  # fits in every group
 
     def _initial_of_source(self, group: ParamGroup) -> float:
-        if self._source_key in group and not self.source.has_initial(group):
+        if self._source_key in group:
             return real_number(group[self._source_key])
         return self.source.initial_or_present(group)
 

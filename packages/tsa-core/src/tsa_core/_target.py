@@ -213,8 +213,8 @@ class Target:
     def source_key(self, derived: Target) -> str:
         """Return where ``derived`` records the initial value of this target, its source.
 
-        ``initial_key`` in the group comes first. This one serves a source that nobody has scheduled
-        yet: recorded as "initial_lr", it would change the numbers of a CyclicLR built later.
+        Recorded as "initial_lr", it would change the numbers of a CyclicLR built later. And what
+        torch records there can be the tensor itself, which moves with the learning rate.
         """
         return f"initial_{self.name}_of_{derived.name}"
 
