@@ -13,7 +13,14 @@ from typing import Any
 import pytest
 import torch
 from helpers import INVALID_VALUES, Untouched, adamw, advance, held, put_curve, sgd
-from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, StepLR
+from torch.optim.lr_scheduler import (
+    CosineAnnealingLR,
+    CyclicLR,
+    ExponentialLR,
+    LambdaLR,
+    StepLR,
+)
+from torch.optim.swa_utils import SWALR
 
 from tsa_core import ProxyOptimizer, arbitrary_schedule_factory
 
@@ -258,6 +265,23 @@ def test_a_target_that_is_0_everywhere_warns(target: str, default: float | None)
     """A multiplier cannot move an initial value of 0, whether it was there or is a default."""
     with pytest.warns(UserWarning, match=f"'{target}' starts at 0 in every param group"):
         arbitrary_schedule_factory(sgd(), exponential, default, target)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda o: CyclicLR(o, 0.0, 0.5, 2, cycle_momentum=False),
+        lambda o: CosineAnnealingLR(o, 3, eta_min=0.5),
+        lambda o: SWALR(o, 0.5, anneal_epochs=3),
+    ],
+    ids=["CyclicLR", "CosineAnnealingLR", "SWALR"],
+)
+def test_a_scheduler_that_is_given_values_moves_a_0(make: Any) -> None:
+    """It does not warn, because its settings are values and not multiples."""
+    optimizer = sgd({"momentum": 0.0})
+    schedule = arbitrary_schedule_factory(optimizer, make, schedule_target="momentum")
+    advance(schedule, 2)
+    assert held(optimizer, "momentum")[0] > 0.1
 
 
 def test_a_target_in_the_place_of_the_default_is_refused() -> None:

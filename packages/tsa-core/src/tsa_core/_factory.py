@@ -12,7 +12,7 @@ from ._extension import extend_optimizer
 from ._proxy import ProxyOptimizer, refuse_proxy
 from ._target import OptimizerLike, Target, groups_of
 from ._tensors import warn_if_captured_step_ignores
-from ._torch import is_schedule, parts_of, why_new_groups_are_refused
+from ._torch import is_schedule, parts_of, takes_values, why_new_groups_are_refused
 from ._undo import undone_on_error
 
 Schedule = TypeVar("Schedule")
@@ -97,9 +97,9 @@ def arbitrary_schedule_factory(
 
 
 def _gives_values(schedule: Any) -> bool:
-    """True if the schedule, or each part of it, gives absolute values."""
-    parts = parts_of(schedule)
-    return all(map(_gives_values, parts)) if parts else getattr(schedule, "absolute", False)
+    """True if the schedule, or a part of it, gives values that are no multiples."""
+    own = getattr(schedule, "absolute", False) or takes_values(schedule)
+    return own or any(map(_gives_values, parts_of(schedule)))
 
 
 def _check_is_built_on(proxy: ProxyOptimizer, schedule: Any) -> None:

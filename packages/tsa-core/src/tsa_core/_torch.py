@@ -112,6 +112,16 @@ def metrics_must_be_numbers(schedule: Any) -> bool:
     return type(schedule).step is ReduceLROnPlateau.step
 
 
+def takes_values(schedule: Any) -> bool:
+    """True if its settings are values of the target, so that it can move a target of 0.
+
+    They are max_lr, swa_lr, and an eta_min that is not 0: get_lr of the classes.
+    """
+    return isinstance(schedule, (CyclicLR, OneCycleLR, SWALR)) or bool(
+        getattr(schedule, "eta_min", 0)
+    )
+
+
 # -- a group that joins later ----------------------------------------------------------------------
 
 # get_lr reads the present value of each group and multiplies it, so a group that joined goes on
