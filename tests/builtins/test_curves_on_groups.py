@@ -232,3 +232,32 @@ def test_a_misspelt_name_is_answered_with_the_closest() -> None:
     """The closest name is suggested, also if some names are not strings."""
     with pytest.raises(ValueError, match=r"'haed';.*did you mean 'head'"):
         CurveSchedule(adamw("head", 3, None), {"haed": UP, "*": UP})
+
+
+ORDERS = ["build, optimizer, schedule", "build, schedule, optimizer", "optimizer, build, schedule"]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_a_saved_plan_that_leaves_a_group_alone_brings_its_value(order: str) -> None:
+    """Building moved the group; loading under the saved plan brings back what it held."""
+
+    def build(optimizer: Any) -> CurveSchedule:
+        return CurveSchedule(optimizer, Linear(1, 0, 4))
+
+    optimizer = adamw("a", "b", lr=0.5)
+    schedule = build(optimizer)
+    after(schedule, optimizer, 2)
+    schedule.replan({"a": Constant(0.125), "*": None})
+    assert after(schedule, optimizer, 1) == [0.0625, 0.5]
+
+    other, other_schedule = adamw("a", "b", lr=0.5), None
+    for each in order.split(", "):
+        if each == "build":
+            other_schedule = build(other)
+        elif each == "optimizer":
+            other.load_state_dict(optimizer.state_dict())
+        else:
+            assert other_schedule is not None
+            other_schedule.load_state_dict(schedule.state_dict(), plan="saved")
+    assert [group["lr"] for group in other.param_groups] == [0.0625, 0.5]
+    assert after(other_schedule, other, 1) == [0.0625, 0.5]

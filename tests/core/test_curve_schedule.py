@@ -429,6 +429,16 @@ def test_a_shared_tensor_becomes_one_tensor_per_group() -> None:
     assert [value.item() for value in held(opt)] == [0.25, 1.0, 0.5]
 
 
+@pytest.mark.parametrize(("other", "expected"), [(grow, [0.25, 1.0]), (None, [0.25, 0.5])])
+def test_a_tensor_that_was_put_into_two_groups_is_parted(other: Any, expected: Any) -> None:
+    """Groups with different curves, and a group that is left alone, do not move together."""
+    opt = sgd({"clip": torch.tensor(0.5)}, {"clip": torch.tensor(0.5)})
+    schedule = CurveSchedule(opt, [halving, other], "clip")
+    opt.param_groups[1]["clip"] = opt.param_groups[0]["clip"]
+    advance(schedule)
+    assert [value.item() for value in held(opt, "clip")] == expected
+
+
 def test_a_float_of_a_capturable_group_warns() -> None:
     """A float in a capturable group warns, because a captured step goes on with the old value."""
     opt = adamw(lr=0.1, weight_decay=0.1, capturable=True)

@@ -1235,3 +1235,51 @@ def test_a_new_initial_value_of_a_source_that_nobody_schedules() -> None:
     optimizer.param_groups[0]["scale"] = 4.0
     advance(derived)
     assert held(optimizer, "weight_decay") == [0.125]
+
+
+@pytest.mark.parametrize("source", ["lr", "scale"])
+def test_a_new_initial_value_of_the_source_counts_at_once(source: str) -> None:
+    """Multiples are of the initial value that the state brings, or that ``base_lrs`` sets."""
+
+    def start(initial: float) -> tuple[Any, SynchronousSchedule]:
+        optimizer = adamw({"weight_decay": 0.25, source: initial})
+        derived = DerivedSchedule(optimizer, same, "weight_decay", of=source)
+        return optimizer, SynchronousSchedule([put_curve(optimizer, source), derived])
+
+    _, sync = start(0.5)
+    advance(sync, 2)
+    optimizer, other = start(2.0)
+    other.load_state_dict(sync.state_dict())
+    assert held(optimizer, "weight_decay") == [0.0625]
+    advance(other)
+    assert held(optimizer, source) == [0.0625]
+    assert held(optimizer, "weight_decay") == [0.03125]
+    other.schedules[source].base_lrs = [8.0]
+    advance(other)
+    assert held(optimizer, source) == [0.5]
+    assert held(optimizer, "weight_decay") == [0.015625]
+
+
+def test_each_group_counts_from_its_own_record() -> None:
+    """One group has an initial value that a curve recorded, another is driven by nobody."""
+    optimizer = adamw({"scale": 2.0, "weight_decay": 0.25}, {"scale": 4.0, "weight_decay": 0.25})
+    derived = DerivedSchedule(optimizer, same, "weight_decay", of="scale")
+    curve = CurveSchedule(optimizer, [None, halving], "scale")
+    curve.base_lrs = [8.0, 8.0]
+    sync = SynchronousSchedule([derived, curve])
+    advance(sync)
+    assert sync.get_last_schedules() == {"weight_decay": [0.25, 0.125], "scale": [2.0, 4.0]}
+
+
+@pytest.mark.parametrize("kind", [float, torch.tensor])
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_source_that_is_not_finite_is_refused(
+    value: float, kind: Any, untouched: Untouched
+) -> None:
+    """Also where the rule would not pass it on."""
+    optimizer = adamw({"lr": kind(0.5)})
+    derived = DerivedSchedule(optimizer, lambda lr: min(0.25, lr), "weight_decay", absolute=True)
+    optimizer.step()
+    optimizer.param_groups[0]["lr"] = kind(value)
+    with untouched(optimizer), pytest.raises(ValueError, match=r"'lr' in param group 0: .* finite"):
+        derived.step()

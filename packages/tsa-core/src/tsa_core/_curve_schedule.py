@@ -151,9 +151,10 @@ class CurveSchedule(TargetSchedule):
             self._adopt(groups, parts)
         target = self._target
         write = target.fill if self.absolute else target.scale
+        filled = target.tensors_in(self._left_alone) if self._left_alone else {}
         for driven, multiplier in moves:
             try:
-                write(driven, multiplier)
+                write(driven, multiplier, filled)
             except (LookupError, TypeError):
                 if are_new:
                     raise
@@ -182,9 +183,11 @@ class CurveSchedule(TargetSchedule):
         # One curve looks into the list each time; several are bound to the dicts in it.
         self._known = KnownGroups(groups, by_dict=not callable(self._curve))
         self._parts = parts
+        driven_ids = {id(group) for part in parts for group in part.groups}
+        self._left_alone = [group for group in groups if id(group) not in driven_ids]
 
     def look_anew(self) -> None:
-        self._known, self._parts = KnownGroups([]), []
+        self._known, self._parts, self._left_alone = KnownGroups([]), [], []
 
     def driven_groups(self) -> list[ParamGroup]:
         groups = self._real_optimizer.param_groups
@@ -280,7 +283,7 @@ class CurveSchedule(TargetSchedule):
         self.look_anew()
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = ("_known", "_parts")
+        derived = ("_known", "_parts", "_left_alone")
         return {name: value for name, value in self.__dict__.items() if name not in derived}
 
 

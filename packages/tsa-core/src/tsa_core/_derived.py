@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -130,16 +131,24 @@ class DerivedSchedule(TargetSchedule):
     ) -> list[float]:
         """Compute the values in groups that are known; raise if one needs a closer look."""
         rule, absolute, values = self._rule, self.absolute, []
-        source, source_key = self.source, self._source_key
-        initial_key = self._target.initial_key
+        source, initial_key = self.source, self._target.initial_key
         if source_values is None:
             entry, plain = source.key, source.index is None  # without a call per group
             source_values = [group[entry] if plain else source.read(group) for group in groups]
-            if {*map(type, source_values)} != {float}:
+            if {*map(type, source_values)} != {float} or not math.isfinite(sum(source_values)):
                 source_values = present_numbers(source, groups)
+        given = source_values
+        if not absolute:
+            key, own_key = source.initial_key, self._source_key
+            given = [
+                held / (group[key] if key in group else group[own_key])
+                for group, held in zip(groups, source_values)
+            ]
+            if {*map(type, given)} != {float}:  # torch records a tensor as an initial value
+                raise ValueError(given)
         low, high = self._range
-        for group, held in zip(groups, source_values):
-            result = rule(held if absolute else held / group[source_key])
+        for group, number in zip(groups, given):
+            result = rule(number)
             value = result if absolute else group[initial_key] * result
             if not (type(result) is float and low <= value <= high):
                 raise ValueError(result)
@@ -201,7 +210,7 @@ class DerivedSchedule(TargetSchedule):
         self._range = max(lows), min(highs)  # fits in every group
 
     def _initial_of_source(self, group: ParamGroup) -> float:
-        if self._source_key in group:
+        if self._source_key in group and not self.source.has_initial(group):
             return real_number(group[self._source_key])
         return self.source.initial_or_present(group)
 

@@ -16,6 +16,9 @@ from ._torch_compile import skip_frames
 ParamGroup: TypeAlias = MutableMapping[str, Any]
 Value: TypeAlias = float | Tensor
 
+# Tensors that hold the value of another group already, by their id.
+Filled: TypeAlias = dict[int, Tensor]
+
 
 class OptimizerLike(Protocol):
     """A torch optimizer, or any object with such ``param_groups``."""
@@ -109,6 +112,8 @@ class Target:
         """Set the target; a tensor is filled in place, so that captured steps see the change."""
         held = self.read(group)
         if isinstance(held, Tensor):
+            if self.initial_key in group and group[self.initial_key] is held:
+                group[self.initial_key] = held.clone()  # torch 2.0 recorded the tensor itself
             held.fill_(value)
         else:
             self.replace(group, value)
@@ -148,11 +153,10 @@ class Target:
             return [self.initial_or_present(group) * multiplier for group in groups]
         return [value if type(value) is float else real_number(value) for value in values]
 
-    def scale(self, groups: Iterable[ParamGroup], multiplier: float) -> None:
-        """Write initial value × ``multiplier`` into each group."""
+    def scale(self, groups: Iterable[ParamGroup], multiplier: float, filled: Filled) -> None:
+        """Write initial value × ``multiplier`` into each group; a tensor in ``filled`` stays."""
         key, initial_key = self.key, self.initial_key
         plain = float if self.index is None else None  # a tuple entry is never assigned a number
-        filled: dict[int, Tensor] = {}
         for group in groups:
             # The common case stands inline: a call per group costs more than the write itself.
             if type(group[key]) is plain:
@@ -160,11 +164,10 @@ class Target:
             else:
                 self._write_own(group, group[initial_key] * multiplier, filled)
 
-    def fill(self, groups: Iterable[ParamGroup], value: float) -> None:
+    def fill(self, groups: Iterable[ParamGroup], value: float, filled: Filled) -> None:
         """Write ``value`` into each group; ``KeyError`` where no initial value is recorded."""
         key, initial_key = self.key, self.initial_key
         plain = float if self.index is None else None
-        filled: dict[int, Tensor] = {}
         number = float(value)  # an entry that was a float stays one
         for group in groups:
             group[initial_key]
@@ -177,14 +180,19 @@ class Target:
         """Write one value into each group."""
         key = self.key
         plain = float if self.index is None else None
-        filled: dict[int, Tensor] = {}
+        filled: Filled = {}
         for group, value in zip(groups, values):
             if type(group[key]) is plain:
                 group[key] = value
             else:
                 self._write_own(group, value, filled)
 
-    def _write_own(self, group: ParamGroup, value: float, filled: dict[int, Tensor]) -> None:
+    def tensors_in(self, groups: Iterable[ParamGroup]) -> Filled:
+        """Return the tensors of these groups, which a step must not move."""
+        values = [self.read(group) for group in groups if self.is_in(group)]
+        return {id(value): value for value in values if isinstance(value, Tensor)}
+
+    def _write_own(self, group: ParamGroup, value: float, filled: Filled) -> None:
         """Write ``value``; if the tensor was ``filled`` for another group, into a clone of it."""
         held = self.read(group)
         if not isinstance(held, Tensor):
@@ -213,8 +221,8 @@ class Target:
     def source_key(self, derived: Target) -> str:
         """Return where ``derived`` records the initial value of this target, its source.
 
-        Recorded as "initial_lr", it would change the numbers of a CyclicLR built later. And what
-        torch records there can be the tensor itself, which moves with the learning rate.
+        ``initial_key`` in the group comes first. This one serves a source that nobody has scheduled
+        yet: recorded as "initial_lr", it would change the numbers of a CyclicLR built later.
         """
         return f"initial_{self.name}_of_{derived.name}"
 

@@ -298,6 +298,7 @@ class TargetSchedule(LRScheduler):
     def restore(self, state: Mapping[str, Any], plan: Policy) -> None:
         """Load a state that :meth:`check_state` accepted."""
         state = self._as_saved_today(state)
+        driven = {id(group) for group in self.driven_groups()}
         if self._differs_from(state):
             if plan == "saved":
                 self.take_plan(state)
@@ -308,7 +309,8 @@ class TargetSchedule(LRScheduler):
                     f"{state['last_epoch']}"
                 )
         target, groups = self._target, self._real_optimizer.param_groups
-        driven = {id(group) for group in self.driven_groups()}
+        # Building wrote into the groups that the plan in the code drives, loading sets them all.
+        driven |= {id(group) for group in self.driven_groups()}
         give_each_group_its_own_tensor(target, self._real_optimizer, groups)
         for group, initial, value in zip(groups, state["base_lrs"], state["_last_lr"]):
             if id(group) in driven:
