@@ -134,7 +134,7 @@ class SynchronousSchedule(MembersByName):
                 member.check_arguments(given)
         if "epoch" in given:
             given["epoch"] = step_of_user(given["epoch"])
-            warn_if_metric(given["epoch"], self.last_epoch)
+            warn_if_metric(given["epoch"], self.last_epoch or 0)  # None: another author's
         self._check_positions()
         if self._clock is not None:
             given = {"epoch": self._position_of_clock(given)}
