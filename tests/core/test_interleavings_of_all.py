@@ -1,11 +1,13 @@
 """Random programs of multipliers, values, derived targets and clocks give the values of arithmetic.
 
-Two optimizers are scheduled together. The oracle keeps one number per group and target, one
-initial value where one was recorded, and the position; it knows nothing of the library.
+Two optimizers are scheduled together, replanned, saved, and loaded under each policy. The oracle
+keeps one number per group and target, one initial value where one was recorded, the plan and the
+position; it knows nothing of the library.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import pickle
 from collections.abc import Callable
@@ -26,6 +28,7 @@ from tsa_core import (
     SynchronousSchedule,
     extend_optimizer,
     preview,
+    register_curves,
 )
 
 TARGETS = ("lr", "weight_decay", "clip", "betas[0]", "x")
@@ -62,6 +65,19 @@ class Function:
 
     def __repr__(self) -> str:
         return self.compute.__name__
+
+
+def to_dict(curve: object) -> dict[str, Any]:
+    if not isinstance(curve, Function):
+        raise TypeError(curve)
+    return {"kind": "Function", "name": repr(curve)}
+
+
+def from_dict(record: Any) -> Function:
+    return Function({"halve": halve, "decline": decline}[record["name"]])
+
+
+register_curves(to_dict, from_dict)
 
 
 class Clock:
@@ -117,6 +133,7 @@ class Oracle:
 
     def __init__(self, plan: dict[str, Any], dtype: torch.dtype | None) -> None:
         self.plan = plan
+        self.origin = dict.fromkeys(plan, 0.0)
         self.dtype = dtype
         self.held: list[dict[str, float]] = []
         self.initial: list[dict[str, float]] = []
@@ -144,13 +161,21 @@ class Oracle:
         kind, function, source = self.plan[target]
         if kind == "ExponentialLR":
             return now[target] if t == 0 else now[target] * 0.5
+        since = t - self.origin[target]
         if kind in ("multiplier", "LambdaLR"):
-            return initial[target] * function(t)
+            return initial[target] * function(since)
         if kind == "value":
-            return function(t)
+            return function(since)
         if kind == "multiple":
             return initial[target] * function(now[source] / initial[source])
         return function(now[source])
+
+    def replan(self, target: str, function: Any, t: float) -> None:
+        kind, _, source = self.plan[target]
+        self.plan[target], self.origin[target] = (kind, function, source), t
+        for now, initial in zip(self.held, self.initial):
+            initial.setdefault(target, now[target])
+            now[target] = self.rounded(target, self._value(target, now, initial, t))
 
     def state_of_schedules(self) -> list[dict[str, tuple[float, float]]]:
         return [
@@ -242,6 +267,8 @@ class Interleavings(RuleBasedStateMachine):
     @precondition(lambda self: self.clock is None and not self.has_torch)
     @rule(t=st.sampled_from([0, 1, 4, 2.5]))
     def go(self, t: float) -> None:
+        if t < max(start for oracle in self.oracles for start in oracle.origin.values()):
+            return  # before the step 0 of a curve
         self.sync.step(t)
         self.move_to(t)
 
@@ -252,6 +279,16 @@ class Interleavings(RuleBasedStateMachine):
         with pytest.raises(RuntimeError, match="clock says"):
             self.sync.step()
         self.clock.now = now
+
+    @rule(i=INDEX, function=st.sampled_from([halve, decline]), data=st.data())
+    def replan(self, i: int, function: Any, data: st.DataObject) -> None:
+        oracle = self.oracles[i]
+        curves = [name for name, each in oracle.plan.items() if each[0] in ("multiplier", "value")]
+        if not curves:
+            return
+        name = data.draw(st.sampled_from(curves))
+        self.sync.schedules[f"{'ab'[i]}/{name}"].replan(Function(function))
+        oracle.replan(name, function, self.position)
 
     @rule(data=st.data())
     def fail(self, data: st.DataObject) -> None:
@@ -277,22 +314,40 @@ class Interleavings(RuleBasedStateMachine):
                 self.sync.state_dict(),
                 [(oracle.held, oracle.initial) for oracle in self.oracles],
                 [oracle.state_of_schedules() for oracle in self.oracles],
+                [(oracle.plan, oracle.origin) for oracle in self.oracles],
                 self.position,
             )
         )
 
     @precondition(lambda self: self.saved is not None)
-    @rule(order=st.sampled_from(["sync a b", "a sync b", "b a sync", "sync", "a", "b sync"]))
-    def load(self, order: str) -> None:
-        optimizer_states, sync_state, values, schedules, position = copy.deepcopy(self.saved)
+    @rule(
+        order=st.sampled_from(["sync a b", "a sync b", "b a sync", "sync", "a", "b sync"]),
+        policy=st.sampled_from(["code", "saved", "same"]),
+    )
+    def load(self, order: str, policy: Any) -> None:
+        optimizer_states, sync_state, values, schedules, plans, position = copy.deepcopy(self.saved)
         if any(len(now) != len(oracle.held) for (now, _), oracle in zip(values, self.oracles)):
+            return
+        differs = plans != [(oracle.plan, oracle.origin) for oracle in self.oracles]
+        origins = [start for oracle in self.oracles for start in oracle.origin.values()]
+        if policy == "code" and max(origins) > position:
+            policy = "saved"  # the plan in the code would be asked for a step before its first
+        if policy == "same" and differs and "sync" in order:
+            with pytest.raises(ValueError, match="expected the same plan"):
+                self.sync.load_state_dict(sync_state, plan=policy)
             return
         for what in order.split():
             if what == "sync":
-                self.sync.load_state_dict(sync_state)
+                expected: Any = contextlib.nullcontext()
+                if policy == "code" and differs:
+                    expected = pytest.warns(UserWarning, match="was saved under .* and goes on")
+                with expected:
+                    self.sync.load_state_dict(sync_state, plan=policy)
                 self.position = position
-                for oracle, state in zip(self.oracles, schedules):
+                for oracle, state, plan in zip(self.oracles, schedules, plans):
                     oracle.load_schedules(state)
+                    if policy == "saved":
+                        oracle.plan, oracle.origin = plan
             else:
                 i = "ab".index(what)
                 self.optimizers[i].load_state_dict(optimizer_states[i])
