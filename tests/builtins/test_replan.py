@@ -1,0 +1,364 @@
+"""``replan``: a schedule follows a new curve, whose step 0 is now."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+import pytest
+import torch
+from torch.optim.lr_scheduler import SequentialLR, StepLR
+
+from tsa_builtins import cosine_annealing_with_warmup
+from tsa_builtins.curves import Constant, Cosine, InverseSqrt, Linear, PiecewiseConstant, join
+from tsa_core import (
+    CurveSchedule,
+    DerivedSchedule,
+    SynchronousSchedule,
+    arbitrary_schedule_factory,
+    preview,
+)
+
+Untouched = Callable[[Any], AbstractContextManager[None]]
+
+INITIAL = [0.5, 0.25, 0.125]
+OLD, LINE, HALF = Linear(0.875, 0.375, 16), Linear(0.75, 0.25, 8), Constant(0.5)
+
+
+# Every number is a sum of few powers of 2, so that the values are exact.
+def old(t: float) -> float:
+    return 0.875 - min(t, 16) / 32
+
+
+def line(t: float) -> float:
+    return 0.75 - min(t, 8) / 16
+
+
+def half(t: float) -> float:
+    return 0.5
+
+
+def halving(t: float) -> float:
+    return 0.5 ** (1 + t)
+
+
+def adamw(**entries: Any) -> torch.optim.AdamW:
+    """Three groups, in which lr, weight decay and both betas have the initial values above."""
+    groups = [
+        {"lr": each, "weight_decay": each, "betas": (each, each), "name": name}
+        for name, each in zip("abc", INITIAL)
+    ]
+    return torch.optim.AdamW(
+        [{"params": [torch.nn.Parameter(torch.ones(1))], **group, **entries} for group in groups]
+    )
+
+
+def held(optimizer: Any, target: str = "lr") -> list[Any]:
+    if target == "betas[0]":
+        return [group["betas"][0] for group in optimizer.param_groups]
+    return [group[target] for group in optimizer.param_groups]
+
+
+def advance(schedule: Any, num_steps: int = 1) -> None:
+    for _ in range(num_steps):
+        schedule.optimizer.step()
+        schedule.step()
+
+
+def times(factor: float, initial: list[float] = INITIAL) -> list[float]:
+    return [factor * each for each in initial]
+
+
+Lambdas = list[Callable[[float], float] | None]
+# Each form of a curve, and the multiplier of each group; a group with None is left alone.
+FORMS: dict[str, tuple[Any, Lambdas]] = {
+    "one": (LINE, [line, line, line]),
+    "a function": (halving, [halving, halving, halving]),
+    "a list": ([LINE, None, halving], [line, None, halving]),
+    "a tuple": ((HALF, HALF, LINE), [half, half, line]),
+    "names": ({"c": None, "b": HALF, "a": LINE}, [line, half, None]),
+    "others": ({"b": halving, "*": LINE}, [line, halving, line]),
+    "no others": ({"*": None, "b": LINE}, [None, line, None]),
+    "none": ({"*": None}, [None, None, None]),
+}
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+@pytest.mark.parametrize("position", [0, 3, 2.5, 40])
+@pytest.mark.parametrize("form", FORMS)
+def test_step_0_of_the_new_curve_is_now(form: str, position: float, absolute: bool) -> None:
+    """The new curve is written at once and followed by steps, ``values_at`` and ``preview``."""
+    new, lambdas = FORMS[form]
+    for target in ("lr", "weight_decay", "betas[0]"):
+        optimizer = adamw()
+        schedule = CurveSchedule(optimizer, OLD, target, absolute=absolute)
+        optimizer.step()
+        schedule.step(position)
+        factors = [1.0] * 3 if absolute else INITIAL
+        kept = times(old(position), factors)
+        assert held(optimizer, target) == kept
+        schedule.replan(new)
+        expected = [
+            [
+                each(s) * factor if each else value
+                for each, factor, value in zip(lambdas, factors, kept)
+            ]
+            for s in range(6)
+        ]
+        ahead = preview(schedule, 5)
+        assert [*ahead.steps] == [position + s for s in range(5)]
+        assert ahead.values[target] == expected[:5]
+        for s in range(5):
+            assert schedule.last_epoch == position + s
+            assert held(optimizer, target) == schedule.get_last_lr() == expected[s]
+            assert schedule.values_at(position + s + 1) == expected[s + 1]
+            advance(schedule)
+        others = {"lr", "weight_decay", "betas[0]"} - {target}
+        assert all(held(optimizer, other) == INITIAL for other in others)
+
+
+DATA = {"kind": "Linear", "start": 0.75, "end": 0.25, "steps": 8}
+
+
+@pytest.mark.parametrize(
+    ("new", "shown", "saved"),
+    [
+        (LINE, LINE, DATA),
+        ([LINE, None, LINE], (LINE, None, LINE), [DATA, None, DATA]),
+        ({"a": None, "*": LINE}, {"a": None, "*": LINE}, {"a": None, "*": DATA}),
+    ],
+)
+def test_curve_and_repr_and_state_follow(new: Any, shown: Any, saved: Any) -> None:
+    """They tell the new curve and its step 0. The caller's container may change later."""
+    schedule = CurveSchedule(adamw(), OLD)
+    advance(schedule, 3)
+    before = schedule.state_dict()
+    given = copy.copy(new)
+    schedule.replan(given)
+    if new is not LINE:
+        given["a" if isinstance(new, dict) else 0] = OLD
+    assert schedule.curve == shown
+    text = repr(schedule)
+    assert "Linear(start=0.75, end=0.25, steps=8)" in text
+    assert " from step 3, at step 3: " in text
+    follow = {"curve": saved, "origin": 3, "_last_lr": held(schedule.optimizer)}
+    assert schedule.state_dict() == {**before, **follow}
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_tensor_is_filled_in_place(form: str, dtype: torch.dtype) -> None:
+    """A tensor stays the same object and holds the new curve's value, rounded as torch does."""
+    new, lambdas = FORMS[form]
+    optimizer = adamw(weight_decay=torch.tensor(0.7, dtype=dtype))  # shared by all groups
+    schedule = CurveSchedule(optimizer, OLD, "weight_decay")
+    tensors = held(optimizer, "weight_decay")
+    initial = tensors[0].new_tensor(0.7).item()
+    advance(schedule, 2)
+    schedule.replan(new)
+    for s in range(3):
+        for group, tensor, each in zip(optimizer.param_groups, tensors, lambdas):
+            assert group["weight_decay"] is tensor
+            value = initial * (old(2) if each is None else each(s))
+            assert torch.equal(tensor, torch.zeros((), dtype=dtype).fill_(value))
+        advance(schedule)
+
+
+def test_a_group_that_was_left_alone_starts_from_its_own_value() -> None:
+    """A replan can take in a group that had no curve, and one that has joined."""
+    optimizer = adamw()
+    schedule = CurveSchedule(optimizer, {"a": OLD, "*": None})
+    advance(schedule, 3)
+    optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))], "lr": 8.0})
+    schedule.replan([LINE, HALF, None, LINE])
+    assert held(optimizer) == [0.5 * line(0), 0.25 * 0.5, 0.125, 8 * line(0)]
+    advance(schedule)
+    assert held(optimizer) == [0.5 * line(1), 0.25 * 0.5, 0.125, 8 * line(1)]
+
+
+def test_a_built_in_and_a_schedule_on_a_proxy_are_replanned() -> None:
+    """Every built-in has ``replan``, and a curve that a factory builds has it too."""
+    optimizer = adamw()
+    lr = cosine_annealing_with_warmup(optimizer, 1.0, 0.0, 2, 8)
+    decay = arbitrary_schedule_factory(
+        optimizer, lambda proxy: CurveSchedule(proxy, OLD), schedule_target="weight_decay"
+    )
+    optimizer.step()
+    for schedule in (lr, decay):
+        schedule.step(5)
+        schedule.replan(LINE)
+        schedule.step()
+    assert held(optimizer, "lr") == held(optimizer, "weight_decay") == times(line(1))
+
+
+def test_a_second_replan_counts_from_its_own_step() -> None:
+    """Of two replans the later one counts, also if both are at one step."""
+    schedule = CurveSchedule(adamw(), OLD)
+    advance(schedule, 2)
+    schedule.replan(HALF)
+    advance(schedule, 3)
+    schedule.replan(halving)
+    schedule.replan(LINE)
+    for s in range(3):
+        assert held(schedule.optimizer) == times(line(s))
+        advance(schedule)
+    assert (schedule.state_dict()["origin"], schedule.last_epoch) == (5, 8)
+
+
+@pytest.mark.parametrize(
+    ("curve", "beginning"),
+    [
+        (LINE, 0.75),
+        (Cosine(0.25, 0.75, 8), 0.25),
+        (InverseSqrt(0.5, 4), 0.5),
+        (PiecewiseConstant({0: 0.5, 2: 0.25}), 0.5),
+        (join([LINE, HALF], [4]), 0.75),
+    ],
+)
+def test_a_step_before_the_replan_has_the_beginning_of_the_curve(
+    curve: Any, beginning: float
+) -> None:
+    """A curve holds its beginning at steps before its step 0."""
+    schedule = CurveSchedule(adamw(), OLD)
+    advance(schedule, 8)
+    schedule.replan(curve)
+    for t in (7, 3, 0):
+        assert schedule.values_at(t) == times(beginning)
+        schedule.step(t)
+        assert held(schedule.optimizer) == times(beginning)
+
+
+# -- among other schedules -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("derived_first", [True, False])
+def test_members_stay_in_lock_step(derived_first: bool) -> None:
+    """The other members go on as before. A derived member follows at the next step."""
+    optimizer = adamw(momentum=0.5)
+    derived = DerivedSchedule(optimizer, lambda multiple: multiple, "weight_decay")
+    members = [
+        CurveSchedule(optimizer, OLD),
+        CurveSchedule(optimizer, halving, "betas[0]"),
+        arbitrary_schedule_factory(
+            optimizer, lambda proxy: StepLR(proxy, 2, 0.5), schedule_target="momentum"
+        ),
+    ]
+    sync = SynchronousSchedule([derived, *members] if derived_first else [*members, derived])
+    advance(sync, 3)
+    sync.schedules["lr"].replan(join([LINE, HALF], [4]))
+    assert held(optimizer) == times(line(0))
+    assert held(optimizer, "weight_decay") == times(old(3))
+    ahead = preview(sync, 7)
+    assert ahead.boundaries["lr"] == (7,)
+    for s in range(1, 7):
+        advance(sync)
+        lr = line(s) if s < 4 else 0.5
+        assert held(optimizer) == held(optimizer, "weight_decay") == times(lr)
+        assert held(optimizer, "betas[0]") == times(halving(3 + s))
+        assert held(optimizer, "momentum") == [0.5 ** (1 + (3 + s) // 2)] * 3
+        assert sync.get_last_schedules() == {name: ahead.values[name][s] for name in ahead.values}
+    assert sync.last_epoch == 9
+
+
+@pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step:UserWarning")
+def test_a_part_of_a_sequence_is_replanned_at_its_turn(untouched: Untouched) -> None:
+    """In a ``SequentialLR``, the part that runs follows a new curve, and one that waits raises."""
+    optimizer = adamw()
+    parts = [CurveSchedule(optimizer, OLD), CurveSchedule(optimizer, HALF)]
+    sequence = SequentialLR(optimizer, parts, [4])
+    advance(sequence, 2)
+    parts[0].replan(LINE)
+    with untouched(optimizer), pytest.raises(RuntimeError, match=r"replan: .*SequentialLR"):
+        parts[1].replan(LINE)
+    assert parts[1].curve is HALF
+    for value in (line(0), line(1), 0.5):
+        assert held(optimizer) == times(value)
+        advance(sequence)
+    parts[1].replan(halving)
+    for s in range(3):
+        assert held(optimizer) == times(halving(s))
+        advance(sequence)
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
+@pytest.mark.parametrize("form", FORMS)
+def test_a_copy_follows_the_new_curve(form: str, copied: Callable[[Any], Any]) -> None:
+    """A copy goes on as the schedule, and a replan of the copy leaves the schedule alone."""
+    schedule = CurveSchedule(adamw(), OLD)
+    advance(schedule, 3)
+    schedule.replan(FORMS[form][0])
+    other, again = copied(schedule), copied(schedule)
+    again.replan(HALF)
+    assert held(again.optimizer) == times(0.5)
+    for _ in range(3):
+        assert held(other.optimizer) == held(schedule.optimizer)
+        assert other.state_dict() == schedule.state_dict()
+        advance(other)
+        advance(schedule)
+
+
+# -- refused ---------------------------------------------------------------------------------------
+
+
+def failing(error: type[BaseException]) -> Callable[[float], float]:
+    def curve(t: float) -> float:
+        raise error("no value")
+
+    return curve
+
+
+@pytest.mark.parametrize(
+    ("new", "error", "named"),
+    [
+        (failing(ArithmeticError), ArithmeticError, "no value"),
+        (failing(KeyboardInterrupt), KeyboardInterrupt, "no value"),
+        ([HALF, LINE, failing(OSError)], OSError, "no value"),
+        (lambda t: math.nan, ValueError, "at step 3.*nan"),
+        (lambda t: "0.5", TypeError, "at step 3.*0.5"),
+        (Constant(2), ValueError, "at step 3: 2.*makes the value 1.0"),
+        ({"a": Constant(2), "*": HALF}, ValueError, "at step 3: 2.*makes the value 1.0"),
+        ([LINE], ValueError, "1 curves for 3"),
+        ([LINE] * 4, ValueError, "4 curves for 3"),
+        ({"a": LINE, "b": LINE}, ValueError, "'c'"),
+        ({"d": LINE, "*": HALF}, ValueError, "'d'"),
+        ({0: LINE, "*": HALF}, TypeError, "0 .int"),
+        ([LINE, 0.5, None], TypeError, "0.5"),
+        ({LINE}, TypeError, "set"),
+        ("cosine", TypeError, "cosine"),
+        (None, TypeError, "None"),
+    ],
+)
+@pytest.mark.parametrize("earlier", [None, LINE])
+def test_a_refused_curve_moves_nothing(
+    earlier: Any, new: Any, error: type[BaseException], named: str, untouched: Untouched
+) -> None:
+    """The schedule follows its present curve further, alone and in a ``SynchronousSchedule``."""
+    optimizer = adamw()
+    schedule = CurveSchedule(optimizer, OLD, "betas[0]")
+    sync = SynchronousSchedule([schedule, CurveSchedule(optimizer, OLD)])
+    if earlier is not None:
+        advance(sync)
+        schedule.replan(earlier)
+    advance(sync, 3 - int(sync.last_epoch))
+    before = schedule.curve, schedule.state_dict(), repr(schedule)
+    with untouched(optimizer), pytest.raises(error, match=named):
+        schedule.replan(new)
+    assert (schedule.curve, schedule.state_dict(), repr(schedule)) == before
+    advance(sync)
+    assert held(optimizer, "betas[0]") == times(old(4) if earlier is None else line(3))
+
+
+def test_a_group_that_lost_the_target_is_named(untouched: Untouched) -> None:
+    """If a group has lost the target, a replan raises and the old curve stays."""
+    optimizer = adamw()
+    schedule = CurveSchedule(optimizer, OLD, "weight_decay")
+    value = optimizer.param_groups[1].pop("weight_decay")
+    with untouched(optimizer), pytest.raises(KeyError, match="'weight_decay'"):
+        schedule.replan(LINE)
+    optimizer.param_groups[1]["weight_decay"] = value
+    advance(schedule)
+    assert held(optimizer, "weight_decay") == times(old(1))
