@@ -42,6 +42,8 @@ class OptimizerSteps:
         (2, [0.025])
     """
 
+    optimizer: Any
+    """The optimizer whose steps are counted."""
     _checked_step: object
     """The ``step`` that ran hooks when it was last looked at."""
 

@@ -279,7 +279,7 @@ class CurveSchedule(TargetSchedule):
         curve = curve_of(plan["curve"])
         groups_driven_by(curve, self._real_optimizer.param_groups)
         self._curve, self._origin = _own_copy(curve), real_number(plan["origin"])
-        self.absolute = bool(plan["absolute"])
+        self.absolute: bool = plan["absolute"] is True
         self.look_anew()
 
     def __getstate__(self) -> dict[str, Any]:
