@@ -23,6 +23,7 @@ from ._torch import (
     position_of,
     progress_under_new_settings,
     same_setting,
+    setting_to_load,
 )
 from ._warn import warn_user
 
@@ -204,7 +205,7 @@ class Member:
         self.load_own_parts(state, plan)
 
     def apply_policy(self, state: dict[str, Any], plan: Policy) -> None:
-        """Put the settings of the code into ``state`` if the policy says so, and warn of it."""
+        """Put the settings to load into ``state``; warn if the code's replace different ones."""
         changed = self.changed_settings(state)
         if plan == "code" and changed:
             own, saved = ({k: pair[i] for k, pair in changed.items()} for i in (0, 1))
@@ -213,8 +214,10 @@ class Member:
                 f"{saved} and goes on under {own}"
             )
             state.update(progress_under_new_settings(self.schedule, changed, state))
-        if plan == "code":
-            state.update((key, own) for key, own, _ in self.settings(state))
+        state.update(
+            (key, own if plan == "code" else setting_to_load(key, own, saved))
+            for key, own, saved in self.settings(state)
+        )
         for part, its_state in zip(self.parts, state.get("_schedulers", ())):
             part.apply_policy(its_state, plan)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -211,6 +212,19 @@ def _comparable(key: str, value: Any) -> Any:
         return [_comparable(key, each) for each in value]
     # torch < 2.4 saves a bound method of the scheduler that was saved.
     return getattr(value, "__func__", value)
+
+
+def setting_to_load(key: str, own: Any, saved: Any) -> Any:
+    """Return ``saved`` in the form in which torch reads it, as ``own``, the one in the code."""
+    if same_setting(key, own, saved):
+        return own
+    if not (isinstance(own, Counter) and isinstance(saved, Mapping)):
+        return saved
+    try:  # MultiStepLR's milestones: torch looks up last_epoch, and JSON makes strings of the keys
+        counts = {float(step): count for step, count in saved.items()}
+    except (TypeError, ValueError):
+        raise ValueError(f"{key!r} is {saved!r}; expected steps as keys") from None
+    return Counter({int(t) if t.is_integer() else t: count for t, count in counts.items()})
 
 
 def progress_under_new_settings(

@@ -1,0 +1,531 @@
+"""``load_state_dict(state, plan=…)``: the plan that a run follows if the saved one differs."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from closed_forms import NAMES, Plan, build, closed_form
+from torch.optim import lr_scheduler as torch_lr
+
+from tsa_builtins.curves import Constant, Cosine, Linear, PiecewiseConstant, join
+from tsa_core import (
+    CurveSchedule,
+    DerivedSchedule,
+    SynchronousSchedule,
+    arbitrary_schedule_factory,
+    register_curves,
+)
+
+Untouched = Callable[[Any], AbstractContextManager[None]]
+
+# torch < 2.1 warns of a deprecation of its own where it loads a tensor with weights_only.
+# torch < 2.9 calls its own step(epoch), which it deprecates, in a SequentialLR.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:TypedStorage is deprecated:UserWarning"),
+    pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step:UserWarning"),
+]
+
+TARGET = "weight_decay"
+INITIAL = [0.5, 0.25]
+SAVED_AT = 5
+PLAN = Plan(W=0.75, A=0.25, L=4, M=12)
+
+
+def adamw(kind: Callable[[float], Any] = float) -> torch.optim.AdamW:
+    """Two groups, in which lr and weight decay have the initial values above."""
+    return torch.optim.AdamW(
+        {"params": [torch.nn.Parameter(torch.ones(1))], "lr": v, TARGET: kind(v), "name": name}
+        for name, v in zip("ab", INITIAL)
+    )
+
+
+def held(optimizer: Any, target: str = TARGET) -> list[float]:
+    return [float(group[target]) for group in optimizer.param_groups]
+
+
+def advance(schedule: Any, optimizer: Any, num_steps: int = 1) -> None:
+    for _ in range(num_steps):
+        optimizer.step()
+        schedule.step()
+
+
+def through_json(states: Any) -> Any:
+    return json.loads(json.dumps(states))
+
+
+def through_a_file(states: Any) -> Any:
+    file = io.BytesIO()
+    torch.save(states, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+@dataclass(frozen=True)
+class Halving:
+    """A curve of a user, which is registered below."""
+
+    steps: float
+
+    def __call__(self, t: float) -> float:
+        return float(0.5 ** (t / self.steps))
+
+
+def halving_to_dict(curve: Any) -> dict[str, Any]:
+    if not isinstance(curve, Halving):
+        raise TypeError(f"{curve!r} is not a Halving")
+    return {"kind": "test_load_policies.Halving", **asdict(curve)}
+
+
+def halving_from_dict(record: Mapping[str, Any]) -> Halving:
+    if record["kind"] != "test_load_policies.Halving":
+        raise ValueError(f"{record!r} is not the dict of a Halving")
+    return Halving(record["steps"])
+
+
+register_curves(halving_to_dict, halving_from_dict)
+
+CODE, LINE, HALF = Linear(0.875, 0.375, 16), Linear(0.75, 0.25, 8), Constant(0.5)
+
+
+def code(t: float) -> float:
+    return 0.875 - t / 32
+
+
+def in_code(optimizer: Any) -> CurveSchedule:
+    return CurveSchedule(optimizer, CODE, TARGET)
+
+
+class Run(NamedTuple):
+    """A run that is saved; from step 3 on it follows ``replanned``, if that is given."""
+
+    curve: Any
+    absolute: bool = False
+    replanned: Any = None
+
+    def start(self, optimizer: Any) -> CurveSchedule:
+        schedule = CurveSchedule(optimizer, self.curve, TARGET, absolute=self.absolute)
+        if self.replanned is not None:
+            advance(schedule, optimizer, 3)
+            schedule.replan(self.replanned)
+        advance(schedule, optimizer, SAVED_AT - int(schedule.last_epoch))
+        return schedule
+
+
+# Runs whose plan is data and differs from the one in the code.
+RUNS = {
+    "a different curve": Run(Cosine(0.75, 0.25, 8)),
+    "a different number": Run(Linear(0.875, 0.375, 17)),
+    "a join": Run(join([LINE, HALF * Linear(1, 0, 9)], [6])),
+    "values": Run(CODE, absolute=True),
+    "by name": Run({"a": LINE, "*": CODE}),
+    "in order": Run([HALF, LINE]),
+    "one left alone": Run([CODE, None]),
+    "a user's curve": Run({"*": Halving(4)}),
+    "replanned": Run(CODE, replanned=LINE),
+    "replanned, same curve": Run(CODE, replanned=CODE),
+    "replanned, values": Run(HALF, absolute=True, replanned={"b": LINE, "*": None}),
+    "replanned, in order": Run(CODE, replanned=[None, PiecewiseConstant({0: 0.5, 4: 0.25})]),
+}
+# Runs whose plan is code.
+CODED = {
+    "a function": Run(code),
+    "one of two": Run([LINE, code]),
+    "by name": Run({"a": code, "*": LINE}),
+    "a product": Run(LINE * code),
+    "replanned": Run(CODE, replanned=code),
+}
+ORDERS = ["build, schedule", "optimizer, build, schedule"]
+ORDERS += ["build, optimizer, schedule", "build, schedule, optimizer"]
+
+
+@pytest.mark.parametrize(
+    ("order", "kind"), [*((order, float) for order in ORDERS), (ORDERS[-1], torch.tensor)]
+)
+@pytest.mark.parametrize("run", RUNS)
+def test_a_run_resumes_under_its_saved_plan(run: str, order: str, kind: Any) -> None:
+    """With "saved", a run goes on as if it had not been stopped, bit for bit, and silently."""
+    optimizer = adamw(kind)
+    schedule = RUNS[run].start(optimizer)
+    saved = through_a_file({"o": optimizer.state_dict(), "s": schedule.state_dict()})
+    saved["s"] = through_json(saved["s"])
+    again = adamw(kind)
+    for action in order.split(", "):
+        if action == "build":
+            resumed = in_code(again)
+        elif action == "optimizer":
+            again.load_state_dict(saved["o"])
+        else:
+            resumed.load_state_dict(saved["s"], plan="saved")
+            assert held(again) == held(optimizer)
+    assert resumed.absolute is schedule.absolute
+    assert resumed.curve == schedule.curve
+    for _ in range(6):
+        assert held(again) == held(optimizer)
+        assert repr(resumed) == repr(schedule)
+        assert resumed.state_dict() == schedule.state_dict()
+        advance(schedule, optimizer)
+        advance(resumed, again)
+
+
+@pytest.mark.parametrize("in_sync", [False, True])
+@pytest.mark.parametrize("run", [*RUNS.values(), *CODED.values()], ids=[*RUNS, *CODED])
+def test_a_run_goes_on_under_the_plan_in_the_code(run: Run, in_sync: bool) -> None:
+    """With "code", one warning shows both plans. The saved values hold until the next step."""
+    optimizer, again = adamw(), adamw()
+    schedule, resumed = run.start(optimizer), in_code(again)
+    state: Any = through_json(schedule.state_dict())
+    whole: Any = SynchronousSchedule([resumed]) if in_sync else resumed
+    with pytest.warns(UserWarning, match="was saved under .* and goes on under Linear") as caught:
+        whole.load_state_dict({TARGET: state} if in_sync else state)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert f"'{TARGET}'" in str(caught[0].message)
+    assert f"from the step after {SAVED_AT}" in str(caught[0].message)
+    assert held(again) == held(optimizer)
+    assert resumed.curve is CODE
+    assert not resumed.absolute
+    for t in range(SAVED_AT + 1, SAVED_AT + 4):
+        advance(whole, again)
+        assert held(again) == [code(t) * initial for initial in INITIAL]
+
+
+@pytest.mark.parametrize("in_sync", [False, True])
+@pytest.mark.parametrize(
+    ("run", "policy"),
+    [*((run, "same") for run in [*RUNS.values(), *CODED.values()])]
+    + [(run, "saved") for run in CODED.values()],
+)
+def test_a_plan_that_must_not_differ_or_is_code_is_refused(
+    run: Run, policy: Any, in_sync: bool, untouched: Untouched
+) -> None:
+    """With "same", a difference raises, and with "saved" a plan that is code; nothing moves."""
+    state: Any = run.start(adamw()).state_dict()
+    optimizer = adamw()
+    schedule = in_code(optimizer)
+    whole: Any = schedule
+    if in_sync:
+        whole = SynchronousSchedule([CurveSchedule(optimizer, CODE), schedule])
+        state = {"lr": CurveSchedule(adamw(), LINE).state_dict(), TARGET: state}
+        if policy == "same":
+            state["lr"] = whole.state_dict()["lr"]
+    advance(whole, optimizer)
+    before = whole.state_dict(), schedule.curve
+    named = (
+        f"'{TARGET}': it was saved under .*, and the code has Linear" if policy == "same" else ""
+    )
+    with untouched(optimizer), pytest.raises(ValueError, match=named or "is code, not data"):
+        whole.load_state_dict(state, plan=policy)
+    assert (whole.state_dict(), schedule.curve) == before
+    advance(whole, optimizer)
+    assert held(optimizer) == [code(2) * initial for initial in INITIAL]
+
+
+@pytest.mark.parametrize("policy", ["code", "saved", "same"])
+@pytest.mark.parametrize("run", [*RUNS.values(), *CODED.values()], ids=[*RUNS, *CODED])
+def test_an_equal_plan_loads_silently(run: Run, policy: Any) -> None:
+    """If the code follows the saved plan, every policy loads it without a warning or an error."""
+    optimizer, again = adamw(), adamw()
+    schedule = run.start(optimizer)
+    advance(schedule, optimizer, 3)
+    resumed = run.start(again)
+    resumed.load_state_dict(through_json(schedule.state_dict()), plan=policy)
+    for _ in range(4):
+        assert held(again) == held(optimizer)
+        advance(schedule, optimizer)
+        advance(resumed, again)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_built_in_takes_and_gives_a_saved_plan(name: str) -> None:
+    """The state of a built-in is resumed on any schedule, and a built-in resumes any state."""
+    given, optimizer = adamw(), adamw()
+    built_in, other = build(name, given, PLAN, TARGET), in_code(optimizer)
+    advance(built_in, given, SAVED_AT)
+    advance(other, optimizer, SAVED_AT)
+    states = built_in.state_dict(), other.state_dict()
+    for schedule, state in zip((other, built_in), states):
+        with pytest.raises(ValueError, match="expected the same plan"):
+            schedule.load_state_dict(state, plan="same")
+        schedule.load_state_dict(through_json(state), plan="saved")
+    advance(other, optimizer, 2)
+    advance(built_in, given, 2)
+    assert held(given) == [code(SAVED_AT + 2) * initial for initial in INITIAL]
+    expected = closed_form(name, PLAN, SAVED_AT + 2)
+    assert held(optimizer) == pytest.approx([expected * v for v in INITIAL], rel=1e-12)
+
+
+# -- states of earlier versions --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", ["code", "saved", "same"])
+@pytest.mark.parametrize("lacking", [{"origin"}, {"origin", "absolute"}])
+def test_a_state_without_an_origin_began_at_step_0(lacking: set[str], policy: Any) -> None:
+    """A state from before ``replan`` is of a curve from step 0, and of multipliers."""
+    optimizer, again = adamw(), adamw()
+    schedule = Run(LINE).start(optimizer)
+    state = {key: each for key, each in schedule.state_dict().items() if key not in lacking}
+    resumed = CurveSchedule(again, LINE, TARGET)
+    resumed.load_state_dict(state, plan=policy)  # no difference, so no warning
+    replanned = Run(LINE, replanned=LINE).start(again)
+    if policy == "same":
+        with pytest.raises(ValueError, match="from step 3; expected the same plan"):
+            replanned.load_state_dict(state, plan=policy)
+        return
+    if policy == "code":
+        with pytest.warns(UserWarning, match="goes on under .* from step 3"):
+            replanned.load_state_dict(state, plan=policy)
+    else:
+        replanned.load_state_dict(state, plan=policy)
+    assert held(again) == held(optimizer)
+    advance(replanned, again)
+    since = 6 if policy == "saved" else 6 - 3
+    assert held(again) == [(0.75 - since / 16) * initial for initial in INITIAL]
+
+
+@pytest.mark.parametrize("policy", ["code", "saved", "same"])
+def test_a_state_of_version_1_takes_the_plan_in_the_code(policy: Any) -> None:
+    """Version 1 saved a ``LambdaLR``, whose state does not have the plan."""
+    optimizer = adamw()
+    lambdas = torch_lr.LambdaLR(optimizer, [code, code])
+    advance(lambdas, optimizer, SAVED_AT)
+    again = adamw()
+    resumed = CurveSchedule(again, CODE)
+    resumed.load_state_dict(lambdas.state_dict(), plan=policy)
+    advance(resumed, again)
+    assert held(again, "lr") == [code(SAVED_AT + 1) * initial for initial in INITIAL]
+
+
+# -- schedulers in torch ---------------------------------------------------------------------------
+
+
+def cyclic(proxy: Any, **settings: Any) -> Any:
+    return torch_lr.CyclicLR(proxy, 0.125, 0.5, 4, cycle_momentum=False, **settings)
+
+
+def one_cycle(proxy: Any, **settings: Any) -> Any:
+    return torch_lr.OneCycleLR(proxy, 0.5, cycle_momentum=False, **settings)
+
+
+# The scheduler that is saved, the one in the code, and a setting that differs.
+TORCH: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], str]] = {
+    "gamma": (lambda o: torch_lr.StepLR(o, 2), lambda o: torch_lr.StepLR(o, 2, 0.5), "gamma"),
+    "step_size": (lambda o: torch_lr.StepLR(o, 3), lambda o: torch_lr.StepLR(o, 4), "step_size"),
+    "milestones": (
+        lambda o: torch_lr.MultiStepLR(o, [2, 7, 7], 0.5),
+        lambda o: torch_lr.MultiStepLR(o, [2, 8], 0.5),
+        "milestones",
+    ),
+    "T_max": (
+        lambda o: torch_lr.CosineAnnealingLR(o, 12, 0.01),
+        lambda o: torch_lr.CosineAnnealingLR(o, 16, 0.02),
+        "T_max",
+    ),
+    "total_iters": (
+        lambda o: torch_lr.PolynomialLR(o, 9, 2.0),
+        lambda o: torch_lr.PolynomialLR(o, 12),
+        "total_iters",
+    ),
+    "mode": (cyclic, lambda o: cyclic(o, mode="triangular2"), "mode"),
+    "pct_start": (
+        lambda o: one_cycle(o, total_steps=20),
+        lambda o: one_cycle(o, total_steps=25, pct_start=0.5, anneal_strategy="linear"),
+        "total_steps",
+    ),
+}
+
+
+def compound(kind: str, gamma: float, curve: Any) -> Callable[[Any], Any]:
+    def chained(proxy: Any) -> Any:
+        parts = [torch_lr.ExponentialLR(proxy, 0.5), torch_lr.StepLR(proxy, 3, gamma)]
+        return torch_lr.ChainedScheduler(parts)
+
+    def sequence(proxy: Any) -> Any:
+        parts = [CurveSchedule(proxy, curve), torch_lr.StepLR(proxy, 1, gamma)]
+        return torch_lr.SequentialLR(proxy, parts, [8])
+
+    return chained if kind == "chained" else sequence
+
+
+COMPOUNDS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], str]] = {
+    "chained": (compound("chained", 0.5, LINE), compound("chained", 0.25, LINE), "gamma"),
+    "a torch scheduler later": (compound("", 0.5, CODE), compound("", 0.25, CODE), "gamma"),
+    "a curve": (compound("", 0.5, LINE), compound("", 0.5, CODE), "Linear"),
+}
+
+
+def in_sync(make: Callable[[Any], Any], optimizer: Any) -> SynchronousSchedule:
+    return SynchronousSchedule(
+        [arbitrary_schedule_factory(optimizer, make, schedule_target=TARGET)]
+    )
+
+
+@pytest.mark.parametrize("changed", [*TORCH, *COMPOUNDS])
+def test_the_plan_of_a_torch_scheduler_is_its_settings(changed: str, untouched: Untouched) -> None:
+    """Its saved settings go on, or those in the code with a warning, or a difference raises."""
+    saved, new, named = {**TORCH, **COMPOUNDS}[changed]
+    optimizer = adamw()
+    schedule = in_sync(saved, optimizer)
+    advance(schedule, optimizer, SAVED_AT)
+    state, values = copy.deepcopy(schedule.state_dict()), held(optimizer)
+    following = []
+    for _ in range(6):
+        advance(schedule, optimizer)
+        following.append(held(optimizer))
+
+    again = adamw()
+    resumed = in_sync(new, again)
+    before = repr(resumed.state_dict())
+    with untouched(again), pytest.raises(ValueError, match=f"{named}.*expected the same"):
+        resumed.load_state_dict(state, plan="same")
+    assert repr(resumed.state_dict()) == before
+
+    resumed.load_state_dict(state, plan="saved")
+    for each in [values, *following]:
+        assert held(again) == each
+        advance(resumed, again)
+
+    again = adamw()
+    resumed = in_sync(new, again)
+    with pytest.warns(UserWarning, match=f"was saved under .*{named}.*goes on under") as caught:
+        resumed.load_state_dict(state)
+    assert len(caught) == 1
+    assert held(again) == values
+    if changed in TORCH:  # torch itself, from the saved value on
+        plain = torch.optim.SGD(
+            {"params": [torch.nn.Parameter(torch.ones(1))], "lr": v} for v in INITIAL
+        )
+        reference = new(plain)
+        reference.last_epoch, reference._step_count = SAVED_AT, SAVED_AT + 1
+        for group, value in zip(plain.param_groups, values):
+            group["lr"] = value
+        for _ in range(6):
+            advance(resumed, again)
+            advance(reference, plain)
+            assert held(again) == held(plain, "lr")
+    for policy in ("code", "saved", "same"):  # no difference
+        in_sync(saved, adamw()).load_state_dict(state, plan=policy)
+
+
+@pytest.mark.parametrize(
+    ("milestones", "policy"),
+    [([2, 8], "saved"), ([2, 7, 7], "saved"), ([2, 7, 7], "same"), ([2, 7, 7], "code")],
+)
+@pytest.mark.parametrize("part", [False, True])
+def test_milestones_go_through_json(part: bool, milestones: list[int], policy: Any) -> None:
+    """JSON makes strings of the milestones of a ``MultiStepLR``, and the run has them as steps."""
+
+    def make(steps: list[int]) -> Callable[[Any], Any]:
+        def build(proxy: Any) -> Any:
+            schedule = torch_lr.MultiStepLR(proxy, steps, 0.5)
+            return torch_lr.ChainedScheduler([schedule]) if part else schedule
+
+        return build
+
+    optimizer, again = adamw(), adamw()
+    schedule, resumed = in_sync(make([2, 7, 7]), optimizer), in_sync(make(milestones), again)
+    advance(schedule, optimizer, SAVED_AT)
+    state = through_json(schedule.state_dict())
+    resumed.load_state_dict(state, plan=policy)
+    advance(resumed, again, 4)
+    assert held(again) == [0.5**3 * initial for initial in INITIAL]
+    resumed.load_state_dict(through_json(resumed.state_dict()), plan="same")
+
+
+def test_a_replanned_part_of_a_sequence_resumes() -> None:
+    """The curve of a part that was replanned in its turn is in the state of the sequence."""
+    optimizer, again = adamw(), adamw()
+    schedule, resumed = (in_sync(compound("", 0.5, CODE), each) for each in (optimizer, again))
+    advance(schedule, optimizer, 3)
+    schedule.schedules[TARGET]._schedulers[0].replan(LINE)
+    advance(schedule, optimizer, 2)
+    resumed.load_state_dict(through_json(schedule.state_dict()), plan="saved")
+    for _ in range(6):
+        assert held(again) == held(optimizer)
+        advance(schedule, optimizer)
+        advance(resumed, again)
+
+
+# -- refused, or all together ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("plan", ["Saved", "", "saved ", "file", None, True, 0, ["saved"]])
+def test_any_other_policy_is_refused(plan: Any, untouched: Untouched) -> None:
+    """A ``plan`` other than the three words is a ``ValueError``, and nothing is loaded."""
+    optimizer = adamw()
+    curve = in_code(optimizer)
+    derived = DerivedSchedule(optimizer, abs, "lr", of=TARGET)
+    for schedule in (curve, derived, SynchronousSchedule([curve, derived])):
+        state = schedule.state_dict()
+        with untouched(optimizer), pytest.raises(ValueError, match="plan: expected one of"):
+            schedule.load_state_dict(state, plan=plan)
+        assert schedule.state_dict() == state
+
+
+def square(multiple: float) -> float:
+    return multiple**2
+
+
+def test_the_rule_of_a_derived_schedule_is_code(untouched: Untouched) -> None:
+    """A different rule is never taken from a state, and an equal one loads silently."""
+
+    def put(optimizer: Any, rule: Callable[[float], float]) -> SynchronousSchedule:
+        lr = CurveSchedule(optimizer, CODE)
+        return SynchronousSchedule([lr, DerivedSchedule(optimizer, rule, TARGET)])
+
+    optimizer, again = adamw(), adamw()
+    schedule, resumed = put(optimizer, square), put(again, abs)
+    advance(schedule, optimizer, SAVED_AT)
+    state = through_json(schedule.state_dict())
+    before = resumed.state_dict()
+    for policy, named in (("saved", "the rule of .* is code"), ("same", "expected the same plan")):
+        with untouched(again), pytest.raises(ValueError, match=named):
+            resumed.load_state_dict(state, plan=policy)
+        assert resumed.state_dict() == before
+        equal = put(adamw(), square)
+        equal.load_state_dict(state, plan=policy)
+        assert equal.state_dict() == state
+    with pytest.warns(UserWarning, match="function square.* goes on under .*abs"):
+        resumed.load_state_dict(state)
+    assert held(again) == [code(SAVED_AT) ** 2 * initial for initial in INITIAL]
+    advance(resumed, again)
+    assert held(again) == [code(SAVED_AT + 1) * initial for initial in INITIAL]
+
+
+@pytest.mark.parametrize("policy", ["saved", "same", "warnings are errors"])
+def test_two_optimizers_load_together_or_not_at_all(policy: Any, untouched: Untouched) -> None:
+    """If the plan of the last member is refused, no member of either optimizer has moved."""
+
+    def put(first: Any, second: Any, lr: Any, last: Any) -> SynchronousSchedule:
+        step = arbitrary_schedule_factory(
+            first, lambda proxy: torch_lr.StepLR(proxy, 2), schedule_target=TARGET
+        )
+        curves = [CurveSchedule(second, lr), CurveSchedule(second, last, TARGET)]
+        return SynchronousSchedule({"a": [CurveSchedule(first, lr), step], "b": curves})
+
+    schedule = put(adamw(), adamw(), LINE, code if policy == "saved" else LINE)
+    for optimizer in schedule.optimizers.values():
+        optimizer.step()
+    schedule.step()
+    state = schedule.state_dict()
+    first, second = adamw(), adamw()
+    resumed = put(first, second, LINE if policy == "same" else CODE, CODE)
+    before = copy.deepcopy(resumed.state_dict())
+    with untouched(first), untouched(second), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        error = UserWarning if policy == "warnings are errors" else ValueError
+        with pytest.raises(error, match=f"'{TARGET}'|'lr'|code"):
+            resumed.load_state_dict(state, plan="code" if error is UserWarning else policy)
+    assert resumed.state_dict() == before
+
+    other = put(adamw(), adamw(), LINE, LINE)
+    resumed.load_state_dict(other.state_dict(), plan="saved")
+    assert resumed.state_dict() == other.state_dict()
