@@ -440,6 +440,20 @@ def test_milestones_go_through_json(part: bool, milestones: list[int], policy: A
     resumed.load_state_dict(through_json(resumed.state_dict()), plan="same")
 
 
+def test_milestones_that_are_no_steps_are_refused() -> None:
+    optimizer = adamw()
+    schedule = in_sync(lambda proxy: torch_lr.MultiStepLR(proxy, [2, 7], 0.5), optimizer)
+    advance(schedule, optimizer, 3)
+    before = held(optimizer)
+    state = schedule.state_dict()
+    state[TARGET] = {**state[TARGET], "milestones": {"soon": 1}}
+    with pytest.raises(ValueError, match=r"'milestones' is .*soon.*; expected steps as keys"):
+        schedule.load_state_dict(state, plan="saved")
+    assert held(optimizer) == before
+    advance(schedule, optimizer, 5)
+    assert held(optimizer) == [0.25 * initial for initial in INITIAL]
+
+
 def test_a_replanned_part_of_a_sequence_resumes() -> None:
     """The curve of a part that was replanned in its turn is in the state of the sequence."""
     optimizer, again = adamw(), adamw()
