@@ -98,15 +98,14 @@ class TargetSchedule(LRScheduler):
 
         Raises:
             TypeError: λ(t) or ``epoch`` is not a real number.
-            ValueError: λ(t) or a value is NaN, infinite or out of the target's range.
-            ValueError: ``epoch`` is negative.
+            ValueError: ``epoch`` is negative, or a value is NaN, infinite or out of its range.
             KeyError: a param group has lost the target.
 
         Warns:
             UserWarning: ``epoch`` goes back to a fraction, and is probably a metric.
 
-        If it raises, nothing has moved, with one exception. A target that was deleted from a
-        group's dict, or is not in a dict that was put into the list, is noticed while writing.
+        If it raises, nothing has moved. Only a target that was deleted from a group's dict, or is
+        not in a dict that was put into the list, is noticed while writing.
         """
         if epoch is not None:
             warn_if_metric(epoch := step_of_user(epoch), self.last_epoch)
