@@ -87,8 +87,6 @@ class TargetSchedule(LRScheduler):
     def look_anew(self) -> None:
         """Have the next step take in all groups again."""
 
-    # -- stepping --------------------------------------------------------------------------------
-
     @uncompiled
     def step(self, epoch: float | None = None) -> None:
         """Advance by one step, or go to the step ``epoch``, and write the values.
