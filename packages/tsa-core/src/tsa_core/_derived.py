@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -140,10 +141,11 @@ class DerivedSchedule(TargetSchedule):
         given = source_values
         if not absolute:
             key, own_key = source.initial_key, self._source_key
-            given = [
-                held / (group[key] if key in group else group[own_key])
-                for group, held in zip(groups, source_values)
-            ]
+            try:
+                initials = [group[key] for group in groups]
+            except KeyError:
+                initials = [group[key] if key in group else group[own_key] for group in groups]
+            given = [*map(operator.truediv, source_values, initials)]
             if {*map(type, given)} != {float}:  # torch records a tensor as an initial value
                 raise ValueError(given)
         low, high = self._range

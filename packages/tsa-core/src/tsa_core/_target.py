@@ -151,7 +151,7 @@ class Target:
             values = [group[key] * multiplier for group in groups]
         except KeyError:  # a group that no schedule has taken in yet
             return [self.initial_or_present(group) * multiplier for group in groups]
-        return [value if type(value) is float else real_number(value) for value in values]
+        return values if {*map(type, values)} == {float} else [*map(real_number, values)]
 
     def scale(self, groups: Iterable[ParamGroup], multiplier: float, filled: Filled) -> None:
         """Write initial value × ``multiplier`` into each group; a tensor in ``filled`` stays."""

@@ -60,7 +60,10 @@ def _other_values(target: Target, group: ParamGroup) -> Iterator[object]:
 
 def as_held(target: Target, groups: Sequence[ParamGroup], values: list[float]) -> list[float]:
     """Return ``values``, one per group, as the groups will hold them: a tensor rounds them."""
-    held = [target.read(group) for group in groups]
+    key = target.key
+    held = [group[key] if target.index is None else target.read(group) for group in groups]
+    if {*map(type, held)} == {float}:
+        return values
     return [
         torch.tensor(value, dtype=torch.float64).to(each.dtype).item()
         if isinstance(each, Tensor)
