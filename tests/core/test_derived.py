@@ -823,6 +823,62 @@ def test_a_new_tensor_in_a_group_is_filled() -> None:
     assert floats(optimizer, "weight_decay") == [0.25, 1.0]
 
 
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_value_that_the_new_tensor_cannot_hold_is_refused(
+    absolute: bool, untouched: Untouched
+) -> None:
+    """float16 ends at 65504, and a greater number would become infinite."""
+    optimizer = adamw({"lr": 1.0, "weight_decay": 0.5})
+    derived = DerivedSchedule(optimizer, lambda x: 2e5 * x, "weight_decay", absolute=absolute)
+    advance(derived)
+    half = torch.tensor(0.5, dtype=torch.float16)
+    extend_optimizer(optimizer, "weight_decay", half, overwrite_values=True)
+    optimizer.step()
+    with (
+        untouched(optimizer),
+        pytest.raises(ValueError, match=r"must be from -65504\.0 to 65504\.0"),
+    ):
+        derived.step()
+    assert derived.last_epoch == 1
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+@pytest.mark.parametrize("in_sync", [False, True], ids=["alone", "member"])
+def test_a_dict_that_takes_the_place_of_another_is_taken_in(absolute: bool, in_sync: bool) -> None:
+    """A new dict in the middle of the list starts from its own values, also if it has a tensor."""
+    optimizer = adamw(*({"lr": 1.0, "weight_decay": 0.5} for _ in range(3)))
+    schedules = [DerivedSchedule(optimizer, squared, "weight_decay", absolute=absolute)]
+    schedules = [SynchronousSchedule([put_curve(optimizer), *schedules])] if in_sync else schedules
+    advance(schedules[0])
+    before = optimizer.param_groups[1]
+    kept = {key: before[key] for key in optimizer.defaults}
+    own = {"params": before["params"], "lr": 4.0, "weight_decay": torch.tensor(0.25)}
+    optimizer.param_groups[1] = {**kept, **own}
+    for t in range(2, 5):
+        advance(schedules[0])
+        # The curve halves, from the group's own 4 on as well: it is a multiplier of the step.
+        rates = [0.5**t if in_sync else 1.0, 4.0 * 0.5**t if in_sync else 4.0]
+        multiples = [0.5**t, 0.5**t] if in_sync else [1.0, 1.0]
+        expected = (
+            [rate**2 for rate in rates]
+            if absolute
+            else [0.5 * multiples[0] ** 2, 0.25 * multiples[1] ** 2]
+        )
+        assert floats(optimizer, "weight_decay") == [expected[0], expected[1], expected[0]]
+        assert optimizer.param_groups[1]["weight_decay"] is own["weight_decay"]
+
+
+def test_no_groups_at_all_are_refused() -> None:
+    """An optimizer that has lost all groups is named, at each step."""
+    optimizer = two_groups()
+    derived = DerivedSchedule(optimizer, same, "weight_decay")
+    optimizer.step()
+    optimizer.param_groups.clear()
+    for _ in range(2):
+        with pytest.raises(ValueError, match="AdamW has no param groups"):
+            derived.step()
+
+
 # -- state, copies, preview -----------------------------------------------------------------------
 
 MEMBERS: dict[str, Callable[[Any], list[Any]]] = {

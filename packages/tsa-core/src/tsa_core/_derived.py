@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
-import operator
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 from ._checks import check_target, present_numbers, warn_if_all_zero
@@ -12,7 +13,7 @@ from ._groups import KnownGroups
 from ._numbers import real_number, step_number
 from ._plans import Plan, describe
 from ._proxy import refuse_proxy
-from ._target import OptimizerLike, ParamGroup, Target
+from ._target import OptimizerLike, ParamGroup, Target, groups_of
 from ._target_schedule import TargetSchedule
 from ._tensors import give_each_group_its_own_tensor, warn_if_captured_step_ignores
 from ._torch_steps import watch_steps
@@ -68,7 +69,8 @@ class DerivedSchedule(TargetSchedule):
     source: Target
     """The entry from which the values are computed."""
     _known: KnownGroups
-    _range: tuple[float, float]
+    _first_initial: float | None  # to notice a new one, which extend_optimizer sets in all groups
+    _range: tuple[float, float] | None  # None: every finite number fits
 
     def __init__(
         self,
@@ -115,12 +117,21 @@ class DerivedSchedule(TargetSchedule):
         else:
             position = step_number(epoch)
         groups, known = self._real_optimizer.param_groups, self._known
-        if known.are(groups):
+        are_new = not groups or (
+            (len(groups) != known.count or groups[-1] is not known.last or groups is not known.list)
+            and not known.are(groups)
+        )
+        initial_key = self._target.initial_key
+        if not are_new and groups[0].get(initial_key) is self._first_initial:
             try:
                 return position, groups, self._values(groups, source_values)
-            except (ArithmeticError, LookupError, TypeError, ValueError):
+            except LookupError:  # a dict that was put into the list has no initial value yet
+                self.look_anew()
+            except (ArithmeticError, TypeError, ValueError):
                 pass  # computed again, for an error with its cause
-        check_target(self._target, groups)
+        else:
+            self.look_anew()
+        check_target(self._target, groups_of(self._real_optimizer))
         check_target(self.source, groups)
         if source_values is None:
             source_values = present_numbers(self.source, groups)
@@ -131,31 +142,43 @@ class DerivedSchedule(TargetSchedule):
         self, groups: Sequence[ParamGroup], source_values: Sequence[float] | None
     ) -> list[float]:
         """Compute the values in groups that are known; raise if one needs a closer look."""
-        rule, absolute, values = self._rule, self.absolute, []
-        source, initial_key = self.source, self._target.initial_key
+        source, rule = self.source, self._rule
         if source_values is None:
-            entry, plain = source.key, source.index is None  # without a call per group
-            source_values = [group[entry] if plain else source.read(group) for group in groups]
-            if {*map(type, source_values)} != {float} or not math.isfinite(sum(source_values)):
-                source_values = present_numbers(source, groups)
-        given = source_values
-        if not absolute:
-            key, own_key = source.initial_key, self._source_key
-            try:
-                initials = [group[key] for group in groups]
-            except KeyError:
-                initials = [group[key] if key in group else group[own_key] for group in groups]
-            given = [*map(operator.truediv, source_values, initials)]
-            if {*map(type, given)} != {float}:  # torch records a tensor as an initial value
-                raise ValueError(given)
-        low, high = self._range
-        for group, number in zip(groups, given):
-            result = rule(number)
-            value = result if absolute else group[initial_key] * result
-            if not (type(result) is float and low <= value <= high):
-                raise ValueError(result)
-            values.append(value)
+            read = itemgetter(source.key) if source.index is None else source.read
+            source_values = [*map(read, groups)]
+        if {*map(type, source_values)} != {float} or not isfinite(sum(source_values)):
+            raise ValueError(source_values)
+        if self.absolute:
+            values = [value for each in source_values if type(value := rule(each)) is float]
+        else:
+            values = self._scaled(groups, source_values)
+        total = sum(values)  # no finite float if a value is NaN, infinite or a tensor
+        if len(values) < len(groups) or type(total) is not float or not isfinite(total):
+            raise ValueError(values)
+        if self._range is not None:
+            low, high = self._range
+            if not (low <= min(values) and max(values) <= high):
+                raise ValueError(values)
         return values
+
+    def _scaled(self, groups: Sequence[ParamGroup], source_values: Sequence[float]) -> list[float]:
+        """Return initial value × multiplier, and leave out where that is not a float."""
+        # One loop without a call per group but the rule's: looking into a dict is what costs.
+        rule, initial = self._rule, self._target.initial_key
+        key, own_key = self.source.initial_key, self._source_key
+        try:
+            return [
+                group[initial] * multiplier
+                for group, value in zip(groups, source_values)
+                if type(multiplier := rule(value / group[key])) is float
+            ]
+        except KeyError:  # nothing schedules the source in one of the groups
+            return [
+                group[initial] * multiplier
+                for group, value in zip(groups, source_values)
+                if type(multiplier := rule(value / group[key if key in group else own_key]))
+                is float
+            ]
 
     def _value(self, group: ParamGroup, source_value: float, position: float) -> float:
         target, given = self._target, source_value
@@ -183,7 +206,7 @@ class DerivedSchedule(TargetSchedule):
 
     def commit(self, prepared: Prepared) -> None:
         position, groups, values = prepared
-        if not self._known.are(groups):
+        if not self._known.count:
             self.take_in(groups)
         try:
             self._target.write_each(groups, values)
@@ -206,10 +229,15 @@ class DerivedSchedule(TargetSchedule):
         for group in groups:
             group[target.initial_key] = target.initial_or_present(group)
             group.setdefault(self._source_key, self._initial_of_source(group))
-        self._known = KnownGroups(groups)
-        ranges = [target.range_in(group) for group in groups]
-        lows, highs = zip(*ranges) if ranges else ((0.0,), (0.0,))
-        self._range = max(lows), min(highs)  # fits in every group
+        # Absolute values are computed without an initial value, which a new dict would lack.
+        self._known = KnownGroups(groups, by_dict=self.absolute)
+        self._first_initial = groups[0][target.initial_key]
+        ranges = {target.range_in(group) for group in groups}
+        if ranges == {(-sys.float_info.max, sys.float_info.max)}:
+            self._range = None
+        else:
+            lows, highs = zip(*ranges)
+            self._range = max(lows), min(highs)  # fits in every group
 
     def _initial_of_source(self, group: ParamGroup) -> float:
         if self._source_key in group and not self.source.has_initial(group):
@@ -234,8 +262,8 @@ class DerivedSchedule(TargetSchedule):
 
     def look_anew(self) -> None:
         self._known = KnownGroups([])
-        self._range = (0.0, 0.0)
+        self._first_initial = self._range = None
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = ("_known", "_range")
+        derived = ("_first_initial", "_known", "_range")
         return {name: value for name, value in self.__dict__.items() if name not in derived}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping, Sequence
+from operator import itemgetter
 from typing import Any
 
 import torch
@@ -60,15 +61,14 @@ def _other_values(target: Target, group: ParamGroup) -> Iterator[object]:
 
 def as_held(target: Target, groups: Sequence[ParamGroup], values: list[float]) -> list[float]:
     """Return ``values``, one per group, as the groups will hold them: a tensor rounds them."""
-    key = target.key
-    held = [group[key] if target.index is None else target.read(group) for group in groups]
-    if {*map(type, held)} == {float}:
+    read = itemgetter(target.key) if target.index is None else target.read
+    if {*map(type, map(read, groups))} == {float}:
         return values
     return [
         torch.tensor(value, dtype=torch.float64).to(each.dtype).item()
         if isinstance(each, Tensor)
         else value
-        for each, value in zip(held, values)
+        for each, value in zip(map(read, groups), values)
     ]
 
 
