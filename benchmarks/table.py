@@ -28,6 +28,7 @@ def show(ours: dict[str, Any], peers: list[dict[str, Any]]) -> None:
             f"{row['us']:>11.2f}{row['against_us']:>11.2f}{row['ratio']:>8.3f}  {verdict(row)}"
         )
     print(f"\nimport after torch: {ours['import']['ms']} ms  {verdict(ours['import'])}")
+    print(f"preview of 100,000 steps: {ours['preview']['s']} s  {verdict(ours['preview'])}")
     for row in ours["memory"]:
         print(f"kept by {row['what']}: {row['bytes']} bytes per group  {verdict(row)}")
     for part, us in ours["parts_us"].items():
@@ -93,8 +94,8 @@ def kept(row: dict[str, Any]) -> str:
 def sections(ours: dict[str, Any], peers: list[dict[str, Any]]) -> dict[str, str]:
     steps = rows_by_pair(ours["steps"])
     group_counts = sorted({row["groups"] for row in ours["steps"]})
-    parts = ours["parts_us"]
-    rows = (*ours["steps"], *ours["memory"], ours["import"])
+    parts, imported, previewed = ours["parts_us"], ours["import"], ours["preview"]
+    rows = (*ours["steps"], *ours["memory"], imported, previewed)
     bounded = [row for row in rows if row["bound"] is not None]
     missed = [row for row in bounded if not row["holds"]]
     us = {
@@ -129,7 +130,12 @@ def sections(ours: dict[str, Any], peers: list[dict[str, Any]]) -> dict[str, str
         "other": table(
             ["", "found", "at most"],
             [
-                ["import after torch", f"{ours['import']['ms']} ms", "15 ms"],
+                ["import after torch", f"{imported['ms']} ms", f"{imported['bound']} ms"],
+                [
+                    "preview of 100 000 steps on two groups",
+                    f"{previewed['s']} s",
+                    f"{previewed['bound']} s",
+                ],
                 *(
                     [f"kept by {row['what']}", kept(row), row["bound"] or ""]
                     for row in ours["memory"]
