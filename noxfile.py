@@ -220,9 +220,7 @@ def docs(session: nox.Session) -> None:
     skip = [f"--ignore={page}" for page in FRAMEWORK_PAGES]
     blocks = ("-p", "blocks", *BY_FILE, *skip)
     session.run("pytest", *blocks, "README.md", "docs", env={"PYTHONPATH": "docs"})
-    session.run("python", "docs/figures.py")
-    session.run("python", "docs/performance_figure.py")
-    session.run("python", "studies/draw.py")
+    session.run("python", "docs/draw.py")
     site = "docs/_build/html"
     shutil.rmtree(site, ignore_errors=True)  # a page that is gone leaves no file behind
     session.run("sphinx-build", "-nW", "--keep-going", "-E", "-b", "html", "docs", site)
@@ -309,12 +307,12 @@ def release_check(session: nox.Session) -> None:
 def bump(session: nox.Session) -> None:
     """Set the version of all three, their pins, and CITATION.cff: nox -s bump -- 2.0.1."""
     (version,) = session.posargs
-    for distribution in DISTRIBUTIONS:
-        path = ROOT / "packages" / distribution / "pyproject.toml"
-        text = re.sub(r'(?m)^version = ".*"$', f'version = "{version}"', path.read_text())
-        path.write_text(re.sub(r'"(tsa-[a-z]+)==[^"]*"', rf'"\1=={version}"', text))
-    citation = ROOT / "CITATION.cff"
-    citation.write_text(re.sub(r"(?m)^version: .*$", f"version: {version}", citation.read_text()))
+    for distribution, package in zip(DISTRIBUTIONS, PACKAGES):
+        folder = ROOT / "packages" / distribution
+        module = folder / "src" / package / "__init__.py"
+        substitute(module, r'(?m)^__version__ = ".*"$', f'__version__ = "{version}"')
+        substitute(folder / "pyproject.toml", r'"(tsa-[a-z]+)==[^"]*"', rf'"\1=={version}"')
+    substitute(ROOT / "CITATION.cff", r"(?m)^version: .*$", f"version: {version}")
 
 
 # -- helpers -----------------------------------------------------------------------------------
@@ -342,3 +340,7 @@ def run_in_environment(session: nox.Session, program: str, *args: str, log: bool
     scripts = "Scripts" if os.name == "nt" else "bin"
     path = Path(session.env_dir).parent / "environment" / scripts / program
     session.run(str(path), *args, external=True, log=log)
+
+
+def substitute(path: Path, pattern: str, replacement: str) -> None:
+    path.write_text(re.sub(pattern, replacement, path.read_text()))

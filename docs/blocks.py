@@ -63,6 +63,6 @@ def check_message(example: Example) -> str | None:
 pytest_collect_file = Sybil(
     parsers=[PythonCodeBlockParser(), find_messages],
     path=str(ROOT),
-    patterns=["README.md", "docs/*.md", "docs/howto/*.md"],
+    patterns=["README.md", "docs/*.md", "docs/*/*.md"],
     fixtures=["temporary_folder"],
 ).pytest()

@@ -33,7 +33,7 @@ extensions = [
 exclude_patterns = ["_build"]
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
-myst_heading_anchors = 4  # links such as infrastructure.md#curveschedule
+myst_heading_anchors = 4  # links such as infrastructure/rules.md#state
 
 autodoc_inherit_docstrings = False  # torch's site has torch's
 autodoc_member_order = "bysource"

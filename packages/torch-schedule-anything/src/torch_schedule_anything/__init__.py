@@ -5,7 +5,6 @@ Import it as ``tsa``::
     import torch_schedule_anything as tsa
 """
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import tsa_builtins
@@ -13,7 +12,7 @@ import tsa_core
 from tsa_builtins import *  # noqa: F403  # every public name of both packages
 from tsa_core import *  # noqa: F403
 
-__version__ = version("torch-schedule-anything")
+__version__ = "2.0.0"
 
 # Type checkers take the names from the star imports. mypy follows no __all__ that is computed.
 if not TYPE_CHECKING:

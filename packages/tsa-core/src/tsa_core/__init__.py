@@ -1,7 +1,5 @@
 """Schedule any hyperparameter of a PyTorch optimizer: the infrastructure, on torch alone."""
 
-from importlib.metadata import version
-
 from ._clock import OptimizerSteps
 from ._curve_schedule import CurveSchedule
 from ._derived import DerivedSchedule
@@ -32,4 +30,4 @@ __all__ = [
     "torch_schedulers",
 ]
 
-__version__ = version("tsa-core")
+__version__ = "2.0.0"
