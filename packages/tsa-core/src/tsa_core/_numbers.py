@@ -12,10 +12,11 @@ def real_number(value: object) -> float:
     Every checkpoint format can hold a Python number. A NumPy scalar in a group makes
     ``torch.load(weights_only=True)`` refuse the file.
     """
-    if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{value!r} ({type(value).__name__}) is not a real number")
+    if type(value) is not float and type(value) is not int:
+        if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
+            value = value.item()
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
+            raise TypeError(f"{value!r} ({type(value).__name__}) is not a real number")
     try:
         number = float(value)
     except OverflowError:  # the value is an int beyond the largest float
