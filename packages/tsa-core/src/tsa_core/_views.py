@@ -49,6 +49,9 @@ class GroupView(MutableMapping[str, Any]):
                 raise
         group, target = self._groups[self._index], self._target
         if key == "initial_lr":
+            initial_key = target.initial_key
+            if initial_key in group:  # in line, because many schedulers read it at each step
+                return group[initial_key]
             if target.has_initial(group):
                 return target.initial(group)
             raise KeyError(key)
