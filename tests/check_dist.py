@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
-
-import tomllib
 
 ROOT = Path(__file__).parent.parent
 DISTRIBUTIONS = ("tsa-core", "tsa-builtins", "torch-schedule-anything")
@@ -33,8 +32,9 @@ def main(dist: Path) -> None:
 
 
 def version_in_sources(distribution: str) -> str:
-    text = (ROOT / "packages" / distribution / "pyproject.toml").read_text()
-    return tomllib.loads(text)["project"]["version"]
+    module = ROOT / "packages" / distribution / "src" / distribution.replace("-", "_")
+    (version,) = re.findall(r'(?m)^__version__ = "(.+)"$', (module / "__init__.py").read_text())
+    return version
 
 
 def check_wheel(wheel: Path, package: str, license_text: bytes) -> list[str]:
