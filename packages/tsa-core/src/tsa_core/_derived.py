@@ -146,7 +146,9 @@ class DerivedSchedule(TargetSchedule):
         if source_values is None:
             read = itemgetter(source.key) if source.index is None else source.read
             source_values = [*map(read, groups)]
-        if {*map(type, source_values)} != {float} or not isfinite(sum(source_values)):
+            if {*map(type, source_values)} != {float}:
+                raise TypeError(source_values)
+        if not isfinite(sum(source_values)):
             raise ValueError(source_values)
         if self.absolute:
             values = [value for each in source_values if type(value := rule(each)) is float]
