@@ -17,6 +17,7 @@ from helpers import (
     held,
     ignore_epoch_deprecation,
     plateau,
+    plateau_takes_groups,
     put,
     put_curve,
     put_lambda,
@@ -31,10 +32,6 @@ import tsa_core
 
 every_kind = pytest.mark.parametrize("put_schedule", [put_curve, put_lambda, put])
 torch_schedulers = pytest.mark.parametrize("put_schedule", [put_lambda, put])
-plateau_takes_groups = pytest.mark.skipif(
-    not hasattr(plateau(sgd()), "default_min_lr"),
-    reason="this torch's ReduceLROnPlateau, on lr too, fails when a group joins",
-)
 
 
 def decaying(weight_decay: Any = 0.08) -> torch.optim.AdamW:
