@@ -86,8 +86,8 @@ def remark(row: dict[str, Any]) -> str:
     return "" if row["groups_apart"] else " (one value for all)"
 
 
-def kept(row: dict[str, Any]) -> str:
-    text = f"{row['bytes']} bytes per group"
+def found(row: dict[str, Any], unit: str) -> str:
+    text = f"{row[unit]} {unit}"
     return f"**{text}**" if row["holds"] is False else text
 
 
@@ -130,14 +130,14 @@ def sections(ours: dict[str, Any], peers: list[dict[str, Any]]) -> dict[str, str
         "other": table(
             ["", "found", "at most"],
             [
-                ["import after torch", f"{imported['ms']} ms", f"{imported['bound']} ms"],
+                ["import after torch", found(imported, "ms"), f"{imported['bound']} ms"],
                 [
                     "preview of 100 000 steps on two groups",
-                    f"{previewed['s']} s",
+                    found(previewed, "s"),
                     f"{previewed['bound']} s",
                 ],
                 *(
-                    [f"kept by {row['what']}", kept(row), row["bound"] or ""]
+                    [f"kept by {row['what']}, per group", found(row, "bytes"), row["bound"] or ""]
                     for row in ours["memory"]
                 ),
             ],
