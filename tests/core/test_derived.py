@@ -338,6 +338,29 @@ def test_it_follows_the_rounded_value_of_a_tensor(kind: str, dtype: torch.dtype)
     assert {rate.dtype for rate in held(optimizer)} == {dtype}
 
 
+@pytest.mark.parametrize("kind", ["curve", "ExponentialLR"])
+@pytest.mark.parametrize("in_sync", [False, True], ids=["alone", "member"])
+def test_a_rule_is_given_numbers_where_torch_records_a_tensor(kind: str, in_sync: bool) -> None:
+    """A rule takes a float, also where the source and its initial value are tensors."""
+    optimizer = adamw({"lr": torch.tensor(0.1), "weight_decay": 0.5})
+    given = []
+
+    def root(multiple: float) -> float:
+        given.append(multiple)
+        return math.sqrt(multiple)
+
+    lr: Any = put_curve(optimizer) if kind == "curve" else ExponentialLR(optimizer, 0.7)
+    derived = DerivedSchedule(optimizer, root, "weight_decay")
+    steps = [SynchronousSchedule([lr, derived]).step] if in_sync else [lr.step, derived.step]
+    for _ in range(4):
+        optimizer.step()
+        for step in steps:
+            step()
+        multiple = float(optimizer.param_groups[0]["lr"]) / float(torch.tensor(0.1))
+        assert held(optimizer, "weight_decay") == [0.5 * math.sqrt(multiple)]
+    assert {type(each) for each in given} == {float}
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
 def test_a_derived_tensor_is_filled_in_place(dtype: torch.dtype) -> None:
     """A target that is a tensor is filled in place, and a shared one is parted."""
@@ -867,6 +890,21 @@ def test_a_dict_that_takes_the_place_of_another_is_taken_in(absolute: bool, in_s
         )
         assert floats(optimizer, "weight_decay") == [expected[0], expected[1], expected[0]]
         assert optimizer.param_groups[1]["weight_decay"] is own["weight_decay"]
+
+
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_new_dict_with_a_tensor_that_cannot_hold_the_value_is_refused(
+    absolute: bool, untouched: Untouched
+) -> None:
+    """A dict in the middle that has the old initial value, and a tensor of a smaller type."""
+    optimizer = adamw(*({"lr": 1.0, "weight_decay": 0.5} for _ in range(3)))
+    derived = DerivedSchedule(optimizer, lambda x: 2e5 * x, "weight_decay", absolute=absolute)
+    advance(derived)
+    half = torch.tensor(0.5, dtype=torch.float16)
+    optimizer.param_groups[1] = {**optimizer.param_groups[1], "weight_decay": half}
+    optimizer.step()
+    with untouched(optimizer), pytest.raises(ValueError, match=r"from -65504\.0 to 65504\.0"):
+        derived.step()
 
 
 def test_no_groups_at_all_are_refused() -> None:

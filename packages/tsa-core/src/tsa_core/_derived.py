@@ -117,17 +117,12 @@ class DerivedSchedule(TargetSchedule):
         else:
             position = step_number(epoch)
         groups, known = self._real_optimizer.param_groups, self._known
-        are_new = not groups or (
-            (len(groups) != known.count or groups[-1] is not known.last or groups is not known.list)
-            and not known.are(groups)
-        )
         initial_key = self._target.initial_key
-        if not are_new and groups[0].get(initial_key) is self._first_initial:
+        if groups and known.are(groups) and groups[0].get(initial_key) is self._first_initial:
             try:
                 return position, groups, self._values(groups, source_values)
-            except LookupError:  # a dict that was put into the list has no initial value yet
-                self.look_anew()
-            except (ArithmeticError, TypeError, ValueError):
+            # RuntimeError: torch adds no tensors of two accelerators.
+            except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):
                 pass  # computed again, for an error with its cause
         else:
             self.look_anew()
@@ -164,7 +159,10 @@ class DerivedSchedule(TargetSchedule):
         return values
 
     def _scaled(self, groups: Sequence[ParamGroup], source_values: Sequence[float]) -> list[float]:
-        """Return initial value × multiplier, and leave out where that is not a float."""
+        """Return initial value × multiplier, without those for which not all numbers are floats.
+
+        torch records a tensor as an initial value, where the rate is one.
+        """
         # One loop without a call per group but the rule's: looking into a dict is what costs.
         rule, initial = self._rule, self._target.initial_key
         key, own_key = self.source.initial_key, self._source_key
@@ -172,14 +170,15 @@ class DerivedSchedule(TargetSchedule):
             return [
                 group[initial] * multiplier
                 for group, value in zip(groups, source_values)
-                if type(multiplier := rule(value / group[key])) is float
+                if type(multiple := value / group[key]) is float
+                and type(multiplier := rule(multiple)) is float
             ]
         except KeyError:  # nothing schedules the source in one of the groups
             return [
                 group[initial] * multiplier
                 for group, value in zip(groups, source_values)
-                if type(multiplier := rule(value / group[key if key in group else own_key]))
-                is float
+                if type(multiple := value / group[key if key in group else own_key]) is float
+                and type(multiplier := rule(multiple)) is float
             ]
 
     def _value(self, group: ParamGroup, source_value: float, position: float) -> float:
@@ -231,8 +230,7 @@ class DerivedSchedule(TargetSchedule):
         for group in groups:
             group[target.initial_key] = target.initial_or_present(group)
             group.setdefault(self._source_key, self._initial_of_source(group))
-        # Absolute values are computed without an initial value, which a new dict would lack.
-        self._known = KnownGroups(groups, by_dict=self.absolute)
+        self._known = KnownGroups(groups)
         self._first_initial = groups[0][target.initial_key]
         ranges = {target.range_in(group) for group in groups}
         if ranges == {(-sys.float_info.max, sys.float_info.max)}:

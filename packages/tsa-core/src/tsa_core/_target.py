@@ -151,8 +151,7 @@ class Target:
             values = [group[key] * multiplier for group in groups]
         except KeyError:  # a group that no schedule has taken in yet
             return [self.initial_or_present(group) * multiplier for group in groups]
-        # A sum with a tensor in it is a tensor: torch records one as an initial value.
-        return values if type(sum(values)) is float else [*map(real_number, values)]
+        return values if {*map(type, values)} == {float} else [*map(real_number, values)]
 
     def scale(self, groups: Iterable[ParamGroup], multiplier: float, filled: Filled) -> None:
         """Write initial value × ``multiplier`` into each group; a tensor in ``filled`` stays."""
