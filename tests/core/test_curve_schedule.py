@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 import pickle
 import re
@@ -834,3 +835,49 @@ def test_a_number_in_place_of_a_tuple_is_not_written_over(put_schedule: Any) -> 
         for reach in (lambda: view["lr"], lambda: view.__setitem__("lr", 0.25)):
             with pytest.raises(KeyError, match=r"'betas\[0\]' is not in param group 0"):
                 reach()
+
+
+class WithMethod:
+    def __call__(self, t: float) -> float:
+        return halving(t)
+
+
+class WithStaticMethod:
+    @staticmethod
+    def __call__(t: float) -> float:
+        return halving(t)
+
+
+class WithClassMethod:
+    @classmethod
+    def __call__(cls, t: float) -> float:
+        return halving(t)
+
+
+class WithIgnoredAttribute(WithMethod):
+    """Python looks for ``__call__`` in the class alone."""
+
+    def __init__(self) -> None:
+        self.__dict__["__call__"] = None
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        halving,
+        functools.partial(halving),
+        WithMethod().__call__,
+        WithMethod(),
+        WithStaticMethod(),
+        WithClassMethod(),
+        WithIgnoredAttribute(),
+    ],
+    ids=["function", "partial", "bound", "method", "static", "class", "attribute"],
+)
+def test_whatever_python_can_call_is_a_curve(curve: Any) -> None:
+    """A curve is called as Python calls it, whatever its ``__call__`` is."""
+    optimizer = adamw(lr=0.5)
+    schedule = CurveSchedule(optimizer, curve)
+    for t in range(1, 4):
+        advance(schedule)
+        assert held(optimizer) == [0.5 * 0.5**t]

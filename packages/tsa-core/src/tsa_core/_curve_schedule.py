@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Mapping, Sequence
 from types import FunctionType, MappingProxyType, MethodType
@@ -27,7 +28,7 @@ class Part:
     ) -> None:
         self.curve = curve
         # The method that a call of the object runs: to call it directly takes less time.
-        method = type(curve).__call__
+        method = inspect.getattr_static(type(curve), "__call__")  # a static method takes no self
         self.call = MethodType(method, curve) if isinstance(method, FunctionType) else curve
         self.groups = groups
         self.low, self.high = _range_that_fits(target, groups, absolute)
