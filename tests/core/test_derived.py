@@ -317,6 +317,75 @@ def test_it_can_be_sent_to_a_step_together_with_its_source() -> None:
         assert derived.last_epoch == t
 
 
+@pytest.mark.parametrize("in_sync", [False, True], ids=["alone", "member"])
+def test_a_multiple_is_value_by_initial_value_to_the_last_bit(in_sync: bool) -> None:
+    """Alone and beside its source, a schedule computes from value / initial value of each group."""
+    rates = [0.1 * i for i in range(1, 21)]
+    optimizer = adamw(*({"lr": rate, "weight_decay": 1.0} for rate in rates))
+    curve = CurveSchedule(optimizer, lambda t: 1 / (t + 3))
+    derived = DerivedSchedule(optimizer, same, "weight_decay")
+    steps = [SynchronousSchedule([derived, curve]).step] if in_sync else [curve.step, derived.step]
+    initial = held(optimizer, "initial_lr")
+    multipliers = set()
+    for _ in range(9):
+        optimizer.step()
+        for step in steps:
+            step()
+        multiples = [lr / first for lr, first in zip(held(optimizer), initial)]
+        assert held(optimizer, "weight_decay") == multiples
+        multipliers.add(len({*multiples}))
+    assert max(multipliers) > 1  # rounding tells a multiple from the curve's multiplier
+
+
+@pytest.mark.parametrize("in_sync", [False, True], ids=["alone", "member"])
+def test_a_tensor_that_takes_the_place_of_a_source_is_followed(in_sync: bool) -> None:
+    """A tensor that was put in the place of a float rounds, and the rule is given what it holds."""
+    optimizer = two_groups()
+    given = []
+
+    def root(multiple: float) -> float:
+        given.append(multiple)
+        return math.sqrt(multiple)
+
+    curve = CurveSchedule(optimizer, lambda t: 0.9**t)
+    derived = DerivedSchedule(optimizer, root, "weight_decay")
+    steps = [SynchronousSchedule([curve, derived]).step] if in_sync else [curve.step, derived.step]
+    for place in (None, 1, None, 0, None):
+        if place is not None:
+            optimizer.param_groups[place]["lr"] = torch.tensor(0.3)
+        optimizer.step()
+        for step in steps:
+            step()
+        multiples = [lr / first for lr, first in zip(floats(optimizer, "lr"), (0.5, 2.0))]
+        expected = [0.25 * math.sqrt(multiples[0]), 0.0625 * math.sqrt(multiples[1])]
+        assert held(optimizer, "weight_decay") == expected
+    assert {type(each) for each in given} == {float}
+
+
+@pytest.mark.parametrize("target", ["lr", "weight_decay"])
+def test_an_initial_value_that_is_a_tensor_stays_one_number(target: str) -> None:
+    """A tensor that was put in the place of an initial value reaches no rule and no group."""
+    optimizer = two_groups()
+    given = []
+
+    def root(multiple: float) -> float:
+        given.append(multiple)
+        return math.sqrt(multiple)
+
+    sync = SynchronousSchedule(
+        [put_curve(optimizer), DerivedSchedule(optimizer, root, "weight_decay")]
+    )
+    optimizer.param_groups[1][f"initial_{target}"] = torch.tensor(0.5)
+    first = {"weight_decay": 0.0625, target: 0.5}["weight_decay"]
+    for t in range(1, 4):
+        optimizer.step()
+        sync.step()
+        root_of_t = math.sqrt(0.5**t)
+        assert held(optimizer, "weight_decay") == [0.25 * root_of_t, first * root_of_t]
+    kinds = {type(value) for value in [*given, *held(optimizer, "weight_decay")]}
+    assert kinds == {float}
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 @pytest.mark.parametrize("kind", ["curve", "ExponentialLR", "derived"])
 def test_it_follows_the_rounded_value_of_a_tensor(kind: str, dtype: torch.dtype) -> None:

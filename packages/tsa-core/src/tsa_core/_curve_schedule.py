@@ -235,6 +235,12 @@ class CurveSchedule(TargetSchedule):
             for group in groups
         ]
 
+    def multiplier_of(self, prepared: Prepared) -> float | None:
+        _, groups, _, moves = prepared
+        if self.absolute or len(moves) != 1 or moves[0][0] is not groups:
+            return None
+        return moves[0][1]
+
     def replan(self, curve: Curve | CurvePerGroup) -> None:
         """Follow ``curve`` from the present position on: its step 0 is now.
 

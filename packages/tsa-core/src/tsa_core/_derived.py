@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
-from operator import itemgetter
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ._checks import check_target, present_numbers, warn_if_all_zero
-from ._groups import KnownGroups
 from ._numbers import real_number, step_number
+from ._one_pass import OnePass, Rule, Upcoming
 from ._plans import Plan, describe
 from ._proxy import refuse_proxy
 from ._target import OptimizerLike, ParamGroup, Target, groups_of
 from ._target_schedule import TargetSchedule
 from ._tensors import give_each_group_its_own_tensor, warn_if_captured_step_ignores
 from ._torch_steps import watch_steps
-
-Rule: TypeAlias = Callable[[float], float]
 
 # The position to go to, the optimizer's groups, and the value of each group.
 Prepared: TypeAlias = tuple[float, Sequence[ParamGroup], list[float]]
@@ -68,9 +63,7 @@ class DerivedSchedule(TargetSchedule):
 
     source: Target
     """The entry from which the values are computed."""
-    _known: KnownGroups
-    _first_initial: float | None  # to notice a new one, which extend_optimizer sets in all groups
-    _range: tuple[float, float] | None  # None: every finite number fits
+    _one_pass: OnePass | None  # None: the groups have to be taken in again
 
     def __init__(
         self,
@@ -105,10 +98,8 @@ class DerivedSchedule(TargetSchedule):
         """The rule as it was passed."""
         return self._rule
 
-    def prepare(
-        self, epoch: float | None = None, source_values: Sequence[float] | None = None
-    ) -> Prepared:
-        """Compute the values from those that the source has, or will have: ``source_values``."""
+    def prepare(self, epoch: float | None = None, upcoming: Upcoming | None = None) -> Prepared:
+        """Compute the values from those that the source has, or is about to have."""
         position: float
         if epoch is None:
             if self._step_count and not self._order_was_checked:
@@ -116,70 +107,21 @@ class DerivedSchedule(TargetSchedule):
             position = self.last_epoch + 1
         else:
             position = step_number(epoch)
-        groups, known = self._real_optimizer.param_groups, self._known
-        initial_key = self._target.initial_key
-        if groups and known.are(groups) and groups[0].get(initial_key) is self._first_initial:
+        groups = self._real_optimizer.param_groups
+        if self._one_pass is not None and self._one_pass.fits(groups):
             try:
-                return position, groups, self._values(groups, source_values)
+                return position, groups, self._one_pass.values(groups, upcoming)
             # RuntimeError: torch adds no tensors of two accelerators.
             except (ArithmeticError, LookupError, RuntimeError, TypeError, ValueError):
                 pass  # computed again, for an error with its cause
-        else:
-            self.look_anew()
+        self.look_anew()
         check_target(self._target, groups_of(self._real_optimizer))
         check_target(self.source, groups)
-        if source_values is None:
-            source_values = present_numbers(self.source, groups)
-        pairs = zip(groups, source_values)
+        pairs = zip(
+            groups,
+            upcoming.upcoming_values() if upcoming else present_numbers(self.source, groups),
+        )
         return position, groups, [self._value(*pair, position) for pair in pairs]
-
-    def _values(
-        self, groups: Sequence[ParamGroup], source_values: Sequence[float] | None
-    ) -> list[float]:
-        """Compute the values in groups that are known; raise if one needs a closer look."""
-        source, rule = self.source, self._rule
-        if source_values is None:
-            read = itemgetter(source.key) if source.index is None else source.read
-            source_values = [*map(read, groups)]
-            if {*map(type, source_values)} != {float}:
-                raise TypeError(source_values)
-        if not isfinite(sum(source_values)):
-            raise ValueError(source_values)
-        if self.absolute:
-            values = [value for each in source_values if type(value := rule(each)) is float]
-        else:
-            values = self._scaled(groups, source_values)
-        total = sum(values)  # no finite float if a value is NaN, infinite or a tensor
-        if len(values) < len(groups) or type(total) is not float or not isfinite(total):
-            raise ValueError(values)
-        if self._range is not None:
-            low, high = self._range
-            if not (low <= min(values) and max(values) <= high):
-                raise ValueError(values)
-        return values
-
-    def _scaled(self, groups: Sequence[ParamGroup], source_values: Sequence[float]) -> list[float]:
-        """Return initial value × multiplier, without those for which not all numbers are floats.
-
-        torch records a tensor as an initial value, where the rate is one.
-        """
-        # One loop without a call per group but the rule's: looking into a dict is what costs.
-        rule, initial = self._rule, self._target.initial_key
-        key, own_key = self.source.initial_key, self._source_key
-        try:
-            return [
-                group[initial] * multiplier
-                for group, value in zip(groups, source_values)
-                if type(multiple := value / group[key]) is float
-                and type(multiplier := rule(multiple)) is float
-            ]
-        except KeyError:  # nothing schedules the source in one of the groups
-            return [
-                group[initial] * multiplier
-                for group, value in zip(groups, source_values)
-                if type(multiple := value / group[key if key in group else own_key]) is float
-                and type(multiplier := rule(multiple)) is float
-            ]
 
     def _value(self, group: ParamGroup, source_value: float, position: float) -> float:
         target, given = self._target, source_value
@@ -207,7 +149,7 @@ class DerivedSchedule(TargetSchedule):
 
     def commit(self, prepared: Prepared) -> None:
         position, groups, values = prepared
-        if not self._known.count:
+        if self._one_pass is None:
             self.take_in(groups)
         try:
             self._target.write_each(groups, values)
@@ -230,14 +172,7 @@ class DerivedSchedule(TargetSchedule):
         for group in groups:
             group[target.initial_key] = target.initial_or_present(group)
             group.setdefault(self._source_key, self._initial_of_source(group))
-        self._known = KnownGroups(groups)
-        self._first_initial = groups[0][target.initial_key]
-        ranges = {target.range_in(group) for group in groups}
-        if ranges == {(-sys.float_info.max, sys.float_info.max)}:
-            self._range = None
-        else:
-            lows, highs = zip(*ranges)
-            self._range = max(lows), min(highs)  # fits in every group
+        self._one_pass = OnePass(self._rule, target, self.source, self.absolute, groups)
 
     def _initial_of_source(self, group: ParamGroup) -> float:
         if self._source_key in group and not self.source.has_initial(group):
@@ -261,9 +196,7 @@ class DerivedSchedule(TargetSchedule):
         return f"{describe(self._rule)} of {self.source.name!r}"
 
     def look_anew(self) -> None:
-        self._known = KnownGroups([])
-        self._first_initial = self._range = None
+        self._one_pass = None
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = ("_first_initial", "_known", "_range")
-        return {name: value for name, value in self.__dict__.items() if name not in derived}
+        return {name: value for name, value in self.__dict__.items() if name != "_one_pass"}

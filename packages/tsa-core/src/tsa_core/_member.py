@@ -108,6 +108,10 @@ class Member:
         """Return the values that the groups will hold after this step, once they are known."""
         return present_numbers(self.target, self.optimizer.param_groups)
 
+    def upcoming_multiplier(self) -> float | None:
+        """Return the multiplier of all groups, if :meth:`upcoming_values` are its products."""
+        return None
+
     def derive_now(self) -> None:
         """Compute the values anew from those that the source has now; for a derived member."""
 

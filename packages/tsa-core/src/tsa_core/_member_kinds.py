@@ -62,6 +62,9 @@ class OwnMember(Member):
         values = self.schedule.values_of(self._prepared)
         return as_held(self.target, self.optimizer.param_groups, values)
 
+    def upcoming_multiplier(self) -> float | None:
+        return None if self.moves else self.schedule.multiplier_of(self._prepared)
+
     def values_at(self, t: float) -> list[float]:
         values: list[float] = self.schedule.values_at(t)
         return values
@@ -107,8 +110,7 @@ class DerivedMember(OwnMember):
     def prepare(self, given: Mapping[str, Any]) -> None:
         self._given = given
         if not self._has_own_step:
-            values = self.source.upcoming_values() if self.source else None
-            self._prepared = self.schedule.prepare(given.get("epoch"), values)
+            self._prepared = self.schedule.prepare(given.get("epoch"), self.source)
 
     def commit(self) -> None:
         if self._has_own_step:

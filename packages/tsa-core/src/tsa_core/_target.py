@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
+from operator import countOf
 from typing import Any, Protocol, TypeAlias
 
 import torch
@@ -151,7 +152,9 @@ class Target:
             values = [group[key] * multiplier for group in groups]
         except KeyError:  # a group that no schedule has taken in yet
             return [self.initial_or_present(group) * multiplier for group in groups]
-        return values if {*map(type, values)} == {float} else [*map(real_number, values)]
+        if countOf(map(type, values), float) == len(values):
+            return values
+        return [*map(real_number, values)]
 
     def scale(self, groups: Iterable[ParamGroup], multiplier: float, filled: Filled) -> None:
         """Write initial value × ``multiplier`` into each group; a tensor in ``filled`` stays."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping, Sequence
-from operator import itemgetter
+from operator import countOf, itemgetter
 from typing import Any
 
 import torch
@@ -62,7 +62,7 @@ def _other_values(target: Target, group: ParamGroup) -> Iterator[object]:
 def as_held(target: Target, groups: Sequence[ParamGroup], values: list[float]) -> list[float]:
     """Return ``values``, one per group, as the groups will hold them: a tensor rounds them."""
     read = itemgetter(target.key) if target.index is None else target.read
-    if {*map(type, map(read, groups))} == {float}:
+    if countOf(map(type, map(read, groups)), float) == len(values):
         return values
     return [
         torch.tensor(value, dtype=torch.float64).to(each.dtype).item()
