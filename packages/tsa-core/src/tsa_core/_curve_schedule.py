@@ -154,11 +154,13 @@ class CurveSchedule(TargetSchedule):
         if are_new:
             self._adopt(groups, parts)
         target = self._target
-        write = target.fill if self.absolute else target.scale
         filled = target.tensors_in(self._left_alone) if self._left_alone else {}
         for driven, multiplier in moves:
             try:
-                write(driven, multiplier, filled)
+                if self.absolute:
+                    target.fill(driven, multiplier, filled)
+                else:
+                    target.scale(driven, multiplier, filled)
             except (LookupError, TypeError):
                 if are_new:
                     raise
