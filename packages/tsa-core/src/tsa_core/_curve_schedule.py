@@ -238,6 +238,7 @@ class CurveSchedule(TargetSchedule):
         ]
 
     def multiplier_of(self, prepared: Prepared) -> float | None:
+        """Return the multiplier from which :meth:`commit` will set all groups, if it is one."""
         _, groups, _, moves = prepared
         if self.absolute or len(moves) != 1 or moves[0][0] is not groups:
             return None

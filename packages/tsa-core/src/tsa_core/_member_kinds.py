@@ -121,6 +121,9 @@ class DerivedMember(OwnMember):
     def upcoming_values(self) -> list[float]:
         return Member.upcoming_values(self) if self._has_own_step else super().upcoming_values()
 
+    def upcoming_multiplier(self) -> None:
+        return None  # the rule gives each group its own
+
     def derive_now(self) -> None:
         if self.source is not None:
             self.schedule.derive_now()

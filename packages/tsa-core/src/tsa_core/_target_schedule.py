@@ -71,10 +71,6 @@ class TargetSchedule(LRScheduler):
     def values_of(self, prepared: Any) -> list[float]:
         """Return the value of each param group that :meth:`commit` will write."""
 
-    def multiplier_of(self, prepared: Any) -> float | None:
-        """Return the multiplier from which :meth:`commit` will set all groups, if it is one."""
-        return None
-
     @abstractmethod
     def driven_groups(self) -> list[ParamGroup]:
         """Return the param groups that the schedule writes to."""
