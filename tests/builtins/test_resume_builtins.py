@@ -54,7 +54,7 @@ def test_a_built_in_resumes_at_every_step(name: str, order: str) -> None:
         schedule.load_state_dict(json.loads(schedule_state))
         if order == "schedule, optimizer":
             optimizer.load_state_dict(copy.deepcopy(optimizer_state))
-        for t in range(k, STEPS):
+        for t in range(k, min(k + 8, STEPS)):
             assert held(optimizer) == schedule.get_last_lr() == values[t]
             optimizer.step()
             schedule.step()
