@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
+import sys
 
 
 def real_number(value: object) -> float:
@@ -28,6 +29,8 @@ def real_number(value: object) -> float:
 
 def step_number(value: object, name: str = "epoch") -> float:
     """Return ``value`` as a Python number ≥ 0; an error calls it ``name``."""
+    if type(value) is int and 0 <= value <= sys.maxsize:  # a larger one may be no float
+        return value
     try:
         step = real_number(value)
     except (TypeError, ValueError) as error:

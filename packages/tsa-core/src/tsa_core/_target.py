@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
-from operator import countOf
 from typing import Any, Protocol, TypeAlias
 
 import torch
@@ -142,19 +141,21 @@ class Target:
     # -- initial value × multiplier: computed, and written ---------------------------------------
 
     def scaled(
-        self, groups: Iterable[ParamGroup], multiplier: float, absolute: bool
+        self, groups: Sequence[ParamGroup], multiplier: float, absolute: bool
     ) -> list[float]:
         """Return what :meth:`scale` would write into each group, or :meth:`fill` if absolute."""
         if absolute:
             return [multiplier for _ in groups]
         key = self.initial_key
         try:
-            values = [group[key] * multiplier for group in groups]
+            values = [
+                value for group in groups if type(value := group[key] * multiplier) is float
+            ]
+            if len(values) == len(groups):
+                return values
         except KeyError:  # a group that no schedule has taken in yet
-            return [self.initial_or_present(group) * multiplier for group in groups]
-        if countOf(map(type, values), float) == len(values):
-            return values
-        return [*map(real_number, values)]
+            pass
+        return [self.initial_or_present(group) * multiplier for group in groups]
 
     def scale(self, groups: Iterable[ParamGroup], multiplier: float, filled: Filled) -> None:
         """Write initial value × ``multiplier`` into each group; a tensor in ``filled`` stays."""
