@@ -15,7 +15,7 @@ Rule: TypeAlias = Callable[[float], float]
 
 
 class Upcoming(Protocol):
-    """What is about to move the source."""
+    """The member that is about to move the source."""
 
     def upcoming_values(self) -> list[float]:
         """Return the values that the groups are going to hold, as a tensor rounds them."""
@@ -103,8 +103,8 @@ class OnePass:
             raise TypeError(values)
         return values
 
-    # The next two leave out groups where a number is not a float. torch records a tensor as an
-    # initial value, where the rate is one, and a rule must not be given a tensor.
+    # Both leave out a group where a number is not a float. If a rate is a tensor, torch records a
+    # tensor as its initial value, and a rule must not be given one.
 
     def _scaled(self, groups: Sequence[ParamGroup], source_values: Sequence[float]) -> list[float]:
         """Return initial value × multiplier."""

@@ -44,8 +44,7 @@ class StepCounter:
         # step(closure=None) once with lr 0: _init_optim_state.
         if "closure" in kwargs and kwargs["closure"] is None and group.get("lr") == 0:
             return
-        key = self.key
-        group[key] = self.last = (group[key] if key in group else self.last) + 1
+        group[self.key] = self.last = group.get(self.key, self.last) + 1
 
 
 def count_steps(optimizer: Any, key: str) -> StepCounter:
