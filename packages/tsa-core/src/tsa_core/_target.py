@@ -148,9 +148,7 @@ class Target:
             return [multiplier for _ in groups]
         key = self.initial_key
         try:
-            values = [
-                value for group in groups if type(value := group[key] * multiplier) is float
-            ]
+            values = [value for group in groups if type(value := group[key] * multiplier) is float]
             if len(values) == len(groups):
                 return values
         except KeyError:  # a group that no schedule has taken in yet
