@@ -238,11 +238,9 @@ class CurveSchedule(TargetSchedule):
         ]
 
     def multiplier_of(self, prepared: Prepared) -> float | None:
-        """Return the multiplier from which :meth:`commit` will set all groups, if it is one."""
         _, groups, _, moves = prepared
-        if self.absolute or len(moves) != 1 or moves[0][0] is not groups:
-            return None
-        return moves[0][1]
+        gives_all = len(moves) == 1 and moves[0][0] is groups and not self.absolute
+        return moves[0][1] if gives_all else None
 
     def replan(self, curve: Curve | CurvePerGroup) -> None:
         """Follow ``curve`` from the present position on: its step 0 is now.
