@@ -14,7 +14,13 @@ import torch
 from helpers import Untouched, adamw, add_group, advance, halving, held, put, put_curve
 from torch.optim.lr_scheduler import LambdaLR
 
-from tsa_core import CurveSchedule, SynchronousSchedule, extend_optimizer, preview
+from tsa_core import (
+    CurveSchedule,
+    DerivedSchedule,
+    SynchronousSchedule,
+    extend_optimizer,
+    preview,
+)
 
 # The kinds of a target, and the largest value that each holds.
 LARGEST: dict[torch.dtype | None, float] = {
@@ -138,6 +144,32 @@ def test_a_group_in_the_place_of_another_is_checked(
     optimizer.param_groups[1] = left
     advance(schedule)
     assert held(optimizer, "weight_decay") == [2.0, 1.0]
+
+
+@pytest.mark.parametrize("make", ["curve", "absolute", "derived"])
+@pytest.mark.parametrize(
+    ("tensor", "error"),
+    [(torch.tensor(0.5, dtype=torch.float16), ValueError), (torch.tensor(1), TypeError)],
+    ids=["float16", "int64"],
+)
+def test_a_tensor_that_was_put_into_a_dict_is_checked(
+    tensor: torch.Tensor, error: type[Exception], make: str
+) -> None:
+    """A step names the target if a tensor in the place of a float cannot hold the value."""
+    optimizer = decaying(None, 0.5, 0.5)
+    if make == "derived":
+        schedule: Any = DerivedSchedule(optimizer, lambda _: 2e5, "weight_decay", absolute=True)
+    else:
+        schedule = CurveSchedule(
+            optimizer, lambda t: 2e5, "weight_decay", absolute=make == "absolute"
+        )
+    present = tensor.clone()
+    optimizer.param_groups[1]["weight_decay"] = present
+    optimizer.step()
+    with pytest.raises(error, match="'weight_decay'"):
+        schedule.step()
+    assert schedule.last_epoch == 0
+    assert present == tensor
 
 
 @each_kind

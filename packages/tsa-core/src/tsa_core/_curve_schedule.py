@@ -161,10 +161,11 @@ class CurveSchedule(TargetSchedule):
                     target.fill(driven, multiplier, filled)
                 else:
                     target.scale(driven, multiplier, filled)
-            except (LookupError, TypeError):
+            except (LookupError, TypeError, ValueError):
                 if are_new:
                     raise
                 # A dict that was put into the list has no initial value yet, or lacks the target.
+                # A tensor that was put into a dict cannot hold the value.
                 self.look_anew()
                 self.commit(self.prepare(position))
                 return
@@ -238,6 +239,7 @@ class CurveSchedule(TargetSchedule):
         ]
 
     def multiplier_of(self, prepared: Prepared) -> float | None:
+        """Return the multiplier from which ``commit`` will set all groups, if it is one."""
         _, groups, _, moves = prepared
         gives_all = len(moves) == 1 and moves[0][0] is groups and not self.absolute
         return moves[0][1] if gives_all else None

@@ -196,10 +196,15 @@ class Target:
 
     def _write_own(self, group: ParamGroup, value: float, filled: Filled) -> None:
         """Write ``value``; if the tensor was ``filled`` for another group, into a clone of it."""
-        held = self.read(group)
+        entry = group[self.key]  # as read does, without a call
+        held = entry if self.index is None else entry[self.index]
         if not isinstance(held, Tensor):
             self.replace(group, value)
             return
+        # The schedule checked the groups that it knows; this tensor may have been put there since.
+        # A float32 tensor refuses by itself what it cannot hold.
+        if held.dtype is not torch.float32 and abs(value) > torch.finfo(held.dtype).max:
+            raise ValueError(f"{self.name!r}: a {held.dtype} tensor cannot hold {value!r}")
         if id(held) in filled:
             held = held.clone()
             self.replace(group, held)

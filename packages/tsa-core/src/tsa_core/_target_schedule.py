@@ -102,8 +102,8 @@ class TargetSchedule(LRScheduler):
         Warns:
             UserWarning: ``epoch`` goes back to a fraction, and is probably a metric.
 
-        If it raises, nothing has moved. Only a target that was deleted from a group's dict, or is
-        not in a dict that was put into the list, is noticed while writing.
+        If it raises, nothing has moved. Only what was put into a group's dict by hand, or deleted
+        from it, is noticed while writing.
         """
         if epoch is not None:
             warn_if_metric(epoch := step_of_user(epoch), self.last_epoch)
