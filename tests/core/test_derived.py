@@ -65,6 +65,17 @@ def squared(x: float) -> float:
     return x * x
 
 
+def noting(rule: Rule) -> tuple[Rule, list[float]]:
+    """Return ``rule``, and the list of what it is given from now on."""
+    given: list[float] = []
+
+    def noted(x: float) -> float:
+        given.append(x)
+        return rule(x)
+
+    return noted, given
+
+
 def beta_for_batch(batch_size: float) -> float:
     """A half-life of the second moment in samples, at this number of samples per step."""
     return 0.5 ** (batch_size / 1024)
@@ -277,20 +288,42 @@ def test_it_follows_the_values_that_were_set_by_hand_under_a_scheduler() -> None
     assert held(optimizer, "weight_decay") == [1.0, 0.015625]
 
 
-def test_each_group_follows_its_own_source() -> None:
-    """Groups that different curves drive, and one that no curve drives, are followed apart."""
+@pytest.mark.parametrize("was_scheduled", [False, True], ids=["first", "after another"])
+@pytest.mark.parametrize(
+    ("last_curve", "last_multiple"), [(lambda t: 1.0 + t, 3.0), (None, 1.0)], ids=["two", "one"]
+)
+def test_each_group_follows_its_own_source(
+    last_curve: Any, last_multiple: float, was_scheduled: bool
+) -> None:
+    """Groups that different curves drive, and those that no curve drives, are followed apart."""
     optimizer = adamw(*({"lr": lr, "weight_decay": 0.5} for lr in (1.0, 2.0, 4.0)))
+    if was_scheduled:  # so that every group has an initial rate
+        put_curve(optimizer)
     sync = SynchronousSchedule(
         [
             DerivedSchedule(optimizer, same, "weight_decay"),
-            CurveSchedule(optimizer, [halving, None, lambda t: 1.0 + t]),
+            CurveSchedule(optimizer, [halving, None, last_curve]),
         ]
     )
     advance(sync)
     optimizer.param_groups[1]["lr"] = 8.0
     advance(sync)
-    assert held(optimizer) == [0.25, 8.0, 12.0]
-    assert held(optimizer, "weight_decay") == [0.125, 2.0, 1.5]
+    assert held(optimizer) == [0.25, 8.0, 4.0 * last_multiple]
+    assert held(optimizer, "weight_decay") == [0.125, 2.0, 0.5 * last_multiple]
+
+
+def test_a_multiple_of_an_absolute_source_is_its_value_by_its_initial_value() -> None:
+    """A source with absolute values has a multiple of its own in each group."""
+    optimizer = two_groups()
+    curve = CurveSchedule(optimizer, lambda t: 0.5 + t, absolute=True)
+    sync = SynchronousSchedule([curve, DerivedSchedule(optimizer, same, "weight_decay")])
+    for t in range(1, 4):
+        advance(sync)
+        assert held(optimizer) == [0.5 + t, 0.5 + t]
+        assert held(optimizer, "weight_decay") == [
+            0.25 * ((0.5 + t) / 0.5),
+            0.0625 * ((0.5 + t) / 2.0),
+        ]
 
 
 def test_it_works_alone() -> None:
@@ -326,27 +359,22 @@ def test_a_multiple_is_value_by_initial_value_to_the_last_bit(in_sync: bool) -> 
     derived = DerivedSchedule(optimizer, same, "weight_decay")
     steps = [SynchronousSchedule([derived, curve]).step] if in_sync else [curve.step, derived.step]
     initial = held(optimizer, "initial_lr")
-    multipliers = set()
+    distinct = []
     for _ in range(9):
         optimizer.step()
         for step in steps:
             step()
         multiples = [lr / first for lr, first in zip(held(optimizer), initial)]
         assert held(optimizer, "weight_decay") == multiples
-        multipliers.add(len({*multiples}))
-    assert max(multipliers) > 1  # rounding tells a multiple from the curve's multiplier
+        distinct.append(len({*multiples}))
+    assert max(distinct) > 1  # rounding tells a multiple from the curve's multiplier
 
 
 @pytest.mark.parametrize("in_sync", [False, True], ids=["alone", "member"])
 def test_a_tensor_that_takes_the_place_of_a_source_is_followed(in_sync: bool) -> None:
     """A tensor that was put in the place of a float rounds, and the rule is given what it holds."""
     optimizer = two_groups()
-    given = []
-
-    def root(multiple: float) -> float:
-        given.append(multiple)
-        return math.sqrt(multiple)
-
+    root, given = noting(math.sqrt)
     curve = CurveSchedule(optimizer, lambda t: 0.9**t)
     derived = DerivedSchedule(optimizer, root, "weight_decay")
     steps = [SynchronousSchedule([curve, derived]).step] if in_sync else [curve.step, derived.step]
@@ -366,17 +394,12 @@ def test_a_tensor_that_takes_the_place_of_a_source_is_followed(in_sync: bool) ->
 def test_an_initial_value_that_is_a_tensor_stays_one_number(target: str) -> None:
     """A tensor that was put in the place of an initial value reaches no rule and no group."""
     optimizer = two_groups()
-    given = []
-
-    def root(multiple: float) -> float:
-        given.append(multiple)
-        return math.sqrt(multiple)
-
+    root, given = noting(math.sqrt)
     sync = SynchronousSchedule(
         [put_curve(optimizer), DerivedSchedule(optimizer, root, "weight_decay")]
     )
     optimizer.param_groups[1][f"initial_{target}"] = torch.tensor(0.5)
-    first = {"weight_decay": 0.0625, target: 0.5}["weight_decay"]
+    first = 0.5 if target == "weight_decay" else 0.0625
     for t in range(1, 4):
         optimizer.step()
         sync.step()
@@ -412,12 +435,7 @@ def test_it_follows_the_rounded_value_of_a_tensor(kind: str, dtype: torch.dtype)
 def test_a_rule_is_given_numbers_where_torch_records_a_tensor(kind: str, in_sync: bool) -> None:
     """A rule takes a float, also where the source and its initial value are tensors."""
     optimizer = adamw({"lr": torch.tensor(0.1), "weight_decay": 0.5})
-    given = []
-
-    def root(multiple: float) -> float:
-        given.append(multiple)
-        return math.sqrt(multiple)
-
+    root, given = noting(math.sqrt)
     lr: Any = put_curve(optimizer) if kind == "curve" else ExponentialLR(optimizer, 0.7)
     derived = DerivedSchedule(optimizer, root, "weight_decay")
     steps = [SynchronousSchedule([lr, derived]).step] if in_sync else [lr.step, derived.step]
@@ -477,12 +495,7 @@ def test_construction_computes_the_first_value() -> None:
 
 def test_a_rule_is_called_once_per_step_and_group() -> None:
     """A rule is called with a Python number, once per group at construction and at each step."""
-    calls: list[float] = []
-
-    def rule(x: float) -> float:
-        calls.append(x)
-        return x
-
+    rule, calls = noting(same)
     optimizer = adamw(
         {"lr": torch.tensor(0.5), "weight_decay": 0.25}, {"lr": 2.0, "weight_decay": 0.25}
     )

@@ -166,6 +166,14 @@ def test_a_step_with_a_closure_is_one_step() -> None:
     assert clock() == 1
 
 
+def test_a_step_with_a_closure_is_counted_at_a_rate_of_0() -> None:
+    """A warmup may begin at 0: a step with a closure counts there too."""
+    optimizer = sgd(lr=0.0)
+    clock = OptimizerSteps(optimizer)
+    optimizer.step(closure=lambda: torch.tensor(1.0))
+    assert clock() == 1
+
+
 def test_a_step_that_fails_is_not_counted() -> None:
     """A step that raises has not been made, so it is not counted."""
     optimizer = sgd()

@@ -148,26 +148,32 @@ def test_a_group_in_the_place_of_another_is_checked(
 
 @pytest.mark.parametrize("make", ["curve", "absolute", "derived"])
 @pytest.mark.parametrize(
-    ("tensor", "error"),
-    [(torch.tensor(0.5, dtype=torch.float16), ValueError), (torch.tensor(1), TypeError)],
-    ids=["float16", "int64"],
+    ("tensor", "value", "error", "says"),
+    [
+        (torch.tensor(0.5, dtype=torch.float16), 2e5, ValueError, r"from -65504\.0 to 65504\.0"),
+        (torch.tensor(0.5, dtype=torch.float16), -2e5, ValueError, r"from -65504\.0 to 65504\.0"),
+        (torch.tensor(1), 0.5, TypeError, "is a torch.int64 tensor"),
+    ],
+    ids=["float16", "negative", "int64"],
 )
 def test_a_tensor_that_was_put_into_a_dict_is_checked(
-    tensor: torch.Tensor, error: type[Exception], make: str
+    tensor: torch.Tensor, value: float, error: type[Exception], says: str, make: str
 ) -> None:
     """A step names the target if a tensor in the place of a float cannot hold the value."""
-    optimizer = decaying(None, 0.5, 0.5)
+    optimizer = decaying(None, 1.0, 1.0)
     if make == "derived":
-        schedule: Any = DerivedSchedule(optimizer, lambda _: 2e5, "weight_decay", absolute=True)
+        schedule: Any = DerivedSchedule(optimizer, lambda _: value, "weight_decay", absolute=True)
     else:
         schedule = CurveSchedule(
-            optimizer, lambda t: 2e5, "weight_decay", absolute=make == "absolute"
+            optimizer, lambda t: value, "weight_decay", absolute=make == "absolute"
         )
     present = tensor.clone()
     optimizer.param_groups[1]["weight_decay"] = present
     optimizer.step()
-    with pytest.raises(error, match="'weight_decay'"):
+    with pytest.raises(error, match=f"'weight_decay'.* {says}") as raised:
         schedule.step()
+    if error is ValueError and make != "derived":
+        assert "at step 1" in str(raised.value)  # a curve is asked again, for the whole message
     assert schedule.last_epoch == 0
     assert present == tensor
 

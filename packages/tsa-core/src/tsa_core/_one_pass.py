@@ -13,6 +13,8 @@ from ._target import ParamGroup, Target
 
 Rule: TypeAlias = Callable[[float], float]
 
+_ALL_FLOATS = (-sys.float_info.max, sys.float_info.max)
+
 
 class Upcoming(Protocol):
     """The member that is about to move the source."""
@@ -35,13 +37,13 @@ class OnePass:
     __slots__ = (
         "_absolute",
         "_first_initial",
-        "_key_of_source_initial",
         "_known",
         "_nobody_schedules_source",
         "_range",
         "_rule",
         "_source",
         "_source_is_float",
+        "_source_key",
         "_target",
     )
 
@@ -57,7 +59,7 @@ class OnePass:
         self._known = KnownGroups(groups)
         # To notice a new initial value, which extend_optimizer sets in all groups.
         self._first_initial = groups[0][target.initial_key]
-        self._key_of_source_initial = source.source_key(target)
+        self._source_key = source.source_key(target)
         self._nobody_schedules_source = not any(source.initial_key in group for group in groups)
         self._source_is_float = source.index is None and all(
             type(group[source.key]) is float for group in groups
@@ -103,13 +105,13 @@ class OnePass:
             raise TypeError(values)
         return values
 
-    # Both leave out a group where a number is not a float. If a rate is a tensor, torch records a
-    # tensor as its initial value, and a rule must not be given one.
+    # Both methods below leave out a group where a number is not a float. If a rate is a tensor,
+    # torch records a tensor as its initial value, and a rule must not be given one.
 
     def _scaled(self, groups: Sequence[ParamGroup], source_values: Sequence[float]) -> list[float]:
         """Return initial value × multiplier."""
         rule, initial = self._rule, self._target.initial_key
-        key, own_key = self._source.initial_key, self._key_of_source_initial
+        key, own_key = self._source.initial_key, self._source_key
         if self._nobody_schedules_source:  # own_key holds numbers of ours
             return [
                 group[initial] * multiplier
@@ -137,6 +139,3 @@ class OnePass:
             is float
             and type(multiplier := rule(multiple)) is float
         ]
-
-
-_ALL_FLOATS = (-sys.float_info.max, sys.float_info.max)

@@ -204,7 +204,11 @@ class Target:
         # The schedule checked the groups that it knows; this tensor may have been put there since.
         # A float32 tensor refuses by itself what it cannot hold.
         if held.dtype is not torch.float32 and abs(value) > torch.finfo(held.dtype).max:
-            raise ValueError(f"{self.name!r}: a {held.dtype} tensor cannot hold {value!r}")
+            low, high = self.range_in(group)
+            raise ValueError(
+                f"{self.name!r}: a {held.dtype} tensor was put into a param group, and cannot hold "
+                f"{value!r}; it must be from {low!r} to {high!r}"
+            )
         if id(held) in filled:
             held = held.clone()
             self.replace(group, held)
