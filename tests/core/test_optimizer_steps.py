@@ -61,7 +61,7 @@ class Wrapper:
         return self.optimizer.param_groups
 
     def step(self, closure: Any = None) -> Any:
-        return self.optimizer.step(closure)
+        return self.optimizer.step(closure=closure)
 
 
 # -- counting -------------------------------------------------------------------------------------
@@ -166,12 +166,14 @@ def test_a_step_with_a_closure_is_one_step() -> None:
     assert clock() == 1
 
 
-def test_a_step_with_a_closure_is_counted_at_a_rate_of_0() -> None:
-    """A warmup may begin at 0: a step with a closure counts there too."""
-    optimizer = sgd(lr=0.0)
+@pytest.mark.parametrize("closure", [lambda: torch.tensor(1.0), None])
+def test_a_step_with_a_closure_by_name_is_counted_at_a_rate_of_0(closure: Any) -> None:
+    """A warmup may begin at 0, and a wrapper may pass the closure on by its name, also if None."""
+    optimizer = adamw(lr=0.0)
     clock = OptimizerSteps(optimizer)
-    optimizer.step(closure=lambda: torch.tensor(1.0))
-    assert clock() == 1
+    for count in (1, 2):
+        optimizer.step(closure=closure)
+        assert clock() == count
 
 
 def test_a_step_that_fails_is_not_counted() -> None:
@@ -635,5 +637,5 @@ def test_the_state_that_a_distributed_checkpoint_makes_first_is_not_a_step() -> 
     state_dict.get_optimizer_state_dict(model, optimizer)
     assert optimizer.state  # so the state was made
     assert clock() == 0
-    step(optimizer, 2)
-    assert clock() == 2
+    optimizer.step(closure=None)
+    assert clock() == 1

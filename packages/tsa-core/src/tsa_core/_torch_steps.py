@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import torch
+
+from ._torch_compile import uncompiled
 
 # torch's schedulers look for these marks on optimizer.step: LRScheduler.__init__.
 STEP_MARKS = ("_wrapped_by_lr_sched", "_with_counter")  # torch >= 2.4, torch < 2.4
@@ -39,12 +42,24 @@ class StepCounter:
 
     def count(self, optimizer: Any, args: object, kwargs: Mapping[str, Any]) -> None:
         """The step post-hook: a method, because calling an object takes longer."""
-        group = optimizer.param_groups[0]
-        # To make the state of a fresh optimizer, torch.distributed.checkpoint.state_dict calls
-        # step(closure=None) once with lr 0: _init_optim_state.
-        if "closure" in kwargs and kwargs["closure"] is None and group.get("lr") == 0:
+        if "closure" in kwargs and kwargs["closure"] is None and _only_makes_state():
             return
+        group = optimizer.param_groups[0]
         group[self.key] = self.last = group.get(self.key, self.last) + 1
+
+
+@uncompiled  # the compiler cannot trace frames
+def _only_makes_state() -> bool:
+    """True in the step that torch.distributed.checkpoint makes of a fresh optimizer.
+
+    It calls step(closure=None), with gradients of 0, to have the tensors into which it loads:
+    _init_optim_state in state_dict.py. A training loop may call that too, and has to be counted.
+    """
+    module = sys.modules.get("torch.distributed.checkpoint.state_dict")
+    frame = sys._getframe() if module is not None else None
+    while frame is not None and frame.f_globals is not vars(module):
+        frame = frame.f_back
+    return frame is not None
 
 
 def count_steps(optimizer: Any, key: str) -> StepCounter:
