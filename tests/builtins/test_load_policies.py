@@ -222,7 +222,7 @@ def test_a_plan_that_must_not_differ_or_is_code_is_refused(
     named = (
         f"'{TARGET}': it was saved under .*, and the code has Linear" if policy == "same" else ""
     )
-    with untouched(optimizer), pytest.raises(ValueError, match=named or "is code, not data"):
+    with untouched(optimizer), pytest.raises(ValueError, match=named or "which is code"):
         whole.load_state_dict(state, plan=policy)
     assert (whole.state_dict(), schedule.curve) == before
     advance(whole, optimizer)
@@ -500,7 +500,10 @@ def test_the_rule_of_a_derived_schedule_is_code(untouched: Untouched) -> None:
     advance(schedule, optimizer, SAVED_AT)
     state = through_json(schedule.state_dict())
     before = resumed.state_dict()
-    for policy, named in (("saved", "the rule of .* is code"), ("same", "expected the same plan")):
+    for policy, named in (
+        ("saved", "its rule was .* which is code"),
+        ("same", "expected the same plan"),
+    ):
         with untouched(again), pytest.raises(ValueError, match=named):
             resumed.load_state_dict(state, plan=policy)
         assert resumed.state_dict() == before
@@ -536,7 +539,7 @@ def test_two_optimizers_load_together_or_not_at_all(policy: Any, untouched: Unto
     with untouched(first), untouched(second), warnings.catch_warnings():
         warnings.simplefilter("error")
         error = UserWarning if policy == "warnings are errors" else ValueError
-        with pytest.raises(error, match=f"'{TARGET}'|'lr'|code"):
+        with pytest.raises(error, match=r"schedule of '[ab]/"):
             resumed.load_state_dict(state, plan="code" if error is UserWarning else policy)
     assert resumed.state_dict() == before
 

@@ -149,11 +149,15 @@ class Oracle:
         self.initial.append({})
 
     def move_to(self, t: float) -> None:
+        for target in self.plan:  # a source stands before its targets
+            self._move(target, t)
+
+    def _move(self, target: str, t: float) -> None:
+        _, _, source = self.plan[target]
         for now, initial in zip(self.held, self.initial):
-            for target, (_, _, source) in self.plan.items():  # a source stands before its targets
-                for each in filter(None, (target, source)):
-                    initial.setdefault(each, now[each])
-                now[target] = self.rounded(target, self._value(target, now, initial, t))
+            for each in filter(None, (target, source)):
+                initial.setdefault(each, now[each])
+            now[target] = self.rounded(target, self._value(target, now, initial, t))
 
     def _value(
         self, target: str, now: dict[str, float], initial: dict[str, float], t: float
@@ -173,9 +177,11 @@ class Oracle:
     def replan(self, target: str, function: Any, t: float) -> None:
         kind, _, source = self.plan[target]
         self.plan[target], self.origin[target] = (kind, function, source), t
-        for now, initial in zip(self.held, self.initial):
-            initial.setdefault(target, now[target])
-            now[target] = self.rounded(target, self._value(target, now, initial, t))
+        moved = []
+        for each, (_, _, its_source) in self.plan.items():  # a source stands before its targets
+            if each == target or its_source in moved:
+                moved.append(each)
+                self._move(each, t)
 
     def state_of_schedules(self) -> list[dict[str, tuple[float, float]]]:
         return [

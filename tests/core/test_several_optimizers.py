@@ -213,7 +213,7 @@ def test_any_iterable_is_a_list(make: Callable[[Any], Any]) -> None:
         (
             lambda a, b: {"x": [put_curve(a), put_curve(b, "eps")]},
             ValueError,
-            r"schedules\['x'\]: the schedule of 'eps' is on a different optimizer",
+            r"\['x'\]: the schedule of 'eps' at position 1 is on a different optimizer",
         ),
         (lambda a, b: {}, ValueError, "at least one schedule"),
         (lambda a, b: {"x": []}, ValueError, "at least one schedule"),
@@ -333,7 +333,8 @@ def test_a_rule_that_fails_takes_back_the_torch_schedulers_of_both(
     muon.step()
     other.step()
     moody.gives = math.inf
-    with untouched(muon), untouched(other), pytest.raises(ValueError, match="'weight_decay'"):
+    named = "of 'adamw/weight_decay'"
+    with untouched(muon), untouched(other), pytest.raises(ValueError, match=named):
         sync.step()
     assert sync.state_dict() == before
     moody.gives = None
@@ -722,6 +723,6 @@ def test_the_order_of_steps_is_watched_on_each_optimizer() -> None:
     muon, other = optimizers()
     sync = SynchronousSchedule({"a": [put_curve(muon)], "b": [put_curve(other, "weight_decay")]})
     muon.step()
-    with pytest.warns(UserWarning, match="this schedule of 'weight_decay'") as caught:
+    with pytest.warns(UserWarning, match="this schedule of 'b/weight_decay'") as caught:
         sync.step()
     assert len(caught) == 1

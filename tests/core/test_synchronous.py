@@ -109,7 +109,7 @@ def test_a_synchronous_schedule_contributes_its_members() -> None:
         (
             lambda o: [put_curve(o), put_curve(adamw_of_two_groups(), "clip")],
             ValueError,
-            "'clip' is on a different optimizer",
+            "'clip' at position 1 is on a different optimizer",
         ),
         (lambda o: [put_curve(o), StepLR(o, 1)], RuntimeError, "two of them schedule 'lr'"),
         (

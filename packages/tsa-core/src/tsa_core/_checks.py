@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor
 
 from ._numbers import real_number
@@ -23,6 +24,16 @@ def check_target(target: Target, groups: Sequence[ParamGroup]) -> None:
                 f"{target.name!r} in param group {i} is a tensor that requires a gradient: a "
                 "schedule would overwrite what is learned. Detach it"
             )
+        if _cannot_be_filled(value):
+            raise ValueError(
+                f"{target.name!r} in param group {i} is a tensor made under torch.inference_mode, "
+                "which cannot be filled outside of it. Clone it"
+            )
+
+
+def _cannot_be_filled(value: object) -> bool:
+    is_inference = isinstance(value, Tensor) and value.is_inference()
+    return is_inference and not torch.is_inference_mode_enabled()
 
 
 def check_present(target: Target, groups: Sequence[ParamGroup]) -> None:
@@ -84,9 +95,9 @@ def warn_if_all_zero(target: Target, driven: Sequence[ParamGroup]) -> None:
     if driven and all(target.initial_or_present(group) == 0 for group in driven):
         warn_user(
             f"{target.name!r} starts at 0 in every param group that is driven, and a multiplier "
-            "cannot move 0. Set it to the value that λ = 1 stands for, extend_optimizer("
-            f"optimizer, {target.name!r}, value, overwrite_values=True), or let the curve give "
-            "the values themselves: absolute=True"
+            "cannot move 0. Set it to the value that a multiplier of 1 stands for, "
+            f"extend_optimizer(optimizer, {target.name!r}, value, overwrite_values=True), or write "
+            "absolute=True and give values instead of multipliers"
         )
 
 

@@ -16,6 +16,7 @@ from ._target import OptimizerLike, ParamGroup, Target, groups_of
 from ._target_schedule import TargetSchedule
 from ._tensors import give_each_group_its_own_tensor, warn_if_captured_step_ignores
 from ._torch_steps import watch_steps
+from ._undo import undone_on_error
 
 
 class Part:
@@ -133,10 +134,11 @@ class CurveSchedule(TargetSchedule):
             self.optimizer.check_groups()  # parts of a compound on a proxy follow it
         groups, initial_key = self._real_optimizer.param_groups, self._target.initial_key
         parts, known, origin = self._parts, self._known, self._origin
-        if (
-            len(groups) != known.count or groups[-1] is not known.last or groups is not known.list
-        ) and not known.are(groups):
-            parts = self._new_parts(groups)
+        if len(groups) != known.count or groups[-1] is not known.last or groups is not known.list:
+            if not known.are(groups):
+                parts = self._new_parts(groups)
+            elif known.list is not None:  # the same dicts in another list
+                known.list = parts[0].groups = groups
         moves = []
         for part in parts:
             if part.groups[0].get(initial_key) is not part.first_initial:
@@ -208,7 +210,7 @@ class CurveSchedule(TargetSchedule):
             number = real_number(multiplier)
         except (TypeError, ValueError) as error:
             raise type(error)(
-                f"the {what} of {target.name!r} at step {t}: {error}, as {describe(part.curve)} "
+                f"the {what} of {self.label!r} at step {t}: {error}, as {describe(part.curve)} "
                 "gave it; return a finite real number"
             ) from None
         if part.low <= number <= part.high:
@@ -218,7 +220,7 @@ class CurveSchedule(TargetSchedule):
             (value,) = target.scaled([group], number, self.absolute)
             if not low <= value <= high:
                 raise ValueError(
-                    f"the {what} of {target.name!r} at step {t}: {number!r}, as "
+                    f"the {what} of {self.label!r} at step {t}: {number!r}, as "
                     f"{describe(part.curve)} gave it, makes the value {value!r}; it must be from "
                     f"{low!r} to {high!r}"
                 )
@@ -247,17 +249,18 @@ class CurveSchedule(TargetSchedule):
     def replan(self, curve: Curve | CurvePerGroup) -> None:
         """Follow ``curve`` from the present position on: its step 0 is now.
 
-        The value is written at once. The position stays, so that members of a
-        :class:`SynchronousSchedule` stay in lock-step. ``curve``, ``repr``, the state and previews
-        follow. To resume such a run as it was, load its state with ``plan="saved"``.
+        The value is written at once, and so are those of the :class:`DerivedSchedule` that derive
+        from it in the same :class:`SynchronousSchedule`. The position stays, so that the members
+        stay in lock-step. ``curve``, ``repr``, the state and previews follow. To resume such a run
+        as it was, load its state with ``plan="saved"``.
 
         Args:
             curve: λ in every form that the constructor takes. A group that it leaves alone keeps
                 its present value.
 
         Raises:
-            TypeError, ValueError, KeyError: as the constructor and :meth:`step`. The schedule then
-                follows its old curve, and nothing has moved.
+            TypeError, ValueError, KeyError: as the constructor and :meth:`step`, also of a derived
+                schedule. The schedule then follows its old curve, and nothing has moved.
             RuntimeError: the schedule waits for its turn in a ``SequentialLR``.
 
         Example:
@@ -272,17 +275,19 @@ class CurveSchedule(TargetSchedule):
         if self.last_epoch < 0:
             raise RuntimeError("replan: the schedule waits for its turn in a SequentialLR")
         before = self._curve, self._origin
-        try:
-            groups_driven_by(curve, self._real_optimizer.param_groups)
-            self._curve, self._origin = _own_copy(curve), self.last_epoch
-            self.look_anew()
-            prepared = self.prepare(self.last_epoch)
-        except BaseException:
-            self._curve, self._origin = before
-            self.look_anew()
-            raise
-        self.commit(prepared)
-        self._step_count -= 1  # it is the same step
+        targets = [Target.parse(each.schedule_target) for each in (self, *self.followers)]
+        with undone_on_error(self._real_optimizer, targets):
+            try:
+                groups_driven_by(curve, self._real_optimizer.param_groups)
+                self._curve, self._origin = _own_copy(curve), self.last_epoch
+                self.look_anew()
+                self.rewrite()
+                for follower in self.followers:
+                    follower.rewrite()
+            except BaseException:
+                self._curve, self._origin = before
+                self.look_anew()
+                raise
 
     def plan(self) -> dict[str, Plan]:
         curve = plan_of(self._curve)
@@ -296,7 +301,7 @@ class CurveSchedule(TargetSchedule):
         self.look_anew()
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = ("_known", "_parts", "_left_alone")
+        derived = ("_known", "_parts", "_left_alone", "followers")
         return {name: value for name, value in self.__dict__.items() if name not in derived}
 
 

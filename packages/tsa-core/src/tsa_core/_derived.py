@@ -47,6 +47,10 @@ class DerivedSchedule(TargetSchedule):
 
     If it raises, nothing has been touched.
 
+    Warns:
+        UserWarning: as :class:`CurveSchedule`: every initial value is 0, a captured step ignores
+            the target, or the optimizer has not stepped yet at the first ``step()``.
+
     Example:
         >>> import torch
         >>> from tsa_core import CurveSchedule, SynchronousSchedule
@@ -61,8 +65,7 @@ class DerivedSchedule(TargetSchedule):
         {'weight_decay': [0.005], 'lr': [0.05]}
     """
 
-    source: Target
-    """The entry from which the values are computed."""
+    source_target: Target
     _one_pass: OnePass | None  # None: the groups have to be taken in again
 
     def __init__(
@@ -83,7 +86,7 @@ class DerivedSchedule(TargetSchedule):
             raise ValueError(f"of: {of!r} is the target itself; name a different entry")
         groups = optimizer.param_groups
         check_target(source, groups)
-        self.source = source
+        self.source_target = source
         self._rule = rule
         self._source_key = source.source_key(self._target)
         first = self.prepare(0)
@@ -92,6 +95,11 @@ class DerivedSchedule(TargetSchedule):
         warn_if_captured_step_ignores(self._target, optimizer, groups)
         watch_steps(optimizer)
         self.commit(first)
+
+    @property
+    def source(self) -> str:
+        """The name of the entry from which the values are computed."""
+        return self.source_target.name
 
     @property
     def rule(self) -> Rule:
@@ -116,10 +124,10 @@ class DerivedSchedule(TargetSchedule):
                 pass  # computed again, for an error with its cause
         self.look_anew()
         check_target(self._target, groups_of(self._real_optimizer))
-        check_target(self.source, groups)
+        check_target(self.source_target, groups)
         pairs = zip(
             groups,
-            upcoming.upcoming_values() if upcoming else present_numbers(self.source, groups),
+            upcoming.upcoming_values() if upcoming else present_numbers(self.source_target, groups),
         )
         return position, groups, [self._value(*pair, position) for pair in pairs]
 
@@ -129,20 +137,22 @@ class DerivedSchedule(TargetSchedule):
             initial = self._initial_of_source(group)
             if initial == 0:
                 raise ValueError(
-                    f"the initial value of {self.source.name!r} is 0, so there are no multiples of "
-                    f"it to compute {target.name!r} from; write absolute=True"
+                    f"the initial value of {self.source!r} is 0, so there are no multiples of it "
+                    f"to compute {self.label!r} from; write absolute=True"
                 )
             given = source_value / initial
         result = self._rule(given)
         try:
             number = real_number(result)
             value = number if self.absolute else target.initial_or_present(group) * number
+            if type(target.read(group)) is float:
+                value = float(value)  # the entry stays a float
             low, high = target.range_in(group)
             if not low <= value <= high:
                 raise ValueError(f"makes the value {value!r}; it must be from {low!r} to {high!r}")
         except (TypeError, ValueError) as error:
             raise type(error)(
-                f"the {'value' if self.absolute else 'multiplier'} of {target.name!r} at step "
+                f"the {'value' if self.absolute else 'multiplier'} of {self.label!r} at step "
                 f"{position}: {result!r}, which {self._text} gave for {given!r}: {error}"
             ) from None
         return value
@@ -159,25 +169,21 @@ class DerivedSchedule(TargetSchedule):
         self.last_epoch = position  # type: ignore[assignment]  # torch declares int, takes floats
         self._step_count += 1
 
-    def derive_now(self) -> None:
-        """Compute the values anew from those that the source has now; the position stays."""
-        _, groups, values = self.prepare(max(self.last_epoch, 0))
-        self.commit((self.last_epoch, groups, values))
-        self._step_count -= 1  # it is the same step
-
     def take_in(self, groups: Sequence[ParamGroup]) -> None:
         """Take in groups that are new here, with their own initial values."""
         target = self._target
+        check_target(target, groups)
+        check_target(self.source_target, groups)
         give_each_group_its_own_tensor(target, self._real_optimizer, groups)
         for group in groups:
             group[target.initial_key] = target.initial_or_present(group)
             group.setdefault(self._source_key, self._initial_of_source(group))
-        self._one_pass = OnePass(self._rule, target, self.source, self.absolute, groups)
+        self._one_pass = OnePass(self._rule, target, self.source_target, self.absolute, groups)
 
     def _initial_of_source(self, group: ParamGroup) -> float:
-        if self._source_key in group and not self.source.has_initial(group):
+        if self._source_key in group and not self.source_target.has_initial(group):
             return real_number(group[self._source_key])
-        return self.source.initial_or_present(group)
+        return self.source_target.initial_or_present(group)
 
     def values_of(self, prepared: Prepared) -> list[float]:
         return prepared[2]
@@ -189,11 +195,14 @@ class DerivedSchedule(TargetSchedule):
         return {"curve": self._text, "absolute": self.absolute}
 
     def take_plan(self, plan: Mapping[str, Plan]) -> None:
-        raise ValueError(f"the rule of {self.schedule_target!r} is code, not data: {plan['curve']}")
+        raise ValueError(
+            f"its rule was {plan['curve']}, which is code, and a state holds only its text; write "
+            "plan='code'"
+        )
 
     @property
     def _text(self) -> str:
-        return f"{describe(self._rule)} of {self.source.name!r}"
+        return f"{describe(self._rule)} of {self.source!r}"
 
     def look_anew(self) -> None:
         self._one_pass = None

@@ -40,6 +40,8 @@ class Member:
 
     moves = True
     """True if the member uses ``move``."""
+    steps_itself = True
+    """True if the schedule's own ``step`` is called."""
     is_pure = False
     """True if :meth:`values_at` can tell the value at any step."""
     source_target: Target | None = None
@@ -111,6 +113,9 @@ class Member:
     def upcoming_multiplier(self) -> float | None:
         """Return the multiplier of all groups, if :meth:`upcoming_values` are its products."""
         return None
+
+    def introduce(self, followers: Sequence[Member]) -> None:
+        """Tell the schedule its name here, and which schedules derive from it."""
 
     def derive_now(self) -> None:
         """Compute the values anew from those that the source has now; for a derived member."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ._curve_schedule import CurveSchedule
 from ._derived import DerivedSchedule
 from ._member import Member
 from ._plans import Policy
@@ -19,7 +21,7 @@ def member_of(schedule: Any) -> Member:
     if is_torchs_own(schedule):
         return TorchMember(schedule, parts)
     if not isinstance(schedule, TargetSchedule) or overrides(
-        schedule, "state_dict", "load_state_dict"
+        schedule, TargetSchedule, "state_dict", "load_state_dict"
     ):
         return Member(schedule, parts)
     return DerivedMember(schedule) if isinstance(schedule, DerivedSchedule) else OwnMember(schedule)
@@ -33,9 +35,17 @@ class OwnMember(Member):
 
     def __init__(self, schedule: Any) -> None:
         super().__init__(schedule)
-        self.moves = overrides(schedule, "step")
+        self.moves = self.steps_itself = overrides(schedule, TargetSchedule, "step")
         self.is_pure = not self.moves
+        # A subclass may write other values than the products.
+        self._gives_products = isinstance(schedule, CurveSchedule) and not overrides(
+            schedule, CurveSchedule, "step", "prepare", "commit", "values_of"
+        )
         self._prepared: Any = None
+
+    def introduce(self, followers: Sequence[Member]) -> None:
+        self.schedule.label = self.name
+        self.schedule.followers = [member.schedule for member in followers]
 
     @property
     def position(self) -> Any:
@@ -63,7 +73,7 @@ class OwnMember(Member):
         return as_held(self.target, self.optimizer.param_groups, values)
 
     def upcoming_multiplier(self) -> float | None:
-        return None if self.moves else self.schedule.multiplier_of(self._prepared)
+        return self.schedule.multiplier_of(self._prepared) if self._gives_products else None
 
     def values_at(self, t: float) -> list[float]:
         values: list[float] = self.schedule.values_at(t)
@@ -97,36 +107,35 @@ class OwnMember(Member):
 class DerivedMember(OwnMember):
     """A derived schedule: it computes from the values that its source is going to have.
 
-    If a subclass overrides ``step``, that is called when everything else has moved.
+    If a subclass overrides ``step``, that is called when its source has moved. A schedule that
+    derives from such a one steps after it.
     """
 
     def __init__(self, schedule: Any) -> None:
         super().__init__(schedule)
-        self._has_own_step = self.moves
         self.moves = self.is_pure = False
-        self.source_target = schedule.source
+        self.source_target = schedule.source_target
         self._given: Mapping[str, Any] = {}
 
     def prepare(self, given: Mapping[str, Any]) -> None:
         self._given = given
-        if not self._has_own_step:
+        if not self._steps_last:
             self._prepared = self.schedule.prepare(given.get("epoch"), self.source)
 
     def commit(self) -> None:
-        if self._has_own_step:
+        if self._steps_last:
             self.move(self._given)
         else:
             super().commit()
 
-    def upcoming_values(self) -> list[float]:
-        return Member.upcoming_values(self) if self._has_own_step else super().upcoming_values()
-
-    def upcoming_multiplier(self) -> None:
-        return None  # the rule gives each group its own
+    @functools.cached_property
+    def _steps_last(self) -> bool:
+        derived = [each for each in (self, *self.sources()) if not each.moves]
+        return any(each.steps_itself for each in derived)
 
     def derive_now(self) -> None:
         if self.source is not None:
-            self.schedule.derive_now()
+            self.schedule.rewrite()
 
     def take_in_groups(self) -> None:
         self.schedule.take_in(self.optimizer.param_groups)

@@ -29,7 +29,7 @@ class MembersByName(LRScheduler):
         """The optimizer of all members."""
         if self._has_several_optimizers:
             raise AttributeError(
-                "optimizer: this SynchronousSchedule has several, "
+                f"optimizer: this SynchronousSchedule knows its optimizers by name, as "
                 f"{list(self.optimizers)}; use .optimizers['{next(iter(self.optimizers))}']"
             )
         return next(iter(self._members.values())).optimizer

@@ -43,7 +43,7 @@ def is_late(member: Member, members: Sequence[Member]) -> bool:
     if member.source_target is None:
         return False
     return any(each.moves for each in member.sources()) or any(
-        other.moves and other.optimizer is member.optimizer and cycles_momentum(other.schedule)
+        other.moves and _share_groups(other, member) and cycles_momentum(other.schedule)
         for other in members
     )
 
@@ -59,10 +59,11 @@ def order_of_commits(members: Sequence[Member]) -> list[Member]:
 
 def check_clock(clock: object, members: Sequence[Member]) -> None:
     """Raise unless ``clock`` is a function, and every member can be sent to a position."""
-    if not callable(clock):
-        raise TypeError(f"clock: expected a function without arguments, got {clock!r}")
+    if not callable(clock) or isinstance(clock, type):
+        hint = f"; write {clock.__name__}(…)" if isinstance(clock, type) else ""
+        raise TypeError(f"clock: expected a function without arguments, got {clock!r}{hint}")
     for member in members:
-        if member.moves:
+        if member.steps_itself:
             raise TypeError(
                 f"clock: the schedule of {member.name!r} ({type(member.schedule).__name__}) cannot "
                 "be sent to a position. Use a plain CurveSchedule or a built-in for it, or leave "
@@ -74,16 +75,24 @@ def _members_of_one_optimizer(schedules: object, argument: str, prefix: str) -> 
     members = [member_of(schedule) for schedule in _flattened(schedules, argument)]
     if not members:
         raise ValueError(f"{argument}: expected at least one schedule, got an empty list")
-    for member in members:
-        if member.optimizer is not members[0].optimizer:
+    for i, member in enumerate(members):
+        if not _share_groups(member, members[0]):
             raise ValueError(
-                f"{argument}: the schedule of {member.name!r} is on a different optimizer than the "
-                f"schedule of {members[0].name!r}. Name each optimizer: "
+                f"{argument}: the schedule of {member.name!r} at position {i} is on a different "
+                f"optimizer than that of {members[0].name!r} at position 0. Name each optimizer: "
                 "SynchronousSchedule({'muon': [...], 'adamw': [...]})"
             )
     for member in members:
         member.name = f"{prefix}{member.name}"
     return members
+
+
+def _share_groups(one: Member, other: Member) -> bool:
+    """True if both are on one optimizer, or on an optimizer and its wrapper."""
+    if one.optimizer is other.optimizer:
+        return True
+    ids = {id(group) for group in one.optimizer.param_groups}
+    return any(id(group) in ids for group in other.optimizer.param_groups)
 
 
 def _flattened(schedules: object, argument: str) -> Iterator[Any]:
@@ -126,7 +135,7 @@ def _check_parts(member: Member) -> None:
 def _check_each_target_once(members: Sequence[Member]) -> None:
     for i, member in enumerate(members):
         for other in members[:i]:
-            if member.target == other.target and member.optimizer is other.optimizer:
+            if member.target == other.target and _share_groups(member, other):
                 raise RuntimeError(
                     f"schedules: two of them schedule {member.target.name!r}; a target takes one. "
                     "To play several one after the other, join their curves, or build a "
@@ -141,7 +150,7 @@ def _check_momentum(members: Sequence[Member]) -> None:
             continue
         momentum = "betas[0]" if "betas" in defaults_of(lr.optimizer) else "momentum"
         for member in members:
-            if member.target.name == momentum and member.optimizer is lr.optimizer:
+            if member.target.name == momentum and _share_groups(member, lr):
                 raise RuntimeError(
                     f"schedules: the schedule of 'lr', a {type(lr.schedule).__name__}, moves "
                     f"{momentum!r} too, whose own schedule may have started from a moved value. "
@@ -153,7 +162,7 @@ def _connect_sources(members: Sequence[Member]) -> None:
     """Tell each derived member which member drives its source; raise if they form a circle."""
     for member in members:
         for other in members:
-            if member.source_target == other.target and member.optimizer is other.optimizer:
+            if member.source_target == other.target and _share_groups(member, other):
                 member.source = other
     for member in members:
         names, each = [member.name], member.source

@@ -56,29 +56,38 @@ def curve_of(plan: Plan) -> Curve | CurvePerGroup:
     """Return the curve of a plan that is data; raise ``ValueError`` if it is text."""
     if isinstance(plan, (list, tuple)):
         return [each if each is None else _one_curve_of(each) for each in plan]
-    curve = _decoded(plan)
-    if curve is not None:
-        return curve
-    if isinstance(plan, Mapping):
+    if isinstance(plan, Mapping) and not _is_data(plan):
         return {name: each if each is None else _one_curve_of(each) for name, each in plan.items()}
     return _one_curve_of(plan)
 
 
 def _one_curve_of(plan: Plan) -> Curve:
-    curve = _decoded(plan)
-    if curve is None:
-        raise ValueError(f"{plan!r} is code, not data, and cannot be taken from a state")
-    return curve
+    if not _is_data(plan):
+        raise ValueError(
+            f"the saved curve is {plan}, which is code, and a state holds only its text. Write "
+            "plan='code'; if the run was replanned, call replan with that function"
+        )
+    reasons = []
+    for _, from_dict in _formats:
+        try:
+            return from_dict(plan)
+        except (TypeError, ValueError, KeyError) as error:
+            reasons.append(str(error.args[0] if error.args else error))
+    raise ValueError(
+        f"the saved curve {plan!r} cannot be read: "
+        f"{'; '.join(reasons) or 'import tsa_builtins, or what registers such curves'}"
+    )
+
+
+def _is_data(plan: Plan) -> bool:
+    return isinstance(plan, Mapping) and isinstance(plan.get("kind"), str)
 
 
 def _decoded(plan: Plan) -> Curve | None:
-    if isinstance(plan, Mapping) and isinstance(plan.get("kind"), str):
-        for _, from_dict in _formats:
-            try:
-                return from_dict(plan)
-            except (TypeError, ValueError, KeyError):
-                continue
-    return None
+    try:
+        return _one_curve_of(plan) if _is_data(plan) else None
+    except ValueError:
+        return None
 
 
 def describe(function: object) -> str:

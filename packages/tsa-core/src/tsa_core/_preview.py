@@ -8,7 +8,7 @@ import numbers
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice, repeat
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -45,10 +45,11 @@ class Preview:
     """By target: the ``"name"`` of each param group, or ``"group 0"``, … by position."""
 
     def __repr__(self) -> str:
-        groups = len(next(iter(self.values.values()))[0])
+        counts = sorted({len(rows[0]) for rows in self.values.values()})
+        groups = f"{' or '.join(map(str, counts))} param group{'s' * (counts[-1] > 1)}"
         return (
             f"<Preview of {', '.join(map(repr, self.values))} at steps {self.steps[0]} to "
-            f"{self.steps[-1]}, {groups} param group{'s' * (groups > 1)}>"
+            f"{self.steps[-1]}, {groups}>"
         )
 
     def plot(self) -> Figure:
@@ -147,7 +148,9 @@ def preview(
             f"{repr(schedule)[:120]} ({type(schedule).__name__})"
         )
     sync = (
-        schedule if isinstance(schedule, SynchronousSchedule) else SynchronousSchedule([schedule])
+        schedule
+        if isinstance(schedule, SynchronousSchedule)
+        else SynchronousSchedule.without_effect([schedule])
     )
     assumed = _assumed_metrics(sync, num_steps - 1, metrics)
     members = sync.members
@@ -158,9 +161,8 @@ def preview(
         else:
             values = _stepped_ahead(_twin(sync), assumed)
     start = sync.last_epoch if isinstance(sync.last_epoch, numbers.Real) else 0
-    steps = range(start, start + num_steps) if isinstance(start, int) else None
     return Preview(
-        steps=steps or [start + i for i in range(num_steps)],
+        steps=_positions(start, num_steps),
         values=values,
         boundaries={member.name: member.boundaries for member in members},
         group_names={
@@ -198,8 +200,8 @@ def _assumed_metrics(
 
 def _called_ahead(member: Member, num_steps: int) -> list[list[float]]:
     """Return the values at each step by calling the curves, much faster than stepping."""
-    groups, start = member.optimizer.param_groups, member.position
-    ahead = [member.values_at(start + i) for i in range(1, num_steps)]
+    groups = member.optimizer.param_groups
+    ahead = [member.values_at(t) for t in _positions(member.position, num_steps)[1:]]
     for g, group in enumerate(groups):
         held = member.target.read(group)
         if isinstance(held, Tensor):  # it will hold the values rounded to its precision
@@ -207,6 +209,12 @@ def _called_ahead(member: Member, num_steps: int) -> list[list[float]]:
             for row, value in zip(ahead, column.tolist()):
                 row[g] = value
     return [present_numbers(member.target, groups), *ahead]
+
+
+def _positions(start: float, num_steps: int) -> Sequence[float]:
+    if isinstance(start, int):
+        return range(start, start + num_steps)
+    return [*accumulate(repeat(1, num_steps - 1), initial=start)]  # rounded as a run rounds
 
 
 class _StandIn:

@@ -67,8 +67,10 @@ class SynchronousSchedule(MembersByName):
         if clock is not None:
             check_clock(clock, members)
         self._set_up(members, isinstance(schedules, Mapping), clock)
-        for member in self._committing:
-            member.derive_now()  # its source may have been built later
+        with self._put_back_on_error(self._committing):
+            for member in self._committing:
+                member.derive_now()  # its source may have been built later
+        self._introduce()
 
     def _set_up(
         self,
@@ -87,6 +89,14 @@ class SynchronousSchedule(MembersByName):
         self._step_count = 1
         self._note_positions()
 
+    def _introduce(self) -> None:
+        for member in self._members.values():
+            member.introduce([each for each in self._committing if member in each.sources()])
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._introduce()  # a copy of a schedule has no followers
+
     @property
     def clock(self) -> Callable[[], float] | None:
         """The clock, or None."""
@@ -98,10 +108,17 @@ class SynchronousSchedule(MembersByName):
         for name, schedule in schedules.items():
             by_optimizer.setdefault(name.partition("/")[0], []).append(schedule)
         several = self._has_several_optimizers
-        members = members_of(by_optimizer if several else schedules.values())
-        copy = SynchronousSchedule.__new__(SynchronousSchedule)
-        copy._set_up(members, several, None)  # noqa: SLF001  # of this class
-        return copy
+        return self.without_effect(by_optimizer if several else schedules.values())
+
+    @classmethod
+    def without_effect(
+        cls, schedules: Iterable[Any] | Mapping[str, Iterable[Any]]
+    ) -> SynchronousSchedule:
+        """Return a ``SynchronousSchedule`` of which the schedules and their groups know nothing."""
+        synchronous = SynchronousSchedule.__new__(SynchronousSchedule)
+        several = isinstance(schedules, Mapping)
+        synchronous._set_up(members_of(schedules), several, None)  # noqa: SLF001  # of this class
+        return synchronous
 
     @uncompiled
     def step(self, *args: Any, **kwargs: Any) -> None:

@@ -145,7 +145,10 @@ class Target:
     ) -> list[float]:
         """Return what :meth:`scale` would write into each group, or :meth:`fill` if absolute."""
         if absolute:
-            return [multiplier for _ in groups]
+            if type(multiplier) is float:
+                return [multiplier] * len(groups)
+            number = float(multiplier)  # an entry that is a float stays one
+            return [number if type(self.read(group)) is float else multiplier for group in groups]
         key = self.initial_key
         try:
             values = [value for group in groups if type(value := group[key] * multiplier) is float]

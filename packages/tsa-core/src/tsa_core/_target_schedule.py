@@ -9,7 +9,7 @@ from typing import Any
 
 from torch.optim.lr_scheduler import LRScheduler
 
-from ._checks import check_target, check_values_fit, present_numbers, present_values
+from ._checks import check_present, check_target, check_values_fit, present_numbers, present_values
 from ._numbers import real_number, step_of_user
 from ._plans import Plan, Policy, checked_policy, same_plan, text_of
 from ._proxy import behind_proxy
@@ -34,6 +34,10 @@ class TargetSchedule(LRScheduler):
     """The step t at which the schedule stands."""
     absolute: bool
     """True if the schedule gives the value itself, not a multiple of the initial value."""
+    label: str
+    """What messages call the schedule: the target, or ``"muon/lr"`` beside other optimizers."""
+    followers: Sequence[TargetSchedule] = ()
+    """The schedules that derive their values from this one's, each after its own source."""
     takes_new_groups = True
     """A group that joins the optimizer later is driven from its own initial value."""
 
@@ -47,6 +51,7 @@ class TargetSchedule(LRScheduler):
         self._real_optimizer, self._target = behind_proxy(optimizer, target)
         check_target(self._target, groups_of(self._real_optimizer))
         self.optimizer = optimizer
+        self.label = self._target.name
         self.absolute = absolute
         self.last_epoch = -1
         self._step_count = 0
@@ -109,6 +114,13 @@ class TargetSchedule(LRScheduler):
             warn_if_metric(epoch := step_of_user(epoch), self.last_epoch)
         self.commit(self.prepare(epoch))
 
+    def rewrite(self) -> None:
+        """Compute the values of the present step anew, and write them."""
+        position = self.last_epoch
+        self.commit(self.prepare(max(position, 0)))
+        self.last_epoch = position  # a part of a SequentialLR may wait before its first step
+        self._step_count -= 1
+
     # SequentialLR starts its schedulers with these two, the second since torch 2.9.
     def _initial_step(self) -> None:
         self._step_count = 0
@@ -123,7 +135,7 @@ class TargetSchedule(LRScheduler):
             # torch's own words and link, because people filter its warning by them.
             warn_user(
                 "Detected call of `lr_scheduler.step()` before `optimizer.step()`. The optimizer "
-                f"has not used the first value of this schedule of {self.schedule_target!r} and "
+                f"has not used the first value of this schedule of {self.label!r} and "
                 "never will: call optimizer.step() first, then step the schedule. See more details "
                 "at https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
             )
@@ -143,7 +155,8 @@ class TargetSchedule(LRScheduler):
 
         Returns:
             The value that each group would get. For a group that the schedule leaves alone, its
-            present value. A tensor will hold the value rounded to its precision.
+            present value. A tensor will hold the value rounded to its precision. A derived
+            schedule computes from what its source holds now, at any step.
 
         Raises:
             TypeError, ValueError, KeyError: as :meth:`step`.
@@ -165,6 +178,7 @@ class TargetSchedule(LRScheduler):
         wrappers do so after they have scaled the learning rate themselves.
         """
         groups = self._real_optimizer.param_groups
+        check_present(self._target, groups)
         return [self._target.initial_or_present(group) for group in groups]
 
     @base_lrs.setter  # type: ignore[override]  # takes no tensor as an initial value
@@ -219,7 +233,8 @@ class TargetSchedule(LRScheduler):
     def state_dict(self) -> dict[str, Any]:
         """Return where the schedule stands, in numbers, strings, lists and dicts.
 
-        The plan is in it too: a curve of ``tsa_builtins`` as data, any other as its ``repr``.
+        The plan is in it too: a curve of ``tsa_builtins``, or of a kind that you registered with
+        :func:`register_curves`, as data; any other as its ``repr``.
         """
         return {
             "schedule_target": self.schedule_target,
@@ -257,7 +272,7 @@ class TargetSchedule(LRScheduler):
 
     def check_state(self, state: Any, plan: Policy) -> None:
         """Raise unless ``state`` can be loaded; nothing is touched."""
-        what = f"state of the schedule of {self.schedule_target!r}"
+        what = f"state of the schedule of {self.label!r}"
         checked_policy(plan)
         own = TargetSchedule.state_dict(self)
         saved = self._as_saved_today(state) if isinstance(state, Mapping) else state
@@ -281,13 +296,18 @@ class TargetSchedule(LRScheduler):
                 plans = f"{_sentence(saved)}, and the code has {_sentence(self.plan())}"
                 raise ValueError(f"{what}: it was saved under {plans}; expected the same plan")
             if plan == "saved":
-                copy.copy(self).take_plan(saved)
+                try:
+                    copy.copy(self).take_plan(saved)
+                except (KeyError, TypeError, ValueError) as error:
+                    raise type(error)(f"{what}: {error.args[0]}") from None
 
     def _as_saved_today(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
         plan = self.plan()
         if "lr_lambdas" not in state:  # an entry of the plan that is newer than the state
             return {"absolute": False, **({"origin": 0} if "origin" in plan else {}), **state}
-        # 1.x built its schedules as LambdaLRs.
+        # 1.x built its schedules as LambdaLRs: their plan is code that multiplies.
+        if self.absolute:
+            plan = {**plan, "curve": "a curve of 1.x", "absolute": False}
         kept = ("last_epoch", "_step_count", "base_lrs", "_last_lr")
         saved = {key: state[key] for key in kept if key in state}
         return {"schedule_target": self.schedule_target, **plan, **saved}
@@ -301,7 +321,7 @@ class TargetSchedule(LRScheduler):
                 self.take_plan(state)
             else:
                 warn_user(
-                    f"the schedule of {self.schedule_target!r} was saved under {_sentence(state)} "
+                    f"the schedule of {self.label!r} was saved under {_sentence(state)} "
                     f"and goes on under {_sentence(self.plan())}, from the step after "
                     f"{state['last_epoch']}"
                 )
@@ -341,9 +361,9 @@ def _sentence(plan: Mapping[str, Plan]) -> str:
     return f"{text_of(plan['curve'])}{kind}{origin}"
 
 
-def overrides(schedule: TargetSchedule, *methods: str) -> bool:
-    """True if the schedule has one of these methods from a user's subclass or on the instance."""
+def overrides(schedule: TargetSchedule, base: type[Any], *methods: str) -> bool:
+    """True if one of these methods of the schedule is not that of ``base``, a class of ours."""
     return any(
-        getattr(getattr(schedule, method), "__func__", None) is not getattr(TargetSchedule, method)
+        getattr(getattr(schedule, method), "__func__", None) is not getattr(base, method)
         for method in methods
     )
