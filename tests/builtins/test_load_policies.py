@@ -304,6 +304,42 @@ def test_a_state_of_version_1_takes_the_plan_in_the_code(policy: Any) -> None:
     assert held(again, "lr") == [code(SAVED_AT + 1) * initial for initial in INITIAL]
 
 
+def test_a_state_of_version_1_is_another_plan_for_absolute_values(untouched: Untouched) -> None:
+    """Version 1 knew multipliers alone."""
+    optimizer = adamw()
+    lambdas = torch_lr.LambdaLR(optimizer, [code, code])
+    advance(lambdas, optimizer, SAVED_AT)
+    again = adamw()
+    schedule = CurveSchedule(again, code, absolute=True)
+    with untouched(again), pytest.raises(ValueError, match="expected the same plan"):
+        schedule.load_state_dict(lambdas.state_dict(), plan="same")
+    with untouched(again), pytest.raises(ValueError, match="which is code"):
+        schedule.load_state_dict(lambdas.state_dict(), plan="saved")
+    with pytest.warns(UserWarning, match="goes on under .* as absolute values"):
+        schedule.load_state_dict(lambdas.state_dict())
+    assert schedule.last_epoch == SAVED_AT
+
+
+@pytest.mark.parametrize(
+    ("saved", "named"),
+    [
+        ({"kind": "Linear", "start": 1, "end": 0, "steps": -5}, "steps: .* got -5"),
+        ({"kind": "Fancy"}, "'Fancy' is not a kind of curve"),
+        ([{"kind": "Constant", "value": 1}, {"kind": "Fancy"}], "'Fancy' is not a kind of curve"),
+        ({"a": {"kind": "Fancy"}, "*": None}, "'Fancy' is not a kind of curve"),
+    ],
+)
+def test_a_saved_plan_that_cannot_be_read_says_why(
+    saved: Any, named: str, untouched: Untouched
+) -> None:
+    """Data that is no curve is not called code."""
+    optimizer = adamw()
+    schedule = CurveSchedule(optimizer, LINE)
+    state = {**schedule.state_dict(), "curve": saved}
+    with untouched(optimizer), pytest.raises(ValueError, match=f"cannot be read: .*{named}"):
+        schedule.load_state_dict(state, plan="saved")
+
+
 # -- schedulers in torch ---------------------------------------------------------------------------
 
 

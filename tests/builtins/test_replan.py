@@ -46,6 +46,18 @@ def halving(t: float) -> float:
     return 0.5 ** (1 + t)
 
 
+def same(multiple: float) -> float:
+    return multiple
+
+
+def twice(multiple: float) -> float:
+    return 2 * multiple
+
+
+def through_pickle(each: Any) -> Any:
+    return pickle.loads(pickle.dumps(each))
+
+
 def adamw(**entries: Any) -> torch.optim.AdamW:
     """Three groups, in which lr, weight decay and both betas have the initial values above."""
     groups = [
@@ -58,8 +70,8 @@ def adamw(**entries: Any) -> torch.optim.AdamW:
 
 
 def held(optimizer: Any, target: str = "lr") -> list[Any]:
-    if target == "betas[0]":
-        return [group["betas"][0] for group in optimizer.param_groups]
+    if target in ("betas[0]", "betas[1]"):
+        return [group["betas"][int(target[6])] for group in optimizer.param_groups]
     return [group[target] for group in optimizer.param_groups]
 
 
@@ -299,6 +311,70 @@ def test_a_copy_follows_the_new_curve(form: str, copied: Callable[[Any], Any]) -
         assert other.state_dict() == schedule.state_dict()
         advance(other)
         advance(schedule)
+
+
+@pytest.mark.parametrize("copied", [lambda s: s, copy.deepcopy, through_pickle])
+def test_derived_schedules_follow_at_once(copied: Callable[[Any], Any]) -> None:
+    """A chain that begins at the schedule follows its replan, in a copy too, and nothing else."""
+    optimizer = adamw(eps=1.0)
+    sync = copied(
+        SynchronousSchedule(
+            [
+                DerivedSchedule(optimizer, twice, "eps", of="weight_decay"),
+                DerivedSchedule(optimizer, same, "weight_decay"),
+                CurveSchedule(optimizer, OLD),
+                CurveSchedule(optimizer, halving, "betas[0]"),
+                DerivedSchedule(optimizer, same, "betas[1]", of="betas[0]"),
+            ]
+        )
+    )
+    optimizer = sync.optimizer
+    advance(sync, 3)
+    for curve, value in ((LINE, line(0)), (HALF, 0.5)):
+        sync.schedules["lr"].replan(curve)
+        assert held(optimizer) == held(optimizer, "weight_decay") == times(value)
+        assert held(optimizer, "eps") == [2 * value] * 3
+        assert held(optimizer, "betas[1]") == times(halving(3))
+        assert {schedule.last_epoch for schedule in sync.schedules.values()} == {3}
+        assert preview(sync, 1).values == {
+            name: [values] for name, values in sync.get_last_schedules().items()
+        }
+
+
+def test_a_schedule_that_is_looked_at_alone_keeps_what_derives_from_it() -> None:
+    """A preview of one member, and a copy of it, leave the derived members as they are."""
+    optimizer = adamw()
+    lr = CurveSchedule(optimizer, OLD)
+    sync = SynchronousSchedule([lr, DerivedSchedule(optimizer, same, "weight_decay")])
+    preview(lr, 3)
+    through_pickle(lr).replan(HALF)
+    assert held(optimizer, "weight_decay") == times(old(0))
+    lr.replan(HALF)
+    assert held(optimizer, "weight_decay") == times(0.5)
+    assert sync.last_epoch == 0
+
+
+@pytest.mark.parametrize("kind", [float, torch.tensor])
+def test_a_rule_that_fails_for_the_new_curve_moves_nothing(kind: Any, untouched: Untouched) -> None:
+    """The schedule and what derives from it follow the old curve further."""
+    optimizer = adamw(eps=1.0)
+    for group in optimizer.param_groups:
+        group["lr"] = kind(group["lr"])
+    sync = SynchronousSchedule(
+        [
+            CurveSchedule(optimizer, OLD),
+            DerivedSchedule(optimizer, same, "weight_decay"),
+            DerivedSchedule(optimizer, lambda x: 1 / (x - 0.5), "eps"),
+        ]
+    )
+    advance(sync, 3)
+    before = sync.state_dict()
+    with untouched(optimizer), pytest.raises(ZeroDivisionError):
+        sync.schedules["lr"].replan(HALF)
+    assert sync.state_dict() == before
+    advance(sync)
+    assert held(optimizer) == held(optimizer, "weight_decay") == times(old(4))
+    assert held(optimizer, "eps") == [1 / (old(4) - 0.5)] * 3
 
 
 # -- refused ---------------------------------------------------------------------------------------

@@ -16,7 +16,13 @@ from helpers import Untouched, adamw, add_group, halving, held, plateau, put, pu
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import ChainedScheduler, LRScheduler, StepLR
 
-from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule, preview
+from tsa_core import (
+    CurveSchedule,
+    DerivedSchedule,
+    OptimizerSteps,
+    SynchronousSchedule,
+    preview,
+)
 
 
 def same(x: float) -> float:
@@ -293,6 +299,27 @@ def test_a_member_that_cannot_be_sent_to_a_position_is_refused(make: Any, kind: 
     with pytest.raises(TypeError, match=rf"clock: .*'lr' \({kind}\) .* CurveSchedule or a built"):
         SynchronousSchedule(members, clock=Counter())
     SynchronousSchedule(members)
+
+
+class OwnDerived(DerivedSchedule):
+    """A derived schedule with a ``step`` of its own, which takes no position."""
+
+    def step(self) -> None:  # type: ignore[override]
+        super().step()
+
+
+def test_a_derived_member_with_a_step_of_its_own_is_refused_beside_a_clock() -> None:
+    """Its ``step`` could not be sent to where its source goes."""
+    optimizer = adamw()
+    members = [put_curve(optimizer), OwnDerived(optimizer, same, "weight_decay")]
+    with pytest.raises(TypeError, match=r"clock: .*'weight_decay' \(OwnDerived\) cannot be sent"):
+        SynchronousSchedule(members, clock=Counter())
+
+
+def test_the_class_of_a_clock_is_not_a_clock() -> None:
+    """``OptimizerSteps`` without its optimizer is refused, with what to write."""
+    with pytest.raises(TypeError, match=r"clock: .*; write OptimizerSteps\(…\)"):
+        clocked(OptimizerSteps)
 
 
 @pytest.mark.parametrize("clock", [3, "steps", 0.0, Parameter(torch.ones(1))], ids=repr)

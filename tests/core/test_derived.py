@@ -833,6 +833,18 @@ def test_a_rule_that_fails_at_construction_touches_nothing(
         DerivedSchedule(optimizer, rule, "x")
 
 
+def test_a_rule_that_fails_when_it_becomes_a_member_moves_nothing(untouched: Untouched) -> None:
+    """A ``SynchronousSchedule`` is refused if a rule fails for a source that was built later."""
+    optimizer = two_groups(clip=1.0)
+    derived = DerivedSchedule(optimizer, same, "weight_decay")
+    second = DerivedSchedule(optimizer, lambda x: 1 / (x == 1), "clip")
+    lr = CurveSchedule(optimizer, lambda t: 0.5)
+    before = [each.state_dict() for each in (derived, second, lr)]
+    with untouched(optimizer), pytest.raises(ZeroDivisionError):
+        SynchronousSchedule([derived, second, lr])
+    assert [each.state_dict() for each in (derived, second, lr)] == before
+
+
 @pytest.mark.parametrize("beta", [1.0, -0.25, 1.5])
 def test_a_derived_beta_out_of_range_is_refused(beta: float, untouched: Untouched) -> None:
     """A rule that gives a beta outside [0, 1) is refused with target, step and value."""
@@ -915,6 +927,21 @@ def test_a_group_that_lost_its_source_is_named(untouched: Untouched) -> None:
     with untouched(optimizer), pytest.raises(KeyError, match="'clip' is not in param group 1"):
         sync.step()
     assert sync.last_epoch == derived.last_epoch == 0
+
+
+@pytest.mark.parametrize("source", [put_curve, put])
+def test_a_group_that_joins_without_the_target_is_named(source: Any) -> None:
+    """A step and a state are refused if a group lacks the target, whatever moves the source."""
+    optimizer = extend_optimizer(two_groups(), "clip", 1.0)
+    sync = SynchronousSchedule([source(optimizer), DerivedSchedule(optimizer, same, "clip")])
+    advance(sync)
+    add_group(optimizer, lr=0.25)
+    optimizer.step()
+    before = held(optimizer)
+    for call in (sync.step, sync.state_dict):
+        with pytest.raises(KeyError, match="'clip' is not in param group 2"):
+            call()
+    assert held(optimizer) == before
 
 
 def test_a_new_tensor_in_a_group_is_filled() -> None:
@@ -1238,6 +1265,71 @@ def test_a_subclass_with_a_step_of_its_own_works_alone() -> None:
     assert derived.log == 2
     assert derived.last_epoch == 2
     assert held(optimizer, "weight_decay") == [0.0625, 0.015625]
+
+
+@pytest.mark.parametrize("source", [put_curve, put])
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_a_chain_goes_on_behind_a_step_of_its_own(source: Any, order: Any) -> None:
+    """What derives from a schedule with a ``step`` of its own has its new value too."""
+    optimizer = two_groups(clip=1.0)
+    members = [
+        source(optimizer),
+        Logged(optimizer, same, "weight_decay"),
+        DerivedSchedule(optimizer, inverse, "clip", of="weight_decay"),
+    ]
+    sync = SynchronousSchedule([members[i] for i in order])
+    advance(sync, 2)
+    assert held(optimizer, "weight_decay") == [0.0625, 0.015625]
+    assert held(optimizer, "clip") == [4.0, 4.0]
+    ahead = preview(sync, 3)
+    for t in range(3):
+        assert sync.get_last_schedules() == {name: ahead.values[name][t] for name in ahead.values}
+        advance(sync)
+
+
+class Floored(CurveSchedule):
+    """A curve that never writes less than a floor."""
+
+    FLOOR = 0.2
+
+    def commit(self, prepared: Any) -> None:
+        super().commit(prepared)
+        for group in self.optimizer.param_groups:
+            group["lr"] = max(group["lr"], self.FLOOR)
+
+    def values_of(self, prepared: Any) -> list[float]:
+        return [max(value, self.FLOOR) for value in super().values_of(prepared)]
+
+
+def test_the_values_of_a_subclass_are_followed() -> None:
+    """A source that writes other values than initial value × λ is followed as it says."""
+    optimizer = adamw({"lr": 0.5, "weight_decay": 0.5})
+    members = [Floored(optimizer, halving), DerivedSchedule(optimizer, same, "weight_decay")]
+    sync = SynchronousSchedule(members)
+    for expected in (0.25, 0.2, 0.2):
+        advance(sync)
+        assert held(optimizer) == held(optimizer, "weight_decay") == [expected]
+
+
+@pytest.mark.parametrize("kind", [float, torch.tensor])
+def test_a_rule_is_given_the_float_that_the_group_will_hold(kind: Any) -> None:
+    """A curve may give the integer 4 for an entry that is a float, and stays 4.0."""
+    given = []
+
+    def rule(x: float) -> int:
+        given.append(x)
+        return 3
+
+    optimizer = adamw({"batch": kind(2.0), "weight_decay": 0.5})
+    sync = SynchronousSchedule(
+        [
+            CurveSchedule(optimizer, lambda t: 4, "batch", absolute=True),
+            DerivedSchedule(optimizer, rule, "weight_decay", of="batch", absolute=True),
+        ]
+    )
+    advance(sync, 2)
+    assert set(map(type, given)) == {float}
+    assert type(held(optimizer, "weight_decay")[0]) is float
 
 
 def test_a_step_before_the_optimizer_warns_once() -> None:

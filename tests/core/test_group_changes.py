@@ -29,6 +29,7 @@ from torch.optim.swa_utils import SWALR
 from torch_schedulers import TORCH
 
 import tsa_core
+from tsa_core import DerivedSchedule, SynchronousSchedule
 
 every_kind = pytest.mark.parametrize("put_schedule", [put_curve, put_lambda, put])
 torch_schedulers = pytest.mark.parametrize("put_schedule", [put_lambda, put])
@@ -36,6 +37,12 @@ torch_schedulers = pytest.mark.parametrize("put_schedule", [put_lambda, put])
 
 def decaying(weight_decay: Any = 0.08) -> torch.optim.AdamW:
     return adamw(lr=0.1, weight_decay=weight_decay)
+
+
+def put_derived(optimizer: Any, target: str) -> Any:
+    """A schedule that halves ``target`` at each step, because lr halves."""
+    members = [put_curve(optimizer), DerivedSchedule(optimizer, float, target)]
+    return SynchronousSchedule(members)
 
 
 # -- groups that are replaced --------------------------------------------------------------------
@@ -676,6 +683,19 @@ def test_a_group_that_joins_a_shortened_list_is_driven(make: Any) -> None:
     add_group(optimizer, weight_decay=0.8)
     advance(schedule)
     assert held(optimizer, "weight_decay") == [0.02, 0.05, 0.2]
+
+
+@pytest.mark.parametrize("put_schedule", [put_curve, put, put_derived])
+def test_a_copy_of_the_list_of_groups_is_followed(put_schedule: Any) -> None:
+    """If the optimizer gets a copy of its list, what happens to the old list has no effect."""
+    optimizer = adamw({"weight_decay": 0.08, "lr": 0.5}, {"weight_decay": 0.08, "lr": 0.5})
+    schedule = put_schedule(optimizer, "weight_decay")
+    old = optimizer.param_groups
+    optimizer.param_groups = [*old]
+    for expected in (0.04, 0.02):
+        old.pop()
+        advance(schedule)
+        assert held(optimizer, "weight_decay") == [expected] * 2
 
 
 @pytest.mark.parametrize("put_schedule", [put_curve, put])

@@ -402,6 +402,10 @@ def test_the_repr_shows_targets_steps_and_number_of_groups() -> None:
     assert repr(preview(put_curve(sgd()), 1)) == (
         "<Preview of 'lr' at steps 0 to 0, 1 param group>"
     )
+    two = SynchronousSchedule({"a": [put_curve(sgd())], "b": [put_curve(sgd({}, {}))]})
+    assert repr(preview(two, 1)) == (
+        "<Preview of 'a/lr', 'b/lr' at steps 0 to 0, 1 or 2 param groups>"
+    )
 
 
 def test_a_preview_has_the_boundaries_of_each_curve() -> None:
@@ -489,6 +493,18 @@ def test_a_preview_can_start_between_two_steps() -> None:
     seen = preview(schedule, 3)
     assert list(seen.steps) == [2.5, 3.5, 4.5]
     assert seen.values["lr"] == values_in_a_run(schedule, 3)
+
+
+@pytest.mark.parametrize("start", [0.0037, 0.1, 2 / 3])
+def test_the_steps_of_a_preview_are_rounded_as_those_of_a_run(start: float) -> None:
+    """A run adds 1 at each step, which rounds otherwise than to add 2 or 9 at once."""
+    schedule = CurveSchedule(sgd(lr=1.0), lambda t: t)
+    schedule.step(start)
+    seen = preview(schedule, 40)
+    assert list(seen.steps) == [row[0] for row in seen.values["lr"]]
+    for value in seen.values["lr"]:
+        assert schedule.get_last_lr() == value
+        advance(schedule)
 
 
 def test_a_preview_shows_a_group_that_joined_with_the_default_tensor() -> None:

@@ -203,6 +203,33 @@ def test_any_iterable_is_a_list(make: Callable[[Any], Any]) -> None:
     assert sync.schedule_names == ["a/lr", "b/lr"]
 
 
+class Wrapper:
+    """A wrapper that shows the groups of its optimizer."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self.optimizer = optimizer
+
+    @property
+    def param_groups(self) -> Any:
+        return self.optimizer.param_groups
+
+    def step(self) -> None:
+        self.optimizer.step()
+
+
+@pytest.mark.parametrize("in_one_list", [True, False])
+def test_an_optimizer_and_its_wrapper_are_one(in_one_list: bool) -> None:
+    """A schedule on a wrapper is the source of one on the optimizer inside."""
+    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
+    lr = put_curve(Wrapper(optimizer))
+    derived = DerivedSchedule(optimizer, same, "weight_decay")
+    sync = SynchronousSchedule([derived, lr] if in_one_list else {"a": [derived], "b": [lr]})
+    optimizer.step()
+    sync.step()
+    assert held(optimizer) == [0.25]
+    assert held(optimizer, "weight_decay") == [0.125]
+
+
 # -- what is refused ------------------------------------------------------------------------------
 
 
@@ -229,6 +256,11 @@ def test_any_iterable_is_a_list(make: Callable[[Any], Any]) -> None:
         ),
         (
             lambda a, b: {"x": [put_curve(a)], "y": [put(a)]},
+            RuntimeError,
+            "two of them schedule 'lr'",
+        ),
+        (
+            lambda a, b: {"x": [put_curve(a)], "y": [put_curve(Wrapper(a))]},
             RuntimeError,
             "two of them schedule 'lr'",
         ),
@@ -353,6 +385,29 @@ def test_a_member_that_was_stepped_from_outside_is_named() -> None:
         optimizer.step()
     with pytest.raises(RuntimeError, match=r"'adamw/betas\[1\]' stands at step 3"):
         sync.step()
+
+
+def test_messages_about_our_schedules_have_the_name_of_the_optimizer() -> None:
+    """A curve, a derived schedule and a saved plan are named as the member is."""
+    muon, other = optimizers()
+    moody = Moody()
+    sync = SynchronousSchedule({"muon": [put_curve(muon)], "adamw": [CurveSchedule(other, moody)]})
+    moody.gives = math.nan
+    muon.step()
+    other.step()
+    with pytest.raises(ValueError, match="multiplier of 'adamw/lr' at step 1: nan"):
+        sync.step()
+    preview(sync.schedules["muon/lr"], 3)  # does not rename it
+    moody.gives = None
+    state = SynchronousSchedule(
+        {"muon": [CurveSchedule(optimizers()[0], rising)], "adamw": [CurveSchedule(adamw(), moody)]}
+    ).state_dict()
+    with pytest.warns(UserWarning, match="the schedule of 'muon/lr' was saved under"):
+        sync.load_state_dict(state)
+    with pytest.raises(ValueError, match="state of the schedule of 'muon/lr': it was saved under"):
+        sync.load_state_dict(state, plan="same")
+    with pytest.raises(ValueError, match=r"'muon/lr': the saved curve is .*rising.* is code"):
+        sync.load_state_dict(state, plan="saved")
 
 
 # -- state ----------------------------------------------------------------------------------------

@@ -397,6 +397,18 @@ def test_a_tensor_that_requires_a_gradient_is_refused(call: Call, untouched: Unt
         call(opt, "entry")
 
 
+@calls_that_schedule_it
+def test_a_tensor_of_inference_mode_is_refused(call: Call, untouched: Untouched) -> None:
+    """Torch does not let a schedule fill it, so it is refused before anything is recorded."""
+    with torch.inference_mode():
+        value = torch.tensor(1.0)
+    opt = adamw({"entry": 1.0}, {"entry": value})
+    with untouched(opt), pytest.raises(ValueError, match=r"'entry' in param group 1 .*inference"):
+        call(opt, "entry")
+    with torch.inference_mode():  # where it can be filled
+        call(opt, "entry")
+
+
 @schedules
 @pytest.mark.parametrize(("value", "error"), [(math.nan, ValueError), (None, TypeError)])
 def test_a_recorded_initial_value_that_is_not_a_number_is_refused(

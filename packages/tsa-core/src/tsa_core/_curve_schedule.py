@@ -137,8 +137,9 @@ class CurveSchedule(TargetSchedule):
         if len(groups) != known.count or groups[-1] is not known.last or groups is not known.list:
             if not known.are(groups):
                 parts = self._new_parts(groups)
-            elif known.list is not None:  # the same dicts in another list
-                known.list = parts[0].groups = groups
+            elif known.list is not None:
+                known.look_into(groups)
+                parts[0].groups = groups
         moves = []
         for part in parts:
             if part.groups[0].get(initial_key) is not part.first_initial:

@@ -34,6 +34,12 @@ class KnownGroups:
         self.count = len(self.dicts)
         self.last = self.dicts[-1] if self.dicts else None
 
+    def look_into(self, groups: Sequence[ParamGroup]) -> None:
+        """Know the same dicts in another list."""
+        self.list_seen = groups
+        if self.list is not None:
+            self.list = groups
+
     def are(self, groups: Sequence[ParamGroup]) -> bool:
         """True if ``groups`` holds the same dicts in the same order."""
         return len(groups) == self.count and all(map(operator.is_, groups, self.dicts))

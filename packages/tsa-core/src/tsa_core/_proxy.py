@@ -91,11 +91,15 @@ class ProxyOptimizer(Optimizer):
         # A view finds its group by position, so a dict that was replaced needs no new view. With
         # tensors it does, because the new dict may share one with another group.
         known = self._known
-        if (
-            len(groups) != known.count or groups[-1] is not known.last or groups is not known.list
-        ) and not known.are(groups):
-            self._renew_views(groups_of(self.optimizer))
-        return self._views
+        if len(groups) != known.count or groups[-1] is not known.last or groups is not known.list:
+            if not known.are(groups):
+                self._renew_views(groups_of(self.optimizer))
+            elif groups is not known.list_seen:
+                known.look_into(groups)
+                for view in self._views:
+                    view.look_into(groups)
+        # These are mappings, not dicts: torch declares dicts and needs only mappings.
+        return self._views  # type: ignore[return-value]
 
     def check_groups(self) -> None:
         """Raise now if the groups changed in a way that the next step cannot follow.
@@ -106,7 +110,7 @@ class ProxyOptimizer(Optimizer):
 
     def _forget_groups(self) -> None:
         self._known = KnownGroups([])
-        self._views: list[dict[str, Any]] = []
+        self._views: list[GroupView] = []
 
     def _renew_views(self, groups: Sequence[ParamGroup]) -> None:
         known, kept = self._known, self._kept_by_scheduler
@@ -130,11 +134,7 @@ class ProxyOptimizer(Optimizer):
         has_tensors = any(isinstance(target.read(group), Tensor) for group in groups)
         self._known = KnownGroups(groups, by_dict=has_tensors)
         view = GroupView if target.index is None else ElementView
-        # These are mappings, not dicts: torch declares dicts and needs only mappings.
-        self._views = [
-            view(target, groups, i, entries)  # type: ignore[misc]
-            for i, entries in enumerate(kept)
-        ]
+        self._views = [view(target, groups, i, entries) for i, entries in enumerate(kept)]
 
     def _joined_or_left(self, groups: Sequence[ParamGroup]) -> bool:
         """True if other groups are here now, not the same groups in new dicts."""

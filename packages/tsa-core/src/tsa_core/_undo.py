@@ -33,5 +33,6 @@ def undone_on_error(optimizer: OptimizerLike, targets: Sequence[Target]) -> Iter
             holder.update(entries)
         with torch.no_grad():
             for tensor, value in tensors:
-                tensor.copy_(value)
+                if not torch.equal(tensor, value):  # one of inference mode cannot be written
+                    tensor.copy_(value)
         raise

@@ -34,6 +34,10 @@ class GroupView(MutableMapping[str, Any]):
         self._index = index
         self._kept = kept
 
+    def look_into(self, groups: Sequence[ParamGroup]) -> None:
+        """Find the group at its position in another list."""
+        self._groups = groups
+
     @property
     def _group(self) -> ParamGroup:  # the dict that is at this position now
         return self._groups[self._index]
