@@ -35,7 +35,7 @@ class TargetSchedule(LRScheduler):
     absolute: bool
     """True if the schedule gives the value itself, not a multiple of the initial value."""
     label: str
-    """What messages call the schedule: the target, or ``"muon/lr"`` beside other optimizers."""
+    """Its name in messages: the target, or ``"muon/lr"`` beside other optimizers."""
     followers: Sequence[TargetSchedule] = ()
     """The schedules that derive their values from this one's, each after its own source."""
     takes_new_groups = True
@@ -233,8 +233,8 @@ class TargetSchedule(LRScheduler):
     def state_dict(self) -> dict[str, Any]:
         """Return where the schedule stands, in numbers, strings, lists and dicts.
 
-        The plan is in it too: a curve of ``tsa_builtins``, or of a kind that you registered with
-        :func:`register_curves`, as data; any other as its ``repr``.
+        The plan is in it too. A curve of ``tsa_builtins``, or of a kind of yours that
+        :func:`register_curves` knows, is in it as data. Any other is in it as its ``repr``.
         """
         return {
             "schedule_target": self.schedule_target,
