@@ -281,9 +281,12 @@ def test_a_part_of_a_sequence_is_replanned_at_its_turn(untouched: Untouched) -> 
     """In a ``SequentialLR``, the part that runs follows a new curve, and one that waits raises."""
     optimizer = adamw()
     parts = [CurveSchedule(optimizer, OLD), CurveSchedule(optimizer, HALF)]
-    sequence = SequentialLR(optimizer, parts, [4])
+    derived = DerivedSchedule(optimizer, same, "weight_decay")
+    lr = SequentialLR(optimizer, parts, [4])
+    sequence = SynchronousSchedule([lr, derived])
     advance(sequence, 2)
     parts[0].replan(LINE)
+    assert held(optimizer) == held(optimizer, "weight_decay") == times(line(0))
     with untouched(optimizer), pytest.raises(RuntimeError, match=r"replan: .*SequentialLR"):
         parts[1].replan(LINE)
     assert parts[1].curve is HALF

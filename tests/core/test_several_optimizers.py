@@ -24,7 +24,7 @@ from helpers import (
     put_lambda,
     sgd,
 )
-from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, LRScheduler
+from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, LRScheduler, SequentialLR
 
 from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule, preview
 
@@ -384,6 +384,19 @@ def test_a_member_that_was_stepped_from_outside_is_named() -> None:
     for optimizer in sync.optimizers.values():
         optimizer.step()
     with pytest.raises(RuntimeError, match=r"'adamw/betas\[1\]' stands at step 3"):
+        sync.step()
+
+
+def test_a_part_of_a_compound_has_the_name_of_the_optimizer_in_messages() -> None:
+    """A curve in a ``SequentialLR`` is named as the member that contains it."""
+    muon, other = optimizers()
+    moody = Moody()
+    sequence = SequentialLR(muon, [CurveSchedule(muon, moody), put_curve(muon)], [5])
+    sync = SynchronousSchedule({"muon": [sequence], "adamw": [put_curve(other)]})
+    moody.gives = math.nan
+    muon.step()
+    other.step()
+    with pytest.raises(ValueError, match="multiplier of 'muon/lr' at step 1: nan"):
         sync.step()
 
 

@@ -116,6 +116,9 @@ class Member:
 
     def introduce(self, followers: Sequence[Member]) -> None:
         """Tell the schedule its name here, and which schedules derive from it."""
+        for part in self.parts:
+            part.name = self.name
+            part.introduce(followers)
 
     def derive_now(self) -> None:
         """Compute the values anew from those that the source has now; for a derived member."""
