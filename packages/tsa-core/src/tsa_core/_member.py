@@ -42,6 +42,8 @@ class Member:
     """True if the member uses ``move``."""
     steps_itself = True
     """True if the schedule's own ``step`` is called."""
+    steps_last = False
+    """True if a derived member, or one that it derives from, steps itself: so after its source."""
     is_pure = False
     """True if :meth:`values_at` can tell the value at any step."""
     source_target: Target | None = None

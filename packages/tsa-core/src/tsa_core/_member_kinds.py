@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -107,8 +106,7 @@ class OwnMember(Member):
 class DerivedMember(OwnMember):
     """A derived schedule: it computes from the values that its source is going to have.
 
-    If a subclass overrides ``step``, that is called when its source has moved. A schedule that
-    derives from such a one steps after it.
+    If a subclass overrides ``step``, that is called when its source has moved.
     """
 
     def __init__(self, schedule: Any) -> None:
@@ -119,19 +117,14 @@ class DerivedMember(OwnMember):
 
     def prepare(self, given: Mapping[str, Any]) -> None:
         self._given = given
-        if not self._steps_last:
+        if not self.steps_last:
             self._prepared = self.schedule.prepare(given.get("epoch"), self.source)
 
     def commit(self) -> None:
-        if self._steps_last:
+        if self.steps_last:
             self.move(self._given)
         else:
             super().commit()
-
-    @functools.cached_property
-    def _steps_last(self) -> bool:
-        derived = [each for each in (self, *self.sources()) if not each.moves]
-        return any(each.steps_itself for each in derived)
 
     def derive_now(self) -> None:
         if self.source is not None:

@@ -159,7 +159,7 @@ def _check_momentum(members: Sequence[Member]) -> None:
 
 
 def _connect_sources(members: Sequence[Member]) -> None:
-    """Tell each derived member which member drives its source; raise if they form a circle."""
+    """Tell each derived member what drives its source, and when to step; raise if in a circle."""
     for member in members:
         for other in members:
             if member.source_target == other.target and _share_groups(member, other):
@@ -171,3 +171,6 @@ def _connect_sources(members: Sequence[Member]) -> None:
             if each is member:
                 raise ValueError(f"schedules: they derive from one another: {' of '.join(names)}")
             each = each.source if len(names) <= len(members) else None
+    for member in members:
+        derived = [each for each in (member, *member.sources()) if each.source_target]
+        member.steps_last = any(each.steps_itself for each in derived)

@@ -67,7 +67,7 @@ class SynchronousSchedule(MembersByName):
         if clock is not None:
             check_clock(clock, members)
         self._set_up(members, isinstance(schedules, Mapping), clock)
-        with self._put_back_on_error(self._committing):
+        with self._groups_put_back_on_error():
             for member in self._committing:
                 member.derive_now()  # its source may have been built later
         self._introduce()
@@ -175,7 +175,7 @@ class SynchronousSchedule(MembersByName):
 
     def _move_and_derive(self, given: Mapping[str, Any]) -> None:
         """Step torch's schedulers, then compute what is derived from them; both or neither."""
-        with self._put_back_on_error(self._moving):
+        with self._groups_put_back_on_error(), _put_back_on_error(self._moving):
             for member in self._late:
                 member.take_in_groups()
             for member in self._moving:
@@ -184,18 +184,11 @@ class SynchronousSchedule(MembersByName):
                 member.prepare(given)
 
     @contextmanager
-    def _put_back_on_error(self, members: Iterable[Member]) -> Iterator[None]:
-        """If the body raises, put back these members, and the param groups."""
-        before = [(member, member.remember()) for member in members]
+    def _groups_put_back_on_error(self) -> Iterator[None]:
         with ExitStack() as stack:
             for optimizer, targets in self.targets_by_optimizer():
                 stack.enter_context(undone_on_error(optimizer, targets))
-            try:
-                yield
-            except BaseException:
-                for member, memory in before:
-                    member.put_back(memory)
-                raise
+            yield
 
     def _position_of_clock(self, given: Mapping[str, Any]) -> float:
         if given:
@@ -263,7 +256,20 @@ class SynchronousSchedule(MembersByName):
             )
         for name, member in self._members.items():
             member.check(state_dict[name], plan)
-        with self._put_back_on_error(self._members.values()):
+        members = self._members.values()
+        with self._groups_put_back_on_error(), _put_back_on_error(members):
             for name, member in self._members.items():
                 member.load(state_dict[name], plan)  # may fail, or warn and the warning may raise
         self._note_positions()
+
+
+@contextmanager
+def _put_back_on_error(members: Iterable[Member]) -> Iterator[None]:
+    """If the body raises, put back these members; what they write is put back elsewhere."""
+    before = [(member, member.remember()) for member in members]
+    try:
+        yield
+    except BaseException:
+        for member, memory in before:
+            member.put_back(memory)
+        raise
