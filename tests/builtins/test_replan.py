@@ -357,6 +357,75 @@ def test_a_schedule_that_is_looked_at_alone_keeps_what_derives_from_it() -> None
     assert sync.last_epoch == 0
 
 
+def test_a_synchronous_schedule_of_other_targets_leaves_what_derives_from_it() -> None:
+    """One that is built of some members, for a logger, has no effect on a replan."""
+    optimizer = adamw()
+    lr = CurveSchedule(optimizer, OLD)
+    derived = DerivedSchedule(optimizer, same, "weight_decay")
+    synchronous = [SynchronousSchedule([lr, derived])]
+    synchronous.append(SynchronousSchedule([lr, CurveSchedule(optimizer, OLD, "betas[0]")]))
+    lr.replan(HALF)
+    assert held(optimizer, "weight_decay") == times(0.5)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_target_that_something_else_drives_by_now_stays(kept: bool) -> None:
+    """A derived schedule follows no longer if it is gone, or if its target has another schedule."""
+    optimizer = adamw()
+    lr, derived = CurveSchedule(optimizer, OLD), DerivedSchedule(optimizer, same, "weight_decay")
+    SynchronousSchedule([lr, derived])
+    if not kept:
+        del derived
+    other = CurveSchedule(optimizer, HALF, "weight_decay")
+    if kept:
+        SynchronousSchedule([lr, other])
+    before = held(optimizer, "weight_decay")
+    lr.replan(LINE)
+    assert held(optimizer, "weight_decay") == before
+
+
+class Floored(DerivedSchedule):
+    """A derived schedule with a ``step`` of its own."""
+
+    def step(self, epoch: float | None = None) -> None:
+        super().step(epoch)
+        for group in self.optimizer.param_groups:
+            group["weight_decay"] = max(group["weight_decay"], 0.2)
+
+
+def test_a_derived_schedule_with_a_step_of_its_own_waits_for_the_next_step() -> None:
+    """A replan does not go past the ``step`` of a subclass."""
+    optimizer = adamw(eps=1.0)
+    members = [
+        CurveSchedule(optimizer, OLD),
+        Floored(optimizer, same, "weight_decay"),
+        DerivedSchedule(optimizer, same, "eps", of="weight_decay"),
+    ]
+    sync = SynchronousSchedule(members)
+    advance(sync)
+    before = held(optimizer, "weight_decay"), held(optimizer, "eps")
+    members[0].replan(HALF)  # type: ignore[attr-defined]
+    assert (held(optimizer, "weight_decay"), held(optimizer, "eps")) == before
+    advance(sync)
+    assert held(optimizer, "weight_decay") == [0.25, 0.2, 0.2]
+    assert held(optimizer, "eps") == [0.5, 0.2 / 0.25, 0.2 / 0.125]
+
+
+def test_a_copy_of_a_derived_schedule_leaves_out_what_derives_from_it() -> None:
+    """A rule that cannot be copied does not matter to a copy of another schedule."""
+    optimizer = adamw(eps=1.0)
+    first = DerivedSchedule(optimizer, same, "weight_decay")
+    sync = SynchronousSchedule(
+        [
+            CurveSchedule(optimizer, OLD),
+            first,
+            DerivedSchedule(optimizer, lambda x: x, "eps", of="weight_decay"),
+        ]
+    )
+    assert through_pickle(first).rule is same
+    assert through_pickle(sync.schedules["lr"]).curve == OLD
+
+
 @pytest.mark.parametrize("kind", [float, torch.tensor])
 def test_a_rule_that_fails_for_the_new_curve_moves_nothing(kind: Any, untouched: Untouched) -> None:
     """The schedule and what derives from it follow the old curve further."""

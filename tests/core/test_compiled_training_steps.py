@@ -277,6 +277,21 @@ def test_a_step_that_is_compiled_itself_runs_as_it_is() -> None:
     assert torch._dynamo.utils.counters["stats"]["unique_graphs"] == 0
 
 
+def test_a_replan_is_not_compiled() -> None:
+    """A replan in a compiled function gives what it gives outside of one."""
+    optimizer = sgd_with_floats()
+    schedule = put_curve(optimizer)
+    derived = tsa_core.DerivedSchedule(optimizer, float, "weight_decay")
+    sync = tsa_core.SynchronousSchedule([schedule, derived])
+
+    def train(x: torch.Tensor) -> Any:
+        schedule.replan(lambda t: 0.5)
+        return x + 1
+
+    torch.compile(train, backend="eager")(INPUT)
+    assert sync.get_last_schedules() == {"lr": [0.125], "weight_decay": [0.0625]}
+
+
 def test_an_error_in_a_step_leaves_the_compiler_on() -> None:
     """An error of a step leaves compiled code as it is, and later code is compiled as before."""
 

@@ -85,6 +85,19 @@ def test_a_synchronous_schedule_fills_each_tensor_once() -> None:
     assert operators_of(schedule.step) == {"aten.fill_.Scalar": GROUPS * len(TARGETS)}
 
 
+@each_target
+def test_a_derived_schedule_of_a_torch_scheduler_reads_no_tensor(target: str) -> None:
+    """Not even where its values are computed after a torch scheduler has moved the source."""
+    optimizer = adamw_with_groups_of(tensor)
+    derived = tsa_core.DerivedSchedule(optimizer, lambda multiple: multiple, target)
+    schedule = tsa_core.SynchronousSchedule([ExponentialLR(optimizer, 0.5), derived])
+    advance(schedule)
+    called = operators_of(schedule.step)
+    assert called["aten.fill_.Scalar"] == GROUPS
+    assert not WAITING & set(called)
+    assert float(held(optimizer, target)[0]) == 0.5**3
+
+
 @pytest.mark.skipif(TORCH < (2, 6), reason="torch < 2.6 reads the tensor itself, to fill it")
 @each_target
 def test_a_torch_scheduler_reads_no_tensor(target: str) -> None:

@@ -1287,6 +1287,72 @@ def test_a_chain_goes_on_behind_a_step_of_its_own(source: Any, order: Any) -> No
         advance(sync)
 
 
+def test_a_failure_behind_a_step_of_its_own_takes_it_back(untouched: Untouched) -> None:
+    """A rule that fails after such a step has moved nothing, not even what stepped."""
+    optimizer = two_groups(clip=1.0)
+    rule = Failing(ZeroDivisionError("mine"))
+    sync = SynchronousSchedule(
+        [
+            put_curve(optimizer),
+            Logged(optimizer, same, "weight_decay"),
+            DerivedSchedule(optimizer, rule, "clip", of="weight_decay"),
+        ]
+    )
+    advance(sync)
+    optimizer.step()
+    before = everything(sync)
+    rule.fails = True
+    with untouched(optimizer), pytest.raises(ZeroDivisionError):
+        sync.step()
+    assert everything(sync) == before
+    rule.fails = False
+    sync.step()
+    assert held(optimizer) == [0.125, 0.5]
+    assert held(optimizer, "weight_decay") == [0.0625, 0.015625]
+
+
+class WithNote(DerivedSchedule):
+    """A derived schedule with an entry of its own in its state."""
+
+    note = "new"
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "note": self.note}
+
+    def load_state_dict(self, state_dict: Any, *, plan: Any = "code") -> None:
+        state = dict(state_dict)
+        self.note = state.pop("note")
+        super().load_state_dict(state, plan=plan)
+
+
+class CurveWithNote(CurveSchedule):
+    """A curve with an entry of its own in its state."""
+
+    state_dict = WithNote.state_dict  # type: ignore[assignment]
+    load_state_dict = WithNote.load_state_dict  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize("derived_first", [True, False])
+def test_a_subclass_with_a_state_of_its_own_moves_after_its_source(derived_first: bool) -> None:
+    """Its ``state_dict`` and ``load_state_dict`` are used, and it is a member like any other."""
+
+    def start() -> tuple[Any, Any, SynchronousSchedule]:
+        optimizer = two_groups()
+        derived, lr = WithNote(optimizer, same, "weight_decay"), put_curve(optimizer)
+        members = [derived, lr] if derived_first else [lr, derived]
+        return optimizer, derived, SynchronousSchedule(members)
+
+    optimizer, derived, sync = start()
+    advance(sync, 2)
+    assert held(optimizer, "weight_decay") == [0.0625, 0.015625]
+    derived.note = "saved"
+    again, resumed, other = start()
+    other.load_state_dict(sync.state_dict())
+    assert resumed.note == "saved"
+    assert held(again, "weight_decay") == [0.0625, 0.015625]
+    assert resumed.last_epoch == 2
+
+
 class Floored(CurveSchedule):
     """A curve that never writes less than a floor."""
 

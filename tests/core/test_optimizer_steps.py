@@ -628,13 +628,30 @@ def test_the_count_outlives_the_first_group() -> None:
     assert optimizer.param_groups[0][KEY] == 5
 
 
-def test_the_state_that_a_distributed_checkpoint_makes_first_is_not_a_step() -> None:
-    """``get_optimizer_state_dict`` steps a fresh optimizer once with lr 0 to make its state."""
+class Forwarding(torch.optim.Optimizer):
+    """An optimizer that passes each step, with its closure, on to the one inside."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self.optimizer = optimizer
+        self.param_groups = optimizer.param_groups
+
+    state = property(lambda self: self.optimizer.state)  # type: ignore[assignment]
+
+    def step(self, closure: Any = None) -> Any:
+        return self.optimizer.step(closure)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        self.optimizer.zero_grad(set_to_none)
+
+
+@pytest.mark.parametrize("wrap", [lambda optimizer: optimizer, Forwarding])
+def test_the_state_that_a_distributed_checkpoint_makes_first_is_not_a_step(wrap: Any) -> None:
+    """``torch.distributed.checkpoint`` steps a fresh optimizer once with lr 0 to make its state."""
     state_dict = pytest.importorskip("torch.distributed.checkpoint.state_dict", reason="torch 2.2")
     model = torch.nn.Linear(2, 1)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0.5)
-    clock = OptimizerSteps(optimizer)
-    state_dict.get_optimizer_state_dict(model, optimizer)
+    clock = OptimizerSteps(wrap(optimizer))
+    state_dict._init_optim_state(clock.optimizer)
     assert optimizer.state  # so the state was made
     assert clock() == 0
     optimizer.step(closure=None)

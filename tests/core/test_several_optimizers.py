@@ -217,17 +217,15 @@ class Wrapper:
         self.optimizer.step()
 
 
-@pytest.mark.parametrize("in_one_list", [True, False])
-def test_an_optimizer_and_its_wrapper_are_one(in_one_list: bool) -> None:
-    """A schedule on a wrapper is the source of one on the optimizer inside."""
-    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
-    lr = put_curve(Wrapper(optimizer))
-    derived = DerivedSchedule(optimizer, same, "weight_decay")
-    sync = SynchronousSchedule([derived, lr] if in_one_list else {"a": [derived], "b": [lr]})
-    optimizer.step()
-    sync.step()
-    assert held(optimizer) == [0.25]
-    assert held(optimizer, "weight_decay") == [0.125]
+class Both(Wrapper):
+    """A wrapper of two optimizers, which shows the groups of both."""
+
+    def __init__(self, *optimizers: Any) -> None:
+        self.optimizers = optimizers
+
+    @property
+    def param_groups(self) -> Any:
+        return [group for each in self.optimizers for group in each.param_groups]
 
 
 # -- what is refused ------------------------------------------------------------------------------
@@ -259,10 +257,19 @@ def test_an_optimizer_and_its_wrapper_are_one(in_one_list: bool) -> None:
             RuntimeError,
             "two of them schedule 'lr'",
         ),
+        *(
+            (schedules, ValueError, "'x/lr' and 'y/.*same param groups")
+            for schedules in (
+                lambda a, b: {"x": [put_curve(a)], "y": [put_curve(Wrapper(a))]},
+                lambda a, b: {"x": [put_curve(a)], "y": [put_curve(Wrapper(a), "momentum")]},
+                lambda a, b: {"x": [put_curve(b)], "y": [put_curve(Both(a, b), "weight_decay")]},
+                lambda a, b: {"x": [put_curve(Both(b, a))], "y": [put(a)]},
+            )
+        ),
         (
-            lambda a, b: {"x": [put_curve(a)], "y": [put_curve(Wrapper(a))]},
-            RuntimeError,
-            "two of them schedule 'lr'",
+            lambda a, b: [put_curve(a), put_curve(Wrapper(a), "momentum")],
+            ValueError,
+            "'lr' and 'momentum' are on different objects, a SGD and a Wrapper",
         ),
         (
             lambda a, b: {"x": [SynchronousSchedule({"a": [put_curve(a)], "b": [put_curve(b)]})]},

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Container, Iterable, Mapping, Sequence
 from types import FunctionType, MappingProxyType, MethodType
 from typing import Any, TypeAlias
 
@@ -15,6 +16,7 @@ from ._plans import Plan, curve_of, describe, plan_of
 from ._target import OptimizerLike, ParamGroup, Target, groups_of
 from ._target_schedule import TargetSchedule
 from ._tensors import give_each_group_its_own_tensor, warn_if_captured_step_ignores
+from ._torch_compile import uncompiled
 from ._torch_steps import watch_steps
 from ._undo import undone_on_error
 
@@ -91,6 +93,8 @@ class CurveSchedule(TargetSchedule):
         >>> round(optimizer.param_groups[0]["momentum"], 6)
         0.72
     """
+
+    _followers: Sequence[weakref.ref[TargetSchedule]] = ()  # a copy has none
 
     def __init__(
         self,
@@ -247,6 +251,22 @@ class CurveSchedule(TargetSchedule):
         gives_all = len(moves) == 1 and moves[0][0] is groups and not self.absolute
         return moves[0][1] if gives_all else None
 
+    def introduce(
+        self, label: str, followers: Iterable[TargetSchedule], targets: Container[Target]
+    ) -> None:
+        super().introduce(label, followers, targets)
+        # Another SynchronousSchedule, of other targets, may know more of them.
+        others = [
+            each
+            for each in self._live_followers()
+            if Target.parse(each.schedule_target) not in targets
+        ]
+        self._followers = [weakref.ref(each) for each in (*others, *followers)]
+
+    def _live_followers(self) -> list[TargetSchedule]:
+        return [each for follower in self._followers if (each := follower()) is not None]
+
+    @uncompiled
     def replan(self, curve: Curve | CurvePerGroup) -> None:
         """Follow ``curve`` from the present position on: its step 0 is now.
 
@@ -276,14 +296,15 @@ class CurveSchedule(TargetSchedule):
         if self.last_epoch < 0:
             raise RuntimeError("replan: the schedule waits for its turn in a SequentialLR")
         before = self._curve, self._origin
-        targets = [Target.parse(each.schedule_target) for each in (self, *self.followers)]
+        followers = self._live_followers()
+        targets = [Target.parse(each.schedule_target) for each in (self, *followers)]
         with undone_on_error(self._real_optimizer, targets):
             try:
                 groups_driven_by(curve, self._real_optimizer.param_groups)
                 self._curve, self._origin = _own_copy(curve), self.last_epoch
                 self.look_anew()
                 self.rewrite()
-                for follower in self.followers:
+                for follower in followers:
                     follower.rewrite()
             except BaseException:
                 self._curve, self._origin = before
@@ -302,7 +323,7 @@ class CurveSchedule(TargetSchedule):
         self.look_anew()
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = ("_known", "_parts", "_left_alone", "followers")
+        derived = ("_known", "_parts", "_left_alone", "_followers")
         return {name: value for name, value in self.__dict__.items() if name not in derived}
 
 

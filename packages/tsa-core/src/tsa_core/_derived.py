@@ -169,6 +169,11 @@ class DerivedSchedule(TargetSchedule):
         self.last_epoch = position  # type: ignore[assignment]  # torch declares int, takes floats
         self._step_count += 1
 
+    def take_in_new(self, groups: Sequence[ParamGroup]) -> None:
+        """Take in the groups if others are here than at the last step."""
+        if self._one_pass is None or not self._one_pass.fits(groups):
+            self.take_in(groups)
+
     def take_in(self, groups: Sequence[ParamGroup]) -> None:
         """Take in groups that are new here, with their own initial values."""
         target = self._target

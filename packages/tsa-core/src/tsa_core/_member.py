@@ -116,11 +116,20 @@ class Member:
         """Return the multiplier of all groups, if :meth:`upcoming_values` are its products."""
         return None
 
-    def introduce(self, followers: Sequence[Member]) -> None:
-        """Tell the schedule its name here, and which schedules derive from it."""
+    def introduce(self, members: Sequence[Member]) -> None:
+        """Tell the schedule its name, and which of the ``members`` here derive from it."""
+        derived = [each for each in members if self in each.sources() and not each.steps_last]
+        self._introduce(
+            [each.schedule for each in derived],
+            {each.target for each in members if each.optimizer is self.optimizer},
+        )
+
+    def _introduce(self, followers: list[TargetSchedule], targets: set[Target]) -> None:
+        if isinstance(self.schedule, TargetSchedule):
+            self.schedule.introduce(self.name, followers, targets)
         for part in self.parts:
             part.name = self.name
-            part.introduce(followers)
+            part._introduce(followers, targets)  # noqa: SLF001  # of this class
 
     def derive_now(self) -> None:
         """Compute the values anew from those that the source has now; for a derived member."""
@@ -153,9 +162,7 @@ class Member:
         # torch has the values that it wrote last, and somebody may have set others since. In torch
         # < 2.9 they are the very tensors that the groups hold. A plateau has none in torch < 2.3.
         state: dict[str, Any] = self.schedule.state_dict()
-        if not isinstance(self.schedule, TargetSchedule) and (
-            "_last_lr" in state or isinstance(self.schedule, ReduceLROnPlateau)
-        ):
+        if "_last_lr" in state or isinstance(self.schedule, ReduceLROnPlateau):
             state = {**state, "_last_lr": self.upcoming_values()}
         if self.parts:
             state = {**state, "_schedulers": [part.save() for part in self.parts]}
@@ -211,8 +218,6 @@ class Member:
         own_copy = copy.deepcopy(dict(state))
         self.apply_policy(own_copy, plan)
         self.schedule.load_state_dict(own_copy)
-        if isinstance(self.schedule, TargetSchedule):
-            return
         # torch leaves the optimizer as it is, and its recurrences would go on from there.
         for group, value in zip(self.schedule.optimizer.param_groups, state.get("_last_lr", ())):
             _LR.write(group, real_number(value))
@@ -267,8 +272,6 @@ class Member:
         for part, its_memory in zip(self.parts, of_parts):
             part.put_back(its_memory)
         self.load(state, "saved")
-        if isinstance(self.schedule, TargetSchedule):
-            self.schedule.look_anew()  # at groups that are put back too
 
 
 def _check_milestones(own: Mapping[str, Any], state: Mapping[str, Any], what: str) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import copy
+from collections.abc import Mapping
 from typing import Any
 
 from ._curve_schedule import CurveSchedule
@@ -19,9 +20,7 @@ def member_of(schedule: Any) -> Member:
     parts = [member_of(part) for part in parts_of(schedule)]
     if is_torchs_own(schedule):
         return TorchMember(schedule, parts)
-    if not isinstance(schedule, TargetSchedule) or overrides(
-        schedule, TargetSchedule, "state_dict", "load_state_dict"
-    ):
+    if not isinstance(schedule, TargetSchedule):
         return Member(schedule, parts)
     return DerivedMember(schedule) if isinstance(schedule, DerivedSchedule) else OwnMember(schedule)
 
@@ -29,7 +28,7 @@ def member_of(schedule: Any) -> Member:
 class OwnMember(Member):
     """A schedule of this library: it computes first and writes later, and checks its own state.
 
-    If a subclass overrides ``step``, that is used.
+    If a subclass overrides ``step``, or how a state is made or loaded, that is used.
     """
 
     def __init__(self, schedule: Any) -> None:
@@ -40,11 +39,8 @@ class OwnMember(Member):
         self._gives_products = isinstance(schedule, CurveSchedule) and not overrides(
             schedule, CurveSchedule, "step", "prepare", "commit", "values_of"
         )
+        self._has_own_state = overrides(schedule, TargetSchedule, "state_dict", "load_state_dict")
         self._prepared: Any = None
-
-    def introduce(self, followers: Sequence[Member]) -> None:
-        self.schedule.label = self.name
-        self.schedule.followers = [member.schedule for member in followers]
 
     @property
     def position(self) -> Any:
@@ -83,10 +79,16 @@ class OwnMember(Member):
         return state
 
     def check(self, state: Any, plan: Policy, may_wait: bool = False) -> None:
-        self.schedule.check_state(state, plan)
+        if self._has_own_state:
+            super().check(state, plan, may_wait)
+        else:
+            self.schedule.check_state(state, plan)
 
     def load(self, state: Mapping[str, Any], plan: Policy = "code") -> None:
-        self.schedule.restore(state, plan)
+        if self._has_own_state:
+            self.schedule.load_state_dict(copy.deepcopy(dict(state)))
+        else:
+            self.schedule.restore(state, plan)
 
     def remember(self) -> Any:
         return dict(vars(self.schedule))  # with the curve itself, which may be code
@@ -131,7 +133,7 @@ class DerivedMember(OwnMember):
             self.schedule.rewrite()
 
     def take_in_groups(self) -> None:
-        self.schedule.take_in(self.optimizer.param_groups)
+        self.schedule.take_in_new(self.optimizer.param_groups)
 
 
 class TorchMember(Member):

@@ -30,6 +30,7 @@ def members_of(schedules: object) -> list[Member]:
         members = _members_of_one_optimizer(schedules, "schedules", "")
     if not members:
         raise ValueError("schedules: expected at least one schedule, got an empty list")
+    _check_groups_apart(members, "schedules")
     for member in members:
         _check_parts(member)
     _check_each_target_once(members)
@@ -43,7 +44,7 @@ def is_late(member: Member, members: Sequence[Member]) -> bool:
     if member.source_target is None:
         return False
     return any(each.moves for each in member.sources()) or any(
-        other.moves and _share_groups(other, member) and cycles_momentum(other.schedule)
+        other.moves and other.optimizer is member.optimizer and cycles_momentum(other.schedule)
         for other in members
     )
 
@@ -75,8 +76,9 @@ def _members_of_one_optimizer(schedules: object, argument: str, prefix: str) -> 
     members = [member_of(schedule) for schedule in _flattened(schedules, argument)]
     if not members:
         raise ValueError(f"{argument}: expected at least one schedule, got an empty list")
+    _check_groups_apart(members, argument)
     for i, member in enumerate(members):
-        if not _share_groups(member, members[0]):
+        if member.optimizer is not members[0].optimizer:
             raise ValueError(
                 f"{argument}: the schedule of {member.name!r} at position {i} is on a different "
                 f"optimizer than that of {members[0].name!r} at position 0. Name each optimizer: "
@@ -85,14 +87,6 @@ def _members_of_one_optimizer(schedules: object, argument: str, prefix: str) -> 
     for member in members:
         member.name = f"{prefix}{member.name}"
     return members
-
-
-def _share_groups(one: Member, other: Member) -> bool:
-    """True if both are on one optimizer, or on an optimizer and its wrapper."""
-    if one.optimizer is other.optimizer:
-        return True
-    ids = {id(group) for group in one.optimizer.param_groups}
-    return any(id(group) in ids for group in other.optimizer.param_groups)
 
 
 def _flattened(schedules: object, argument: str) -> Iterator[Any]:
@@ -119,6 +113,23 @@ def _flattened(schedules: object, argument: str) -> Iterator[Any]:
             )
 
 
+def _check_groups_apart(members: Sequence[Member], argument: str) -> None:
+    """Raise if the members are on an optimizer and on a wrapper of it."""
+    owners: dict[int, Member] = {}
+    groups_alive = []  # so that no id is used again
+    for member in {id(member.optimizer): member for member in members}.values():
+        for group in member.optimizer.param_groups:
+            groups_alive.append(group)
+            owner = owners.setdefault(id(group), member)
+            if owner is not member:
+                raise ValueError(
+                    f"{argument}: the schedules of {owner.name!r} and {member.name!r} are on "
+                    f"different objects, a {type(owner.optimizer).__name__} and a "
+                    f"{type(member.optimizer).__name__}, with the same param groups. Build all "
+                    "schedules on the same one of them"
+                )
+
+
 def _check_parts(member: Member) -> None:
     """Raise if a compound scheduler has a schedule of a different target in it."""
     for part in member.parts:
@@ -135,7 +146,7 @@ def _check_parts(member: Member) -> None:
 def _check_each_target_once(members: Sequence[Member]) -> None:
     for i, member in enumerate(members):
         for other in members[:i]:
-            if member.target == other.target and _share_groups(member, other):
+            if member.target == other.target and member.optimizer is other.optimizer:
                 raise RuntimeError(
                     f"schedules: two of them schedule {member.target.name!r}; a target takes one. "
                     "To play several one after the other, join their curves, or build a "
@@ -150,7 +161,7 @@ def _check_momentum(members: Sequence[Member]) -> None:
             continue
         momentum = "betas[0]" if "betas" in defaults_of(lr.optimizer) else "momentum"
         for member in members:
-            if member.target.name == momentum and _share_groups(member, lr):
+            if member.target.name == momentum and member.optimizer is lr.optimizer:
                 raise RuntimeError(
                     f"schedules: the schedule of 'lr', a {type(lr.schedule).__name__}, moves "
                     f"{momentum!r} too, whose own schedule may have started from a moved value. "
@@ -162,7 +173,7 @@ def _connect_sources(members: Sequence[Member]) -> None:
     """Tell each derived member what drives its source, and when to step; raise if in a circle."""
     for member in members:
         for other in members:
-            if member.source_target == other.target and _share_groups(member, other):
+            if member.source_target == other.target and member.optimizer is other.optimizer:
                 member.source = other
     for member in members:
         names, each = [member.name], member.source

@@ -85,13 +85,15 @@ class SynchronousSchedule(MembersByName):
         self._committing = order_of_commits(members)
         self._late = [member for member in self._committing if is_late(member, members)]
         self._early = [member for member in self._committing if member not in self._late]
+        self._any_steps_last = any(member.steps_last for member in members)
         self._demands = any(member.arguments.required for member in members)
         self._step_count = 1
         self._note_positions()
 
     def _introduce(self) -> None:
-        for member in self._members.values():
-            member.introduce([each for each in self._committing if member in each.sources()])
+        in_order = [*self._moving, *self._committing]
+        for member in in_order:
+            member.introduce(in_order)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -163,6 +165,15 @@ class SynchronousSchedule(MembersByName):
             member.prepare(given)
         for member in self._early:
             member.prepare(given)
+        if self._any_steps_last:
+            with self._groups_put_back_on_error(), _put_back_on_error(self._members.values()):
+                self._move_and_commit(given)
+        else:
+            self._move_and_commit(given)
+        self._step_count += 1
+        self._note_positions()
+
+    def _move_and_commit(self, given: Mapping[str, Any]) -> None:
         if self._late:
             self._move_and_derive(given)
         else:
@@ -170,8 +181,6 @@ class SynchronousSchedule(MembersByName):
                 member.move(given)
         for member in self._committing:
             member.commit()
-        self._step_count += 1
-        self._note_positions()
 
     def _move_and_derive(self, given: Mapping[str, Any]) -> None:
         """Step torch's schedulers, then compute what is derived from them; both or neither."""

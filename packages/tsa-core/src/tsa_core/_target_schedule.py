@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from torch.optim.lr_scheduler import LRScheduler
@@ -36,8 +36,6 @@ class TargetSchedule(LRScheduler):
     """True if the schedule gives the value itself, not a multiple of the initial value."""
     label: str
     """Its name in messages: the target, or ``"muon/lr"`` beside other optimizers."""
-    followers: Sequence[TargetSchedule] = ()
-    """The schedules that derive their values from this one's, each after its own source."""
     takes_new_groups = True
     """A group that joins the optimizer later is driven from its own initial value."""
 
@@ -113,6 +111,15 @@ class TargetSchedule(LRScheduler):
         if epoch is not None:
             warn_if_metric(epoch := step_of_user(epoch), self.last_epoch)
         self.commit(self.prepare(epoch))
+
+    def introduce(
+        self, label: str, followers: Iterable[TargetSchedule], targets: Container[Target]
+    ) -> None:
+        """Learn what a ``SynchronousSchedule`` of these ``targets`` calls this member.
+
+        ``followers`` are the members that derive their values from this one's, in their order.
+        """
+        self.label = label
 
     def rewrite(self) -> None:
         """Compute the values of the present step anew, and write them."""

@@ -40,21 +40,24 @@ class StepCounter:
         self.key = key
         self.last = 0  # for a group that takes the place of the first one
 
-    def count(self, optimizer: Any, args: object, kwargs: Mapping[str, Any]) -> None:
+    def count(self, optimizer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """The step post-hook: a method, because calling an object takes longer."""
-        if "closure" in kwargs and kwargs["closure"] is None and _only_makes_state():
-            return
         group = optimizer.param_groups[0]
+        passes_none = args[1:] == (None,) or kwargs.get("closure", count_steps) is None
+        if passes_none and _only_makes_state(optimizer, group.get(self.key)):
+            return
         group[self.key] = self.last = group.get(self.key, self.last) + 1
 
 
 @uncompiled  # the compiler cannot trace frames
-def _only_makes_state() -> bool:
+def _only_makes_state(optimizer: Any, count: int | None) -> bool:
     """True in the step that torch.distributed.checkpoint makes of a fresh optimizer.
 
     It calls step(closure=None), with gradients of 0, to have the tensors into which it loads:
     _init_optim_state in state_dict.py. A training loop may call that too, and has to be counted.
     """
+    if count and optimizer.state:  # it was not fresh
+        return False
     module = sys.modules.get("torch.distributed.checkpoint.state_dict")
     frame = sys._getframe() if module is not None else None
     while frame is not None and frame.f_globals is not vars(module):
