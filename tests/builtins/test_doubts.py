@@ -57,6 +57,16 @@ MEANT_AS_VALUES: dict[str, tuple[str, Any, str]] = {
 }
 
 
+def test_the_initial_value_in_an_optimizer_of_version_1_is_found() -> None:
+    """Version 1 kept initial values elsewhere, and its checkpoints still do."""
+    opt = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+    opt.param_groups[0]["noise"] = 0.25
+    opt.param_groups[0]["schedule_namespaces"] = {"noise": {"initial_lr": 0.5}}
+    with pytest.warns(UserWarning, match="value=0.5 is the initial value of 'noise'"):
+        schedule = tsa_builtins.constant_schedule(opt, 0.5, "noise")
+    assert tsa_builtins.to_plan(schedule)["noise"]["default_value"] == 0.5
+
+
 @every_name
 @pytest.mark.parametrize(
     ("target", "W", "product"), MEANT_AS_VALUES.values(), ids=MEANT_AS_VALUES.keys()

@@ -157,6 +157,25 @@ def test_omegaconf_takes_points_with_numbers_as_keys_and_interpolations() -> Non
     assert to_plan(schedule)["eps"]["milestones"] == [2, 4]
 
 
+@pytest.mark.parametrize(
+    ("unset", "plan"),
+    [
+        ("lr.absolute", {"lr": {"curve": {"kind": "Constant", "value": 1}, "absolute": "???"}}),
+        ("lr.curve", {"lr": {"curve": "???"}}),
+        ("lr.curve.value", {"lr": {"curve": {"kind": "Constant", "value": "???"}}}),
+        ("plan.lr", {"lr": "???"}),
+        (
+            "lr.default_value",
+            {"lr": {"scheduler": "StepLR", "step_size": 2, "default_value": "???"}},
+        ),
+    ],
+)
+def test_an_entry_of_omegaconf_that_is_not_set_is_refused(unset: str, plan: Any) -> None:
+    """``???`` is no entry that is left out: somebody forgot to set it."""
+    with pytest.raises(ValueError, match=rf"^{unset}: Missing mandatory value"):
+        from_plan(make_optimizer(), OmegaConf.create(plan))
+
+
 def test_a_fault_in_a_config_has_its_path() -> None:
     """The error about OmegaConf's container is the one about a dict."""
     plan = changed(PLAN, {("clip", "curve", "curves", 1, "steps"): -3})
@@ -202,6 +221,7 @@ NOT_SEEN = {
     "range of a curve", "number of boundaries", "group", "a group without a curve",
     "curves in order, too few", "a value out of the target's range", "a scheduler that is code",
     "groups by number", "a curve that is code", "NaN", "a target that is not text", "a point",
+    "half a step", "no step",
 }  # fmt: skip
 
 

@@ -271,6 +271,20 @@ FAULTS: dict[str, Fault] = {
         ("noise", "milestones"), 4, TypeError,
         "noise.milestones: expected a list of numbers, got 4 (int)", {("noise", "milestones"): [4]},
     ),
+    "half a step": (
+        ("noise", "milestones"), [2.5], ValueError,
+        "noise.milestones: expected whole steps, 1 or more, got [2.5] (list)",
+        {("noise", "milestones"): [2.0]},
+    ),
+    "no step": (
+        ("eps",), {"scheduler": "StepLR", "step_size": 0}, ValueError,
+        "eps.step_size: expected whole steps, 1 or more, got 0 (int)",
+        {("eps",): {"scheduler": "StepLR", "step_size": 1}},
+    ),
+    "a curve of one group": (
+        ("weight_decay", "curve"), {"backbone": 3, "*": None}, TypeError,
+        "weight_decay.curve.backbone: expected ", {("weight_decay", "curve"): LINE},
+    ),
     "NaN": (
         ("eps", "gamma"), math.nan, ValueError,
         "eps.gamma: expected a finite real number, got nan", {("eps", "gamma"): 0.9},
@@ -491,6 +505,25 @@ def test_tensors_and_defaults_are_put_back(untouched: Untouched) -> None:
         from_plan(optimizer, plan)
     assert all(optimizer.defaults[key] is value for key, value in before.items())
     assert optimizer.param_groups[0]["lr"].item() == torch.tensor(0.1).item()
+
+
+def test_milestones_of_a_sequence_are_in_order() -> None:
+    """Torch would play the parts of an unordered ``SequentialLR`` wrongly, without a word."""
+    parts = [{"scheduler": "StepLR", "step_size": 2}] * 3
+    sequence = {"scheduler": "SequentialLR", "schedulers": parts}
+    with pytest.raises(ValueError, match=r"^lr.milestones: expected steps in rising order, got"):
+        from_plan(make_optimizer(), {"lr": {**sequence, "milestones": [5, 2]}})
+    from_plan(make_optimizer(), {"lr": {**sequence, "milestones": [2, 5]}})
+    unordered = {"scheduler": "MultiStepLR", "milestones": [5, 2]}  # torch sorts them
+    from_plan(make_optimizer(), {"lr": unordered})
+
+
+def test_a_tensor_that_cannot_be_written_does_not_hide_the_fault() -> None:
+    """An expanded tensor among the entries is as it was, so it is not put back."""
+    optimizer = make_optimizer()
+    optimizer.param_groups[0]["mask"] = torch.tensor(1.0).expand(5)
+    with pytest.raises(ValueError, match=r"^eps: OneCycleLR: "):
+        from_plan(optimizer, {"lr": {"curve": HALF}, **LAST_FAULT})
 
 
 def test_a_warning_that_is_an_error_puts_back_too(untouched: Untouched) -> None:

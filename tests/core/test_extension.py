@@ -158,14 +158,14 @@ def test_adding_keeps_an_entry_of_any_type(untouched: Untouched) -> None:
 @pytest.mark.parametrize("target", ["clip", "betas[0]"])
 def test_overwriting_with_a_tensor_puts_one_clone_in_each_group(target: str) -> None:
     """A clone, with the dtype of the given tensor, replaces a float or any other tensor."""
-    value = torch.tensor(2.0, dtype=torch.float64)
+    value = torch.tensor(0.75, dtype=torch.float64)
     opt = sgd(
         {"clip": 1.0, "betas": (0.9, 0.999)},
         {"clip": torch.tensor(1.0), "betas": (torch.tensor(0.9), 0.999)},
     )
     extend_optimizer(opt, target, value, overwrite_values=True)
     clones = held(opt, target)
-    assert clones == [2.0, 2.0]
+    assert clones == [0.75, 0.75]
     assert [clone.dtype for clone in clones] == [torch.float64] * 2
     assert len({id(value), *map(id, clones)}) == 3
     assert held(opt, "betas[1]") == [0.999, 0.999]
@@ -185,11 +185,40 @@ def test_overwriting_a_tensor_with_a_number_it_cannot_hold_is_refused(untouched:
     opt = sgd({"clip": 1.0}, {"clip": torch.tensor(1.0, dtype=torch.float16)})
     with (
         untouched(opt),
-        pytest.raises(ValueError, match=r"default_value: 1000000.0 .*float16.* 1 "),
+        pytest.raises(ValueError, match=r"default_value: 1000000.0 .* group 1; .*float16"),
     ):
         extend_optimizer(opt, "clip", 1e6, overwrite_values=True)
     extend_optimizer(opt, "clip", torch.tensor(1e6), overwrite_values=True)
     assert held(opt, "clip") == [1e6, 1e6]
+
+
+@pytest.mark.parametrize("value", [1.5, 1.0, -0.25, torch.tensor(1.0)])
+def test_a_beta_out_of_range_is_refused(value: Any, untouched: Untouched) -> None:
+    """Adam checks its betas at construction only, and would go on with 1.5."""
+    opt = adamw()
+    with untouched(opt), pytest.raises(ValueError, match=r"default_value: .*'betas\[0\]'"):
+        extend_optimizer(opt, "betas[0]", value, overwrite_values=True)
+
+
+def test_a_tensor_of_inference_mode_is_not_filled(untouched: Untouched) -> None:
+    """Torch does not let it be filled, so no group is written; a tensor takes its place."""
+    with torch.inference_mode():
+        held_by_second = torch.tensor(2.0)
+    opt = sgd({"clip": torch.tensor(1.0)}, {"clip": held_by_second})
+    with untouched(opt), pytest.raises(ValueError, match=r"param group 1 .*inference_mode"):
+        extend_optimizer(opt, "clip", 3.0, overwrite_values=True)
+    extend_optimizer(opt, "clip", torch.tensor(3.0), overwrite_values=True)
+    assert held(opt, "clip") == [3.0, 3.0]
+
+
+@pytest.mark.parametrize("overwrite_values", [True, False])
+def test_an_entry_that_was_removed_starts_anew(overwrite_values: bool) -> None:
+    """An entry that is added again has the new value as its initial value."""
+    opt = sgd({"clip": 5.0})
+    put_curve(opt, "clip")
+    del opt.param_groups[0]["clip"]
+    extend_optimizer(opt, "clip", 2.0, overwrite_values)
+    assert put_curve(opt, "clip").get_last_lr() == [2.0]
 
 
 def test_overwriting_a_shared_tensor_moves_only_the_entry() -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from helpers import adamw, held, ignore_epoch_deprecation, put, sgd
+from helpers import Untouched, adamw, held, ignore_epoch_deprecation, put, sgd
+from torch.optim import lr_scheduler as torch_lr
 from torch_schedulers import (
     MOMENTUM_CYCLES,
     SCHEDULERS,
@@ -54,6 +55,34 @@ def everything_but(target: str, optimizer: torch.optim.Optimizer) -> list[dict[s
             entries["neighbours"] = group["betas"][1:]
             entries["container"] = type(group["betas"])
     return rest
+
+
+def one_cycle(proxy: Any) -> Any:
+    return torch_lr.OneCycleLR(proxy, 0.5, total_steps=10, cycle_momentum=False)
+
+
+def test_an_entry_of_the_users_is_not_overwritten(untouched: Untouched) -> None:
+    """An entry that has the name of one that the scheduler would keep is refused."""
+    optimizer = sgd({"norm": 1.0, "max_norm": 5.0})
+    with untouched(optimizer), pytest.raises(ValueError, match="'max_norm' is an entry of param"):
+        put(optimizer, "norm", one_cycle)
+    scheduled = sgd({"norm": 1.0})
+    put(scheduled, "norm")
+    scheduled.param_groups[0]["max_norm"] = 5.0
+    put(scheduled, "max_norm")
+    with untouched(scheduled), pytest.raises(ValueError, match="'max_norm' is an entry of param"):
+        put(scheduled, "norm", one_cycle)
+
+
+def test_an_entry_that_a_scheduler_left_is_taken_over() -> None:
+    """A scheduler that is built again, also on a resumed optimizer, finds its own entries."""
+    optimizer = sgd({"norm": 1.0})
+    first = put(optimizer, "norm", one_cycle)
+    again = put(optimizer, "norm", one_cycle)
+    assert again.get_last_lr() == first.get_last_lr()
+    resumed = sgd({"norm": 1.0})
+    resumed.load_state_dict(optimizer.state_dict())
+    assert put(resumed, "norm", one_cycle).get_last_lr() == first.get_last_lr()
 
 
 @ignore_order_when_nested

@@ -6,6 +6,7 @@ import inspect
 import math
 import numbers
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 from tsa_core import OptimizerLike, ProxyOptimizer, get_param_groups_regrouped_by_key
@@ -48,9 +49,15 @@ def initial_values(optimizer: OptimizerLike, schedule_target: str) -> list[float
         held = get_param_groups_regrouped_by_key(optimizer, schedule_target)
     except (KeyError, TypeError, ValueError):
         return []  # CurveSchedule says what is wrong
-    initial_key = "initial_" + schedule_target
-    initials = [_as_number(group.get(initial_key, present)) for present, _, group in held]
+    initials = [
+        _as_number(_recorded(group, schedule_target, present)) for present, _, group in held
+    ]
     return [float(number) for number in initials if isinstance(number, numbers.Real)]
+
+
+def _recorded(group: Mapping[str, Any], schedule_target: str, present: object) -> object:
+    of_1x = group.get("schedule_namespaces", {}).get(schedule_target, {})
+    return group.get(f"initial_{schedule_target}", of_1x.get("initial_lr", present))
 
 
 def _as_number(value: Any) -> object:

@@ -236,7 +236,8 @@ def _put_back_on_error(optimizers: Iterable[Any]) -> Iterator[None]:
                 del holder[key]
             holder.update(entries)
         for tensor, value in tensors:
-            tensor.copy_(value)
+            if not tensor.equal(value):  # an expanded tensor cannot be written
+                tensor.copy_(value)
         raise
 
 

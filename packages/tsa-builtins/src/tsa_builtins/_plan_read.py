@@ -33,6 +33,9 @@ WAYS = ("schedule", "scheduler", "curve")
 
 OTHERS = "*"
 
+WHOLE_STEPS = {"milestones", "step_size"}
+"""The settings that torch compares with the step, for equality."""
+
 
 class Recipe(NamedTuple):
     """A checked entry. ``put(optimizer, target)`` makes the schedule, and may raise too."""
@@ -142,7 +145,9 @@ def _curve_or_curves(path: str, value: Any, stretch: float) -> Any:
 
 def _is_one_curve(value: Mapping[Any, Any]) -> bool:
     """True for a curve; false for curves by the names of groups, even if a name is ``kind``."""
-    return not all(each is None or isinstance(each, Mapping) for each in value.values())
+    return OTHERS not in value and not all(
+        each is None or isinstance(each, Mapping) for each in value.values()
+    )
 
 
 def _check_group_names(path: str, curves: Mapping[str, Any], optimizer: Any) -> None:
@@ -180,6 +185,8 @@ def _read_scheduler(path: str, description: Mapping[Any, Any], stretch: float) -
     settings = {
         key: _setting(entry(path, key), description[key], form.settings[key]) for key in given
     }
+    for key in WHOLE_STEPS & settings.keys():
+        _check_whole_steps(entry(path, key), settings[key], in_order="schedulers" in settings)
 
     def make(optimizer: Any) -> Any:
         made = {
@@ -197,6 +204,15 @@ def _read_scheduler(path: str, description: Mapping[Any, Any], stretch: float) -
         return arbitrary_schedule_factory(optimizer, make, schedule_target=target)
 
     return put
+
+
+def _check_whole_steps(path: str, value: float | list[float], in_order: bool) -> None:
+    """Raise where torch would pass over a step in silence, or divide by 0 at a later one."""
+    steps = value if isinstance(value, list) else [value]
+    if any(step < 1 or step != int(step) for step in steps):
+        raise ValueError(f"{path}: expected whole steps, 1 or more, got {shown(value)}")
+    if in_order and steps != sorted(steps):
+        raise ValueError(f"{path}: expected steps in rising order, got {shown(value)}")
 
 
 def _setting(path: str, value: Any, setting: Any) -> Any:

@@ -24,14 +24,15 @@ def check_target(target: Target, groups: Sequence[ParamGroup]) -> None:
                 f"{target.name!r} in param group {i} is a tensor that requires a gradient: a "
                 "schedule would overwrite what is learned. Detach it"
             )
-        if _cannot_be_filled(value):
+        if cannot_be_filled(value):
             raise ValueError(
                 f"{target.name!r} in param group {i} is a tensor made under torch.inference_mode, "
                 "which cannot be filled outside of it. Clone it"
             )
 
 
-def _cannot_be_filled(value: object) -> bool:
+def cannot_be_filled(value: object) -> bool:
+    """True for a tensor of inference mode, outside of it."""
     is_inference = isinstance(value, Tensor) and value.is_inference()
     return is_inference and not torch.is_inference_mode_enabled()
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.nn import Parameter
 
-from ._checks import check_present, check_value
+from ._checks import cannot_be_filled, check_present, check_value
 from ._numbers import real_number
 from ._proxy import refuse_proxy
-from ._target import OptimizerLike, Target, groups_of
+from ._target import OptimizerLike, ParamGroup, Target, groups_of
 from ._tensors import give_each_group_its_own_tensor
 
 OptimizerT = TypeVar("OptimizerT", bound=OptimizerLike)
@@ -47,7 +47,8 @@ def extend_optimizer(
         TypeError: ``name`` is not a string, or is ``"params"``.
         TypeError: the entry to overwrite is not a number (a flag, a whole tuple).
         ValueError: ``default_value`` is NaN or infinite.
-        ValueError: the tensor to be filled with ``default_value`` cannot hold it.
+        ValueError: the tensor to be filled with ``default_value`` cannot hold it or be filled, or a
+            beta of the optimizer would be outside of [0, 1).
         ValueError: ``name`` is malformed, or ``optimizer`` is a proxy.
         KeyError: ``name`` is an element of a tuple that a group does not have.
 
@@ -72,28 +73,37 @@ def extend_optimizer(
         if overwrite_values and target.is_in(group):
             with contextlib.suppress(ValueError):  # NaN and infinity may be replaced
                 check_value(target, target.read(group), i)
-            _check_fits(value, target.read(group), i)
+            _check_fits(target, value, group, i)
     with torch.no_grad():  # the tensor to be filled may require a gradient
         give_each_group_its_own_tensor(target, optimizer, present)
         for group in groups:
             own = value.clone() if isinstance(value, Tensor) else value
-            if not target.is_in(group):
-                target.replace(group, own)
-            elif overwrite_values:
-                # A number is written into a tensor that is there; a new tensor replaces anything.
-                put = target.replace if isinstance(value, Tensor) else target.write
-                put(group, own)
-                target.set_new_initial(group, real_number(value))
+            if target.is_in(group) and not overwrite_values:
+                continue
+            # A number is written into a tensor that is there; a new tensor replaces anything.
+            is_new = isinstance(value, Tensor) or not target.is_in(group)
+            (target.replace if is_new else target.write)(group, own)
+            target.set_new_initial(group, real_number(value))
     return optimizer
 
 
-def _check_fits(value: float | Tensor, held: object, i: int) -> None:
-    if isinstance(value, Tensor) or not isinstance(held, Tensor):
+def _check_fits(target: Target, value: float | Tensor, group: ParamGroup, i: int) -> None:
+    """Raise unless ``value`` can take the place of what group ``i`` holds."""
+    held, where = target.read(group), f"{target.name!r} in param group {i}"
+    if isinstance(value, Tensor) and target.index is None:
         return
-    if abs(value) > torch.finfo(held.dtype).max:
+    if not isinstance(value, Tensor) and cannot_be_filled(held):
         raise ValueError(
-            f"default_value: {value!r} is more than the {held.dtype} tensor in param group {i} can "
-            "hold; give a tensor, which takes its place"
+            f"default_value: {where} is a tensor made under torch.inference_mode, which cannot be "
+            "filled outside of it; give a tensor, which takes its place"
+        )
+    low, high = target.range_in(group)
+    if not low <= real_number(value) <= high:
+        is_tensor = isinstance(held, Tensor)
+        hint = f"; or give a tensor, to replace the {held.dtype} one" if is_tensor else ""
+        raise ValueError(
+            f"default_value: {value!r} does not fit {where}; it must be from {low!r} to {high!r}"
+            f"{hint}"
         )
 
 

@@ -74,6 +74,7 @@ class ProxyOptimizer(Optimizer):
         self.optimizer = optimizer
         self.target = target
         self.why_new_groups_are_refused = "not every scheduler computes a new group right"
+        self._is_first = not any(target.has_initial(group) for group in groups)
         self._kept_by_scheduler: list[dict[str, Any]] = [{} for _ in groups]
         self._forget_groups()
         watch_steps(optimizer)
@@ -134,7 +135,9 @@ class ProxyOptimizer(Optimizer):
         has_tensors = any(isinstance(target.read(group), Tensor) for group in groups)
         self._known = KnownGroups(groups, by_dict=has_tensors)
         view = GroupView if target.index is None else ElementView
-        self._views = [view(target, groups, i, entries) for i, entries in enumerate(kept)]
+        self._views = [
+            view(target, groups, i, entries, self._is_first) for i, entries in enumerate(kept)
+        ]
 
     def _joined_or_left(self, groups: Sequence[ParamGroup]) -> bool:
         """True if other groups are here now, not the same groups in new dicts."""

@@ -22,17 +22,24 @@ _ABOUT_LR = AUXILIARY_KEYS | {LEGACY_KEY, "lr", "initial_lr"}
 class GroupView(MutableMapping[str, Any]):
     """One param group as a scheduler of the target sees it."""
 
-    __slots__ = ("_groups", "_index", "_kept", "_key", "_plain", "_target")
+    __slots__ = ("_groups", "_index", "_is_first", "_kept", "_key", "_plain", "_target")
 
     def __init__(
-        self, target: Target, groups: Sequence[ParamGroup], index: int, kept: dict[str, Any]
+        self,
+        target: Target,
+        groups: Sequence[ParamGroup],
+        index: int,
+        kept: dict[str, Any],
+        is_first: bool,
     ) -> None:
+        """``is_first``: no schedule was on the target before, and left entries of its own."""
         self._target = target
         self._key = target.key
         self._plain = float if target.index is None else None  # as in Target.scale
         self._groups = groups
         self._index = index
         self._kept = kept
+        self._is_first = is_first
 
     def look_into(self, groups: Sequence[ParamGroup]) -> None:
         """Find the group at its position in another list."""
@@ -87,7 +94,10 @@ class GroupView(MutableMapping[str, Any]):
             # torch < 2.4 passes the same tensor that is filled later.
             group[target.initial_key] = initial.clone() if isinstance(initial, Tensor) else initial
         elif key in AUXILIARY_KEYS or key not in group:
-            self._kept[key] = group[auxiliary_key(key, target.name)] = value
+            own_key = auxiliary_key(key, target.name)
+            if own_key in group and key not in self._kept:
+                self._check_is_no_users_entry(own_key, key)
+            self._kept[key] = group[own_key] = value
         elif target.name == "lr":
             group[key] = value
         else:
@@ -96,6 +106,15 @@ class GroupView(MutableMapping[str, Any]):
                 f"On this proxy {target.name!r} is called 'lr', and the schedule may write no "
                 "other entry. If a scheduler cycles momentum, write cycle_momentum=False and give "
                 f"{key!r} a schedule of its own"
+            )
+
+    def _check_is_no_users_entry(self, own_key: str, key: str) -> None:
+        target, group = self._target, self._group
+        if target.name != "lr" and (self._is_first or f"initial_{own_key}" in group):
+            raise ValueError(
+                f"{own_key!r} is an entry of param group {self._index}, and a schedule of "
+                f"{target.name!r} would keep what it calls {key!r} there. Give one of both entries "
+                "a different name"
             )
 
     def _checked(self, value: Any) -> Any:
