@@ -36,6 +36,7 @@ class SynchronousSchedule(MembersByName):
         TypeError: ``schedules`` is not iterable, or one of them is not a scheduler.
         TypeError: ``clock`` is not a callable, or a member cannot be sent to a position.
         ValueError: there are no members, or a list has schedules of several optimizers.
+        ValueError: some schedules are on an optimizer and others on a wrapper of it.
         ValueError: a compound scheduler has a schedule of a different target in it.
         ValueError: derived schedules derive from one another in a circle.
         RuntimeError: two members have the same target of the same optimizer.
