@@ -43,10 +43,17 @@ class StepCounter:
     def count(self, optimizer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """The step post-hook: a method, because calling an object takes longer."""
         group = optimizer.param_groups[0]
-        passes_none = args[1:] == (None,) or kwargs.get("closure", count_steps) is None
-        if passes_none and _only_makes_state(optimizer, group.get(self.key)):
+        if (
+            (kwargs or len(args) > 1)  # hardly any step has arguments
+            and _passes_no_closure(args, kwargs)
+            and _only_makes_state(optimizer, group.get(self.key))
+        ):
             return
         group[self.key] = self.last = group.get(self.key, self.last) + 1
+
+
+def _passes_no_closure(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
+    return args[1:] == (None,) or kwargs.get("closure", args) is None
 
 
 @uncompiled  # the compiler cannot trace frames
