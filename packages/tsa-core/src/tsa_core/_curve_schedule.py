@@ -252,15 +252,11 @@ class CurveSchedule(TargetSchedule):
         return moves[0][1] if gives_all else None
 
     def introduce(
-        self, label: str, followers: Iterable[TargetSchedule], targets: Container[Target]
+        self, label: str, followers: Iterable[TargetSchedule], targets: Container[str]
     ) -> None:
         super().introduce(label, followers, targets)
         # Another SynchronousSchedule, of other targets, may know more of them.
-        others = [
-            each
-            for each in self._live_followers()
-            if Target.parse(each.schedule_target) not in targets
-        ]
+        others = [each for each in self._live_followers() if each.schedule_target not in targets]
         self._followers = [weakref.ref(each) for each in (*others, *followers)]
 
     def _live_followers(self) -> list[TargetSchedule]:
@@ -270,10 +266,9 @@ class CurveSchedule(TargetSchedule):
     def replan(self, curve: Curve | CurvePerGroup) -> None:
         """Follow ``curve`` from the present position on: its step 0 is now.
 
-        The value is written at once, and so are those of the :class:`DerivedSchedule` that derive
-        from it in the same :class:`SynchronousSchedule`. The position stays, so that the members
-        stay in lock-step. ``curve``, ``repr``, the state and previews follow. To resume such a run
-        as it was, load its state with ``plan="saved"``.
+        The value is written at once, and so is what derives from it in a
+        :class:`SynchronousSchedule`. The position stays, so that members stay in lock-step.
+        ``curve``, ``repr``, the state and previews follow. To resume, load with ``plan="saved"``.
 
         Args:
             curve: λ in every form that the constructor takes. A group that it leaves alone keeps

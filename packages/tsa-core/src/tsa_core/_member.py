@@ -121,10 +121,10 @@ class Member:
         derived = [each for each in members if self in each.sources() and not each.steps_last]
         self._introduce(
             [each.schedule for each in derived],
-            {each.target for each in members if each.optimizer is self.optimizer},
+            {each.target.name for each in members if each.optimizer is self.optimizer},
         )
 
-    def _introduce(self, followers: list[TargetSchedule], targets: set[Target]) -> None:
+    def _introduce(self, followers: list[TargetSchedule], targets: set[str]) -> None:
         if isinstance(self.schedule, TargetSchedule):
             self.schedule.introduce(self.name, followers, targets)
         for part in self.parts:

@@ -10,7 +10,7 @@ from ._curve_schedule import CurveSchedule
 from ._derived import DerivedSchedule
 from ._member import Member
 from ._plans import Policy
-from ._target_schedule import TargetSchedule, overrides
+from ._target_schedule import TargetSchedule
 from ._tensors import as_held
 from ._torch import VERSION_DEPENDENT_KEYS, is_torchs_own, parts_of, settings_of
 
@@ -33,13 +33,13 @@ class OwnMember(Member):
 
     def __init__(self, schedule: Any) -> None:
         super().__init__(schedule)
-        self.moves = self.steps_itself = overrides(schedule, TargetSchedule, "step")
+        self.moves = self.steps_itself = _overrides(schedule, TargetSchedule, "step")
         self.is_pure = not self.moves
         # A subclass may write other values than the products.
-        self._gives_products = isinstance(schedule, CurveSchedule) and not overrides(
+        self._gives_products = isinstance(schedule, CurveSchedule) and not _overrides(
             schedule, CurveSchedule, "step", "prepare", "commit", "values_of"
         )
-        self._has_own_state = overrides(schedule, TargetSchedule, "state_dict", "load_state_dict")
+        self._has_own_state = _overrides(schedule, TargetSchedule, "state_dict", "load_state_dict")
         self._prepared: Any = None
 
     @property
@@ -158,3 +158,11 @@ class TorchMember(Member):
     def settings(self, state: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
         own, settings = self.schedule.state_dict(), settings_of(self.schedule)
         return [(key, own[key], state[key]) for key in own if key in settings and key in state]
+
+
+def _overrides(schedule: TargetSchedule, base: type[Any], *methods: str) -> bool:
+    """True if one of these methods of the schedule is not that of ``base``, a class of ours."""
+    return any(
+        getattr(getattr(schedule, method), "__func__", None) is not getattr(base, method)
+        for method in methods
+    )

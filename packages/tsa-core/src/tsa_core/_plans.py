@@ -111,7 +111,33 @@ def _as_texts(plan: Plan) -> Any:
     return plan
 
 
-def same_plan(one: Plan, other: Plan) -> bool:
+def sentence_of(plan: Mapping[str, Plan]) -> str:
+    """Return all entries of a schedule's plan as a reader wants to see them."""
+    kind = " as absolute values" if plan["absolute"] else ""
+    origin = f" from step {plan['origin']}" if plan.get("origin") else ""
+    return f"{text_of(plan['curve'])}{kind}{origin}"
+
+
+def as_saved_today(
+    state: Mapping[str, Any], schedule_target: str, plan: Mapping[str, Plan]
+) -> Mapping[str, Any]:
+    """Return a state of any version as today's, for a schedule of ``plan``."""
+    if "lr_lambdas" not in state:  # an entry of the plan that is newer than the state
+        return {"absolute": False, **({"origin": 0} if "origin" in plan else {}), **state}
+    # 1.x built its schedules as LambdaLRs: their plan is code that multiplies.
+    if plan["absolute"]:
+        plan = {**plan, "curve": "a curve of 1.x", "absolute": False}
+    kept = ("last_epoch", "_step_count", "base_lrs", "_last_lr")
+    saved = {key: state[key] for key in kept if key in state}
+    return {"schedule_target": schedule_target, **plan, **saved}
+
+
+def plans_differ(state: Mapping[str, Any], plan: Mapping[str, Plan]) -> bool:
+    """True if a state has another plan than ``plan``."""
+    return not all(_same(state[key], own) for key, own in plan.items())
+
+
+def _same(one: Plan, other: Plan) -> bool:
     """True if the plans differ at most in how their numbers are written: 1, 1.0 and 1e0."""
     return one == other or _with_plain_numbers(one) == _with_plain_numbers(other)
 

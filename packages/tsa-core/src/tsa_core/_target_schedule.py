@@ -11,7 +11,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from ._checks import check_present, check_target, check_values_fit, present_numbers, present_values
 from ._numbers import real_number, step_of_user
-from ._plans import Plan, Policy, checked_policy, same_plan, text_of
+from ._plans import Plan, Policy, as_saved_today, checked_policy, plans_differ, sentence_of
 from ._proxy import behind_proxy
 from ._state import check_fits
 from ._target import OptimizerLike, ParamGroup, Target, Value, groups_of
@@ -113,12 +113,9 @@ class TargetSchedule(LRScheduler):
         self.commit(self.prepare(epoch))
 
     def introduce(
-        self, label: str, followers: Iterable[TargetSchedule], targets: Container[Target]
+        self, label: str, followers: Iterable[TargetSchedule], targets: Container[str]
     ) -> None:
-        """Learn what a ``SynchronousSchedule`` of these ``targets`` calls this member.
-
-        ``followers`` are the members that derive their values from this one's, in their order.
-        """
+        """Learn the name in a ``SynchronousSchedule`` of ``targets``, and what derives from it."""
         self.label = label
 
     def rewrite(self) -> None:
@@ -282,7 +279,7 @@ class TargetSchedule(LRScheduler):
         what = f"state of the schedule of {self.label!r}"
         checked_policy(plan)
         own = TargetSchedule.state_dict(self)
-        saved = self._as_saved_today(state) if isinstance(state, Mapping) else state
+        saved = self._today(state) if isinstance(state, Mapping) else state
         check_fits(
             own,
             saved,
@@ -298,9 +295,9 @@ class TargetSchedule(LRScheduler):
         check_target(self._target, groups)
         check_values_fit(self._target, groups, saved["_last_lr"], what)
         self.driven_groups()
-        if self._differs_from(saved):
+        if plans_differ(saved, self.plan()):
             if plan == "same":
-                plans = f"{_sentence(saved)}, and the code has {_sentence(self.plan())}"
+                plans = f"{sentence_of(saved)}, and the code has {sentence_of(self.plan())}"
                 raise ValueError(f"{what}: it was saved under {plans}; expected the same plan")
             if plan == "saved":
                 try:
@@ -308,28 +305,17 @@ class TargetSchedule(LRScheduler):
                 except (KeyError, TypeError, ValueError) as error:
                     raise type(error)(f"{what}: {error.args[0]}") from None
 
-    def _as_saved_today(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
-        plan = self.plan()
-        if "lr_lambdas" not in state:  # an entry of the plan that is newer than the state
-            return {"absolute": False, **({"origin": 0} if "origin" in plan else {}), **state}
-        # 1.x built its schedules as LambdaLRs: their plan is code that multiplies.
-        if self.absolute:
-            plan = {**plan, "curve": "a curve of 1.x", "absolute": False}
-        kept = ("last_epoch", "_step_count", "base_lrs", "_last_lr")
-        saved = {key: state[key] for key in kept if key in state}
-        return {"schedule_target": self.schedule_target, **plan, **saved}
-
     def restore(self, state: Mapping[str, Any], plan: Policy) -> None:
         """Load a state that :meth:`check_state` accepted."""
-        state = self._as_saved_today(state)
+        state = self._today(state)
         driven = {id(group) for group in self.driven_groups()}
-        if self._differs_from(state):
+        if plans_differ(state, self.plan()):
             if plan == "saved":
                 self.take_plan(state)
             else:
                 warn_user(
-                    f"the schedule of {self.label!r} was saved under {_sentence(state)} "
-                    f"and goes on under {_sentence(self.plan())}, from the step after "
+                    f"the schedule of {self.label!r} was saved under {sentence_of(state)} "
+                    f"and goes on under {sentence_of(self.plan())}, from the step after "
                     f"{state['last_epoch']}"
                 )
         target, groups = self._target, self._real_optimizer.param_groups
@@ -345,8 +331,8 @@ class TargetSchedule(LRScheduler):
         self._order_was_checked = self._step_count > 1
         self.look_anew()
 
-    def _differs_from(self, state: Mapping[str, Any]) -> bool:
-        return not all(same_plan(state[key], own) for key, own in self.plan().items())
+    def _today(self, state: Mapping[str, Any]) -> Mapping[str, Any]:
+        return as_saved_today(state, self.schedule_target, self.plan())
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -357,20 +343,6 @@ class TargetSchedule(LRScheduler):
         present = self._target.read_or_none(self._real_optimizer.param_groups)
         return (
             f"<{type(self).__name__} of {self.schedule_target!r} on "
-            f"{type(self._real_optimizer).__name__} along {_sentence(self.plan())}, at step "
+            f"{type(self._real_optimizer).__name__} along {sentence_of(self.plan())}, at step "
             f"{self.last_epoch}: {present}>"
         )
-
-
-def _sentence(plan: Mapping[str, Plan]) -> str:
-    kind = " as absolute values" if plan["absolute"] else ""
-    origin = f" from step {plan['origin']}" if plan.get("origin") else ""
-    return f"{text_of(plan['curve'])}{kind}{origin}"
-
-
-def overrides(schedule: TargetSchedule, base: type[Any], *methods: str) -> bool:
-    """True if one of these methods of the schedule is not that of ``base``, a class of ours."""
-    return any(
-        getattr(getattr(schedule, method), "__func__", None) is not getattr(base, method)
-        for method in methods
-    )
