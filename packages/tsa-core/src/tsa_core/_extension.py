@@ -47,8 +47,9 @@ def extend_optimizer(
         TypeError: ``name`` is not a string, or is ``"params"``.
         TypeError: the entry to overwrite is not a number (a flag, a whole tuple).
         ValueError: ``default_value`` is NaN or infinite.
-        ValueError: the tensor to be filled with ``default_value`` cannot hold it or be filled, or a
-            beta of the optimizer would be outside of [0, 1).
+        ValueError: the tensor to be filled with ``default_value`` cannot hold it, or cannot be
+            filled.
+        ValueError: an element of ``betas`` would be outside of [0, 1).
         ValueError: ``name`` is malformed, or ``optimizer`` is a proxy.
         KeyError: ``name`` is an element of a tuple that a group does not have.
 

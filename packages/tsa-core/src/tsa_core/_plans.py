@@ -133,7 +133,7 @@ def as_saved_today(
 
 
 def plans_differ(state: Mapping[str, Any], plan: Mapping[str, Plan]) -> bool:
-    """True if a state has another plan than ``plan``."""
+    """True if the plan in a state is not ``plan``."""
     return not all(_same(state[key], own) for key, own in plan.items())
 
 
