@@ -332,7 +332,7 @@ def test_a_state_of_version_1_is_another_plan_for_absolute_values(untouched: Unt
 def test_a_saved_plan_that_cannot_be_read_says_why(
     saved: Any, named: str, untouched: Untouched
 ) -> None:
-    """Data that is no curve is not called code."""
+    """The message says what is wrong with the data, and does not call it code."""
     optimizer = adamw()
     schedule = CurveSchedule(optimizer, LINE)
     state = {**schedule.state_dict(), "curve": saved}

@@ -171,7 +171,7 @@ def test_omegaconf_takes_points_with_numbers_as_keys_and_interpolations() -> Non
     ],
 )
 def test_an_entry_of_omegaconf_that_is_not_set_is_refused(unset: str, plan: Any) -> None:
-    """``???`` is no entry that is left out: somebody forgot to set it."""
+    """``???`` differs from an entry that is left out: somebody forgot to set it."""
     with pytest.raises(ValueError, match=rf"^{unset}: Missing mandatory value"):
         from_plan(make_optimizer(), OmegaConf.create(plan))
 

@@ -60,6 +60,20 @@ def adamw(*groups: dict[str, Any], **settings: Any) -> torch.optim.AdamW:
     return torch.optim.AdamW(entries, **settings)
 
 
+class Wrapper:
+    """A wrapper of an optimizer that forwards what a training loop uses, and has no hooks."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self.optimizer = optimizer
+
+    @property
+    def param_groups(self) -> Any:
+        return self.optimizer.param_groups
+
+    def step(self, closure: Any = None) -> Any:
+        return self.optimizer.step(closure=closure)
+
+
 def held(optimizer: Any, target: str = "lr") -> list[Any]:
     """The value of ``target`` in each param group."""
     key, _, element = target.partition("[")

@@ -1270,7 +1270,7 @@ def test_a_subclass_with_a_step_of_its_own_works_alone() -> None:
 @pytest.mark.parametrize("source", [put_curve, put])
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 def test_a_chain_goes_on_behind_a_step_of_its_own(source: Any, order: Any) -> None:
-    """What derives from a schedule with a ``step`` of its own has its new value too."""
+    """A schedule that derives from one with a ``step`` of its own has the new value too."""
     optimizer = two_groups(clip=1.0)
     members = [
         source(optimizer),

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers import Untouched, adamw, add_group, halving, held, put, put_curve, sgd
+from helpers import Untouched, Wrapper, adamw, add_group, halving, held, put, put_curve, sgd
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import StepLR
 from torch_schedulers import TORCH
@@ -48,20 +48,6 @@ def clocked(optimizer: Any) -> SynchronousSchedule:
 def step(optimizer: Any, times: int) -> None:
     for _ in range(times):
         optimizer.step()
-
-
-class Wrapper:
-    """A wrapper of an optimizer that forwards what a training loop uses, and has no hooks."""
-
-    def __init__(self, optimizer: Any) -> None:
-        self.optimizer = optimizer
-
-    @property
-    def param_groups(self) -> Any:
-        return self.optimizer.param_groups
-
-    def step(self, closure: Any = None) -> Any:
-        return self.optimizer.step(closure=closure)
 
 
 # -- counting -------------------------------------------------------------------------------------
@@ -656,3 +642,17 @@ def test_the_state_that_a_distributed_checkpoint_makes_first_is_not_a_step(wrap:
     assert clock() == 0
     optimizer.step(closure=None)
     assert clock() == 1
+
+
+def test_an_optimizer_without_state_is_fresh_at_any_step() -> None:
+    """A plain SGD keeps no state, so a checkpoint makes it anew, and that is not counted either."""
+    state_dict = pytest.importorskip("torch.distributed.checkpoint.state_dict", reason="torch 2.2")
+    optimizer = sgd()
+    clock = OptimizerSteps(optimizer)
+    step(optimizer, 2)
+    optimizer.zero_grad()
+    assert not optimizer.state
+    state_dict._init_optim_state(optimizer)
+    assert clock() == 2
+    optimizer.step(closure=None)
+    assert clock() == 3

@@ -13,6 +13,7 @@ import pytest
 import torch
 from helpers import (
     Untouched,
+    Wrapper,
     adamw,
     add_group,
     halving,
@@ -203,18 +204,24 @@ def test_any_iterable_is_a_list(make: Callable[[Any], Any]) -> None:
     assert sync.schedule_names == ["a/lr", "b/lr"]
 
 
-class Wrapper:
-    """A wrapper that shows the groups of its optimizer."""
+class View(dict[str, Any]):
+    """A mapping that shows a group, and is made anew at each access."""
 
-    def __init__(self, optimizer: Any) -> None:
-        self.optimizer = optimizer
+
+class Views(Wrapper):
+    """A wrapper that shows each group in a view of its own."""
 
     @property
     def param_groups(self) -> Any:
-        return self.optimizer.param_groups
+        return [View(group) for group in self.optimizer.param_groups]
 
-    def step(self) -> None:
-        self.optimizer.step()
+
+def test_views_of_different_optimizers_are_told_apart() -> None:
+    """An object can have the ``id`` that another one had, if that is gone."""
+    sync = SynchronousSchedule(
+        {name: [put_curve(Views(optimizer))] for name, optimizer in zip("ab", optimizers())}
+    )
+    assert sync.schedule_names == ["a/lr", "b/lr"]
 
 
 class Both(Wrapper):

@@ -19,7 +19,9 @@ def check_target(target: Target, groups: Sequence[ParamGroup]) -> None:
     for i, group in enumerate(groups):
         value = target.read(group)
         check_value(target, value, i)
-        if isinstance(value, Tensor) and value.requires_grad:
+        if not isinstance(value, Tensor):
+            continue
+        if value.requires_grad:
             raise ValueError(
                 f"{target.name!r} in param group {i} is a tensor that requires a gradient: a "
                 "schedule would overwrite what is learned. Detach it"

@@ -170,15 +170,15 @@ class DerivedSchedule(TargetSchedule):
         self._step_count += 1
 
     def take_in_new(self, groups: Sequence[ParamGroup]) -> None:
-        """Take in the groups if others are here than at the last step."""
+        """Check the groups and take them in, if others are here than at the last step."""
         if self._one_pass is None or not self._one_pass.fits(groups):
+            check_target(self._target, groups)
+            check_target(self.source_target, groups)
             self.take_in(groups)
 
     def take_in(self, groups: Sequence[ParamGroup]) -> None:
         """Take in groups that are new here, with their own initial values."""
         target = self._target
-        check_target(target, groups)
-        check_target(self.source_target, groups)
         give_each_group_its_own_tensor(target, self._real_optimizer, groups)
         for group in groups:
             group[target.initial_key] = target.initial_or_present(group)

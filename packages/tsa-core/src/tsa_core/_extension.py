@@ -75,6 +75,7 @@ def extend_optimizer(
             with contextlib.suppress(ValueError):  # NaN and infinity may be replaced
                 check_value(target, target.read(group), i)
             _check_fits(target, value, group, i)
+    number = real_number(value)  # once, because an accelerator waits
     with torch.no_grad():  # the tensor to be filled may require a gradient
         give_each_group_its_own_tensor(target, optimizer, present)
         for group in groups:
@@ -84,7 +85,7 @@ def extend_optimizer(
             # A number is written into a tensor that is there; a new tensor replaces anything.
             is_new = isinstance(value, Tensor) or not target.is_in(group)
             (target.replace if is_new else target.write)(group, own)
-            target.set_new_initial(group, real_number(value))
+            target.set_new_initial(group, number)
     return optimizer
 
 

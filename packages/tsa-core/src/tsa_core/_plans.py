@@ -118,20 +118,6 @@ def sentence_of(plan: Mapping[str, Plan]) -> str:
     return f"{text_of(plan['curve'])}{kind}{origin}"
 
 
-def as_saved_today(
-    state: Mapping[str, Any], schedule_target: str, plan: Mapping[str, Plan]
-) -> Mapping[str, Any]:
-    """Return a state of any version as today's, for a schedule of ``plan``."""
-    if "lr_lambdas" not in state:  # an entry of the plan that is newer than the state
-        return {"absolute": False, **({"origin": 0} if "origin" in plan else {}), **state}
-    # 1.x built its schedules as LambdaLRs: their plan is code that multiplies.
-    if plan["absolute"]:
-        plan = {**plan, "curve": "a curve of 1.x", "absolute": False}
-    kept = ("last_epoch", "_step_count", "base_lrs", "_last_lr")
-    saved = {key: state[key] for key in kept if key in state}
-    return {"schedule_target": schedule_target, **plan, **saved}
-
-
 def plans_differ(state: Mapping[str, Any], plan: Mapping[str, Plan]) -> bool:
     """True if the plan in a state is not ``plan``."""
     return not all(_same(state[key], own) for key, own in plan.items())

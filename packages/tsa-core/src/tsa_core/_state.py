@@ -1,4 +1,4 @@
-"""Whether a saved state fits a schedule."""
+"""A saved state: whether it fits a schedule, and how one of an earlier version reads today."""
 
 from __future__ import annotations
 
@@ -105,3 +105,17 @@ def _check_counter(key: str, own: Any, saved: Any) -> None:
     is_counter = key == "last_epoch" or (isinstance(own, int) and not isinstance(own, bool))
     if is_counter and (saved < 0 or (key == "T_i" and saved == 0)):  # T_i: length of a cycle
         raise ValueError("expected a number of steps, 0 or later")
+
+
+def as_saved_today(
+    state: Mapping[str, Any], schedule_target: str, plan: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Return a state of any version as today's, for a schedule of ``plan``."""
+    if "lr_lambdas" not in state:  # an entry of the plan that is newer than the state
+        return {"absolute": False, **({"origin": 0} if "origin" in plan else {}), **state}
+    # 1.x built its schedules as LambdaLRs: their plan is code that multiplies.
+    if plan["absolute"]:
+        plan = {**plan, "curve": "a curve of 1.x", "absolute": False}
+    kept = ("last_epoch", "_step_count", "base_lrs", "_last_lr")
+    saved = {key: state[key] for key in kept if key in state}
+    return {"schedule_target": schedule_target, **plan, **saved}

@@ -11,9 +11,9 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from ._checks import check_present, check_target, check_values_fit, present_numbers, present_values
 from ._numbers import real_number, step_of_user
-from ._plans import Plan, Policy, as_saved_today, checked_policy, plans_differ, sentence_of
+from ._plans import Plan, Policy, checked_policy, plans_differ, sentence_of
 from ._proxy import behind_proxy
-from ._state import check_fits
+from ._state import as_saved_today, check_fits
 from ._target import OptimizerLike, ParamGroup, Target, Value, groups_of
 from ._tensors import give_each_group_its_own_tensor
 from ._torch_compile import uncompiled
