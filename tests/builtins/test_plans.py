@@ -17,7 +17,7 @@ from torch.optim.swa_utils import SWALR
 
 import tsa_builtins
 from tsa_builtins import curves, from_plan, to_plan
-from tsa_builtins._registry import BUILT_INS, STEP_ARGUMENTS, number_arguments
+from tsa_builtins.schedules.registry import BUILT_INS, STEP_ARGUMENTS, number_arguments
 from tsa_core import (
     CurveSchedule,
     DerivedSchedule,

@@ -3,8 +3,8 @@
 from tsa_core import register_curves
 
 from . import curves
-from ._plan import Plan, from_plan, to_plan
-from ._schedules import (
+from .plans.plan import Plan, from_plan, to_plan
+from .schedules.built_ins import (
     constant_schedule,
     constant_with_inverse_warmup,
     constant_with_warmup,

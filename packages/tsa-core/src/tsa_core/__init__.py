@@ -1,16 +1,16 @@
 """Schedule any hyperparameter of a PyTorch optimizer: the infrastructure, on torch alone."""
 
-from ._clock import OptimizerSteps
-from ._curve_schedule import CurveSchedule
-from ._derived import DerivedSchedule
-from ._extension import extend_optimizer, get_param_groups_regrouped_by_key
-from ._factory import arbitrary_schedule_factory
-from ._plans import register_curves
-from ._preview import Preview, preview
-from ._proxy import ProxyOptimizer
-from ._synchronous import SynchronousSchedule
-from ._target import OptimizerLike
-from ._torch_settings import SchedulerForm, torch_schedulers
+from .synchronous.clock import OptimizerSteps
+from .schedules.curve import CurveSchedule
+from .schedules.derived import DerivedSchedule
+from .extension import extend_optimizer, get_param_groups_regrouped_by_key
+from .proxies.factory import arbitrary_schedule_factory
+from .schedules.records import register_curves
+from .previews import Preview, preview
+from .proxies.proxy import ProxyOptimizer
+from .synchronous.schedule import SynchronousSchedule
+from .targets.target import OptimizerLike
+from .torch_.settings import SchedulerForm, torch_schedulers
 
 __all__ = [
     "CurveSchedule",

@@ -13,10 +13,10 @@ The combinations are functions, such as ``join`` and ``repeat``, and ``a * b``. 
 curve again. Any callable t → λ goes where a curve goes.
 """
 
-from ._combinations import clip, delay, join, repeat, stretch
-from ._curve import Constant, Curve
-from ._piecewise import PiecewiseConstant, PiecewiseLinear
-from ._primitives import (
+from .combinations import clip, delay, join, repeat, stretch
+from .curve import Constant, Curve
+from .piecewise import PiecewiseConstant, PiecewiseLinear
+from .primitives import (
     Cosine,
     Exponential,
     InversePower,
@@ -26,7 +26,7 @@ from ._primitives import (
     Polynomial,
     QuarterCosine,
 )
-from ._record import from_dict, to_dict
+from .record import from_dict, to_dict
 
 __all__ = [
     "Constant",

@@ -1,0 +1,154 @@
+"""Data as the parsers of files give it: checked, with the path of what is wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from .numbers_ import finite
+
+# The attribute of an error that says that its message begins with a path already.
+_HAS_PATH = "_has_path"
+
+
+def entry(path: str, key: object) -> str:
+    """Return the path of an entry: ``lr`` and ``curve`` give ``lr.curve``."""
+    return f"{path}.{key}" if path else str(key)
+
+
+def item(path: str, i: int) -> str:
+    return f"{path}[{i}]"
+
+
+def shown(value: object) -> str:
+    """Return ``value`` and its type as an error shows them, cut short if it is long."""
+    text = repr(value)
+    return f"{text if len(text) <= 80 else text[:77] + '...'} ({type(value).__name__})"
+
+
+def closest(name: object, names: Iterable[str]) -> str | None:
+    """Return the name that was probably meant, or None."""
+    import difflib  # no other import needs it, and most plans have no misspelt name
+
+    lowered = {each.lower(): each for each in names}
+    found = difflib.get_close_matches(str(name).lower(), lowered, n=1)
+    return lowered[found[0]] if found else None
+
+
+def instead(name: object, names: Collection[str]) -> str:
+    """Return the end of an error about ``name``: the close match, or the list of names."""
+    match = closest(name, names)
+    return f"did you mean {match!r}?" if match else f"expected one of {sorted(names)}"
+
+
+def check_name(path: str, name: object, names: Collection[str], what: str) -> str:
+    """Return ``name``, if it is among ``names``; an error calls it ``what``."""
+    if not isinstance(name, str):
+        raise TypeError(f"{path}: expected the name of {what}, got {shown(name)}")
+    if name not in names:
+        raise ValueError(f"{path}: {name!r} is not {what}; {instead(name, names)}")
+    return str.__str__(name)
+
+
+def check_entries(
+    path: str, given: Iterable[object], allowed: Collection[str], needed: Iterable[str], what: str
+) -> None:
+    """Raise unless ``given`` are among ``allowed``, and have all that are ``needed``."""
+    given = [*given]
+    free = [name for name in allowed if name not in given]
+    for key in given:
+        if key not in allowed:
+            match = closest(key, free)
+            hint = f"did you mean {match!r}?" if match else f"it has {_listed(allowed)}"
+            raise ValueError(f"{entry(path, key)}: {what} has no such entry; {hint}")
+    missing = [name for name in needed if name not in given]
+    if missing:
+        raise ValueError(f"{path or 'record'}: {what} needs {_listed(missing)}")
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names)) or "no entries"
+
+
+def mapping(path: str, value: object, what: str) -> dict[Any, Any]:
+    """Return the entries of ``value`` in a dict of our own."""
+    if not isinstance(value, Mapping):
+        raise TypeError(f"{path}: expected {what}, got {shown(value)}")
+    entries = {}
+    for key in value:  # OmegaConf lists an entry that is not set, ???, and raises when it is read
+        with errors_at(entry(path, key)):
+            entries[key] = value[key]
+    return entries
+
+
+def sequence(path: str, value: object, what: str) -> Sequence[Any]:
+    if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
+        raise TypeError(f"{path}: expected a list of {what}, got {shown(value)}")
+    return value
+
+
+def flag(path: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{path}: expected true or false, got {shown(value)}")
+    return value
+
+
+def number(path: str, value: object) -> float:
+    """Return ``value``, if it is a finite number; a number that came as text gets a hint."""
+    if isinstance(value, str):
+        written = as_yaml_number(value)
+        hint = f"; write {written} without quotes" if written else ""
+        if written and "e" in written and written != value:
+            hint = f". YAML reads {value} as text; write {written}"
+        raise TypeError(f"{path}: expected a number, got the text {value!r}{hint}")
+    return finite(path, value)
+
+
+def numbers(path: str, value: object) -> list[float]:
+    return [number(item(path, i), each) for i, each in enumerate(sequence(path, value, "numbers"))]
+
+
+def as_yaml_number(text: str) -> str | None:
+    """Return the number in ``text`` as every YAML parser reads it; None if it is not one.
+
+    YAML 1.1 demands a point and a sign: ``1e3`` is text, ``1.0e+3`` is a number.
+    """
+    found = re.fullmatch(r"\s*([-+]?)(\d+)(\.\d*)?(?:[eE]([-+]?)(\d+))?\s*", text)
+    if found is None:
+        return None
+    sign, whole, fraction, sign_of_power, power = found.groups()
+    if power is None:
+        return f"{sign}{whole}{fraction or ''}"
+    if fraction in (None, "."):
+        fraction = ".0"
+    return f"{sign}{whole}{fraction}e{sign_of_power or '+'}{power}"
+
+
+@contextmanager
+def errors_at(path: str, arguments: Collection[str] = ()) -> Iterator[None]:
+    """Put ``path`` before the message of an error of the body.
+
+    If the message begins with the name of one of the ``arguments``, it is the path's last part.
+    """
+    try:
+        yield
+    except Warning:  # a warning that a filter made an error is not about the data
+        raise
+    except Exception as error:
+        if getattr(error, _HAS_PATH, False):
+            raise
+        message = str(error.args[0] if error.args else error)
+        names_argument = message.partition(":")[0] in arguments
+        if path:
+            message = entry(path, message) if names_argument else f"{path}: {message}"
+        kinds = (TypeError, KeyError, RuntimeError, ValueError)
+        kind = next((kind for kind in kinds if isinstance(error, kind)), ValueError)
+        raise with_path(kind(message)) from error
+
+
+def with_path(error: Exception) -> Exception:
+    """Return ``error``, whose message begins with a path: :func:`errors_at` adds no other."""
+    setattr(error, _HAS_PATH, True)
+    return error

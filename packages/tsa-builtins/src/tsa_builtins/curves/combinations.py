@@ -1,0 +1,336 @@
+"""The functions that make a curve from curves, each with the kind of curve that it returns."""
+
+from __future__ import annotations
+
+import math
+import sys
+from bisect import bisect_right
+from collections.abc import Iterable
+
+from ..checks.numbers_ import at_least_zero, finite, positive
+from .curve import Curve, CurveLike, boundaries_of, checked, one_step
+from .value import Value
+
+# ``steps`` of a repeat is often a quotient, and rounding may put a restart a hair after its step.
+# So a step that is this near to a restart, relative to t, is the restart. Restarts are exact where
+# ``steps`` is whole; otherwise they are found up to 10^14 cycles.
+NEAR = 1e-15
+
+
+class Join(Value, Curve):
+    _made_from = ("curves", "boundaries")
+    __slots__ = (*_made_from, "_parts", "_starts")
+    curves: tuple[CurveLike, ...]
+    boundaries: tuple[float, ...]
+    _starts: tuple[float, ...]
+    _parts: tuple[CurveLike, ...]
+
+    def __init__(self, curves: Iterable[CurveLike], boundaries: Iterable[float]) -> None:
+        curves = tuple(checked("curves", curve) for curve in _listed("curves", curves))
+        boundaries = tuple(
+            at_least_zero("boundaries", boundary) for boundary in _listed("boundaries", boundaries)
+        )
+        if not curves:
+            raise ValueError("curves: expected at least one, got none")
+        if len(boundaries) != len(curves) - 1:
+            raise ValueError(
+                "boundaries: expected one between each two curves, got "
+                f"{len(boundaries)} for {len(curves)} curves"
+            )
+        if list(boundaries) != sorted(boundaries):
+            raise ValueError(f"boundaries: expected them in order, got {list(boundaries)}")
+        self._set(
+            curves=curves,
+            boundaries=boundaries,
+            _starts=(0, *boundaries),
+            _parts=tuple(map(one_step, curves)),
+        )
+
+    def _at(self, t: float) -> float:
+        playing = bisect_right(self.boundaries, t)
+        return self._parts[playing](t - self._starts[playing])
+
+    def __repr__(self) -> str:
+        return f"join({list(self.curves)!r}, {list(self.boundaries)!r})"
+
+
+def join(curves: Iterable[CurveLike], boundaries: Iterable[float]) -> Curve:
+    """Play ``curves`` one after the other, each from its own 0.
+
+    With boundaries b₁ ≤ b₂ ≤ … and b₀ = 0, λ(t) = curves[i](t − bᵢ) for bᵢ ≤ t < bᵢ₊₁. The next
+    curve plays from its boundary on. If boundaries are equal, the last of their curves plays.
+    Before 0 the first curve plays; after the last boundary the last curve plays forever.
+
+    Args:
+        curves: at least one curve, or any callables t → λ.
+        boundaries: the steps at which the second, third, … curve starts. They are finite, ≥ 0
+            and in order; there is one less than there are curves.
+
+    Raises:
+        TypeError: a curve is not a callable, or a boundary is not a real number.
+        ValueError: the number of boundaries does not fit, or they are out of order.
+
+    Example:
+        >>> from tsa_builtins.curves import Constant, Linear, join
+        >>> curve = join([Linear(0.0, 1.0, 10), Constant(0.5)], [10])
+        >>> curve(5), curve(10)
+        (0.5, 0.5)
+        >>> curve
+        join([Linear(start=0.0, end=1.0, steps=10), Constant(value=0.5)], [10])
+    """
+    return Join(curves, boundaries)
+
+
+class Clip(Value, Curve):
+    _made_from = ("curve", "low", "high")
+    __slots__ = (*_made_from, "_curve")
+    curve: CurveLike
+    low: float
+    high: float
+    _curve: CurveLike
+
+    def __init__(self, curve: CurveLike, low: float, high: float) -> None:
+        self._set(
+            curve=checked("curve", curve),
+            low=finite("low", low),
+            high=finite("high", high),
+            _curve=one_step(curve),
+        )
+        if self.low > self.high:
+            raise ValueError(f"low: expected at most high = {self.high!r}, got {self.low!r}")
+
+    def _at(self, t: float) -> float:
+        # In this order a NaN passes through, so the schedule can refuse it.
+        return min(max(self._curve(t), self.low), self.high)
+
+    @property
+    def boundaries(self) -> tuple[float, ...]:
+        return boundaries_of(self.curve)
+
+    def __repr__(self) -> str:
+        return f"clip({self.curve!r}, {self.low!r}, {self.high!r})"
+
+
+def clip(curve: CurveLike, low: float, high: float) -> Curve:
+    """Keep ``curve`` between ``low`` and ``high``: λ(t) = min(max(curve(t), low), high).
+
+    Args:
+        curve: a curve, or any callable t → λ.
+        low: the least value, a finite real number.
+        high: the greatest value, a finite real number ≥ ``low``.
+
+    Raises:
+        TypeError: ``curve`` is not a callable, or a bound is not a real number.
+        ValueError: a bound is not finite, or ``low`` is above ``high``.
+
+    Example:
+        >>> from tsa_builtins.curves import InverseSqrt, clip
+        >>> curve = clip(InverseSqrt(1.0, 100), 0.1, 1.0)
+        >>> curve(300), curve(1_000_000)
+        (0.5, 0.1)
+    """
+    return Clip(curve, low, high)
+
+
+class Repeat(Value, Curve):
+    _made_from = ("curve", "steps", "growth", "decay")
+    __slots__ = (*_made_from, "_curve", "_near")
+    curve: CurveLike
+    steps: float
+    growth: float
+    decay: float
+    _curve: CurveLike
+    _near: float
+
+    def __init__(
+        self, curve: CurveLike, steps: float, growth: float = 1.0, decay: float = 1.0
+    ) -> None:
+        self._set(
+            curve=checked("curve", curve),
+            steps=positive("steps", steps),
+            growth=finite("growth", growth),
+            decay=positive("decay", decay),
+            _curve=one_step(curve),
+        )
+        whole = self.growth == 1 and self.steps == self.steps // 1
+        self._set(_near=0 if whole else NEAR)
+        if self.growth < 1:
+            raise ValueError(f"growth: expected 1 or more, got {self.growth!r}")
+        if self.decay > 1:
+            raise ValueError(f"decay: expected at most 1, got {self.decay!r}")
+
+    def _at(self, t: float) -> float:
+        if t <= 0:
+            return self._curve(t)
+        cycle, since = self._equal_cycles(t) if self.growth == 1 else self._growing_cycles(t)
+        height: float = self.decay**cycle
+        return height * self._curve(since)
+
+    def _equal_cycles(self, t: float) -> tuple[float, float]:
+        """The number of the cycle that plays at t > 0, and the steps since it began."""
+        cycle, since = t // self.steps, t % self.steps  # exact, however large t is
+        near = self._near * t
+        if self.steps - since <= near < self.steps / 2:
+            return cycle + 1, 0
+        return cycle, 0 if since <= near < self.steps / 2 else since
+
+    def _growing_cycles(self, t: float) -> tuple[float, float]:
+        """The same; each unit of ``curve`` lasts growth^cycle steps."""
+        later = t * (1 + self._near)
+        # start(i) ≤ t solved for i. The logarithms round too, and may miss a restart.
+        total = min(later * (self.growth - 1) / self.steps, sys.float_info.max)
+        cycle = math.floor(math.log1p(total) / math.log(self.growth))
+        if self._start(cycle + 1) <= later:
+            cycle += 1
+        return cycle, max(t - self._start(cycle), 0) / self._length(cycle)
+
+    def _length(self, cycle: int) -> float:
+        """How many times as long as the first a cycle is; infinite if no float can hold it."""
+        try:
+            return float(self.growth**cycle)
+        except OverflowError:
+            return math.inf
+
+    def _start(self, cycle: int) -> float:
+        """The step at which a cycle starts: steps·(1 + growth + … + growth^(cycle − 1))."""
+        return self.steps * ((self._length(cycle) - 1) / (self.growth - 1))
+
+    def __repr__(self) -> str:
+        growth = f", growth={self.growth!r}" * (self.growth != 1)
+        decay = f", decay={self.decay!r}" * (self.decay != 1)
+        return f"repeat({self.curve!r}, {self.steps!r}{growth}{decay})"
+
+
+def repeat(curve: CurveLike, steps: float, *, growth: float = 1.0, decay: float = 1.0) -> Curve:
+    """Start ``curve`` again every ``steps``, each time ``growth`` as slow and ``decay`` as high.
+
+    Cycle i = 0, 1, 2, … starts at Sᵢ = steps·(1 + growth + … + growthⁱ⁻¹). In it,
+    λ(t) = decayⁱ·curve((t − Sᵢ)/growthⁱ). A curve longer than ``steps`` is cut at the end of a
+    cycle; a shorter one holds its end. At a restart the next cycle plays already. Before 0
+    ``curve`` itself plays. The cycles go on forever; :func:`join` another curve to end them. With a
+    :class:`Cosine` these are warm restarts: Loshchilov and Hutter, *SGDR* (arXiv:1608.03983).
+
+    Whole ``steps`` with ``growth`` 1 restart exactly, however large t is. Otherwise a float
+    cannot tell the steps of a cycle apart beyond some 10^14 cycles.
+
+    Args:
+        curve: a curve, or any callable t → λ.
+        steps: the length of the first cycle, a finite real number > 0.
+        growth: the length of each cycle divided by that of the one before, finite and ≥ 1.
+        decay: the height of each cycle divided by that of the one before, 0 < decay ≤ 1.
+
+    Raises:
+        TypeError: ``curve`` is not a callable, or another argument is not a real number.
+        ValueError: an argument is out of the range above.
+
+    Example:
+        >>> from tsa_builtins.curves import Cosine, repeat
+        >>> curve = repeat(Cosine(1.0, 0.0, 10), 10, growth=2, decay=0.5)
+        >>> curve(0), curve(10), curve(20), curve(30)
+        (1.0, 0.5, 0.25, 0.25)
+    """
+    return Repeat(curve, steps, growth, decay)
+
+
+class Delay(Value, Curve):
+    _made_from = ("curve", "steps")
+    __slots__ = (*_made_from, "_curve")
+    curve: CurveLike
+    steps: float
+    _curve: CurveLike
+
+    def __init__(self, curve: CurveLike, steps: float) -> None:
+        self._set(
+            curve=checked("curve", curve), steps=finite("steps", steps), _curve=one_step(curve)
+        )
+
+    def _at(self, t: float) -> float:
+        return self._curve(max(t - self.steps, 0))
+
+    @property
+    def boundaries(self) -> tuple[float, ...]:
+        later = (boundary + self.steps for boundary in boundaries_of(self.curve))
+        return tuple(boundary for boundary in later if boundary >= 0)
+
+    def __repr__(self) -> str:
+        return f"delay({self.curve!r}, {self.steps!r})"
+
+
+def delay(curve: CurveLike, steps: float) -> Curve:
+    """Play ``curve`` that many steps later, and hold its beginning until then.
+
+    λ(t) = curve(max(t − steps, 0)). A negative number skips the first steps of ``curve``. Some
+    libraries do so after a warmup, where the annealing counts the steps of the warmup too.
+
+    Args:
+        curve: a curve, or any callable t → λ.
+        steps: the number of steps, any finite real number.
+
+    Raises:
+        TypeError: ``curve`` is not a callable, or ``steps`` is not a real number.
+        ValueError: ``steps`` is not finite.
+
+    Example:
+        >>> from tsa_builtins.curves import Linear, delay
+        >>> curve = delay(Linear(1.0, 0.0, 10), 100)
+        >>> curve(0), curve(100), curve(105)
+        (1.0, 1.0, 0.5)
+        >>> delay(Linear(1.0, 0.0, 10), -5)(0)
+        0.5
+    """
+    return Delay(curve, steps)
+
+
+class Stretch(Value, Curve):
+    _made_from = ("curve", "factor")
+    __slots__ = (*_made_from, "_curve")
+    curve: CurveLike
+    factor: float
+    _curve: CurveLike
+
+    def __init__(self, curve: CurveLike, factor: float) -> None:
+        self._set(
+            curve=checked("curve", curve), factor=positive("factor", factor), _curve=one_step(curve)
+        )
+
+    def _at(self, t: float) -> float:
+        return self._curve(t / self.factor)
+
+    @property
+    def boundaries(self) -> tuple[float, ...]:
+        return tuple(boundary * self.factor for boundary in boundaries_of(self.curve))
+
+    def __repr__(self) -> str:
+        return f"stretch({self.curve!r}, {self.factor!r})"
+
+
+def stretch(curve: CurveLike, factor: float) -> Curve:
+    """Play ``curve`` ``factor`` times as slowly: λ(t) = curve(t / factor).
+
+    It turns a plan in epochs into a plan in steps: the factor is the number of steps per epoch. A
+    plan in fractions of a run is stretched by the number of training steps.
+
+    Args:
+        curve: a curve, or any callable t → λ.
+        factor: the length of the result divided by that of ``curve``, a finite real number > 0.
+
+    Raises:
+        TypeError: ``curve`` is not a callable, or ``factor`` is not a real number.
+        ValueError: ``factor`` is not finite, or not above 0.
+
+    Example:
+        >>> from tsa_builtins.curves import Constant, Linear, join, stretch
+        >>> epochs = join([Linear(0.0, 1.0, 2), Constant(1.0), Linear(1.0, 0.0, 5)], [2, 5])
+        >>> curve = stretch(epochs, 391)
+        >>> curve(391), curve(5 * 391), curve(10 * 391)
+        (0.5, 1.0, 0.0)
+        >>> curve.boundaries
+        (782, 1955)
+    """
+    return Stretch(curve, factor)
+
+
+def _listed(name: str, values: object) -> tuple[object, ...]:
+    if not isinstance(values, Iterable):
+        raise TypeError(f"{name}: expected a list, got {values!r} ({type(values).__name__})")
+    return tuple(values)

@@ -1,0 +1,150 @@
+"""Curves as plain dicts, and back: for plans, for the record of a run, and for JSON."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ..checks.data import (
+    check_entries,
+    check_name,
+    entry,
+    errors_at,
+    item,
+    mapping,
+    number,
+    numbers,
+    sequence,
+    shown,
+)
+from .curve import Curve, CurveLike
+from .value import KINDS, Value, argument_names, argument_types, arguments, needed_arguments
+
+
+def to_dict(curve: CurveLike) -> dict[str, Any]:
+    """``curve`` as a dict of strings, numbers and lists, which JSON and any other format can hold.
+
+    ``"kind"`` says which kind of curve it is. The other entries are the arguments that it was made
+    from. Curves among them are such dicts again.
+
+    Args:
+        curve: a curve of this package, made of curves of this package.
+
+    Raises:
+        TypeError: ``curve`` is or contains any other callable. That is code, and not data.
+
+    Example:
+        >>> from tsa_builtins.curves import Linear, to_dict
+        >>> to_dict(Linear(0.0, 1.0, 10))
+        {'kind': 'Linear', 'start': 0.0, 'end': 1.0, 'steps': 10}
+    """
+    name = type(curve).__name__
+    if not isinstance(curve, Value):
+        raise TypeError(
+            f"{curve!r} ({name}) is not a curve of tsa_builtins.curves, so it cannot be written "
+            "as data. Combine the curves there instead, or record it under a name of your own."
+        )
+    return {"kind": name, **{key: _plain(value) for key, value in arguments(curve).items()}}
+
+
+def from_dict(record: Mapping[str, Any]) -> Curve:
+    """The curve that :func:`to_dict` made ``record`` from.
+
+    A record can be written by hand, or come from any parser. ``points`` are a mapping from steps
+    to values, or a list of pairs. In a mapping a step may be a string, as in JSON.
+
+    Args:
+        record: ``"kind"``, and the entries of that kind. An argument with a default, such as
+            ``growth`` of a ``Repeat``, may be left out.
+
+    Raises:
+        TypeError: ``record`` is not a mapping, or an entry has the wrong type.
+        ValueError: the kind is missing or unknown, or an entry is.
+        ValueError: a value is out of its range.
+
+    The message begins with the path of what is wrong, such as ``curves[1].steps``.
+
+    Example:
+        >>> from tsa_builtins.curves import from_dict
+        >>> from_dict({"kind": "Linear", "start": 0.0, "end": 1.0, "steps": 10})
+        Linear(start=0.0, end=1.0, steps=10)
+        >>> from_dict({"kind": "PiecewiseLinear", "points": {"0": 1.0, "30": 0.1}})
+        PiecewiseLinear({0: 1.0, 30: 0.1})
+    """
+    return curve_at("", record)
+
+
+def curve_at(path: str, record: object) -> Curve:
+    """The curve of ``record``; errors begin with ``path``."""
+    if callable(record):
+        raise TypeError(
+            f"{path or 'record'}: expected data, got {shown(record)}; write a dict such as "
+            "curves.to_dict makes of a curve"
+        )
+    record = mapping(path or "record", record, "a dict such as {'kind': 'Linear', 'start': 1, ...}")
+    if "kind" not in record:
+        raise ValueError(f"{path or 'record'}: a curve needs 'kind', one of {sorted(KINDS)}")
+    at_kind = entry(path, "kind")
+    name = check_name(at_kind, record["kind"], KINDS, "a kind of curve")
+    kind = KINDS[name]
+    names = argument_names(kind)
+    given = [key for key in record if key != "kind"]
+    check_entries(path, given, names, needed_arguments(kind), f"a {name}")
+    types = argument_types(kind)
+    taken = {key: READERS[types[key]](entry(path, key), record[key]) for key in given}
+    make: Any = kind
+    with errors_at(path, names):
+        curve: Curve = make(**taken)
+    return curve
+
+
+def _plain(value: Any) -> Any:
+    if callable(value):
+        return to_dict(value)
+    return [_plain(element) for element in value] if isinstance(value, tuple) else value
+
+
+def _curve_or_number(path: str, value: object) -> Any:
+    return curve_at(path, value) if isinstance(value, Mapping) else number(path, value)
+
+
+def _curves(path: str, value: object) -> list[Curve]:
+    listed = sequence(path, value, "curves")
+    return [curve_at(item(path, i), each) for i, each in enumerate(listed)]
+
+
+def _points(path: str, value: object) -> list[tuple[float, float]]:
+    if isinstance(value, Mapping):
+        return [
+            (_step(entry(path, key), key), number(entry(path, key), each))
+            for key, each in value.items()
+        ]
+    points = []
+    for i, pair in enumerate(sequence(path, value, "[step, value] pairs, or a dict")):
+        both = numbers(item(path, i), pair)
+        if len(both) != 2:
+            raise TypeError(f"{item(path, i)}: expected a pair [step, value], got {shown(pair)}")
+        points.append((both[0], both[1]))
+    return points
+
+
+def _step(path: str, key: object) -> float:
+    """Return the key of a point as a number: JSON and TOML have strings as keys."""
+    if isinstance(key, str):
+        with contextlib.suppress(ValueError):
+            return int(key)
+        with contextlib.suppress(ValueError):
+            key = float(key)
+    return number(path, key)
+
+
+READERS: Mapping[str, Callable[[str, object], Any]] = {
+    "float": number,
+    "CurveLike": curve_at,
+    "CurveLike | float": _curve_or_number,
+    "Iterable[CurveLike]": _curves,
+    "Iterable[float]": numbers,
+    "Points": _points,
+}
+"""How an argument is read, by the type that the constructor declares."""

@@ -1,0 +1,1 @@
+"""A plan: the schedules of a run as data, to schedules and back."""

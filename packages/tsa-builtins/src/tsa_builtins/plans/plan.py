@@ -1,0 +1,255 @@
+"""A plan: the schedules of a run as data, to a ``SynchronousSchedule`` and back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from typing import Any, TypeAlias
+
+from tsa_core import (
+    OptimizerLike,
+    ProxyOptimizer,
+    SynchronousSchedule,
+    extend_optimizer,
+    get_param_groups_regrouped_by_key,
+)
+
+from ..checks.numbers_ import positive
+from ..checks.data import errors_at, instead, mapping, shown
+from .read import Recipe, read_entry
+from .write import entry_of, with_default_value
+
+Plan: TypeAlias = Mapping[str, Mapping[str, Any]]
+
+
+def from_plan(
+    optimizer: OptimizerLike | Mapping[str, OptimizerLike],
+    plan: Plan,
+    *,
+    stretch: float = 1.0,
+) -> SynchronousSchedule:
+    """Build the schedules that ``plan`` describes, in its order.
+
+    A plan is what a parser of YAML, TOML or JSON makes of a file: a dict from targets to dicts.
+    Each inner dict has exactly one of three entries.
+
+    - ``"schedule"``: the name of a built-in, with its own numeric arguments beside it.
+    - ``"curve"``: a dict as :func:`curves.to_dict` makes it. Or one per param group: a dict from
+      the groups' names to curves, with ``"*"`` and None as in ``CurveSchedule``, or a list.
+    - ``"scheduler"``: the name of a torch scheduler, with its own arguments beside it. In
+      ``"schedulers"``, a compound has such dicts again.
+
+    ``"absolute"`` goes with the first two. ``"default_value"`` goes with all three: it is added
+    where the optimizer has no such entry.
+
+    Args:
+        optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one. Or a
+            mapping from names of yours to several: the keys of ``plan`` are then ``"muon/lr"``.
+        plan: the targets, and what drives each of them. Any mappings and sequences will do, such
+            as OmegaConf's.
+        stretch: the number of steps per unit of the plan, > 0. That is the steps per epoch if it
+            counts epochs, and the steps of the run if it counts fractions. Curves are stretched,
+            and the step arguments of built-ins are multiplied.
+
+    Returns:
+        A :class:`tsa_core.SynchronousSchedule` at step 0. To go on from a checkpoint, load its
+        state. For a clock, write ``SynchronousSchedule([from_plan(...)], clock=clock)``.
+
+    Raises:
+        TypeError: an entry has the wrong type, such as a number that is text.
+        ValueError: a name is unknown, an entry is missing or superfluous, or a number is out of
+            its range.
+        ValueError: ``stretch`` is not 1, and a torch scheduler is in the plan. Its settings are
+            counts of steps.
+        KeyError: a param group lacks the target, and there is no ``default_value``.
+
+    The message begins with the path of what is wrong, such as ``lr.curve.curves[1].steps``. If it
+    raises, nothing has been touched.
+
+    Warns:
+        UserWarning: the warnings of the built-ins, and of :class:`tsa_core.CurveSchedule`.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+        >>> schedule = from_plan(
+        ...     optimizer,
+        ...     {
+        ...         "lr": {"curve": {"kind": "Linear", "start": 1, "end": 0, "steps": 2}},
+        ...         "clip": {"default_value": 8.0, "scheduler": "ExponentialLR", "gamma": 0.5},
+        ...     },
+        ... )
+        >>> optimizer.step()
+        >>> schedule.step()
+        >>> schedule.get_last_schedules()
+        {'lr': [0.05], 'clip': [4.0]}
+    """
+    optimizers = _checked_optimizers(optimizer)
+    stretch = positive("stretch", stretch)
+    plan = mapping("plan", plan, "a dict from targets to what drives them")
+    if not plan:
+        raise ValueError("plan: expected at least one target, got an empty dict")
+    recipes = [_recipe(key, value, optimizers, stretch) for key, value in plan.items()]
+    unused = [name for name in optimizers if name not in {each for each, _, _ in recipes}]
+    if unused:
+        raise ValueError(
+            f"optimizer: the plan has nothing for {unused[0]!r}; add an entry such as "
+            f"'{unused[0]}/lr', or leave out that optimizer"
+        )
+    for name, target, recipe in recipes:
+        _check_present(recipe, optimizers[name], target)
+    with _put_back_on_error(optimizers.values()):
+        schedules: dict[str, list[Any]] = {}
+        for name, target, recipe in recipes:
+            schedules.setdefault(name, []).append(_put(recipe, optimizers[name], target))
+        return SynchronousSchedule(schedules.get(_ONLY, schedules))
+
+
+def to_plan(schedule: Any) -> dict[str, dict[str, Any]]:
+    """Describe ``schedule`` as a plan: dicts, lists, numbers and strings, for any file format.
+
+    ``from_plan(optimizer, to_plan(schedule))`` gives the same values at every step, on an optimizer
+    with the same initial values. A plan has neither initial values nor positions: the state dicts
+    of the optimizer and the schedule have them. It has no clock either.
+
+    A built-in is written as its curve. A schedule that was replanned is written as its present
+    curve, which holds its beginning until the step of the replan. An entry that the optimizer does
+    not have by itself gets its initial value as ``default_value``, if the groups agree on it.
+
+    Args:
+        schedule: a ``SynchronousSchedule``, or any other schedule alone.
+
+    Raises:
+        TypeError: a member is a function, or is computed by one: a lambda as a curve, a
+            ``DerivedSchedule``, a ``LambdaLR``. The message begins with the member's name.
+        TypeError: a member is a scheduler of another author.
+
+    Example:
+        >>> import torch
+        >>> from tsa_builtins import constant_schedule
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+        >>> to_plan(constant_schedule(optimizer, 0.5))
+        {'lr': {'curve': {'kind': 'Constant', 'value': 0.5}}}
+    """
+    if not isinstance(schedule, SynchronousSchedule):
+        schedule = SynchronousSchedule([schedule])
+    plan = {}
+    for member in schedule.members:
+        written = entry_of(member.name, member.schedule)
+        plan[member.name] = with_default_value(written, member.optimizer, member.target.name)
+    return plan
+
+
+# The name of an optimizer that is alone. No mapping of a user's has it.
+_ONLY = ""
+
+
+def _checked_optimizers(optimizer: Any) -> Mapping[str, Any]:
+    optimizers = {_ONLY: optimizer}
+    if isinstance(optimizer, Mapping):
+        optimizers = {**optimizer}
+        if not optimizers:
+            raise ValueError("optimizer: expected at least one, got an empty dict")
+        for name in optimizers:
+            if not isinstance(name, str) or not name or "/" in name:
+                raise TypeError(
+                    "optimizer: expected names of optimizers as keys, strings without '/', got "
+                    f"{shown(name)}"
+                )
+    for each in optimizers.values():
+        if isinstance(each, ProxyOptimizer):
+            raise ValueError(
+                f"optimizer: {each!r} is a stand-in; pass the optimizer behind it, and "
+                f"{each.schedule_target!r} as a target in the plan"
+            )
+        if not hasattr(each, "param_groups"):
+            raise TypeError(
+                "optimizer: expected a torch optimizer, an object with such param_groups, or a "
+                f"dict of them, got {shown(each)}"
+            )
+    return optimizers
+
+
+def _recipe(
+    key: object, value: object, optimizers: Mapping[str, Any], stretch: float
+) -> tuple[str, str, Recipe]:
+    """Return the name of the optimizer, the target, and what to put there."""
+    if not isinstance(key, str):
+        raise TypeError(f"plan: expected the names of targets as keys, got {shown(key)}")
+    name, target = _ONLY, str.__str__(key)
+    if _ONLY not in optimizers:
+        name, slash, target = target.partition("/")
+        if not slash:
+            raise ValueError(
+                f"{key}: with several optimizers, the name of one comes first: "
+                f"'{next(iter(optimizers))}/{key}'"
+            )
+        if name not in optimizers:
+            raise ValueError(
+                f"{key}: {name!r} is not an optimizer here; {instead(name, optimizers)}"
+            )
+    return name, target, read_entry(key, value, stretch)
+
+
+def _put(recipe: Recipe, optimizer: Any, target: str) -> Any:
+    try:
+        with errors_at(recipe.path, ("default_value",)):
+            if recipe.default_value is not None:
+                extend_optimizer(optimizer, target, recipe.default_value)
+            return recipe.put(optimizer, target)
+    except KeyError as error:
+        raise _with_remedy_in_plan(error) from error
+
+
+def _check_present(recipe: Recipe, optimizer: Any, target: str) -> None:
+    """Raise if no group has the target: then its name is wrong, and nothing was added yet."""
+    key = target.partition("[")[0]
+    if recipe.default_value is None and not any(key in group for group in optimizer.param_groups):
+        try:
+            with errors_at(recipe.path):
+                get_param_groups_regrouped_by_key(optimizer, target)
+        except KeyError as error:
+            raise _with_remedy_in_plan(error) from error
+
+
+def _with_remedy_in_plan(error: KeyError) -> KeyError:
+    """Return an error that a target is not there, with the way to add it in a plan."""
+    message, found, _ = str(error.args[0]).partition(" does not read, ")
+    return KeyError(f"{message}{found}write default_value in this entry" if found else message)
+
+
+@contextmanager
+def _put_back_on_error(optimizers: Iterable[Any]) -> Iterator[None]:
+    """If the body raises, put back the groups, the defaults, and the tensors in them."""
+    holders = [holder for each in optimizers for holder in _holders(each)]
+    saved = [(holder, dict(holder)) for holder in holders]
+    tensors = [
+        (tensor.detach(), tensor.detach().clone())
+        for holder in holders
+        for tensor in _tensors(holder)
+    ]
+    try:
+        yield
+    except BaseException:
+        for holder, entries in saved:
+            for key in holder.keys() - entries.keys():
+                del holder[key]
+            holder.update(entries)
+        for tensor, value in tensors:
+            if not tensor.equal(value):  # an expanded tensor cannot be written
+                tensor.copy_(value)
+        raise
+
+
+def _holders(optimizer: Any) -> Iterator[MutableMapping[str, Any]]:
+    yield from optimizer.param_groups
+    defaults = getattr(optimizer, "defaults", None)
+    if isinstance(defaults, MutableMapping):
+        yield defaults
+
+
+def _tensors(holder: Mapping[str, Any]) -> Iterator[Any]:
+    """Yield the tensors that a schedule could fill: all but the parameters."""
+    for key, value in holder.items():
+        values = value if isinstance(value, (list, tuple)) else (value,)
+        yield from (each for each in values if key != "params" and hasattr(each, "detach"))

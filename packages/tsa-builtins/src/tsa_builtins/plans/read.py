@@ -1,0 +1,236 @@
+"""One entry of a plan, checked: a recipe for the schedule that it describes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from tsa_core import CurveSchedule, ProxyOptimizer, arbitrary_schedule_factory, torch_schedulers
+
+from ..checks.data import (
+    check_entries,
+    check_name,
+    closest,
+    entry,
+    errors_at,
+    flag,
+    instead,
+    item,
+    mapping,
+    number,
+    numbers,
+    sequence,
+    shown,
+    with_path,
+)
+from ..schedules.registry import BUILT_INS, STEP_ARGUMENTS, number_arguments
+from ..curves import Curve
+from ..curves import stretch as stretched
+from ..curves.record import curve_at
+
+WAYS = ("schedule", "scheduler", "curve")
+"""The entries that say what drives the target. Each entry of a plan has exactly one of them."""
+
+OTHERS = "*"
+
+WHOLE_STEPS = {"milestones", "step_size"}
+"""The settings that torch compares with the step, for equality."""
+
+
+class Recipe(NamedTuple):
+    """A checked entry. ``put(optimizer, target)`` makes the schedule, and may raise too."""
+
+    path: str
+    put: Callable[[Any, str], Any]
+    default_value: float | None
+
+
+def read_entry(path: str, value: object, stretch: float, *, is_part: bool = False) -> Recipe:
+    """Check an entry of a plan; ``is_part``: it is in a compound, and shares its target."""
+    description = mapping(path, value, "a dict with 'schedule', 'scheduler' or 'curve'")
+    way = _way(path, description)
+    default_value = None
+    if "default_value" in description and not is_part:
+        default_value = number(entry(path, "default_value"), description["default_value"])
+        description = {key: each for key, each in description.items() if key != "default_value"}
+    put = READERS[way](path, description, stretch)
+    return Recipe(path, put, default_value)
+
+
+def _way(path: str, description: Mapping[Any, Any]) -> str:
+    ways = [way for way in WAYS if way in description]
+    if len(ways) == 1:
+        return ways[0]
+    if ways:
+        raise ValueError(f"{path}: got {' and '.join(map(repr, ways))}; write one of them only")
+    for key in description:
+        match = closest(key, WAYS)
+        if match:
+            raise ValueError(f"{entry(path, key)}: not an entry of a plan; did you mean {match!r}?")
+    raise ValueError(f"{path}: expected one of {list(WAYS)}, got {[*description]}")
+
+
+def _absolute(path: str, description: Mapping[Any, Any]) -> bool:
+    return flag(entry(path, "absolute"), description.get("absolute", False))
+
+
+# -- a built-in ------------------------------------------------------------------------------------
+
+
+def _read_built_in(path: str, description: Mapping[Any, Any], stretch: float) -> Any:
+    at_name = entry(path, "schedule")
+    _refuse_other_way(at_name, description["schedule"], torch_schedulers(), "scheduler")
+    name = check_name(at_name, description["schedule"], BUILT_INS, "a built-in")
+    built_in = BUILT_INS[name]
+    takes = number_arguments(built_in)
+    given = [key for key in description if key != "schedule"]
+    needed = [argument for argument, is_needed in takes.items() if is_needed]
+    check_entries(path, given, [*takes, "absolute"], needed, name)
+    arguments = {key: number(entry(path, key), description[key]) for key in given if key in takes}
+    if stretch != 1:
+        for key in STEP_ARGUMENTS & arguments.keys():
+            arguments[key] *= stretch
+    absolute = _absolute(path, description)
+
+    def put(optimizer: Any, target: str) -> Any:
+        with errors_at(path, takes):
+            return built_in(optimizer, **arguments, schedule_target=target, absolute=absolute)
+
+    return put
+
+
+def _refuse_other_way(path: str, name: object, others: Mapping[str, Any], way: str) -> None:
+    if isinstance(name, str) and name in others:
+        raise ValueError(f"{path}: {name!r} goes under {way!r}; write {way}: {name}")
+
+
+# -- a curve, or one for each param group ----------------------------------------------------------
+
+
+def _read_curve(path: str, description: Mapping[Any, Any], stretch: float) -> Any:
+    at_curve = entry(path, "curve")
+    check_entries(path, description, ["curve", "absolute"], (), "an entry with 'curve'")
+    curve = _curve_or_curves(at_curve, description["curve"], stretch)
+    absolute = _absolute(path, description)
+
+    def put(optimizer: Any, target: str) -> Any:
+        if isinstance(curve, dict):
+            _check_group_names(at_curve, curve, optimizer)
+        with errors_at(path, ("curve",)):
+            return CurveSchedule(optimizer, curve, target, absolute=absolute)
+
+    return put
+
+
+def _curve_or_curves(path: str, value: Any, stretch: float) -> Any:
+    def read(path: str, record: object) -> Curve:
+        curve = curve_at(path, record)
+        return curve if stretch == 1 else stretched(curve, stretch)
+
+    def read_or_none(path: str, record: object) -> Curve | None:
+        return None if record is None else read(path, record)
+
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
+        return [read_or_none(item(path, i), each) for i, each in enumerate(value)]
+    if not isinstance(value, Mapping) or not value or _is_one_curve(value):
+        return read(path, value)
+    for name in value:
+        if not isinstance(name, str):
+            raise TypeError(
+                f"{path}: expected the names of param groups as keys, got {shown(name)}; for one "
+                "curve per group in the optimizer's order, write a list"
+            )
+    return {name: read_or_none(entry(path, name), each) for name, each in value.items()}
+
+
+def _is_one_curve(value: Mapping[Any, Any]) -> bool:
+    """True for a curve; false for curves by the names of groups, even if a name is ``kind``."""
+    return OTHERS not in value and not all(
+        each is None or isinstance(each, Mapping) for each in value.values()
+    )
+
+
+def _check_group_names(path: str, curves: Mapping[str, Any], optimizer: Any) -> None:
+    names = [group.get("name") for group in optimizer.param_groups]
+    texts = [name for name in names if isinstance(name, str)]
+    for name in curves:
+        if name != OTHERS and name not in texts:
+            hint = instead(name, [*texts, OTHERS])
+            message = f"{entry(path, name)}: {name!r} is not the 'name' of a param group; {hint}"
+            raise with_path(ValueError(message))
+
+
+# -- a torch scheduler -----------------------------------------------------------------------------
+
+
+def _read_scheduler(path: str, description: Mapping[Any, Any], stretch: float) -> Any:
+    at_name = entry(path, "scheduler")
+    _refuse_other_way(at_name, description["scheduler"], BUILT_INS, "schedule")
+    name = check_name(at_name, description["scheduler"], torch_schedulers(), "a torch scheduler")
+    form = torch_schedulers()[name]
+    functions = [key for key, setting in form.settings.items() if setting.kind == "function"]
+    if any(form.settings[key].required for key in functions):
+        raise TypeError(
+            f"{at_name}: {name} takes a function, which is code and not data. Write a curve, or "
+            f"put {name} beside the plan: SynchronousSchedule([from_plan(...), scheduler])"
+        )
+    if stretch != 1:
+        raise ValueError(
+            f"{at_name}: {name} counts steps in its settings, so stretch={stretch!r} cannot "
+            "stretch it; write a curve, or count this plan in steps"
+        )
+    given = [key for key in description if key != "scheduler"]
+    needed = [key for key, setting in form.settings.items() if setting.required]
+    check_entries(path, given, form.settings, needed, name)
+    settings = {
+        key: _setting(entry(path, key), description[key], form.settings[key]) for key in given
+    }
+    for key in WHOLE_STEPS & settings.keys():
+        _check_whole_steps(entry(path, key), settings[key], in_order="schedulers" in settings)
+
+    def make(optimizer: Any) -> Any:
+        made = {
+            key: [part.put(optimizer, "lr") for part in value]
+            if form.settings[key].kind == "schedulers"
+            else value
+            for key, value in settings.items()
+        }
+        with errors_at(f"{path}: {name}"):
+            return form.make(optimizer, made)
+
+    def put(optimizer: Any, target: str) -> Any:
+        if isinstance(optimizer, ProxyOptimizer):  # a part is built on the proxy of its compound
+            return make(optimizer)
+        return arbitrary_schedule_factory(optimizer, make, schedule_target=target)
+
+    return put
+
+
+def _check_whole_steps(path: str, value: float | list[float], in_order: bool) -> None:
+    """Raise where torch would pass over a step in silence, or divide by 0 at a later one."""
+    steps = value if isinstance(value, list) else [value]
+    if any(step < 1 or step != int(step) for step in steps):
+        raise ValueError(f"{path}: expected whole steps, 1 or more, got {shown(value)}")
+    if in_order and steps != sorted(steps):
+        raise ValueError(f"{path}: expected steps in rising order, got {shown(value)}")
+
+
+def _setting(path: str, value: Any, setting: Any) -> Any:
+    if value is None and setting.may_be_none:
+        return None
+    is_list = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
+    if setting.kind == "schedulers":
+        parts = sequence(path, value, "schedulers")
+        return [read_entry(item(path, i), part, 1, is_part=True) for i, part in enumerate(parts)]
+    if setting.kind == "list of numbers" or (setting.kind == "number per group" and is_list):
+        return numbers(path, value)
+    if setting.kind == "flag":
+        return flag(path, value)
+    if setting.kind == "word":
+        return check_name(path, value, setting.words, "one of its words")
+    if setting.kind == "function":
+        raise TypeError(f"{path}: a function is code and not data; leave it out, or write a curve")
+    return number(path, value)
+
+
+READERS = {"schedule": _read_built_in, "scheduler": _read_scheduler, "curve": _read_curve}

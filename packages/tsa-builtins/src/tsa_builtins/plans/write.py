@@ -1,0 +1,80 @@
+"""A schedule as an entry of a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tsa_core import CurveSchedule, DerivedSchedule, torch_schedulers
+
+from ..checks.data import entry, errors_at, item, shown
+from ..schedules.doubts import initial_values
+from ..curves import delay, to_dict
+
+
+def entry_of(path: str, schedule: Any) -> dict[str, Any]:
+    """Return the entry that describes ``schedule``; raise if it is code."""
+    if type(schedule) is CurveSchedule:
+        return _entry_of_curve(path, schedule)
+    form = torch_schedulers().get(type(schedule).__name__)
+    if form is not None and form.scheduler_class is type(schedule):
+        return _entry_of_scheduler(path, schedule)
+    if isinstance(schedule, DerivedSchedule):
+        what = f"a DerivedSchedule, and its rule, {shown(schedule.rule)}, is a function"
+    else:
+        what = f"a {type(schedule).__name__}, which only its author can write as data"
+    raise TypeError(
+        f"{path}: {what}. Write the other members as a plan, and add this one in code: "
+        "SynchronousSchedule([from_plan(...), schedule])"
+    )
+
+
+def _entry_of_curve(path: str, schedule: CurveSchedule) -> dict[str, Any]:
+    origin = schedule.plan()["origin"]  # where replan was called
+
+    def data(path: str, curve: Any) -> Any:
+        if curve is None:
+            return None
+        with errors_at(path):
+            return to_dict(delay(curve, origin) if origin else curve)
+
+    path, curves = entry(path, "curve"), schedule.curve
+    written: Any
+    if callable(curves):
+        written = data(path, curves)
+    elif isinstance(curves, Mapping):
+        written = {name: data(entry(path, name), each) for name, each in curves.items()}
+    else:
+        written = [data(item(path, i), each) for i, each in enumerate(curves)]
+    return {"curve": written, **({"absolute": True} if schedule.absolute else {})}
+
+
+def _entry_of_scheduler(path: str, schedule: Any) -> dict[str, Any]:
+    name = type(schedule).__name__
+    form = torch_schedulers()[name]
+    written: dict[str, Any] = {"scheduler": name}
+    for key, value in form.settings_of(schedule).items():
+        kind = form.settings[key].kind
+        if kind == "schedulers":
+            at_key = entry(path, key)
+            written[key] = [entry_of(item(at_key, i), each) for i, each in enumerate(value)]
+        elif kind != "function":
+            written[key] = value
+        elif value is not None:
+            raise TypeError(
+                f"{entry(path, key)}: a function, which is code and not data. Write a curve in "
+                f"place of the {name}, or add it in code beside the plan"
+            )
+    return written
+
+
+def with_default_value(written: dict[str, Any], optimizer: Any, target: str) -> dict[str, Any]:
+    """Add the initial value of a target that the optimizer does not have by itself."""
+    defaults = getattr(optimizer, "defaults", None)
+    if not defaults or target in defaults or "[" in target:
+        return written
+    values = initial_values(optimizer, target)
+    # One number cannot stand for several. A CyclicLR and a OneCycleLR begin with their own.
+    if values and ({*values} == {values[0]} or "max_lr" in written):
+        return {**written, "default_value": values[0]}
+    return written

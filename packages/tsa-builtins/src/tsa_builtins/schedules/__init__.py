@@ -1,0 +1,1 @@
+"""The built-ins: curves joined, and put on a ``CurveSchedule``."""

@@ -1,0 +1,78 @@
+"""The built-ins by name, and the arguments that a plan can give them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+BuiltIn = TypeVar("BuiltIn", bound=Callable[..., Any])
+
+BUILT_INS: dict[str, Callable[..., Any]] = {}
+"""Every built-in by its name. The decorator enters it where it is defined."""
+
+STEP_ARGUMENTS = frozenset({"num_warmup_steps", "num_training_steps"})
+"""The arguments that are steps, in the unit of ``step()``. Stretching a plan multiplies them."""
+
+
+def built_in(function: BuiltIn) -> BuiltIn:
+    """Enter ``function`` among the built-ins, and describe its arguments before its example."""
+    BUILT_INS[function.__name__] = function
+    if function.__doc__:  # None under python -OO
+        text, example = function.__doc__.split("    Example:")
+        names = list(inspect.signature(function).parameters)
+        anneals = "num_training_steps" in names
+        texts = _ANNEALING if anneals else _HOLDING
+        described = "".join(f"        {name}: {texts[name]}\n" for name in names)
+        letter = "V" if "value" in names else "W"
+        steps = _STEPS_WARNING.format(" < M" * anneals) if "num_warmup_steps" in names else ""
+        sections = _SECTIONS.format(described=described, letter=letter, steps=steps)
+        function.__doc__ = f"{text}{sections}    Example:{example}"
+    return function
+
+
+_ANNEALING = {
+    "optimizer": "a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.",
+    "warmup_to_value": "W, λ at the end of the warmup.",
+    "anneal_to_value": "A, λ at step M and after.",
+    "num_warmup_steps": "L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.",
+    "num_training_steps": "M, the step at which the annealing ends, > 0; includes the warmup.",
+    "polynomial_exponent": "P, the power, > 0.",
+    "warmup_multiplier": "R, the start of the warmup as a multiple of W.",
+    "schedule_target": 'the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …',
+    "absolute": "if true, λ(t) is the value itself, and the initial value is not used.",
+}
+_HOLDING = {
+    **_ANNEALING,
+    "value": "V, λ at every step.",
+    "warmup_to_value": "W, λ at the end of the warmup and after.",
+    "num_warmup_steps": "L, the length of the warmup in steps, ≥ 0; need not be whole.",
+}
+_STEPS_WARNING = """\
+        UserWarning: 0 < L < 1{}. L counts steps, and is not a fraction of the run.
+"""
+_SECTIONS = """\
+    Args:
+{described}
+    Returns:
+        A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
+
+    Raises:
+        TypeError: a numeric argument is not a real number, or ``absolute`` is not a bool.
+        ValueError: a numeric argument is NaN, infinite or out of its range.
+
+    Warns:
+        UserWarning: {letter} is a group's initial value other than 1, and ``absolute`` is false: it was
+            probably meant as a value.
+{steps}
+"""
+
+
+def number_arguments(built_in: Callable[..., Any]) -> dict[str, bool]:
+    """Return the numeric arguments of a built-in, and whether it needs them."""
+    parameters = inspect.signature(built_in).parameters.values()
+    return {
+        parameter.name: parameter.default is inspect.Parameter.empty
+        for parameter in parameters
+        if parameter.annotation == "float"
+    }

@@ -1,0 +1,163 @@
+"""Entries that an optimizer does not have yet, and a reader of any entry."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+
+from .targets.checks import cannot_be_filled, check_present, check_value
+from .targets.numbers_ import real_number
+from .proxies.proxy import refuse_proxy
+from .targets.target import OptimizerLike, ParamGroup, Target, groups_of
+from .targets.tensors import give_each_group_its_own_tensor
+
+OptimizerT = TypeVar("OptimizerT", bound=OptimizerLike)
+
+
+def extend_optimizer(
+    optimizer: OptimizerT,
+    name: str,
+    default_value: float | Tensor,
+    overwrite_values: bool = False,
+) -> OptimizerT:
+    """Add the entry ``name`` to each param group that lacks it.
+
+    The optimizer itself does not read a new entry: your training code does.
+
+    Args:
+        optimizer: a ``torch.optim.Optimizer``, or any object with such ``param_groups``.
+        name: the entry to add, such as ``"gradient_clip_threshold"``; with ``overwrite_values``
+            also an element of an existing tuple, ``"betas[0]"``.
+        default_value: its value, a finite real number. A 0-dim floating-point tensor makes the
+            entry a tensor, one clone per group, which schedules then fill in place: a compiled
+            step follows it without compiling again.
+        overwrite_values: set the value also where the entry exists; a tensor that is there is
+            filled with a number in place. The value becomes the initial value of curve schedules
+            of the entry, and of others that are built afterwards.
+
+    Returns:
+        ``optimizer``, extended in place.
+
+    Raises:
+        TypeError: ``default_value`` is not a real number, or ``overwrite_values`` is not a bool.
+        TypeError: ``name`` is not a string, or is ``"params"``.
+        TypeError: the entry to overwrite is not a number (a flag, a whole tuple).
+        ValueError: ``default_value`` is NaN or infinite.
+        ValueError: the tensor to be filled with ``default_value`` cannot hold it, or cannot be
+            filled.
+        ValueError: an element of ``betas`` would be outside of [0, 1).
+        ValueError: ``name`` is malformed, or ``optimizer`` is a proxy.
+        KeyError: ``name`` is an element of a tuple that a group does not have.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+        >>> extend_optimizer(optimizer, "gradient_clip_threshold", 10.0).param_groups[0][
+        ...     "gradient_clip_threshold"
+        ... ]
+        10.0
+    """
+    target = Target.parse(name, "name")
+    groups = groups_of(optimizer)
+    refuse_proxy(optimizer)
+    value = _checked_default(default_value)
+    if not isinstance(overwrite_values, bool):
+        raise TypeError(f"overwrite_values: expected True or False, got {overwrite_values!r}")
+    if target.index is not None:  # one element does not make a tuple
+        check_present(target, groups)
+    present = [group for group in groups if target.is_in(group)] if overwrite_values else []
+    for i, group in enumerate(groups):
+        if overwrite_values and target.is_in(group):
+            with contextlib.suppress(ValueError):  # NaN and infinity may be replaced
+                check_value(target, target.read(group), i)
+            _check_fits(target, value, group, i)
+    number = real_number(value)  # once, because an accelerator waits
+    with torch.no_grad():  # the tensor to be filled may require a gradient
+        give_each_group_its_own_tensor(target, optimizer, present)
+        for group in groups:
+            own = value.clone() if isinstance(value, Tensor) else value
+            if target.is_in(group) and not overwrite_values:
+                continue
+            # A number is written into a tensor that is there; a new tensor replaces anything.
+            is_new = isinstance(value, Tensor) or not target.is_in(group)
+            (target.replace if is_new else target.write)(group, own)
+            target.set_new_initial(group, number)
+    return optimizer
+
+
+def _check_fits(target: Target, value: float | Tensor, group: ParamGroup, i: int) -> None:
+    """Raise unless ``value`` can take the place of what group ``i`` holds."""
+    held, where = target.read(group), f"{target.name!r} in param group {i}"
+    if isinstance(value, Tensor) and target.index is None:
+        return
+    if not isinstance(value, Tensor) and cannot_be_filled(held):
+        raise ValueError(
+            f"default_value: {where} is a tensor made under torch.inference_mode, which cannot be "
+            "filled outside of it; give a tensor, which takes its place"
+        )
+    low, high = target.range_in(group)
+    if not low <= real_number(value) <= high:
+        is_tensor = isinstance(held, Tensor)
+        hint = f"; or give a tensor, to replace the {held.dtype} one" if is_tensor else ""
+        raise ValueError(
+            f"default_value: {value!r} does not fit {where}; it must be from {low!r} to {high!r}"
+            f"{hint}"
+        )
+
+
+def _checked_default(default_value: object) -> float | Tensor:
+    if isinstance(default_value, Tensor) and not (
+        default_value.ndim == 0 and default_value.is_floating_point()
+    ):
+        raise TypeError(
+            "default_value: expected a number or a 0-dim floating-point tensor, got a "
+            f"{default_value.dtype} tensor of shape {tuple(default_value.shape)}"
+        )
+    try:
+        number = real_number(default_value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"default_value: {error}; expected a finite real number") from None
+    return default_value.detach() if isinstance(default_value, Tensor) else number
+
+
+def get_param_groups_regrouped_by_key(
+    optimizer: OptimizerLike, schedule_target: str
+) -> list[tuple[Any, list[Parameter], dict[str, Any]]]:
+    """Return the present value of an entry beside the parameters that it applies to.
+
+    Args:
+        optimizer: a ``torch.optim.Optimizer``, or any object with such ``param_groups``.
+        schedule_target: the entry to read, such as ``"gradient_clip_threshold"`` or ``"betas[0]"``.
+            Flags, tuples and any other entry can be read too.
+
+    Returns:
+        ``(value, params, group)`` for each param group that has the entry, in the optimizer's
+        order: the value, the group's list of parameters, and the group itself.
+
+    Raises:
+        KeyError: no param group has the entry, or a group that has it lacks ``params``.
+        ValueError: the name of the entry is malformed.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+        >>> for lr, params, group in get_param_groups_regrouped_by_key(optimizer, "lr"):
+        ...     print(lr, len(params), group["lr"])
+        0.1 1 0.1
+    """
+    target = Target.parse(schedule_target)
+    groups = groups_of(optimizer)
+    having: Any = {i: group for i, group in enumerate(groups) if target.is_in(group)}
+    if not having:
+        check_present(target, groups)
+    for i, group in having.items():
+        if "params" not in group:
+            raise KeyError(
+                f"'params' is not in param group {i}, which has {target.name!r}: there are no "
+                "parameters to return"
+            )
+    return [(target.read(group), group["params"], group) for group in having.values()]

@@ -1,0 +1,288 @@
+"""The values that a schedule will give, and their picture."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import numbers
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import accumulate, islice, repeat
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from .targets.checks import present_numbers
+from .synchronous.member import Member
+from .targets.numbers_ import real_number
+from .synchronous.schedule import SynchronousSchedule
+from .targets.target import ParamGroup, defaults_of
+from .torch_.schedulers import functions_of, is_schedule
+
+_MOST_STEPS = 10**9  # more than any memory holds
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The values that :func:`preview` computed.
+
+    ``values[target][i][g]`` is the value of ``target`` in param group ``g`` at step ``steps[i]``;
+    ``values[target][i]`` compares with ``get_last_schedule(target)`` there.
+    """
+
+    steps: Sequence[float]
+    """The steps t: from where the schedule stands, one by one."""
+    values: dict[str, list[list[float]]]
+    """By target: at each step, one value per param group."""
+    boundaries: dict[str, tuple[float, ...]]
+    """By target: the steps at which one curve hands over to the next, if that is known."""
+    group_names: dict[str, tuple[str, ...]]
+    """By target: the ``"name"`` of each param group, or ``"group 0"``, … by position."""
+
+    def __repr__(self) -> str:
+        counts = sorted({len(rows[0]) for rows in self.values.values()})
+        groups = f"{' or '.join(map(str, counts))} param group{'s' * (counts[-1] > 1)}"
+        return (
+            f"<Preview of {', '.join(map(repr, self.values))} at steps {self.steps[0]} to "
+            f"{self.steps[-1]}, {groups}>"
+        )
+
+    def plot(self) -> Figure:
+        """Draw one panel per target, with a line per param group and the boundaries of its curve.
+
+        Groups with equal values share a line, which names them all.
+
+        Returns:
+            A ``matplotlib.figure.Figure``; ``figure.savefig(path)`` writes it.
+
+        Raises:
+            ImportError: matplotlib is not installed.
+        """
+        try:
+            from matplotlib.figure import Figure
+        except ImportError as error:
+            raise ImportError(
+                "plot() draws with matplotlib, the extra torch-schedule-anything[plot]: "
+                "pip install matplotlib"
+            ) from error
+        figure = Figure(figsize=(7, 0.6 + 2 * len(self.values)), layout="constrained")
+        panels = figure.subplots(len(self.values), sharex=True, squeeze=False)[:, 0]
+        for panel, (target, values) in zip(panels, self.values.items()):
+            names_of: dict[tuple[float, ...], list[str]] = {}  # one line for equal values
+            for name, line in zip(self.group_names[target], zip(*values)):
+                names_of.setdefault(line, []).append(name)
+            for line, names in names_of.items():
+                panel.plot(self.steps, line, label=", ".join(names))
+            for boundary in self._boundaries_in_view(target):
+                panel.axvline(boundary, color="0.6", linewidth=0.8, linestyle=":")
+            panel.set_ylabel(target)
+            panel.margins(x=0.01)
+            panel.spines[["top", "right"]].set_visible(False)
+            panel.grid(axis="y", color="0.92")
+            if len(values[0]) > 1 and len(names_of) <= 10:
+                panel.legend(frameon=False, fontsize="small")
+        panels[-1].set_xlabel("step t")
+        return figure
+
+    def _boundaries_in_view(self, target: str) -> list[float]:
+        """Return the boundaries, and the step from which on nothing moves any more."""
+        values = self.values[target]
+        last_move = next(
+            (i for i in reversed(range(1, len(values))) if values[i] != values[i - 1]), 0
+        )
+        boundaries = {*self.boundaries[target], self.steps[last_move]}
+        return sorted(each for each in boundaries if self.steps[0] < each < self.steps[-1])
+
+
+def preview(
+    schedule: Any, num_steps: int, *, metrics: float | Iterable[float] | None = None
+) -> Preview:
+    """Compute the values that ``schedule`` will give from where it stands, and move nothing.
+
+    Curves are called with the steps to come. Any other scheduler is copied with a stand-in for
+    the optimizer, and the copy is stepped. Parameters are not copied, nor is an object whose
+    method is a curve. Optimizer and schedule are afterwards as they were. A curve must be a pure
+    function of t, and a scheduler's function too. One that draws random numbers draws them here,
+    and others in the run.
+
+    Args:
+        schedule: a built-in or other ``CurveSchedule``, a scheduler made by
+            ``arbitrary_schedule_factory``, a plain torch scheduler, or a ``SynchronousSchedule``.
+        num_steps: how many steps to compute, ≥ 1: the present one, and those that
+            ``num_steps - 1`` calls of ``step()`` will lead to.
+        metrics: the metrics to assume for members that take them (``ReduceLROnPlateau``). Pass
+            one number for every step, or one for each of the ``num_steps - 1`` calls.
+
+    Returns:
+        A :class:`Preview`.
+
+    Raises:
+        TypeError: ``schedule`` is not a schedule, or holds something that cannot be copied.
+        TypeError: ``num_steps`` is not an int, or metrics are missing.
+        ValueError: ``num_steps`` is less than 1, or there are fewer metrics than calls.
+        ValueError: the schedule itself will raise on the way (a λ that is not finite, …).
+
+    Example:
+        >>> import torch
+        >>> from tsa_core import CurveSchedule
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+        >>> seen = preview(CurveSchedule(optimizer, lambda t: 0.5**t), 3)
+        >>> seen.values["lr"]
+        [[0.1], [0.05], [0.025]]
+        >>> seen
+        <Preview of 'lr' at steps 0 to 2, 1 param group>
+    """
+    if isinstance(num_steps, bool) or not isinstance(num_steps, numbers.Integral):
+        raise TypeError(f"num_steps: expected an int, got {num_steps!r}")
+    num_steps = int(num_steps)
+    if not 1 <= num_steps <= _MOST_STEPS:
+        raise ValueError(f"num_steps: expected from 1 to {_MOST_STEPS}, got {num_steps}")
+    if not (isinstance(schedule, SynchronousSchedule) or is_schedule(schedule)):
+        raise TypeError(
+            "schedule: expected a schedule (several in a SynchronousSchedule), got "
+            f"{repr(schedule)[:120]} ({type(schedule).__name__})"
+        )
+    sync = (
+        schedule
+        if isinstance(schedule, SynchronousSchedule)
+        else SynchronousSchedule.without_effect([schedule])
+    )
+    assumed = _assumed_metrics(sync, num_steps - 1, metrics)
+    members = sync.members
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the run itself will warn when it gets there
+        if all(member.is_own and member.source_target is None for member in members):
+            values = {member.name: _called_ahead(member, num_steps) for member in members}
+        else:
+            values = _stepped_ahead(_twin(sync), assumed)
+    start = sync.last_epoch if isinstance(sync.last_epoch, numbers.Real) else 0
+    return Preview(
+        steps=_positions(start, num_steps),
+        values=values,
+        boundaries={member.name: member.boundaries for member in members},
+        group_names={
+            member.name: tuple(
+                group["name"] if isinstance(group.get("name"), str) else f"group {g}"
+                for g, group in enumerate(member.optimizer.param_groups)
+            )
+            for member in members
+        },
+    )
+
+
+def _assumed_metrics(
+    sync: SynchronousSchedule, num_calls: int, metrics: float | Iterable[float] | None
+) -> list[tuple[float, ...]]:
+    """Return the arguments of each call of ``step``."""
+    takers = [member.name for member in sync.members if "metrics" in member.arguments.names]
+    if not takers:
+        return [()] * num_calls
+    if metrics is None:
+        raise TypeError(
+            f"metrics: the schedule of {takers[0]!r} takes metrics; pass the metrics to assume, "
+            "one number or one per step"
+        )
+    if not isinstance(metrics, Iterable) or getattr(metrics, "ndim", None) == 0:
+        try:
+            return [(real_number(metrics),)] * num_calls
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"metrics: {error}; expected one number or one per step") from None
+    assumed: list[tuple[float, ...]] = [(metric,) for metric in islice(metrics, num_calls)]
+    if len(assumed) < num_calls:
+        raise ValueError(f"metrics: expected one for each of {num_calls} calls, got {len(assumed)}")
+    return assumed
+
+
+def _called_ahead(member: Member, num_steps: int) -> list[list[float]]:
+    """Return the values at each step by calling the curves, much faster than stepping."""
+    groups = member.optimizer.param_groups
+    ahead = [member.schedule.values_at(t) for t in _positions(member.position, num_steps)[1:]]
+    for g, group in enumerate(groups):
+        held = member.target.read(group)
+        if isinstance(held, Tensor):  # it will hold the values rounded to its precision
+            column = torch.tensor([row[g] for row in ahead], dtype=torch.float64).to(held.dtype)
+            for row, value in zip(ahead, column.tolist()):
+                row[g] = value
+    return [present_numbers(member.target, groups), *ahead]
+
+
+def _positions(start: float, num_steps: int) -> Sequence[float]:
+    if isinstance(start, int):
+        return range(start, start + num_steps)
+    return [*accumulate(repeat(1, num_steps - 1), initial=start)]  # rounded as a run rounds
+
+
+class _StandIn:
+    """A stand-in for the optimizer of a copied schedule: it has groups and cannot step."""
+
+    def __init__(self, param_groups: Sequence[ParamGroup], defaults: dict[str, Any]) -> None:
+        self.param_groups = param_groups
+        self.defaults = defaults
+
+    def step(self) -> None:  # torch's schedulers look for marks on it, to see who stepped first
+        raise NotImplementedError
+
+
+def _twin(sync: SynchronousSchedule) -> SynchronousSchedule:
+    """Return a copy of ``sync`` on stand-ins for its optimizers, sharing the parameters."""
+    optimizers = {id(member.optimizer): member.optimizer for member in sync.members}
+    shared = [
+        parameter
+        for optimizer in optimizers.values()
+        for group in optimizer.param_groups
+        for parameter in group.get("params", ())
+    ]
+    # The object whose method a curve is may hold a model, or something that cannot be copied.
+    for member in sync.members:
+        owners = [each.__self__ for each in _functions(member) if inspect.ismethod(each)]
+        shared += [owner for owner in owners if not is_schedule(owner)]
+    memo: dict[int, Any] = {id(each): each for each in shared}
+    try:
+        for optimizer in optimizers.values():
+            groups = [dict(group) for group in optimizer.param_groups]
+            # One copy of all groups, so that tensors which they share stay shared.
+            copied = copy.deepcopy((groups, dict(defaults_of(optimizer))), memo)
+            memo[id(optimizer)] = _StandIn(*copied)
+        schedules = copy.deepcopy(dict(sync.schedules), memo)
+    except (TypeError, RuntimeError) as error:
+        raise TypeError(
+            f"schedule: a copy of it is stepped, and {sync.schedule_names} or their param groups "
+            f"hold something that cannot be copied: {error}"
+        ) from error
+    for schedule in schedules.values():  # a step that was put on the instance steps the original
+        getattr(schedule, "__dict__", {}).pop("step", None)
+    return sync.with_schedules(schedules)
+
+
+def _functions(member: Member) -> Iterator[Any]:
+    """Yield the functions of t that a schedule calls, ours or torch's."""
+    curve = getattr(member.schedule, "curve", None)
+    if isinstance(curve, Mapping):
+        yield from curve.values()
+    else:
+        yield from curve if isinstance(curve, tuple) else [curve]
+    yield getattr(member.schedule, "rule", None)
+    yield from functions_of(member.schedule)
+    for part in member.parts:
+        yield from _functions(part)
+
+
+def _stepped_ahead(
+    sync: SynchronousSchedule, assumed: list[tuple[float, ...]]
+) -> dict[str, list[list[float]]]:
+    """Return the values at each step by stepping ``sync``, as the run does."""
+
+    def now(member: Member) -> list[float]:
+        return present_numbers(member.target, member.optimizer.param_groups)
+
+    values = {member.name: [now(member)] for member in sync.members}
+    for arguments in assumed:
+        sync.step(*arguments)
+        for member in sync.members:
+            values[member.name].append(now(member))
+    return values

@@ -1,0 +1,1 @@
+"""Torch's schedulers on any entry: an optimizer on which ``lr`` is the target."""

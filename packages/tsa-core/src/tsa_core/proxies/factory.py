@@ -1,0 +1,116 @@
+"""Any scheduler, on any target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from torch import Tensor
+
+from ..targets.checks import warn_if_all_zero
+from ..extension import extend_optimizer
+from .proxy import ProxyOptimizer, refuse_proxy
+from ..targets.target import OptimizerLike, Target, groups_of
+from ..targets.tensors import warn_if_captured_step_ignores
+from ..torch_.schedulers import is_schedule, parts_of, takes_values, why_new_groups_are_refused
+from ..targets.undo import undone_on_error
+
+Schedule = TypeVar("Schedule")
+
+
+def arbitrary_schedule_factory(
+    optimizer: OptimizerLike,
+    schedule_factory: Callable[[ProxyOptimizer], Schedule],
+    default_value: float | Tensor | None = None,
+    schedule_target: str = "lr",
+) -> Schedule:
+    """Put any torch scheduler on any entry of the param groups.
+
+    ``schedule_factory`` is called with a :class:`ProxyOptimizer`, on which ``lr`` *is* the target,
+    and returns a scheduler built on it. The scheduler computes what it always computes, from the
+    target's own initial value, and the target moves.
+
+    Args:
+        optimizer: a ``torch.optim.Optimizer``, or any object with such ``param_groups``.
+        schedule_factory: takes the proxy and returns the scheduler. Compound schedulers
+            (``SequentialLR``, ``ChainedScheduler``) are built inside one call, on the same proxy.
+        default_value: the value to add to groups that lack the target; an existing value stays.
+        schedule_target: the entry to drive, such as ``"weight_decay"``, or ``"betas[0]"`` for an
+            element of a tuple.
+
+    Returns:
+        The scheduler that ``schedule_factory`` returned, as it is. Its ``optimizer`` is the proxy.
+
+    Raises:
+        TypeError: ``schedule_factory`` is not a callable, or does not return a scheduler.
+        TypeError: the target or ``default_value`` is not a real number.
+        KeyError: a group lacks the target and there is no ``default_value``.
+        ValueError: the target holds NaN, an infinity or a tensor that requires a gradient.
+        ValueError: the scheduler was built on a different optimizer.
+        ValueError: the scheduler would write another entry of the groups (``cycle_momentum``).
+
+    Whatever is raised, by ``schedule_factory`` too, leaves the param groups as they were.
+
+    Warns:
+        UserWarning: the target cannot move; the cases are those of :class:`CurveSchedule`.
+
+    Example:
+        >>> import torch
+        >>> from torch.optim.lr_scheduler import ExponentialLR
+        >>> optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))], weight_decay=0.1)
+        >>> schedule = arbitrary_schedule_factory(
+        ...     optimizer, lambda proxy: ExponentialLR(proxy, 0.5), schedule_target="weight_decay"
+        ... )
+        >>> optimizer.step()
+        >>> schedule.step()
+        >>> optimizer.param_groups[0]["weight_decay"]
+        0.05
+    """
+    if not callable(schedule_factory):
+        raise TypeError(
+            "schedule_factory: expected a callable that takes an optimizer and returns a "
+            f"scheduler, got {schedule_factory!r} ({type(schedule_factory).__name__})"
+        )
+    if isinstance(default_value, str):
+        raise TypeError(
+            f"default_value: expected a number, got {default_value!r}; to name the target, "
+            f"write schedule_target={default_value!r}"
+        )
+    target = Target.parse(schedule_target)
+    groups = groups_of(optimizer)
+    refuse_proxy(optimizer)
+    with undone_on_error([optimizer]):
+        if default_value is not None:
+            extend_optimizer(optimizer, schedule_target, default_value)
+        proxy = ProxyOptimizer(optimizer, schedule_target)
+        initial_values = [target.initial_or_present(group) for group in groups]
+        schedule = schedule_factory(proxy)
+        _check_is_built_on(proxy, schedule)
+        proxy.why_new_groups_are_refused = why_new_groups_are_refused(schedule)
+        for group, initial in zip(groups, initial_values):
+            if not target.has_initial(group):
+                group[target.initial_key] = initial
+        if not _gives_values(schedule):
+            warn_if_all_zero(target, groups)
+        warn_if_captured_step_ignores(target, optimizer, groups)
+    return schedule
+
+
+def _gives_values(schedule: Any) -> bool:
+    """True if the schedule, or a part of it, gives values that are no multiples."""
+    own = getattr(schedule, "absolute", False) or takes_values(schedule)
+    return own or any(map(_gives_values, parts_of(schedule)))
+
+
+def _check_is_built_on(proxy: ProxyOptimizer, schedule: Any) -> None:
+    if not is_schedule(schedule) or isinstance(schedule, ProxyOptimizer):
+        raise TypeError(
+            "schedule_factory: expected it to return a scheduler built on the optimizer that it is "
+            f"given, got {schedule!r} ({type(schedule).__name__})"
+        )
+    if schedule.optimizer is not proxy:
+        raise ValueError(
+            f"schedule_factory: it returned a scheduler on {type(schedule.optimizer).__name__}; "
+            "build it on the optimizer that the factory is given, which stands for "
+            f"{proxy.schedule_target!r}"
+        )

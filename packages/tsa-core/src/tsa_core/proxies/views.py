@@ -1,0 +1,179 @@
+"""One param group as a torch scheduler sees it: the target, under the name ``lr``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from math import isfinite
+from typing import Any
+
+from torch import Tensor
+
+from ..targets.checks import check_present
+from ..targets.numbers_ import real_number
+from ..targets.target import LEGACY_KEY, OptimizerLike, ParamGroup, Target
+from ..torch_.schedulers import AUXILIARY_KEYS, auxiliary_key
+from ..torch_.compile import skip_frames
+
+# On a target other than lr, these entries of the real group concern the learning rate.
+_ABOUT_LR = AUXILIARY_KEYS | {LEGACY_KEY, "lr", "initial_lr"}
+
+
+@skip_frames
+class GroupView(MutableMapping[str, Any]):
+    """One param group as a scheduler of the target sees it."""
+
+    __slots__ = ("_index", "_is_first", "_kept", "_key", "_optimizer", "_plain", "_target")
+
+    def __init__(
+        self,
+        target: Target,
+        optimizer: OptimizerLike,
+        index: int,
+        kept: dict[str, Any],
+        is_first: bool,
+    ) -> None:
+        """``is_first``: no schedule was on the target before, and left entries of its own."""
+        self._target = target
+        self._key = target.key
+        self._plain = float if target.index is None else None  # as in Target.scale
+        self._optimizer = optimizer
+        self._index = index
+        self._kept = kept
+        self._is_first = is_first
+
+    @property
+    def _group(self) -> ParamGroup:  # the dict that is at this position now
+        return self._optimizer.param_groups[self._index]
+
+    # These two cases stand first and make no call: torch's schedulers read ``lr`` up to four times
+    # per step and group, and write it once.
+    def __getitem__(self, key: str) -> Any:
+        if key == "lr":
+            try:
+                return self._optimizer.param_groups[self._index][self._key]
+            except LookupError:
+                check_present(
+                    self._target, self._optimizer.param_groups
+                )  # names the groups and the remedy
+                raise
+        group, target = self._optimizer.param_groups[self._index], self._target
+        if key == "initial_lr":
+            initial_key = target.initial_key
+            if initial_key in group:  # in line, because many schedulers read it at each step
+                return group[initial_key]
+            if target.has_initial(group):
+                return target.initial(group)
+            raise KeyError(key)
+        if target.name == "lr":
+            return group[key]
+        own_key = auxiliary_key(key, target.name)
+        if own_key in group and (key in AUXILIARY_KEYS or key in self._kept):
+            return group[own_key]
+        if key in _ABOUT_LR:
+            raise KeyError(
+                f"{key!r}: in the param groups it concerns the learning rate. A schedule of "
+                f"{target.name!r} keeps its own, and this one has not written it yet"
+            )
+        return group[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        group, target = self._optimizer.param_groups[self._index], self._target
+        if key == "lr":
+            try:
+                if type(value) is type(group[self._key]) is self._plain and isfinite(value):
+                    group[self._key] = value
+                else:
+                    target.write(group, self._checked(value))
+            except (LookupError, TypeError):
+                check_present(target, self._optimizer.param_groups)
+                raise
+        elif key == "initial_lr":
+            initial = self._checked(value)
+            # torch < 2.4 passes the same tensor that is filled later.
+            group[target.initial_key] = initial.clone() if isinstance(initial, Tensor) else initial
+        elif key in AUXILIARY_KEYS or key not in group:
+            own_key = auxiliary_key(key, target.name)
+            if own_key in group and key not in self._kept:
+                self._check_is_no_users_entry(own_key, key)
+            self._kept[key] = group[own_key] = value
+        elif target.name == "lr":
+            group[key] = value
+        else:
+            raise ValueError(
+                f"a schedule of {target.name!r} would write {key!r} of param group {self._index}. "
+                f"On this proxy {target.name!r} is called 'lr', and the schedule may write no "
+                "other entry. If a scheduler cycles momentum, write cycle_momentum=False and give "
+                f"{key!r} a schedule of its own"
+            )
+
+    def _check_is_no_users_entry(self, own_key: str, key: str) -> None:
+        target, group = self._target, self._group
+        if target.name != "lr" and (self._is_first or f"initial_{own_key}" in group):
+            raise ValueError(
+                f"{own_key!r} is an entry of param group {self._index}, and a schedule of "
+                f"{target.name!r} would keep what it calls {key!r} there. Give one of both entries "
+                "a different name"
+            )
+
+    def _checked(self, value: Any) -> Any:
+        # Reading a tensor's value would make an accelerator wait.
+        if isinstance(value, Tensor) and value.device.type != "cpu":
+            return value
+        try:
+            number = real_number(value)
+        except (TypeError, ValueError) as error:
+            raise type(error)(
+                f"{self._target.name!r} in param group {self._index}: {error}; "
+                "a scheduler has to give a finite real number"
+            ) from None
+        low, high = self._target.range_in(self._group)
+        if not low <= number <= high:
+            raise ValueError(
+                f"{self._target.name!r} in param group {self._index}: {number!r}; it must be from "
+                f"{low!r} to {high!r}"
+            )
+        return value if isinstance(value, Tensor) and isinstance(self["lr"], Tensor) else number
+
+    def __delitem__(self, key: str) -> None:
+        if key not in self._kept:
+            raise KeyError(f"{key!r} belongs to the optimizer, not to the schedule")
+        del self._kept[key]
+        self._group.pop(auxiliary_key(key, self._target.name), None)
+
+    def __iter__(self) -> Iterator[str]:
+        group, target = self._group, self._target
+        yield "lr"
+        if target.has_initial(group):
+            yield "initial_lr"
+        if target.name == "lr":
+            yield from (key for key in group if key not in ("lr", "initial_lr"))
+            return
+        renamed = {auxiliary_key(key, target.name): key for key in (*AUXILIARY_KEYS, *self._kept)}
+        for key in group:
+            if key in renamed:
+                yield renamed[key]
+            elif key not in _ABOUT_LR and key not in self._kept:
+                yield key
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        shown = {key: value for key, value in self.items() if key != "params"}
+        return f"<param group {self._index} with {self._target.name!r} as lr: {shown}>"
+
+
+@skip_frames
+class ElementView(GroupView):
+    """The same for a target that is one element of a tuple."""
+
+    __slots__ = ()
+
+    def __getitem__(self, key: str) -> Any:
+        if key != "lr":
+            return super().__getitem__(key)
+        try:
+            return self._target.read(self._group)
+        except (LookupError, TypeError):
+            check_present(self._target, self._optimizer.param_groups)
+            raise

@@ -1,0 +1,1 @@
+"""Our schedules: what they share, along a curve, and derived from another entry."""

@@ -1,0 +1,179 @@
+"""A schedule whose value is computed from the present value of another target."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from operator import countOf
+from typing import TypeAlias
+
+from ..targets.checks import check_target, present_numbers, warn_if_all_zero
+from ..targets.numbers_ import real_number
+from .records import Plan, describe
+from ..proxies.proxy import refuse_proxy
+from ..targets.target import OptimizerLike, ParamGroup, Target
+from .base import Move, TargetSchedule
+from ..targets.tensors import warn_if_captured_step_ignores
+from ..torch_.steps import watch_steps
+
+Rule: TypeAlias = Callable[[float], float]
+
+
+class DerivedSchedule(TargetSchedule):
+    """A schedule that computes one hyperparameter from another one of the same param group.
+
+    In each group, multiple of the target = ``rule(multiple of the source)``, where a multiple is
+    value / initial value. It follows whatever moved the source: a curve, a torch scheduler, a
+    plateau, or your own assignment. In a :class:`SynchronousSchedule` it moves after its source,
+    whatever their order; alone, ``step()`` computes anew from what the groups hold.
+
+    Args:
+        optimizer: a ``torch.optim.Optimizer``, or any object with such ``param_groups``.
+        rule: takes a number of the source and returns the number of the target, a finite real
+            number. It is called once per step and group, and must depend on its argument alone.
+        schedule_target: the entry to drive, such as ``"weight_decay"`` or ``"betas[1]"``.
+        of: the source, another entry of the same groups. A tensor on an accelerator that no curve
+            of the same ``SynchronousSchedule`` drives is read at each step, which waits for it.
+        absolute: if true, value of the target = ``rule(value of the source)``. No initial value
+            is used.
+
+    Raises:
+        TypeError: ``rule`` is not a callable or does not return a real number.
+        TypeError: ``absolute`` is not a bool, or the target or the source is not a real number.
+        KeyError: a param group lacks the target or the source.
+        ValueError: the target is the source, or ``optimizer`` is a proxy.
+        ValueError: a value is NaN, infinite or out of the target's range.
+        ValueError: an initial value of the source is 0, so that there are no multiples of it.
+
+    If it raises, nothing has been touched.
+
+    Warns:
+        UserWarning: as :class:`CurveSchedule`: every initial value is 0, a captured step ignores
+            the target, or the optimizer has not stepped yet at the first ``step()``.
+
+    Example:
+        >>> import torch
+        >>> from tsa_core import CurveSchedule, SynchronousSchedule
+        >>> optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+        >>> sync = SynchronousSchedule([
+        ...     DerivedSchedule(optimizer, lambda lr: lr, "weight_decay"),  # in proportion to lr
+        ...     CurveSchedule(optimizer, lambda t: 0.5**t),
+        ... ])
+        >>> optimizer.step()
+        >>> sync.step()
+        >>> sync.get_last_schedules()
+        {'weight_decay': [0.005], 'lr': [0.05]}
+    """
+
+    source_target: Target
+
+    def __init__(
+        self,
+        optimizer: OptimizerLike,
+        rule: Rule,
+        schedule_target: str,
+        *,
+        of: str = "lr",
+        absolute: bool = False,
+    ) -> None:
+        super().__init__(optimizer, schedule_target, absolute)
+        refuse_proxy(optimizer)
+        if not callable(rule):
+            raise TypeError(f"rule: expected a callable, got {rule!r} ({type(rule).__name__})")
+        source = Target.parse(of, "of")
+        if source == self._target:
+            raise ValueError(f"of: {of!r} is the target itself; name a different entry")
+        groups = optimizer.param_groups
+        check_target(source, groups)
+        self.source_target = source
+        self._rule = rule
+        self._source_key = source.source_key(self._target)
+        first = self.prepare(0)
+        if not absolute:
+            warn_if_all_zero(self._target, groups)
+        warn_if_captured_step_ignores(self._target, optimizer, groups)
+        watch_steps(optimizer)
+        self.commit(first)
+
+    @property
+    def source(self) -> str:
+        """The name of the entry from which the values are computed."""
+        return self.source_target.name
+
+    @property
+    def rule(self) -> Rule:
+        """The rule as it was passed."""
+        return self._rule
+
+    def moves_to(
+        self,
+        position: float,
+        groups: Sequence[ParamGroup],
+        source_values: list[float] | None = None,
+    ) -> list[Move]:
+        """Compute the values from those that the source has, or is about to have."""
+        given = (
+            present_numbers(self.source_target, groups) if source_values is None else source_values
+        )
+        if not self.absolute:
+            given = self._multiples(groups, given)
+        results = [*map(self._rule, given)]
+        return [
+            self.move(
+                groups,
+                results,
+                position,
+                lambda i: f"which {self._text} gave for {given[i]!r}",
+            )
+        ]
+
+    def _multiples(self, groups: Sequence[ParamGroup], values: list[float]) -> list[float]:
+        key, own = self.source_target.initial_key, self._source_key
+        try:
+            multiples = [
+                value / group[key if key in group else own] for group, value in zip(groups, values)
+            ]
+        except (KeyError, TypeError, ZeroDivisionError):  # it joined, or 0 is recorded
+            multiples = []
+        if countOf(map(type, multiples), float) == len(groups):
+            return multiples
+        initials = [*map(self._initial_of_source, groups)]
+        if 0 in initials:
+            raise ValueError(
+                f"the initial value of {self.source!r} is 0, so there are no multiples of it "
+                f"to compute {self.label!r} from; write absolute=True"
+            )
+        return [value / initial for value, initial in zip(values, initials)]
+
+    def take_in(self, groups: Sequence[ParamGroup], driven: Sequence[ParamGroup]) -> None:
+        super().take_in(groups, driven)
+        for group in groups:
+            if self._source_key not in group:
+                group[self._source_key] = self._initial_of_source(group)
+
+    def take_in_new(self, groups: Sequence[ParamGroup]) -> None:
+        """Check groups that joined, and take them in before their source moves."""
+        if not all(self._source_key in group for group in groups):
+            check_target(self._target, groups)
+            check_target(self.source_target, groups)
+            self.take_in(groups, groups)
+
+    def _initial_of_source(self, group: ParamGroup) -> float:
+        if self._source_key in group and not self.source_target.has_initial(group):
+            return real_number(group[self._source_key])
+        return self.source_target.initial_or_present(group)
+
+    def driven_groups(self) -> list[ParamGroup]:
+        return [*self._real_optimizer.param_groups]
+
+    def plan(self) -> dict[str, Plan]:
+        return {"curve": self._text, "absolute": self.absolute}
+
+    def take_plan(self, plan: Mapping[str, Plan]) -> None:
+        raise ValueError(
+            f"its rule was {plan['curve']}, which is code, and a state holds only its text; write "
+            "plan='code'"
+        )
+
+    @property
+    def _text(self) -> str:
+        return f"{describe(self._rule)} of {self.source!r}"

@@ -1,0 +1,159 @@
+"""The members of a SynchronousSchedule by name, and what their targets hold."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from torch.optim.lr_scheduler import LRScheduler
+
+from ..targets.checks import check_present, present_numbers, present_values
+from .member import Member
+from ..targets.target import Target, Value, groups_of
+
+_LR = Target.parse("lr")
+
+
+class MembersByName(LRScheduler):
+    """Answers by name: the schedules, the optimizers, and the present values of the targets."""
+
+    _members: Mapping[str, Member]
+    _has_several_optimizers: bool
+    _positions: Mapping[str, Any]
+    """Where each member stood after the last step."""
+
+    @property
+    def optimizer(self) -> Any:  # type: ignore[override]  # from the members, so read-only
+        """The optimizer of all members."""
+        if self._has_several_optimizers:
+            raise AttributeError(
+                f"optimizer: this SynchronousSchedule knows its optimizers by name, as "
+                f"{list(self.optimizers)}; use .optimizers['{next(iter(self.optimizers))}']"
+            )
+        return next(iter(self._members.values())).optimizer
+
+    @property
+    def optimizers(self) -> Mapping[str, Any]:
+        """The optimizers by the names that you gave them; read-only."""
+        if not self._has_several_optimizers:
+            raise AttributeError("optimizers: there is one, without a name; use .optimizer")
+        return MappingProxyType({m.name.partition("/")[0]: m.optimizer for m in self.members})
+
+    @property
+    def schedules(self) -> Mapping[str, Any]:
+        """The members by name, in the order in which they were given; read-only."""
+        return MappingProxyType({name: member.schedule for name, member in self._members.items()})
+
+    @property
+    def members(self) -> list[Member]:
+        """The objects that step, save and load the schedules here, in their order."""
+        return list(self._members.values())
+
+    @property
+    def schedule_names(self) -> list[str]:
+        """The members' names, in order."""
+        return list(self._members)
+
+    @property
+    def last_epoch(self) -> int:  # type: ignore[override]
+        """The step at which the first member stands."""
+        position: int = next(iter(self._positions.values()))
+        return position
+
+    def get_last_schedule(self, name: str) -> list[Value]:
+        """Return the present values of a member's target, one per param group.
+
+        Args:
+            name: a member's name, such as ``"weight_decay"``.
+
+        Raises:
+            KeyError: no member has that name.
+        """
+        member = self._member(name)
+        return present_values(member.target, groups_of(member.optimizer))
+
+    def _member(self, name: str) -> Member:
+        if name not in self._members:
+            close = difflib.get_close_matches(str(name), self._members, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise KeyError(f"no schedule of {name!r} here, only of {self.schedule_names}{hint}")
+        return self._members[name]
+
+    def get_last_schedules(self) -> dict[str, list[Value]]:
+        """Return the present values of every member's target: by name, one per param group."""
+        return {name: self.get_last_schedule(name) for name in self._members}
+
+    def get_last_lr(self) -> list[Value]:
+        """Return the present learning rates, one per param group, scheduled or not.
+
+        With several optimizers, the groups of all of them follow in order.
+
+        Raises:
+            KeyError: the optimizer has no ``lr``.
+        """
+        groups = [groups_of(optimizer) for optimizer, _ in self.targets_by_optimizer()]
+        if not all(_LR.is_in(group) for some in groups for group in some):
+            raise KeyError(
+                "a param group has no 'lr'. For the values of a schedule, call "
+                f"get_last_schedule(name) with one of {self.schedule_names}"
+            )
+        return [lr for some in groups for lr in present_values(_LR, some)]
+
+    def get_last_scalars(self) -> dict[str, float]:
+        """Return all present values in one flat dict of floats, for a logger.
+
+        The keys are ``"lr/0"``, ``"lr/1"``, … by the group's position, or ``"lr/backbone"`` if
+        every group has a ``"name"`` of its own. With several optimizers: ``"muon/lr/0"``.
+        """
+        scalars: dict[str, float] = {}
+        for name, member in self._members.items():
+            groups = groups_of(member.optimizer)
+            names = [group.get("name") for group in groups]
+            named = all(isinstance(each, str) for each in names) and len({*names}) == len(names)
+            for i, value in enumerate(present_numbers(member.target, groups)):
+                scalars[f"{name}/{names[i] if named else i}"] = float(value)
+        return scalars
+
+    def get_lr(self) -> list[Value]:
+        """Return the same as :meth:`get_last_lr`."""
+        return self.get_last_lr()
+
+    @property
+    def base_lrs(self) -> list[Value]:  # type: ignore[override]
+        """The initial learning rates, one per param group.
+
+        Raises:
+            KeyError: the optimizer has no ``lr``.
+        """
+        rates: list[Value] = []
+        for optimizer, _ in self.targets_by_optimizer():
+            check_present(_LR, groups_of(optimizer))
+            rates += [_LR.initial_or_present(group) for group in groups_of(optimizer)]
+        return rates
+
+    @property
+    def _last_lr(self) -> list[Value]:
+        return self.get_last_lr()
+
+    @_last_lr.setter
+    def _last_lr(self, values: object) -> None:
+        """Ignore the assignment, as :class:`CurveSchedule` does."""
+
+    def targets_by_optimizer(self) -> list[tuple[Any, list[Target]]]:
+        by_id: dict[int, tuple[Any, list[Target]]] = {}
+        for member in self._members.values():
+            by_id.setdefault(id(member.optimizer), (member.optimizer, []))[1].append(member.target)
+        return [*by_id.values()]
+
+    def __repr__(self) -> str:
+        present = {
+            name: member.target.read_or_none(member.optimizer.param_groups)
+            for name, member in self._members.items()
+        }
+        optimizers = [type(optimizer).__name__ for optimizer, _ in self.targets_by_optimizer()]
+        return (
+            f"<{type(self).__name__} on {', '.join(optimizers)}, at step {self.last_epoch}: "
+            f"{present}>"
+        )

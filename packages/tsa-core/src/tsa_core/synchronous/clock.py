@@ -1,0 +1,95 @@
+"""A clock that counts the steps of an optimizer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..proxies.proxy import behind_proxy
+from ..targets.target import OptimizerLike, Target, groups_of
+from ..torch_.steps import count_steps, step_runs_hooks
+
+# The entry of the first param group that holds the count, so that the optimizer saves it.
+KEY = "optimizer_steps"
+
+
+class OptimizerSteps:
+    """A clock for :class:`SynchronousSchedule` that says how often ``optimizer.step()`` has run.
+
+    With it, ``step()`` of the schedule can be called more often than the optimizer steps: for
+    every micro-batch of gradient accumulation, or several times by a framework. A step that a
+    ``GradScaler`` skips is not counted; with ``fused=True`` torch runs the step and skips inside
+    it, so it is counted. The count is saved with the optimizer, in its first param group under
+    ``"optimizer_steps"``.
+
+    Args:
+        optimizer: a ``torch.optim.Optimizer``, or a wrapper that holds one as ``optimizer``.
+
+    Raises:
+        TypeError: ``optimizer`` has no step hooks, or its ``step`` does not run them, so its steps
+            cannot be counted.
+
+    Example:
+        >>> import torch
+        >>> from tsa_core import CurveSchedule, SynchronousSchedule
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+        >>> clock = OptimizerSteps(optimizer)
+        >>> sync = SynchronousSchedule([CurveSchedule(optimizer, lambda t: 0.5**t)], clock=clock)
+        >>> for batch in range(4):
+        ...     if batch % 2:  # accumulate two batches
+        ...         optimizer.step()
+        ...     sync.step()
+        >>> clock(), sync.get_last_lr()
+        (2, [0.025])
+    """
+
+    optimizer: Any
+    """The optimizer whose steps are counted."""
+    _checked_step: object
+    """The ``step`` that ran hooks when it was last looked at."""
+
+    def __init__(self, optimizer: OptimizerLike) -> None:
+        self.optimizer, _ = behind_proxy(optimizer, Target.parse("lr"))
+        groups = groups_of(self.optimizer)
+        self._start_counting()
+        groups[0].setdefault(KEY, 0)
+
+    def __call__(self) -> int:
+        """Return the number of steps.
+
+        Raises:
+            RuntimeError: torch has stopped running step hooks (torch < 2.4, at the first
+                ``torch.compile``).
+        """
+        step = self.optimizer.step
+        function = getattr(step, "__func__", step)
+        # Looking takes longer than a step, and the step is hardly ever replaced.
+        if function is not self._checked_step and not step_runs_hooks(self.optimizer):
+            raise RuntimeError(
+                "OptimizerSteps: the optimizer no longer runs step hooks, so its steps are not "
+                "counted. torch < 2.4 removes them at the first torch.compile. Use a newer torch, "
+                "or count in your loop and pass clock=lambda: steps"
+            )
+        self._checked_step = function
+        count: int = self.optimizer.param_groups[0].get(KEY, self._counter.last)
+        return count
+
+    def _start_counting(self) -> None:
+        if not step_runs_hooks(self.optimizer):
+            raise TypeError(
+                f"optimizer: the steps of {type(self.optimizer).__name__} cannot be counted, "
+                "because its step does not run torch's step hooks. Count in your loop and pass "
+                "clock=lambda: steps"
+            )
+        self._counter = count_steps(self.optimizer, KEY)
+        self._checked_step = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"optimizer": self.optimizer}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._start_counting()  # hooks do not survive a copy of the optimizer
+
+    def __repr__(self) -> str:
+        count = self.optimizer.param_groups[0].get(KEY, self._counter.last)
+        return f"<OptimizerSteps of {type(self.optimizer).__name__}: {count}>"

@@ -1,0 +1,183 @@
+"""Which schedules can be members together, what they are called, and in which order they move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from .member import Member, member_of
+from ..targets.target import defaults_of
+from ..torch_.schedulers import cycles_momentum, is_schedule
+
+
+def members_of(schedules: object) -> list[Member]:
+    """Return the members that ``schedules`` lists; raise if they do not go together.
+
+    ``schedules`` is an iterable of schedules of one optimizer, or a mapping from a name to such
+    an iterable for each optimizer.
+    """
+    if isinstance(schedules, Mapping):
+        members = []
+        for name, some in schedules.items():
+            if not isinstance(name, str) or not name or "/" in name:
+                raise TypeError(
+                    "schedules: expected names of optimizers as keys, strings without '/', got "
+                    f"{name!r}"
+                )
+            members += _members_of_one_optimizer(some, f"schedules[{name!r}]", f"{name}/")
+    else:
+        members = _members_of_one_optimizer(schedules, "schedules", "")
+    if not members:
+        raise ValueError("schedules: expected at least one schedule, got an empty list")
+    _check_groups_apart(members, "schedules")
+    for member in members:
+        _check_parts(member)
+    _check_each_target_once(members)
+    _check_momentum(members)
+    _connect_sources(members)
+    return members
+
+
+def sources_first(members: Sequence[Member]) -> list[Member]:
+    """Return the members, each after its source."""
+    ordered: list[Member] = []
+    for member in members:
+        chain = [member, *member.sources()]
+        ordered += [each for each in reversed(chain) if each not in ordered]
+    return ordered
+
+
+def is_late(member: Member, members: Sequence[Member]) -> bool:
+    """True if the member is derived from values that a torch scheduler of ``members`` moves."""
+    if member.source_target is None:
+        return False
+    return not all(each.is_own for each in member.sources()) or any(
+        not other.is_own and other.optimizer is member.optimizer and cycles_momentum(other.schedule)
+        for other in members
+    )
+
+
+def check_clock(clock: object, members: Sequence[Member]) -> None:
+    """Raise unless ``clock`` is a function, and every member can be sent to a position."""
+    if not callable(clock) or isinstance(clock, type):
+        hint = f"; write {clock.__name__}(…)" if isinstance(clock, type) else ""
+        raise TypeError(f"clock: expected a function without arguments, got {clock!r}{hint}")
+    for member in members:
+        if not member.is_own:
+            raise TypeError(
+                f"clock: the schedule of {member.name!r} ({type(member.schedule).__name__}) cannot "
+                "be sent to a position. Use a plain CurveSchedule or a built-in for it, or leave "
+                "out the clock and call step() once per step"
+            )
+
+
+def _members_of_one_optimizer(schedules: object, argument: str, prefix: str) -> list[Member]:
+    members = [member_of(schedule) for schedule in _flattened(schedules, argument)]
+    if not members:
+        raise ValueError(f"{argument}: expected at least one schedule, got an empty list")
+    _check_groups_apart(members, argument)
+    for i, member in enumerate(members):
+        if member.optimizer is not members[0].optimizer:
+            raise ValueError(
+                f"{argument}: the schedule of {member.name!r} at position {i} is on a different "
+                f"optimizer than that of {members[0].name!r} at position 0. Name each optimizer: "
+                "SynchronousSchedule({'muon': [...], 'adamw': [...]})"
+            )
+    for member in members:
+        member.name = f"{prefix}{member.name}"
+    return members
+
+
+def _flattened(schedules: object, argument: str) -> Iterator[Any]:
+    if not isinstance(schedules, Iterable) or isinstance(schedules, (str, bytes)):
+        raise TypeError(
+            f"{argument}: expected a list of schedules, got {schedules!r} "
+            f"({type(schedules).__name__})"
+        )
+    for i, schedule in enumerate(schedules):
+        members = getattr(schedule, "members", None)  # a SynchronousSchedule
+        if members is not None and all(isinstance(member, Member) for member in members):
+            if schedule.clock is not None:
+                raise TypeError(
+                    f"{argument}: the SynchronousSchedule at position {i} has a clock. Pass the "
+                    "clock to the outer one: SynchronousSchedule([...], clock=clock)"
+                )
+            yield from (member.schedule for member in members)
+        elif is_schedule(schedule):
+            yield schedule
+        else:
+            raise TypeError(
+                f"{argument}: expected schedules, got {repr(schedule)[:120]} "
+                f"({type(schedule).__name__}) at position {i}"
+            )
+
+
+def _check_groups_apart(members: Sequence[Member], argument: str) -> None:
+    """Raise if the members are on an optimizer and on a wrapper of it."""
+    owners: dict[int, Member] = {}
+    groups_alive = []  # so that no id is used again
+    for member in {id(member.optimizer): member for member in members}.values():
+        for group in member.optimizer.param_groups:
+            groups_alive.append(group)
+            owner = owners.setdefault(id(group), member)
+            if owner is not member:
+                raise ValueError(
+                    f"{argument}: the schedules of {owner.name!r} and {member.name!r} are on "
+                    f"different objects, a {type(owner.optimizer).__name__} and a "
+                    f"{type(member.optimizer).__name__}, with the same param groups. Build all "
+                    "schedules on the same one of them"
+                )
+
+
+def _check_parts(member: Member) -> None:
+    """Raise if a compound scheduler has a schedule of a different target in it."""
+    for part in member.parts:
+        if part.target != member.target:
+            raise ValueError(
+                f"schedules: a {type(member.schedule).__name__} of {member.target.name!r} has a "
+                f"schedule of {part.target.name!r} in it. Build all of it on the optimizer that "
+                "the factory of one arbitrary_schedule_factory call is given, with "
+                f"schedule_target={part.target.name!r}; or join the curves"
+            )
+        _check_parts(part)
+
+
+def _check_each_target_once(members: Sequence[Member]) -> None:
+    for i, member in enumerate(members):
+        for other in members[:i]:
+            if member.target == other.target and member.optimizer is other.optimizer:
+                raise RuntimeError(
+                    f"schedules: two of them schedule {member.target.name!r}; a target takes one. "
+                    "To play several one after the other, join their curves, or build a "
+                    "SequentialLR inside one arbitrary_schedule_factory call. To give param groups "
+                    "different ones, make one CurveSchedule with a curve for each"
+                )
+
+
+def _check_momentum(members: Sequence[Member]) -> None:
+    for lr in members:
+        if lr.target.name != "lr" or not cycles_momentum(lr.schedule):
+            continue
+        momentum = "betas[0]" if "betas" in defaults_of(lr.optimizer) else "momentum"
+        for member in members:
+            if member.target.name == momentum and member.optimizer is lr.optimizer:
+                raise RuntimeError(
+                    f"schedules: the schedule of 'lr', a {type(lr.schedule).__name__}, moves "
+                    f"{momentum!r} too, whose own schedule may have started from a moved value. "
+                    "Make the optimizer and both schedules again, with cycle_momentum=False"
+                )
+
+
+def _connect_sources(members: Sequence[Member]) -> None:
+    """Tell each derived member what drives its source; raise if in a circle."""
+    for member in members:
+        for other in members:
+            if member.source_target == other.target and member.optimizer is other.optimizer:
+                member.source = other
+    for member in members:
+        names, each = [member.name], member.source
+        while each is not None:
+            names.append(each.name)
+            if each is member:
+                raise ValueError(f"schedules: they derive from one another: {' of '.join(names)}")
+            each = each.source if len(names) <= len(members) else None

@@ -1,0 +1,278 @@
+"""Many schedules, stepped in lock-step and looked up by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any
+
+from ..schedules.curve import CurveSchedule
+from ..schedules.derived import DerivedSchedule
+from .member import Member, OwnMember, named_arguments
+from .by_name import MembersByName
+from .membership import check_clock, is_late, members_of, sources_first
+from ..targets.numbers_ import step_number, step_of_user
+from ..schedules.records import Policy, checked_policy
+from ..torch_.compile import uncompiled
+from ..targets.undo import undone_on_error
+from ..warnings_ import warn_if_metric
+
+
+class SynchronousSchedule(MembersByName):
+    """A schedule of many schedules: it steps them together, and answers by name.
+
+    A member's name is its target (``"weight_decay"``), and ``"lr"`` for a plain torch scheduler on
+    the optimizer itself. With several optimizers, the name of the optimizer stands before it
+    (``"muon/lr"``). A ``SynchronousSchedule`` among the members contributes its members.
+
+    Args:
+        schedules: the members: a list of at least one schedule, all of one optimizer, each target
+            once. For several optimizers, a mapping from a name of yours to such a list.
+        clock: a function without arguments that returns the position, a real number ≥ 0: tokens
+            seen, ``lambda: trainer.global_step``, an :class:`OptimizerSteps`. ``step()`` then goes
+            to that position, and stays if it is the same as before. Only schedules of this
+            library can be members.
+
+    Raises:
+        TypeError: ``schedules`` is not iterable, or one of them is not a scheduler.
+        TypeError: ``clock`` is not a callable, or a member cannot be sent to a position.
+        ValueError: there are no members, or a list has schedules of several optimizers.
+        ValueError: some schedules are on an optimizer and others on a wrapper of it.
+        ValueError: a compound scheduler has a schedule of a different target in it.
+        ValueError: derived schedules derive from one another in a circle.
+        RuntimeError: two members have the same target of the same optimizer.
+        RuntimeError: a member drives the momentum that another member, of the learning rate,
+            cycles (``OneCycleLR``, ``CyclicLR``).
+
+    Example:
+        >>> import torch
+        >>> from tsa_core import CurveSchedule
+        >>> optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+        >>> sync = SynchronousSchedule([
+        ...     CurveSchedule(optimizer, lambda t: 0.5**t),
+        ...     CurveSchedule(optimizer, lambda t: 1.0 + t, "weight_decay"),
+        ... ])
+        >>> optimizer.step()
+        >>> sync.step()
+        >>> sync.get_last_schedules()
+        {'lr': [0.05], 'weight_decay': [0.02]}
+    """
+
+    # The base constructor never runs: it would patch the optimizer and step.
+    def __init__(
+        self,
+        schedules: Iterable[Any] | Mapping[str, Iterable[Any]],
+        *,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        members = members_of(schedules)
+        if clock is not None:
+            check_clock(clock, members)
+        self._set_up(members, isinstance(schedules, Mapping), clock)
+        with self._undone_on_error([]):
+            self._derive_again()  # a source may have been built later
+        for member in members:
+            member.introduce(member.name)
+
+    def _set_up(
+        self,
+        members: list[Member],
+        has_several_optimizers: bool,
+        clock: Callable[[], float] | None,
+    ) -> None:
+        self._clock = clock
+        self._has_several_optimizers = has_several_optimizers
+        self._members = {member.name: member for member in members}
+        self._foreign = [member for member in sources_first(members) if not member.is_own]
+        own = [member for member in sources_first(members) if isinstance(member, OwnMember)]
+        self._late = [member for member in own if is_late(member, members)]
+        self._early = [member for member in own if member not in self._late]
+        self._demands = any(member.arguments.required for member in members)
+        self._step_count = 1
+        self._note_positions()
+
+    def _derive_again(self, source: Member | None = None) -> None:
+        """Compute what derives from ``source`` anew; from any source, if it is None."""
+        for member in sources_first(self.members):
+            sources = member.sources()
+            follows = source in sources if source else bool(sources)
+            if follows and isinstance(member.schedule, DerivedSchedule):
+                member.schedule.rewrite()
+
+    @uncompiled
+    def replan(self, name: str, curve: Any) -> None:
+        """Have a member follow ``curve`` from now on, and what derives from it follow at once.
+
+        Args:
+            name: the member's name, such as ``"weight_decay"``.
+            curve: as :meth:`CurveSchedule.replan` takes it.
+
+        Raises:
+            KeyError: no member has that name.
+            TypeError, ValueError: as :meth:`CurveSchedule.replan`, also of a derived schedule. Then
+                nothing has moved.
+        """
+        member = self._member(name)
+        if not isinstance(member.schedule, CurveSchedule):
+            raise TypeError(f"replan: the schedule of {name!r} has no curve to replace")
+        with self._undone_on_error(self.members):
+            member.schedule.replan(curve)
+            self._derive_again(member)
+
+    def _undone_on_error(self, members: Iterable[Member]) -> AbstractContextManager[None]:
+        optimizers = [optimizer for optimizer, _ in self.targets_by_optimizer()]
+        return undone_on_error(optimizers, [member.undo() for member in members])
+
+    @property
+    def clock(self) -> Callable[[], float] | None:
+        """The clock, or None."""
+        return self._clock
+
+    def with_schedules(self, schedules: Mapping[str, Any]) -> SynchronousSchedule:
+        """Return a ``SynchronousSchedule`` of copies, under the same names and without clock."""
+        by_optimizer: dict[str, list[Any]] = {}
+        for name, schedule in schedules.items():
+            by_optimizer.setdefault(name.partition("/")[0], []).append(schedule)
+        several = self._has_several_optimizers
+        return self.without_effect(by_optimizer if several else schedules.values())
+
+    @classmethod
+    def without_effect(
+        cls, schedules: Iterable[Any] | Mapping[str, Iterable[Any]]
+    ) -> SynchronousSchedule:
+        """Return a ``SynchronousSchedule`` of which the schedules and their groups know nothing."""
+        synchronous = SynchronousSchedule.__new__(SynchronousSchedule)
+        several = isinstance(schedules, Mapping)
+        synchronous._set_up(members_of(schedules), several, None)  # noqa: SLF001  # of this class
+        return synchronous
+
+    @uncompiled
+    def step(self, *args: Any, **kwargs: Any) -> None:
+        """Step every member once.
+
+        Call ``step()``, or ``step(epoch)`` to go to that step. If a member takes metrics
+        (``ReduceLROnPlateau``), call ``step(metrics)`` or ``step(metrics, epoch)``. An argument
+        passed by name reaches the members whose ``step`` takes that name. A member that takes
+        ``*args`` or ``**kwargs`` gets all. With a ``clock``, call ``step()``.
+
+        Raises:
+            TypeError: a member demands metrics and gets none, or no member takes the metrics.
+            TypeError: an epoch is given and a member does not take one; the argument is unknown.
+            TypeError: the epoch, or the metrics of a ``ReduceLROnPlateau``, is not a real number.
+            ValueError: the epoch is negative, NaN or infinite.
+            RuntimeError: a member was stepped from outside since the last step.
+            RuntimeError: the clock went back.
+            Exception: whatever a member's own step raises. Then no schedule of this library has
+                moved (one with a ``step`` of its own counts as a torch scheduler here). Torch
+                schedulers before the one that raised have moved, and that one may have. The next
+                step raises ``RuntimeError``.
+
+        Warns:
+            UserWarning: the epoch goes back to a fraction, and is probably a metric.
+        """
+        # Most steps have no arguments, and to look at none takes longer than to step a member.
+        given = named_arguments(self.members, args, kwargs) if args or kwargs else {}
+        if given or self._demands:
+            for member in self._members.values():
+                member.check_arguments(given)
+        if "epoch" in given:
+            given["epoch"] = step_of_user(given["epoch"])
+            warn_if_metric(given["epoch"], self.last_epoch or 0)  # None: another author's
+        self._check_positions()
+        if self._clock is not None:
+            given = {"epoch": self._position_of_clock(given)}
+            if {*self._positions.values()} == {given["epoch"]}:
+                return
+        # Everything that can fail comes first. Our values are computed, then torch's schedulers
+        # step and may raise. Only then our values are written, which cannot raise.
+        prepared: dict[Member, Any] = {}
+        for member in self._foreign:
+            member.check_groups(given)
+        for member in self._early:
+            prepared[member] = member.prepare(given, prepared)
+        if self._late:
+            with self._undone_on_error(self._foreign):
+                for member in self._late:
+                    member.schedule.take_in_new(member.optimizer.param_groups)
+                for member in self._foreign:
+                    member.step(given)
+                for member in self._late:
+                    prepared[member] = member.prepare(given, prepared)
+        else:
+            for member in self._foreign:
+                member.step(given)
+        for member, values in prepared.items():
+            member.schedule.commit(values)
+        self._step_count += 1
+        self._note_positions()
+
+    def _position_of_clock(self, given: Mapping[str, Any]) -> float:
+        if given:
+            raise TypeError(f"step: the clock says the position; call step() without {list(given)}")
+        position = step_number(self._clock() if self._clock else 0, "clock")
+        furthest = max(self._positions.values())
+        if position < furthest:
+            raise RuntimeError(
+                f"step: the clock says {position}, and the schedules stand at {furthest}. "
+                "A clock cannot go back: restore what it counts together with the schedules, or "
+                "build the schedules again"
+            )
+        return position
+
+    def _check_positions(self) -> None:
+        for name, member in self._members.items():
+            if member.position != self._positions[name]:
+                raise RuntimeError(
+                    f"the schedule of {name!r} stands at step {member.position}, and was left at "
+                    f"step {self._positions[name]} here. It was stepped or loaded alone, or an "
+                    "earlier step failed. Step and load only the SynchronousSchedule, or build it "
+                    "again from where its members stand"
+                )
+
+    def _note_positions(self) -> None:
+        self._positions = {name: member.position for name, member in self._members.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return ``{name: state of that member}``."""
+        return {name: member.save() for name, member in self._members.items()}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], *, plan: Policy = "code") -> None:
+        """Load every member's state, and write the values into the optimizer at once.
+
+        Also takes the state of a ``SynchronousSchedule`` of torch-schedule-anything 1.x.
+
+        Args:
+            state_dict: the dict that :meth:`state_dict` returned, of members with the same names.
+            plan: the plan that each member follows afterwards, if the saved one differs.
+                ``"code"``: the one in the code, with a warning. ``"saved"``: the saved one.
+                ``"same"``: it must not differ. The plan of a torch scheduler is its settings. A
+                scheduler of another author takes its whole state, because only its author knows
+                which part is the plan.
+
+        Raises:
+            KeyError: a member's state is missing, or there is one that no member has.
+            TypeError, ValueError: a member's state does not fit.
+            ValueError: a saved plan differs and ``plan`` is ``"same"``; or it is code, not data,
+                and ``plan`` is ``"saved"``.
+
+        If it raises, nothing has moved.
+
+        Warns:
+            UserWarning: a saved plan differs and ``plan`` is ``"code"``.
+        """
+        if not isinstance(state_dict, Mapping):
+            raise TypeError(f"state_dict: expected a dict, got {type(state_dict).__name__}")
+        checked_policy(plan)
+        missing = [name for name in self._members if name not in state_dict]
+        unknown = [name for name in state_dict if name not in self._members]
+        if missing or unknown:
+            raise KeyError(
+                f"state_dict: expected the states of {self.schedule_names}; missing {missing}, "
+                f"unknown {unknown}"
+            )
+        for name, member in self._members.items():
+            member.check(state_dict[name], plan)
+        with self._undone_on_error(self.members):
+            for name, member in self._members.items():
+                member.load(state_dict[name], plan)  # may fail, or warn and the warning may raise
+        self._note_positions()

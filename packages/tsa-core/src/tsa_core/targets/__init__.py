@@ -1,0 +1,1 @@
+"""An entry of a param group: found, read, checked and written."""

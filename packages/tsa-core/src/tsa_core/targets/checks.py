@@ -1,0 +1,147 @@
+"""Which groups lack a target, what they hold instead, and the messages about it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from math import isfinite
+from operator import countOf
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .numbers_ import real_number
+from .target import ParamGroup, Target, Value
+from ..warnings_ import warn_user
+
+
+def check_target(target: Target, groups: Sequence[ParamGroup]) -> None:
+    """Raise unless every group holds a value of ``target`` that a schedule can drive."""
+    check_present(target, groups)
+    for i, group in enumerate(groups):
+        value = target.read(group)
+        check_value(target, value, i)
+        if not isinstance(value, Tensor):
+            continue
+        if value.requires_grad:
+            raise ValueError(
+                f"{target.name!r} in param group {i} is a tensor that requires a gradient: a "
+                "schedule would overwrite what is learned. Detach it"
+            )
+        if cannot_be_filled(value):
+            raise ValueError(
+                f"{target.name!r} in param group {i} is a tensor made under torch.inference_mode, "
+                "which cannot be filled outside of it. Clone it"
+            )
+
+
+def cannot_be_filled(value: object) -> bool:
+    """True for a tensor of inference mode, outside of it."""
+    is_inference = isinstance(value, Tensor) and value.is_inference()
+    return is_inference and not torch.is_inference_mode_enabled()
+
+
+def check_present(target: Target, groups: Sequence[ParamGroup]) -> None:
+    """Raise unless every group has an entry for ``target``."""
+    missing = [i for i, group in enumerate(groups) if not target.is_in(group)]
+    if missing:
+        raise KeyError(_missing_message(target, groups, missing))
+
+
+def check_value(target: Target, value: object, i: int) -> None:
+    """Raise unless ``value``, which group ``i`` holds, is a finite real number."""
+    where = f"{target.name!r} in param group {i}"
+    if isinstance(value, (tuple, list)):
+        raise TypeError(f"{where} is the whole {value!r}: name one element, '{target.name}[0]'")
+    if isinstance(value, Tensor) and not (value.ndim == 0 and value.is_floating_point()):
+        raise TypeError(
+            f"{where} is a {value.dtype} tensor of shape {tuple(value.shape)}; "
+            "a schedule fills a 0-dim floating-point tensor or sets a number"
+        )
+    try:
+        real_number(value)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{where}: {error}; a schedule drives a finite number") from None
+
+
+def check_values_fit(
+    target: Target, groups: Sequence[ParamGroup], values: Sequence[float], what: str
+) -> None:
+    """Raise unless each group can hold its one of the saved ``values``."""
+    for i, (group, value) in enumerate(zip(groups, values)):
+        low, high = target.range_in(group)
+        if not low <= real_number(value) <= high:
+            raise ValueError(
+                f"{what}: the value {value!r} of {target.name!r} in param group {i} must be from "
+                f"{low!r} to {high!r}"
+            )
+
+
+def present_values(target: Target, groups: Sequence[ParamGroup]) -> list[Value]:
+    """Return one value per group, a copy where it is a tensor; name the groups that lack it."""
+    try:
+        values = [target.read(group) for group in groups]
+    except (LookupError, TypeError):
+        check_present(target, groups)
+        raise
+    return [value.clone() if isinstance(value, Tensor) else value for value in values]
+
+
+def present_numbers(target: Target, groups: Sequence[ParamGroup]) -> list[float]:
+    """Return one Python number per group; name the group whose value is not a finite number."""
+    if target.index is None:
+        values: list[Any] = [group.get(target.key) for group in groups]
+        if countOf(map(type, values), float) == len(values) and isfinite(sum(values)):
+            return values
+    check_present(target, groups)
+    for i, group in enumerate(groups):
+        check_value(target, target.read(group), i)
+    return [real_number(target.read(group)) for group in groups]
+
+
+def warn_if_all_zero(target: Target, driven: Sequence[ParamGroup]) -> None:
+    """Warn if every initial value is 0, which no multiplier can move."""
+    if driven and all(target.initial_or_present(group) == 0 for group in driven):
+        warn_user(
+            f"{target.name!r} starts at 0 in every param group that is driven, and a multiplier "
+            "cannot move 0. Set it to the value that a multiplier of 1 stands for, "
+            f"extend_optimizer(optimizer, {target.name!r}, value, overwrite_values=True), or write "
+            "absolute=True and give values instead of multipliers"
+        )
+
+
+def _missing_message(target: Target, groups: Sequence[ParamGroup], missing: list[int]) -> str:
+    where = f"{target.name!r} is not in param group{'s' * (len(missing) > 1)} " + ", ".join(
+        map(str, missing)
+    )
+    group = groups[missing[0]]
+    if all(target.key in groups[i] for i in missing):
+        return f"{where}: {target.key!r} is {group[target.key]!r} there"
+    names = [
+        key
+        for key in group
+        if isinstance(key, str) and key != "params" and not key.startswith("initial_")
+    ]
+    meant = [alias for alias in _ALIASES.get(target.name, ()) if Target.parse(alias).is_in(group)]
+    meant += [key for key in difflib.get_close_matches(target.key, names) if key not in meant]
+    hint = f"; did you mean {' or '.join(map(repr, meant))}?" if meant else "."
+    message = f"{where}{hint} The group has {names}."
+    if target.index is not None:
+        return message
+    return (
+        f"{message} To add an entry of your own, which the optimizer itself does not read, pass "
+        "default_value to arbitrary_schedule_factory, or call "
+        f"extend_optimizer(optimizer, {target.name!r}, value) first"
+    )
+
+
+# Other names of hyperparameters, and the entries that torch's optimizers have for them.
+_ALIASES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("wd", "decay", "weight decay", "l2"), ("weight_decay",)),
+    **dict.fromkeys(("learning_rate", "learning rate", "rate"), ("lr",)),
+    **dict.fromkeys(("beta1", "beta_1", "b1"), ("betas[0]",)),
+    **dict.fromkeys(("beta2", "beta_2", "b2"), ("betas[1]",)),
+    "momentum": ("betas[0]",),
+    "epsilon": ("eps",),
+}

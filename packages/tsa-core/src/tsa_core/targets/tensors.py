@@ -1,0 +1,105 @@
+"""Targets that are tensors: one tensor per group, and what a captured step can see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping, Sequence
+from operator import countOf, itemgetter
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .target import OptimizerLike, ParamGroup, Target, defaults_of
+from ..warnings_ import warn_user
+
+
+def give_each_group_its_own_tensor(
+    target: Target, optimizer: OptimizerLike, groups: Sequence[ParamGroup]
+) -> None:
+    """Clone a tensor that several groups share: filling it would move all of them."""
+    _give_defaults_their_own_tensor(target, defaults_of(optimizer), groups)
+    owners: dict[int, ParamGroup] = {}
+    for group in groups:
+        value = target.read(group)
+        if not isinstance(value, Tensor):
+            continue
+        owner = owners.setdefault(id(value), group)
+        if owner is not group or any(other is value for other in _other_values(target, group)):
+            target.replace(group, value.clone())
+            # A group that joined with the optimizer's default tensor starts where the other
+            # groups started, because a schedule has moved that tensor since.
+            if target.has_initial(owner) and not target.has_initial(group):
+                group[target.initial_key] = target.initial(owner)
+
+
+def share_a_tensor(target: Target, groups: Sequence[ParamGroup]) -> bool:
+    ids = [id(value) for value in map(target.read, groups) if isinstance(value, Tensor)]
+    return len({*ids}) < len(ids)
+
+
+def _give_defaults_their_own_tensor(
+    target: Target, defaults: Any, groups: Sequence[ParamGroup]
+) -> None:
+    """Keep the value that the groups began with in ``defaults``, for a group that joins later."""
+    known = isinstance(defaults, MutableMapping) and target.is_in(defaults)
+    default = target.read(defaults) if known else None
+    if not isinstance(default, Tensor):
+        return
+    for group in groups:
+        if target.read(group) is default:
+            target.replace(defaults, default.clone())
+            if target.has_initial(group):  # a schedule has moved the shared tensor since
+                target.read(defaults).fill_(target.initial(group))
+            return
+
+
+def _other_values(target: Target, group: ParamGroup) -> Iterator[object]:
+    """Yield everything else that the group holds, each element of a tuple by itself."""
+    for key, entry in group.items():
+        if key == target.initial_key or (key == target.key and target.index is None):
+            continue
+        elements = entry if isinstance(entry, (tuple, list)) else (entry,)
+        yield from (
+            element for i, element in enumerate(elements) if (key, i) != (target.key, target.index)
+        )
+
+
+def as_held(target: Target, groups: Sequence[ParamGroup], values: list[float]) -> list[float]:
+    """Return ``values``, one per group, as the groups will hold them: a tensor rounds them."""
+    read = itemgetter(target.key) if target.index is None else target.read
+    if countOf(map(type, map(read, groups)), float) == len(values):
+        return values
+    return [
+        torch.tensor(value, dtype=torch.float64).to(each.dtype).item()
+        if isinstance(each, Tensor)
+        else value
+        for each, value in zip(map(read, groups), values)
+    ]
+
+
+def warn_if_captured_step_ignores(
+    target: Target, optimizer: OptimizerLike, driven: Sequence[ParamGroup]
+) -> None:
+    """Warn if a captured step would keep the present value and ignore the schedule."""
+    # A captured step contains only what the optimizer's own step reads.
+    if target.key not in defaults_of(optimizer):
+        return
+    for group in driven:
+        if group.get("capturable") is True and not _replays_read(target, group):
+            kind = "tensor on the CPU" if isinstance(target.read(group), Tensor) else "float"
+            warn_user(
+                f"{target.name!r} is a {kind} in a param group with capturable=True: a captured "
+                "step keeps the value it was captured with. Make it a tensor on the device of "
+                f"the parameters: extend_optimizer(optimizer, {target.name!r}, "
+                "torch.tensor(value, device=...), overwrite_values=True)"
+            )
+            return
+
+
+def _replays_read(target: Target, group: ParamGroup) -> bool:
+    """True if a replayed step reads the value again: its kernels hold a tensor, not a number."""
+    value = target.read(group)
+    return isinstance(value, Tensor) and (
+        value.device.type != "cpu"
+        or all(parameter.device.type == "cpu" for parameter in group.get("params", ()))
+    )

@@ -1,0 +1,1 @@
+"""Everything that the library knows of torch's internals and versions, with the sources."""

@@ -1,0 +1,281 @@
+"""The settings of the schedulers in torch: by name, to a scheduler, and back from one."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, TypeAlias
+
+from torch.optim import lr_scheduler as torch_lr
+from torch.optim.swa_utils import SWALR
+
+Kind: TypeAlias = Literal[
+    "number", "number per group", "list of numbers", "flag", "word", "schedulers", "function"
+]
+
+
+class Setting(NamedTuple):
+    """The values that a constructor in torch takes for one of its arguments."""
+
+    kind: Kind
+    """The values that it takes; ``"number per group"`` is one number, or a list of them."""
+    required: bool = False
+    """True if it has to be given."""
+    may_be_none: bool = False
+    """True if None is the default."""
+    words: tuple[str, ...] = ()
+    """The strings of which a ``"word"`` is one."""
+
+
+class SchedulerForm:
+    """A torch scheduler as data: its settings, a scheduler made from them, and back.
+
+    :func:`torch_schedulers` has one for each scheduler in torch.
+    """
+
+    scheduler_class: type[Any]
+    """The class in torch."""
+    settings: Mapping[str, Setting]
+    """What the constructor takes, by name: its arguments except ``optimizer``, ``last_epoch`` and
+    ``verbose``. Each has a ``kind`` of values, and is ``required`` or has a default."""
+
+    def __init__(
+        self,
+        scheduler_class: type[Any],
+        settings: Mapping[str, Setting],
+        read: Callable[[Any], Mapping[str, Any]] | None = None,
+    ) -> None:
+        self.scheduler_class = scheduler_class
+        self.settings = MappingProxyType(settings)
+        self._read = read
+
+    def make(self, optimizer: Any, settings: Mapping[str, Any]) -> Any:
+        """Return a scheduler on ``optimizer`` at its first step.
+
+        Args:
+            optimizer: what the constructor takes: an optimizer or a proxy.
+            settings: the values of the settings by name.
+
+        Raises:
+            Exception: whatever the constructor raises.
+        """
+        if self.scheduler_class is torch_lr.ChainedScheduler:  # it has the optimizer of its parts
+            return self.scheduler_class(**settings)
+        return self.scheduler_class(optimizer, **settings)
+
+    def settings_of(self, scheduler: Any) -> dict[str, Any]:
+        """Return the settings that make ``scheduler`` again, with plain numbers and lists.
+
+        The schedulers in a compound, and functions, are returned as they are. A setting that the
+        scheduler keeps as a quotient or a product is recovered so that it gives the same one.
+
+        Args:
+            scheduler: an instance of :attr:`scheduler_class`.
+        """
+        read = self._read or (lambda each: {name: getattr(each, name) for name in self.settings})
+        return {name: _plain(value) for name, value in read(scheduler).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, (list, tuple, range)):
+        return [_plain(each) for each in value]
+    # NumPy's and torch's numbers and arrays; not a scheduler
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+# -- settings that a scheduler keeps in another form -----------------------------------------------
+
+
+def _one_or_each(values: Sequence[Any]) -> Any:
+    values = _plain(list(values))
+    return values[0] if all(value == values[0] for value in values) else values
+
+
+def _near(estimate: float, gives_what_is_kept: Callable[[float], bool]) -> float:
+    """Return the argument from which the scheduler computed what it keeps.
+
+    A quotient undoes a product, and the reverse, but for the last digits. Numbers of few digits
+    come first, because a user wrote the argument.
+    """
+    candidates = [round(estimate, digits) for digits in range(16)]
+    for direction in (math.inf, -math.inf):
+        neighbour = estimate
+        for _ in range(4):
+            candidates.append(neighbour)
+            neighbour = math.nextafter(neighbour, direction)
+    return next(filter(gives_what_is_kept, candidates), estimate)
+
+
+def _momentum_settings(base: Sequence[Any], greatest: Sequence[Any]) -> dict[str, Any]:
+    return {"base_momentum": _one_or_each(base), "max_momentum": _one_or_each(greatest)}
+
+
+def _read_cyclic(schedule: Any) -> dict[str, Any]:
+    total, ratio = float(schedule.total_size), float(schedule.step_ratio)
+    up = _near(total * ratio, lambda size: size / total == ratio and size + (total - size) == total)
+    momentum = {}
+    if schedule.cycle_momentum:
+        momentum = _momentum_settings(schedule.base_momentums, schedule.max_momentums)
+    return {
+        "base_lr": _one_or_each(schedule.base_lrs),
+        "max_lr": _one_or_each(schedule.max_lrs),
+        "step_size_up": up,
+        "step_size_down": total - up,
+        "mode": schedule.mode,
+        "gamma": schedule.gamma,
+        "scale_fn": schedule._scale_fn_custom,
+        "scale_mode": schedule.scale_mode,
+        "cycle_momentum": schedule.cycle_momentum,
+        **momentum,
+    }
+
+
+def _read_one_cycle(schedule: Any) -> dict[str, Any]:
+    groups, total, phases = (
+        schedule.optimizer.param_groups,
+        schedule.total_steps,
+        schedule._schedule_phases,
+    )
+    greatest, first, last = (
+        [_plain(group[key]) for group in groups] for key in ("max_lr", "initial_lr", "min_lr")
+    )
+    end = float(phases[0]["end_step"])
+    momentum = {}
+    if schedule.cycle_momentum:
+        momentum = _momentum_settings(
+            [group["base_momentum"] for group in groups],
+            [group["max_momentum"] for group in groups],
+        )
+    return {
+        "max_lr": _one_or_each(greatest),
+        "total_steps": total,
+        "pct_start": _near((end + 1) / total, lambda share: float(share * total) - 1 == end),
+        "anneal_strategy": _strategy(schedule, "_anneal_func_type"),
+        "cycle_momentum": schedule.cycle_momentum,
+        **momentum,
+        "div_factor": _divisor(greatest, first, 25.0),
+        "final_div_factor": _divisor(first, last, 1e4),
+        "three_phase": len(phases) == 3,
+    }
+
+
+def _divisor(dividends: Sequence[float], quotients: Sequence[float], default: float) -> float:
+    """Return the number by which each dividend was divided; if all are 0, any number does."""
+    pairs = [*zip(dividends, quotients)]
+    estimate = next((dividend / quotient for dividend, quotient in pairs if quotient), default)
+    return _near(
+        estimate, lambda number: all(number and one / number == other for one, other in pairs)
+    )
+
+
+def _strategy(schedule: Any, entry: str) -> str:
+    """Return ``"cos"`` or ``"linear"``."""
+    if entry in vars(schedule):
+        return str(vars(schedule)[entry])
+    # torch < 2.4 (OneCycleLR) and < 2.13 (SWALR) keep the function, _annealing_linear or
+    # _linear_anneal, in place of the word.
+    return "linear" if "linear" in schedule.anneal_func.__name__ else "cos"
+
+
+def _read_plateau(schedule: Any) -> dict[str, Any]:
+    names = ("mode", "factor", "patience", "threshold", "threshold_mode", "cooldown", "eps")
+    least = getattr(schedule, "default_min_lr", None)  # torch >= 2.4
+    return {
+        **{name: getattr(schedule, name) for name in names},
+        "min_lr": _one_or_each(schedule.min_lrs) if least is None else least,
+    }
+
+
+def _read_swa(schedule: Any) -> dict[str, Any]:
+    return {
+        "swa_lr": _one_or_each([group["swa_lr"] for group in schedule.optimizer.param_groups]),
+        "anneal_epochs": schedule.anneal_epochs,
+        "anneal_strategy": _strategy(schedule, "_anneal_strategy"),
+    }
+
+
+# -- each scheduler: every argument of its constructor, but optimizer, last_epoch, verbose ---------
+
+_NOT_SETTINGS = {"self", "optimizer", "last_epoch", "verbose"}
+
+# A default says what kind of value an argument takes. These say more, or have none.
+_KINDS: dict[str, Kind] = {
+    **dict.fromkeys(("base_lr", "max_lr", "min_lr", "swa_lr"), "number per group"),
+    **dict.fromkeys(("base_momentum", "max_momentum"), "number per group"),
+    **dict.fromkeys(("lr_lambda", "scale_fn"), "function"),
+    "milestones": "list of numbers",
+    "schedulers": "schedulers",
+}
+
+# By its default, the other words that an argument takes. torch < 2.9 does not annotate them.
+_WORDS = {
+    "min": ("min", "max"),
+    "rel": ("rel", "abs"),
+    "cos": ("cos", "linear"),
+    "cycle": ("cycle", "iterations"),
+    "triangular": ("triangular", "triangular2", "exp_range"),
+}
+
+_READERS: dict[type[Any], Callable[[Any], dict[str, Any]]] = {
+    torch_lr.LambdaLR: lambda each: {"lr_lambda": each.lr_lambdas},
+    torch_lr.MultiplicativeLR: lambda each: {"lr_lambda": each.lr_lambdas},
+    torch_lr.MultiStepLR: lambda each: {
+        "milestones": sorted(each.milestones.elements()),
+        "gamma": each.gamma,
+    },
+    torch_lr.SequentialLR: lambda each: {
+        "schedulers": each._schedulers,
+        "milestones": each._milestones,
+    },
+    torch_lr.ChainedScheduler: lambda each: {"schedulers": each._schedulers},
+    torch_lr.CyclicLR: _read_cyclic,
+    torch_lr.OneCycleLR: _read_one_cycle,
+    torch_lr.ReduceLROnPlateau: _read_plateau,
+    SWALR: _read_swa,
+}
+
+
+def _setting(name: str, default: Any) -> Setting:
+    is_needed = default is inspect.Parameter.empty
+    if isinstance(default, str):
+        return Setting("word", words=_WORDS.get(default, (default,)))
+    kind = "flag" if isinstance(default, bool) else _KINDS.get(name, "number")
+    return Setting(kind, required=is_needed, may_be_none=default is None)
+
+
+def _form(scheduler_class: type[Any]) -> SchedulerForm:
+    parameters = inspect.signature(scheduler_class.__init__).parameters
+    settings = {
+        name: _setting(name, parameter.default)
+        for name, parameter in parameters.items()
+        if name not in _NOT_SETTINGS
+    }
+    return SchedulerForm(scheduler_class, settings, _READERS.get(scheduler_class))
+
+
+# torch < 2.2: a plateau is not an LRScheduler.
+_BASES = (torch_lr.LRScheduler, torch_lr.ReduceLROnPlateau)
+_FORM_BY_NAME = {
+    name: _form(each)
+    for name, each in {**vars(torch_lr), "SWALR": SWALR}.items()
+    if inspect.isclass(each) and issubclass(each, _BASES) and name[0] != "_"
+    if each is not torch_lr.LRScheduler
+}
+
+
+def torch_schedulers() -> Mapping[str, SchedulerForm]:
+    """Return torch's schedulers by name, for code that reads or writes them as data.
+
+    They are the classes in ``torch.optim.lr_scheduler``, and ``SWALR``.
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+        >>> form = torch_schedulers()["StepLR"]
+        >>> scheduler = form.make(optimizer, {"step_size": 30})
+        >>> form.settings_of(scheduler)
+        {'step_size': 30, 'gamma': 0.1}
+    """
+    return MappingProxyType(_FORM_BY_NAME)
