@@ -1,0 +1,34 @@
+"""Which cases of a parametrized test run: each name once, or with ``nox -s exhaustive`` all of them.
+
+The full product of names and values takes minutes and finds next to nothing more.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable
+from typing import Any
+
+EXHAUSTIVE = os.environ.get("EXHAUSTIVE") == "1"
+
+
+def crossed(*axes: Iterable[Any]) -> list[tuple[Any, ...]]:
+    """All combinations of the axes, or the fewest in which each item of each axis stands once.
+
+    The longest axis decides how many these are, and the others start again at their ends.
+    """
+    listed = [list(axis) for axis in axes]
+    if EXHAUSTIVE:
+        return list(itertools.product(*listed))
+    return [
+        tuple(axis[i % len(axis)] for axis in listed) for i in range(max(map(len, listed)))
+    ]
+
+
+def some(values: Iterable[Any], most: int = 3) -> list[Any]:
+    """All values, or ``most`` of them, spread evenly from the first to the last."""
+    listed = list(values)
+    if EXHAUSTIVE or len(listed) <= most:
+        return listed
+    return [listed[i * (len(listed) - 1) // (most - 1)] for i in range(most)]
