@@ -1,13 +1,13 @@
 """Schedule any hyperparameter of a PyTorch optimizer: the infrastructure, on torch alone."""
 
-from .synchronous.clock import OptimizerSteps
+from .extension import extend_optimizer, get_param_groups_regrouped_by_key
+from .previews import Preview, preview
+from .proxies.factory import arbitrary_schedule_factory
+from .proxies.proxy import ProxyOptimizer
 from .schedules.curve import CurveSchedule
 from .schedules.derived import DerivedSchedule
-from .extension import extend_optimizer, get_param_groups_regrouped_by_key
-from .proxies.factory import arbitrary_schedule_factory
 from .schedules.records import register_curves
-from .previews import Preview, preview
-from .proxies.proxy import ProxyOptimizer
+from .synchronous.clock import OptimizerSteps
 from .synchronous.schedule import SynchronousSchedule
 from .targets.target import OptimizerLike
 from .torch_.settings import SchedulerForm, torch_schedulers

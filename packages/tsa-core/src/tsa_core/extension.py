@@ -11,8 +11,8 @@ from torch.nn import Parameter
 
 from .targets.checks import cannot_be_filled, check_present, check_value
 from .targets.numbers_ import real_number
-from .proxies.proxy import refuse_proxy
-from .targets.target import OptimizerLike, ParamGroup, Target, groups_of
+from .targets.stand_ins import refuse_stand_in
+from .targets.target import OptimizerLike, ParamGroup, Target, groups_of, parsed
 from .targets.tensors import give_each_group_its_own_tensor
 
 OptimizerT = TypeVar("OptimizerT", bound=OptimizerLike)
@@ -20,7 +20,7 @@ OptimizerT = TypeVar("OptimizerT", bound=OptimizerLike)
 
 def extend_optimizer(
     optimizer: OptimizerT,
-    name: str,
+    name: str | Target,
     default_value: float | Tensor,
     overwrite_values: bool = False,
 ) -> OptimizerT:
@@ -61,9 +61,9 @@ def extend_optimizer(
         ... ]
         10.0
     """
-    target = Target.parse(name, "name")
+    target = parsed(name, "name")
     groups = groups_of(optimizer)
-    refuse_proxy(optimizer)
+    refuse_stand_in(optimizer)
     value = _checked_default(default_value)
     if not isinstance(overwrite_values, bool):
         raise TypeError(f"overwrite_values: expected True or False, got {overwrite_values!r}")

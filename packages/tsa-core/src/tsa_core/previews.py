@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from .targets.checks import present_numbers
 from .synchronous.member import Member
-from .targets.numbers_ import real_number
 from .synchronous.schedule import SynchronousSchedule
+from .targets.checks import present_numbers
+from .targets.numbers_ import real_number
 from .targets.target import ParamGroup, defaults_of
 from .torch_.schedulers import functions_of, is_schedule
 
@@ -256,7 +256,10 @@ def _twin(sync: SynchronousSchedule) -> SynchronousSchedule:
         ) from error
     for schedule in schedules.values():  # a step that was put on the instance steps the original
         getattr(schedule, "__dict__", {}).pop("step", None)
-    return sync.with_schedules(schedules)
+    by_optimizer: dict[str, list[Any]] = {}
+    for member in sync.members:
+        by_optimizer.setdefault(member.optimizer_name, []).append(schedules[member.name])
+    return SynchronousSchedule.without_effect(by_optimizer.get("", by_optimizer))
 
 
 def _functions(member: Member) -> Iterator[Any]:

@@ -14,8 +14,8 @@ from tsa_core import (
     get_param_groups_regrouped_by_key,
 )
 
-from ..checks.numbers_ import positive
 from ..checks.data import errors_at, instead, mapping, shown
+from ..checks.numbers_ import positive
 from .read import Recipe, read_entry
 from .write import entry_of, with_default_value
 

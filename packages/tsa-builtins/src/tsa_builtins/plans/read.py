@@ -23,10 +23,10 @@ from ..checks.data import (
     shown,
     with_path,
 )
-from ..schedules.registry import BUILT_INS, STEP_ARGUMENTS, number_arguments
 from ..curves import Curve
 from ..curves import stretch as stretched
 from ..curves.record import curve_at
+from ..schedules.registry import BUILT_INS, STEP_ARGUMENTS, number_arguments
 
 WAYS = ("schedule", "scheduler", "curve")
 """The entries that say what drives the target. Each entry of a plan has exactly one of them."""

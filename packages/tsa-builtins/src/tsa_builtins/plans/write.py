@@ -8,8 +8,8 @@ from typing import Any
 from tsa_core import CurveSchedule, DerivedSchedule, torch_schedulers
 
 from ..checks.data import entry, errors_at, item, shown
-from ..schedules.doubts import initial_values
 from ..curves import delay, to_dict
+from ..schedules.doubts import initial_values
 
 
 def entry_of(path: str, schedule: Any) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def entry_of(path: str, schedule: Any) -> dict[str, Any]:
 
 
 def _entry_of_curve(path: str, schedule: CurveSchedule) -> dict[str, Any]:
-    origin = schedule.plan()["origin"]  # where replan was called
+    origin = schedule.follows()["origin"]  # where replan was called
 
     def data(path: str, curve: Any) -> Any:
         if curve is None:

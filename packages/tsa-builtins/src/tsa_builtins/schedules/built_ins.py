@@ -10,9 +10,9 @@ import math
 from tsa_core import CurveSchedule, OptimizerLike
 
 from ..checks.numbers_ import at_least_zero, finite, positive
+from ..curves import Constant, Curve, Linear, Polynomial, QuarterCosine, join
 from .doubts import doubt_about_multiplier, doubt_about_steps, warn_user
 from .registry import built_in
-from ..curves import Constant, Curve, Linear, Polynomial, QuarterCosine, join
 
 
 @built_in

@@ -62,8 +62,8 @@ _SECTIONS = """\
         ValueError: a numeric argument is NaN, infinite or out of its range.
 
     Warns:
-        UserWarning: {letter} is a group's initial value other than 1, and ``absolute`` is false: it was
-            probably meant as a value.
+        UserWarning: {letter} is a group's initial value other than 1, and ``absolute`` is false:
+            it was probably meant as a value.
 {steps}
 """
 

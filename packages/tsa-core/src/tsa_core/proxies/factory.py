@@ -7,13 +7,14 @@ from typing import Any, TypeVar
 
 from torch import Tensor
 
-from ..targets.checks import warn_if_all_zero
 from ..extension import extend_optimizer
-from .proxy import ProxyOptimizer, refuse_proxy
+from ..targets.checks import warn_if_all_zero
+from ..targets.stand_ins import refuse_stand_in
 from ..targets.target import OptimizerLike, Target, groups_of
 from ..targets.tensors import warn_if_captured_step_ignores
-from ..torch_.schedulers import is_schedule, parts_of, takes_values, why_new_groups_are_refused
 from ..targets.undo import undone_on_error
+from ..torch_.schedulers import is_schedule, parts_of, takes_values, why_new_groups_are_refused
+from .proxy import ProxyOptimizer
 
 Schedule = TypeVar("Schedule")
 
@@ -78,11 +79,11 @@ def arbitrary_schedule_factory(
         )
     target = Target.parse(schedule_target)
     groups = groups_of(optimizer)
-    refuse_proxy(optimizer)
+    refuse_stand_in(optimizer)
     with undone_on_error([optimizer]):
         if default_value is not None:
-            extend_optimizer(optimizer, schedule_target, default_value)
-        proxy = ProxyOptimizer(optimizer, schedule_target)
+            extend_optimizer(optimizer, target, default_value)
+        proxy = ProxyOptimizer(optimizer, target)
         initial_values = [target.initial_or_present(group) for group in groups]
         schedule = schedule_factory(proxy)
         _check_is_built_on(proxy, schedule)

@@ -7,23 +7,20 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+from torch import Tensor
 from torch.optim import Optimizer
 
 from ..targets.checks import check_target
-from ..targets.target import OptimizerLike, ParamGroup, Target, defaults_of, groups_of
+from ..targets.stand_ins import StandIn, refuse_stand_in
+from ..targets.target import OptimizerLike, ParamGroup, Target, defaults_of, groups_of, parsed
 from ..targets.tensors import give_each_group_its_own_tensor
-from ..torch_.schedulers import auxiliary_key
 from ..torch_.compile import skip_frames
+from ..torch_.schedulers import auxiliary_key
 from ..torch_.steps import STEP_MARKS, has_stepped, watch_steps
 from .views import ElementView, GroupView
 
 
-def are_same(groups: Sequence[ParamGroup], known: Sequence[ParamGroup]) -> bool:
-    """True if both hold the same dicts in the same order."""
-    return len(groups) == len(known) and all(map(operator.is_, groups, known))
-
-
-class ProxyOptimizer(Optimizer):
+class ProxyOptimizer(StandIn, Optimizer):
     """The stand-in optimizer on which a torch scheduler's ``lr`` is the target.
 
     ``arbitrary_schedule_factory`` makes one and hands it to your factory. It *is* a
@@ -62,25 +59,21 @@ class ProxyOptimizer(Optimizer):
         0.02
     """
 
-    optimizer: Any
-    """The real optimizer."""
-    target: Target
-    """The entry that is presented as ``lr``."""
     why_new_groups_are_refused: str | None
     """Why a group that joins later cannot be taken in; None if it can."""
 
     # The base constructor never runs: it would collect parameters and groups of its own.
-    def __init__(self, optimizer: OptimizerLike, schedule_target: str = "lr") -> None:
-        target = Target.parse(schedule_target)
+    def __init__(self, optimizer: OptimizerLike, schedule_target: str | Target = "lr") -> None:
+        target = parsed(schedule_target)
         groups = groups_of(optimizer)
-        refuse_proxy(optimizer)
-        check_target(target, groups)
+        refuse_stand_in(optimizer)
         self.optimizer = optimizer
         self.target = target
         self.why_new_groups_are_refused = "not every scheduler computes a new group right"
-        self._is_first = not any(target.has_initial(group) for group in groups)
         self._kept_by_scheduler: list[dict[str, Any]] = [{} for _ in groups]
         self._forget_groups()
+        self._is_first = not any(target.has_initial(group) for group in groups)
+        self._renew_views(groups)
         watch_steps(optimizer)
 
     @property
@@ -92,21 +85,26 @@ class ProxyOptimizer(Optimizer):
     @skip_frames
     def param_groups(self) -> list[dict[str, Any]]:  # type: ignore[override]  # read-only here
         """One view per group of the real optimizer, in its order."""
-        if not are_same(self.optimizer.param_groups, self._known):
+        groups, known = self.optimizer.param_groups, self._known
+        # A view finds its group by position, so that only tensors need a look at every dict: two
+        # groups could share one.
+        if (
+            groups is not self._list
+            or len(groups) != len(known)
+            or groups[-1] is not known[-1]
+            or (self._has_tensors and not all(map(operator.is_, groups, known)))
+        ):
             self._renew_views(groups_of(self.optimizer))
         # These are mappings, not dicts: torch declares dicts and needs only mappings.
         return self._views  # type: ignore[return-value]
 
     def check_groups(self) -> None:
-        """Raise now if the groups changed in a way that the next step cannot follow.
-
-        A torch scheduler advances its position before it looks at the groups.
-        """
         self.param_groups  # noqa: B018
 
     def _forget_groups(self) -> None:
         self._known: list[ParamGroup] = []
         self._list: Sequence[ParamGroup] = []
+        self._has_tensors = False
         self._views: list[GroupView] = []
 
     def _renew_views(self, groups: Sequence[ParamGroup]) -> None:
@@ -129,10 +127,10 @@ class ProxyOptimizer(Optimizer):
             for key, value in entries.items():
                 group.setdefault(auxiliary_key(key, target.name), value)
         self._known, self._list = list(groups), groups
+        self._has_tensors = any(isinstance(target.read(group), Tensor) for group in groups)
         view = GroupView if target.index is None else ElementView
         self._views = [
-            view(target, self.optimizer, i, entries, self._is_first)
-            for i, entries in enumerate(kept)
+            view(target, groups, i, entries, self._is_first) for i, entries in enumerate(kept)
         ]
 
     def _joined_or_left(self, groups: Sequence[ParamGroup]) -> bool:
@@ -199,7 +197,7 @@ class ProxyOptimizer(Optimizer):
         return getattr(self.optimizer, name)
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = ("_known", "_list", "_views")
+        derived = ("_has_tensors", "_known", "_list", "_views")
         return {name: value for name, value in self.__dict__.items() if name not in derived}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -212,24 +210,6 @@ class ProxyOptimizer(Optimizer):
             f"{type(self).__name__}({self.schedule_target!r} of {type(self.optimizer).__name__} "
             f"as lr, now {self.target.read_or_none(self.optimizer.param_groups)})"
         )
-
-
-def refuse_proxy(optimizer: object) -> None:
-    """Raise if ``optimizer`` is a proxy: it presents one entry, and has no others to schedule."""
-    if isinstance(optimizer, ProxyOptimizer):
-        raise ValueError(
-            f"optimizer: {optimizer!r} is a proxy already; build the scheduler on it directly, or "
-            "schedule another entry on the optimizer behind it"
-        )
-
-
-def behind_proxy(optimizer: Any, target: Target) -> tuple[Any, Target]:
-    """Return the real optimizer and the real target of a schedule that was put on ``optimizer``."""
-    if not isinstance(optimizer, ProxyOptimizer):
-        return optimizer, target
-    if target.name != "lr":
-        refuse_proxy(optimizer)
-    return optimizer.optimizer, optimizer.target
 
 
 def _forward(name: str) -> property:

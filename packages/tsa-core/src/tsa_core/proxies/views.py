@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Iterator, MutableMapping, Sequence
 from math import isfinite
 from typing import Any
 
@@ -10,9 +10,12 @@ from torch import Tensor
 
 from ..targets.checks import check_present
 from ..targets.numbers_ import real_number
-from ..targets.target import LEGACY_KEY, OptimizerLike, ParamGroup, Target
-from ..torch_.schedulers import AUXILIARY_KEYS, auxiliary_key
+from ..targets.target import LEGACY_KEY, ParamGroup, Target
 from ..torch_.compile import skip_frames
+from ..torch_.schedulers import AUXILIARY_KEYS, auxiliary_key
+
+# torch 2.0 crashes when it compiles write and replace.
+skip_frames(Target)
 
 # On a target other than lr, these entries of the real group concern the learning rate.
 _ABOUT_LR = AUXILIARY_KEYS | {LEGACY_KEY, "lr", "initial_lr"}
@@ -22,12 +25,12 @@ _ABOUT_LR = AUXILIARY_KEYS | {LEGACY_KEY, "lr", "initial_lr"}
 class GroupView(MutableMapping[str, Any]):
     """One param group as a scheduler of the target sees it."""
 
-    __slots__ = ("_index", "_is_first", "_kept", "_key", "_optimizer", "_plain", "_target")
+    __slots__ = ("_groups", "_index", "_is_first", "_kept", "_key", "_plain", "_target")
 
     def __init__(
         self,
         target: Target,
-        optimizer: OptimizerLike,
+        groups: Sequence[ParamGroup],
         index: int,
         kept: dict[str, Any],
         is_first: bool,
@@ -36,27 +39,25 @@ class GroupView(MutableMapping[str, Any]):
         self._target = target
         self._key = target.key
         self._plain = float if target.index is None else None  # as in Target.scale
-        self._optimizer = optimizer
+        self._groups = groups
         self._index = index
         self._kept = kept
         self._is_first = is_first
 
     @property
     def _group(self) -> ParamGroup:  # the dict that is at this position now
-        return self._optimizer.param_groups[self._index]
+        return self._groups[self._index]
 
     # These two cases stand first and make no call: torch's schedulers read ``lr`` up to four times
     # per step and group, and write it once.
     def __getitem__(self, key: str) -> Any:
         if key == "lr":
             try:
-                return self._optimizer.param_groups[self._index][self._key]
+                return self._groups[self._index][self._key]
             except LookupError:
-                check_present(
-                    self._target, self._optimizer.param_groups
-                )  # names the groups and the remedy
+                check_present(self._target, self._groups)  # names the remedy
                 raise
-        group, target = self._optimizer.param_groups[self._index], self._target
+        group, target = self._groups[self._index], self._target
         if key == "initial_lr":
             initial_key = target.initial_key
             if initial_key in group:  # in line, because many schedulers read it at each step
@@ -77,7 +78,7 @@ class GroupView(MutableMapping[str, Any]):
         return group[key]
 
     def __setitem__(self, key: str, value: Any) -> None:
-        group, target = self._optimizer.param_groups[self._index], self._target
+        group, target = self._groups[self._index], self._target
         if key == "lr":
             try:
                 if type(value) is type(group[self._key]) is self._plain and isfinite(value):
@@ -85,7 +86,7 @@ class GroupView(MutableMapping[str, Any]):
                 else:
                     target.write(group, self._checked(value))
             except (LookupError, TypeError):
-                check_present(target, self._optimizer.param_groups)
+                check_present(target, self._groups)
                 raise
         elif key == "initial_lr":
             initial = self._checked(value)
@@ -175,5 +176,5 @@ class ElementView(GroupView):
         try:
             return self._target.read(self._group)
         except (LookupError, TypeError):
-            check_present(self._target, self._optimizer.param_groups)
+            check_present(self._target, self._groups)
             raise

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from math import isfinite
-from types import MappingProxyType
+from types import FunctionType, MappingProxyType, MethodType
+from typing import Any
 
 from ..targets.checks import warn_if_all_zero
-from ..targets.driven import Curve, CurvePerGroup, groups_driven_by
+from ..targets.driven import Curve, CurvePerGroup, SeveralCurves, given_by
+from ..targets.moves import Move, Numbers, move_to
 from ..targets.numbers_ import real_number
-from .records import Plan, curve_of, describe, plan_of
 from ..targets.target import OptimizerLike, ParamGroup
-from .base import Move, TargetSchedule
 from ..targets.tensors import warn_if_captured_step_ignores
+from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
 from ..torch_.steps import watch_steps
-from ..targets.undo import undo_of, undone_on_error
+from .base import TargetSchedule
+from .records import Record, curve_of, record_of
 
 
 class CurveSchedule(TargetSchedule):
@@ -76,18 +80,29 @@ class CurveSchedule(TargetSchedule):
         absolute: bool = False,
     ) -> None:
         super().__init__(optimizer, schedule_target, absolute)
-        target, groups = self._target, self._real_optimizer.param_groups
-        groups_driven_by(curve, groups)
-        self._curve = _own_copy(curve)
-        self._origin: float = 0  # the position of the curve's step 0
+        self._start(curve, 0)
         first = self.prepare(0)
-        if self._real_optimizer is optimizer:  # on a proxy, arbitrary_schedule_factory warns
+        if self.real_optimizer is optimizer:  # on a proxy, arbitrary_schedule_factory warns
             driven = self.driven_groups()
             if not absolute:
-                warn_if_all_zero(target, driven)
-            warn_if_captured_step_ignores(target, optimizer, driven)
+                warn_if_all_zero(self.target, driven)
+            warn_if_captured_step_ignores(self.target, optimizer, driven)
         watch_steps(optimizer)
         self.commit(first)
+
+    def _start(self, curve: Curve | CurvePerGroup, origin: float) -> None:
+        """Follow ``curve``, whose step 0 is at the position ``origin``."""
+        several = None if callable(curve) else SeveralCurves(curve)
+        if several is not None:
+            several.driven(self.real_optimizer.param_groups)
+            several.check_names(self.real_optimizer.param_groups)
+        self._curve: Any = curve
+        self._several = several
+        # The method that a call of the object runs: to call it directly takes less time.
+        method = inspect.getattr_static(type(curve), "__call__", None)
+        is_plain = isinstance(method, FunctionType)  # a static method takes no self
+        self._ask: Any = MethodType(method, curve) if is_plain else curve
+        self._origin = origin
 
     @property
     def curve(self) -> Curve | CurvePerGroup:
@@ -95,39 +110,61 @@ class CurveSchedule(TargetSchedule):
 
         To follow a different curve, call :meth:`replan`.
         """
-        curve = self._curve
-        return MappingProxyType(curve) if isinstance(curve, Mapping) else curve
+        if self._several is None:
+            one: Curve = self._curve
+            return one
+        curves = self._several.curves
+        return MappingProxyType(curves) if isinstance(curves, dict) else curves
 
     def moves_to(
         self, position: float, groups: Sequence[ParamGroup], source_values: object = None
-    ) -> list[Move]:
-        curves, t = self._curve, position - self._origin
-        if not callable(curves):
-            return [
-                self.move(driven, [curve(t)] * len(driven), position, lambda _, c=curve: _credit(c))
-                for curve, driven in groups_driven_by(curves, groups)
-            ]
-        number, target = curves(t), self._target
-        if type(number) is float and not self.absolute and target.index is None:
+    ) -> Move:
+        target, t = self.target, position - self._origin
+        if self._several is not None:
+            return self._several_move_to(self._several, position, t, groups)
+        number = self._ask(t)
+        if type(number) is float and target.index is None and not self.absolute:
+            # The common case in line and in one look at each group: a call takes longer. It is the
+            # first case of move_to, which says why it needs no closer look.
             key, initial = target.key, target.initial_key
-            try:  # the common case in line, as one look into each group
-                values = [group[initial] * number for group in groups if type(group[key]) is float]
-                total = sum(values)
-                if len(values) == len(groups) and type(total) is float and isfinite(total):
-                    return [(groups, values, True)]
+            values: list[float] = []
+            try:
+                for group in groups:
+                    if type(group[key]) is not float:
+                        break
+                    values.append(group[initial] * number)
+                else:
+                    total = sum(values)
+                    if type(total) is float and isfinite(total):
+                        return groups, values, True, False
             except (LookupError, TypeError):
                 pass
-        return [self.move(groups, [number] * len(groups), position, lambda _: _credit(curves))]
+        each, types = [number] * len(groups), {type(number)}
+        numbers = Numbers(position, groups, each, types, lambda _: given_by(self._curve))
+        return move_to(numbers, target, groups, self.absolute, self.label)
+
+    def _several_move_to(
+        self, several: SeveralCurves, position: float, t: float, groups: Sequence[ParamGroup]
+    ) -> Move:
+        given = several.at(t)
+        if not self.absolute and {*map(type, given)} == {float}:
+            with suppress(LookupError, TypeError):
+                values = several.times_initial(given, groups, self.target)
+                total = sum(values)
+                if len(values) == len(groups) and type(total) is float and isfinite(total):
+                    return groups, values, True, False
+        numbers = several.numbers(given, position, groups)
+        return move_to(numbers, self.target, groups, self.absolute, self.label)
 
     def driven_groups(self) -> list[ParamGroup]:
-        groups = self._real_optimizer.param_groups
-        return [group for _, driven in groups_driven_by(self._curve, groups) for group in driven]
+        groups = self.real_optimizer.param_groups
+        return [*(groups if self._several is None else self._several.driven(groups)[0])]
 
     @uncompiled
     def replan(self, curve: Curve | CurvePerGroup) -> None:
         """Follow ``curve`` from the present position on: its step 0 is now.
 
-        The value is written at once; what derives from it follows at the next step, or at once
+        The value is written at once. What derives from it follows at the next step, or at once
         with :meth:`SynchronousSchedule.replan`. The position stays: members stay in lock-step.
         ``curve``, ``repr``, the state and previews follow. To resume, load with ``plan="saved"``.
 
@@ -136,8 +173,8 @@ class CurveSchedule(TargetSchedule):
                 its present value.
 
         Raises:
-            TypeError, ValueError, KeyError: as the constructor and :meth:`step`, also of a derived
-                schedule. The schedule then follows its old curve, and nothing has moved.
+            TypeError, ValueError, KeyError: as the constructor and :meth:`step`. The schedule then
+                follows its old curve, and nothing has moved.
             RuntimeError: the schedule waits for its turn in a ``SequentialLR``.
 
         Example:
@@ -151,28 +188,14 @@ class CurveSchedule(TargetSchedule):
         """
         if self.last_epoch < 0:
             raise RuntimeError("replan: the schedule waits for its turn in a SequentialLR")
-        with undone_on_error([self._real_optimizer], [undo_of(self)]):
-            groups_driven_by(curve, self._real_optimizer.param_groups)
-            self._curve, self._origin = _own_copy(curve), self.last_epoch
+        with undone_on_error([self.real_optimizer], [self]):
+            self._start(curve, self.last_epoch)
             self.rewrite()
 
-    def plan(self) -> dict[str, Plan]:
-        curve = plan_of(self._curve)
+    def follows(self) -> dict[str, Record]:
+        curve = record_of(self.curve)
         return {"curve": curve, "absolute": self.absolute, "origin": self._origin}
 
-    def take_plan(self, plan: Mapping[str, Plan]) -> None:
-        curve = curve_of(plan["curve"])
-        groups_driven_by(curve, self._real_optimizer.param_groups)
-        self._curve, self._origin = _own_copy(curve), real_number(plan["origin"])
-        self.absolute: bool = plan["absolute"] is True
-
-
-def _own_copy(curve: Curve | CurvePerGroup) -> Curve | CurvePerGroup:
-    """Return several curves in a container of our own, because the caller's may change."""
-    if callable(curve):
-        return curve
-    return dict(curve) if isinstance(curve, Mapping) else tuple(curve)
-
-
-def _credit(curve: Curve) -> str:
-    return f"as {describe(curve)} gave it"
+    def follow(self, saved: Mapping[str, Record]) -> None:
+        self._start(curve_of(saved["curve"]), real_number(saved["origin"]))
+        self.absolute: bool = saved["absolute"] is True

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from operator import countOf
+from math import isfinite
 from typing import TypeAlias
 
 from ..targets.checks import check_target, present_numbers, warn_if_all_zero
+from ..targets.driven import describe
+from ..targets.moves import Move, Numbers, move_to
 from ..targets.numbers_ import real_number
-from .records import Plan, describe
-from ..proxies.proxy import refuse_proxy
+from ..targets.stand_ins import refuse_stand_in
 from ..targets.target import OptimizerLike, ParamGroup, Target
-from .base import Move, TargetSchedule
 from ..targets.tensors import warn_if_captured_step_ignores
 from ..torch_.steps import watch_steps
+from .base import TargetSchedule
+from .records import Record
 
 Rule: TypeAlias = Callable[[float], float]
 
@@ -76,21 +78,21 @@ class DerivedSchedule(TargetSchedule):
         absolute: bool = False,
     ) -> None:
         super().__init__(optimizer, schedule_target, absolute)
-        refuse_proxy(optimizer)
+        refuse_stand_in(optimizer)
         if not callable(rule):
             raise TypeError(f"rule: expected a callable, got {rule!r} ({type(rule).__name__})")
         source = Target.parse(of, "of")
-        if source == self._target:
+        if source == self.target:
             raise ValueError(f"of: {of!r} is the target itself; name a different entry")
         groups = optimizer.param_groups
         check_target(source, groups)
         self.source_target = source
         self._rule = rule
-        self._source_key = source.source_key(self._target)
+        self._source_key = source.source_key(self.target)
         first = self.prepare(0)
         if not absolute:
-            warn_if_all_zero(self._target, groups)
-        warn_if_captured_step_ignores(self._target, optimizer, groups)
+            warn_if_all_zero(self.target, groups)
+        warn_if_captured_step_ignores(self.target, optimizer, groups)
         watch_steps(optimizer)
         self.commit(first)
 
@@ -109,33 +111,43 @@ class DerivedSchedule(TargetSchedule):
         position: float,
         groups: Sequence[ParamGroup],
         source_values: list[float] | None = None,
-    ) -> list[Move]:
+    ) -> Move:
         """Compute the values from those that the source has, or is about to have."""
-        given = (
-            present_numbers(self.source_target, groups) if source_values is None else source_values
-        )
-        if not self.absolute:
-            given = self._multiples(groups, given)
-        results = [*map(self._rule, given)]
-        return [
-            self.move(
-                groups,
-                results,
-                position,
-                lambda i: f"which {self._text} gave for {given[i]!r}",
-            )
-        ]
+        given = None if self.absolute else self._multiples_of_known(groups, source_values)
+        is_closer_look = given is None
+        if given is None:
+            values = source_values or present_numbers(self.source_target, groups)
+            given = values if self.absolute else self._multiples(groups, values)
+        inputs = given
+        results = [*map(self._rule, inputs)]
+
+        def giver(i: int) -> str:
+            return f"which {self._text} gave for {inputs[i]!r}"
+
+        numbers = Numbers(position, groups, results, {*map(type, results)}, giver)
+        move = move_to(numbers, self.target, groups, self.absolute, self.label)
+        # A group that joined has no record of its source yet.
+        return (groups, move[1], False, True) if is_closer_look and not self.absolute else move
+
+    def _multiples_of_known(
+        self, groups: Sequence[ParamGroup], values: list[float] | None
+    ) -> list[float] | None:
+        """Return value / initial value of each group, or None if one needs a closer look."""
+        source, key, own = self.source_target, self.source_target.initial_key, self._source_key
+        try:
+            if values is None and source.index is None:
+                multiples = [
+                    group[source.key] / group[key if key in group else own] for group in groups
+                ]
+            else:
+                pairs = zip(groups, values or present_numbers(source, groups))
+                multiples = [value / group[key] for group, value in pairs]
+        except (LookupError, TypeError, ZeroDivisionError):  # it joined, or 0 is recorded
+            return None
+        total = sum(multiples)  # a tensor if the source or its record is one
+        return multiples if type(total) is float and isfinite(total) else None
 
     def _multiples(self, groups: Sequence[ParamGroup], values: list[float]) -> list[float]:
-        key, own = self.source_target.initial_key, self._source_key
-        try:
-            multiples = [
-                value / group[key if key in group else own] for group, value in zip(groups, values)
-            ]
-        except (KeyError, TypeError, ZeroDivisionError):  # it joined, or 0 is recorded
-            multiples = []
-        if countOf(map(type, multiples), float) == len(groups):
-            return multiples
         initials = [*map(self._initial_of_source, groups)]
         if 0 in initials:
             raise ValueError(
@@ -150,10 +162,11 @@ class DerivedSchedule(TargetSchedule):
             if self._source_key not in group:
                 group[self._source_key] = self._initial_of_source(group)
 
-    def take_in_new(self, groups: Sequence[ParamGroup]) -> None:
-        """Check groups that joined, and take them in before their source moves."""
+    def take_in_new(self) -> None:
+        """Take in groups that joined, before their source moves: it holds its initial value now."""
+        groups = self.real_optimizer.param_groups
         if not all(self._source_key in group for group in groups):
-            check_target(self._target, groups)
+            check_target(self.target, groups)
             check_target(self.source_target, groups)
             self.take_in(groups, groups)
 
@@ -163,14 +176,14 @@ class DerivedSchedule(TargetSchedule):
         return self.source_target.initial_or_present(group)
 
     def driven_groups(self) -> list[ParamGroup]:
-        return [*self._real_optimizer.param_groups]
+        return [*self.real_optimizer.param_groups]
 
-    def plan(self) -> dict[str, Plan]:
+    def follows(self) -> dict[str, Record]:
         return {"curve": self._text, "absolute": self.absolute}
 
-    def take_plan(self, plan: Mapping[str, Plan]) -> None:
+    def follow(self, saved: Mapping[str, Record]) -> None:
         raise ValueError(
-            f"its rule was {plan['curve']}, which is code, and a state holds only its text; write "
+            f"its rule was {saved['curve']}, which is code, and a state holds only its text; write "
             "plan='code'"
         )
 

@@ -1,16 +1,17 @@
-"""The plan of a schedule in its state: curves as data where they are data, else as text."""
+"""What a schedule follows, as a record in its state: data where it is data, else the text."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, TypeAlias
 
-from ..targets.driven import Curve, CurvePerGroup
+from ..targets.driven import Curve, CurvePerGroup, describe
 
 # One curve is a dict (data) or a string (the text of code); several are a list or a dict of them.
-Plan: TypeAlias = Any
-Policy: TypeAlias = Literal["code", "saved", "same"]
+Record: TypeAlias = Any
+
+MOST_SHOWN = 600
+"""The characters of a record that a message shows: a curve may have 100,000 points."""
 
 _formats: list[tuple[Callable[[Any], dict[str, Any]], Callable[[Mapping[str, Any]], Curve]]] = []
 
@@ -31,19 +32,25 @@ def register_curves(
     _formats.append((to_dict, from_dict))
 
 
-def checked_policy(plan: object) -> Policy:
-    for policy in get_args(Policy):
-        if plan == policy:
-            return policy  # type: ignore[no-any-return]  # one of the three
-    raise ValueError(f"plan: expected one of {list(get_args(Policy))}, got {plan!r}")
-
-
-def plan_of(curve: Curve | CurvePerGroup) -> Plan:
+def record_of(curve: Curve | CurvePerGroup) -> Record:
     """Return ``curve`` as data, or as text if it is code."""
-    if not callable(curve):
-        if isinstance(curve, Mapping):
-            return {name: each if each is None else plan_of(each) for name, each in curve.items()}
-        return [each if each is None else plan_of(each) for each in curve]
+    return _record_of_one(curve) if callable(curve) else _of_each(_record_of_one, curve)
+
+
+def curve_of(record: Record) -> Curve | CurvePerGroup:
+    """Return the curve of a record that is data; raise ``ValueError`` if it is text."""
+    is_one = _is_data(record) or not isinstance(record, (list, tuple, Mapping))
+    return _curve_of_one(record) if is_one else _of_each(_curve_of_one, record)
+
+
+def _of_each(function: Callable[[Any], Any], several: Any) -> Any:
+    """Return ``function`` of each in a list or a mapping; None stays None."""
+    if isinstance(several, Mapping):
+        return {key: each if each is None else function(each) for key, each in several.items()}
+    return [each if each is None else function(each) for each in several]
+
+
+def _record_of_one(curve: Curve) -> Record:
     for to_dict, _ in _formats:
         try:
             return to_dict(curve)
@@ -52,72 +59,51 @@ def plan_of(curve: Curve | CurvePerGroup) -> Plan:
     return describe(curve)
 
 
-def curve_of(plan: Plan) -> Curve | CurvePerGroup:
-    """Return the curve of a plan that is data; raise ``ValueError`` if it is text."""
-    if isinstance(plan, (list, tuple)):
-        return [each if each is None else _one_curve_of(each) for each in plan]
-    if isinstance(plan, Mapping) and not _is_data(plan):
-        return {name: each if each is None else _one_curve_of(each) for name, each in plan.items()}
-    return _one_curve_of(plan)
-
-
-def _one_curve_of(plan: Plan) -> Curve:
-    if not _is_data(plan):
+def _curve_of_one(record: Record) -> Curve:
+    if not _is_data(record):
         raise ValueError(
-            f"the saved curve is {plan}, which is code, and a state holds only its text. Write "
+            f"the saved curve is {record}, which is code, and a state holds only its text. Write "
             "plan='code'; if the run was replanned, call replan with that function"
         )
     reasons = []
     for _, from_dict in _formats:
         try:
-            return from_dict(plan)
+            return from_dict(record)
         except (TypeError, ValueError, KeyError) as error:
             reasons.append(str(error.args[0] if error.args else error))
     raise ValueError(
-        f"the saved curve {plan!r} cannot be read: "
+        f"the saved curve {_short(record)} cannot be read: "
         f"{'; '.join(reasons) or 'import tsa_builtins, or what registers such curves'}"
     )
 
 
-def _is_data(plan: Plan) -> bool:
-    return isinstance(plan, Mapping) and isinstance(plan.get("kind"), str)
+def _is_data(record: Record) -> bool:
+    return isinstance(record, Mapping) and isinstance(record.get("kind"), str)
 
 
-def _decoded(plan: Plan) -> Curve | None:
-    try:
-        return _one_curve_of(plan) if _is_data(plan) else None
-    except ValueError:
-        return None
+def sentence_of(entries: Mapping[str, Record]) -> str:
+    """Return what a schedule follows as a reader wants to see it."""
+    kind = " as absolute values" if entries["absolute"] else ""
+    origin = f" from step {entries['origin']}" if entries.get("origin") else ""
+    record = entries["curve"]
+    shown = record if isinstance(record, str) else _short(_as_texts(record))
+    return f"{shown}{kind}{origin}"
 
 
-def describe(function: object) -> str:
-    """Return ``repr`` without memory addresses: the same in another process."""
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(function))
+def _as_texts(record: Record) -> Any:
+    if _is_data(record):
+        try:
+            return describe(_curve_of_one(record))
+        except ValueError:
+            return record
+    return record if isinstance(record, str) else _of_each(_as_texts, record)
 
 
-def text_of(plan: Plan) -> str:
-    """Return a plan as a reader wants to see it."""
-    return plan if isinstance(plan, str) else str(_as_texts(plan))
+def _short(record: Record) -> str:
+    text = str(record)
+    return text if len(text) <= MOST_SHOWN else f"{text[:MOST_SHOWN]}…"
 
 
-def _as_texts(plan: Plan) -> Any:
-    if isinstance(plan, (list, tuple)):
-        return [_as_texts(each) for each in plan]
-    curve = _decoded(plan)
-    if curve is not None:
-        return describe(curve)
-    if isinstance(plan, Mapping):
-        return {name: _as_texts(each) for name, each in plan.items()}
-    return plan
-
-
-def sentence_of(plan: Mapping[str, Plan]) -> str:
-    """Return all entries of a schedule's plan as a reader wants to see them."""
-    kind = " as absolute values" if plan["absolute"] else ""
-    origin = f" from step {plan['origin']}" if plan.get("origin") else ""
-    return f"{text_of(plan['curve'])}{kind}{origin}"
-
-
-def plans_differ(state: Mapping[str, Any], plan: Mapping[str, Plan]) -> bool:
-    """True if the plan in a state is not ``plan``."""
-    return any(state[key] != own for key, own in plan.items())
+def differ(saved: Mapping[str, Any], own: Mapping[str, Record]) -> bool:
+    """True if a state follows something else than the code does."""
+    return any(saved[key] != value for key, value in own.items())

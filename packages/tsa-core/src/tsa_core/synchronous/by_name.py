@@ -10,8 +10,8 @@ from typing import Any
 from torch.optim.lr_scheduler import LRScheduler
 
 from ..targets.checks import check_present, present_numbers, present_values
-from .member import Member
 from ..targets.target import Target, Value, groups_of
+from .member import Member
 
 _LR = Target.parse("lr")
 
@@ -20,26 +20,26 @@ class MembersByName(LRScheduler):
     """Answers by name: the schedules, the optimizers, and the present values of the targets."""
 
     _members: Mapping[str, Member]
-    _has_several_optimizers: bool
     _positions: Mapping[str, Any]
     """Where each member stood after the last step."""
 
     @property
     def optimizer(self) -> Any:  # type: ignore[override]  # from the members, so read-only
         """The optimizer of all members."""
-        if self._has_several_optimizers:
+        first = self.members[0]
+        if first.optimizer_name:
             raise AttributeError(
                 f"optimizer: this SynchronousSchedule knows its optimizers by name, as "
-                f"{list(self.optimizers)}; use .optimizers['{next(iter(self.optimizers))}']"
+                f"{list(self.optimizers)}; use .optimizers[{first.optimizer_name!r}]"
             )
-        return next(iter(self._members.values())).optimizer
+        return first.optimizer
 
     @property
     def optimizers(self) -> Mapping[str, Any]:
         """The optimizers by the names that you gave them; read-only."""
-        if not self._has_several_optimizers:
+        if not self.members[0].optimizer_name:
             raise AttributeError("optimizers: there is one, without a name; use .optimizer")
-        return MappingProxyType({m.name.partition("/")[0]: m.optimizer for m in self.members})
+        return MappingProxyType({each.optimizer_name: each.optimizer for each in self.members})
 
     @property
     def schedules(self) -> Mapping[str, Any]:
@@ -71,10 +71,10 @@ class MembersByName(LRScheduler):
         Raises:
             KeyError: no member has that name.
         """
-        member = self._member(name)
+        member = self.member(name)
         return present_values(member.target, groups_of(member.optimizer))
 
-    def _member(self, name: str) -> Member:
+    def member(self, name: str) -> Member:
         if name not in self._members:
             close = difflib.get_close_matches(str(name), self._members, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..proxies.proxy import behind_proxy
+from ..targets.stand_ins import behind
 from ..targets.target import OptimizerLike, Target, groups_of
 from ..torch_.steps import count_steps, step_runs_hooks
 
@@ -48,7 +48,7 @@ class OptimizerSteps:
     """The ``step`` that ran hooks when it was last looked at."""
 
     def __init__(self, optimizer: OptimizerLike) -> None:
-        self.optimizer, _ = behind_proxy(optimizer, Target.parse("lr"))
+        self.optimizer, _ = behind(optimizer, Target.parse("lr"))
         groups = groups_of(self.optimizer)
         self._start_counting()
         groups[0].setdefault(KEY, 0)

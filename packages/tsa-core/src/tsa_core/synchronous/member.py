@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import copy
 import numbers
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from torch.optim.lr_scheduler import ReduceLROnPlateau, SequentialLR
-
-from ..targets.checks import check_values_fit, present_numbers
-from ..schedules.derived import DerivedSchedule
-from ..targets.numbers_ import real_number
-from ..schedules.records import Policy
-from ..proxies.proxy import ProxyOptimizer, behind_proxy
-from ..schedules.states import check_fits
-from ..targets.target import Target, groups_of
 from ..schedules.base import Prepared, TargetSchedule
+from ..schedules.derived import DerivedSchedule
+from ..schedules.states import Choice, check_state, load_state
+from ..targets.checks import check_values_fit, present_numbers
+from ..targets.numbers_ import real_number
+from ..targets.stand_ins import StandIn, behind
+from ..targets.target import Target, groups_of
 from ..targets.tensors import as_held
+from ..torch_ import states as torch_states
 from ..torch_.schedulers import (
-    VERSION_DEPENDENT_KEYS,
     StepArguments,
     is_torchs_own,
     metrics_must_be_numbers,
     parts_of,
     position_of,
-    progress_under_new_settings,
-    same_setting,
-    setting_to_load,
-    settings_of,
 )
-from ..targets.undo import Undo, undo_of
 from ..warnings_ import warn_user
 
 _LR = Target.parse("lr")
@@ -53,14 +44,16 @@ class Member:
     """A schedule that computes and writes in one: torch's own, or that of another author."""
 
     is_own = False
+    optimizer_name = ""
+    """The name of the optimizer, if there are several."""
     source: Member | None = None
     """The member that drives ``source_target``, if one does."""
 
     def __init__(self, schedule: Any) -> None:
         self.schedule = schedule
-        self.optimizer, target = behind_proxy(schedule.optimizer, _LR)
+        self.optimizer, target = behind(schedule.optimizer, _LR)
         if isinstance(schedule, TargetSchedule):
-            target = Target.parse(schedule.schedule_target)
+            target = schedule.target
         groups_of(self.optimizer)
         self.target: Target = target
         self.name = target.name
@@ -78,13 +71,13 @@ class Member:
         """Return the member that drives the source, the source of that, and so on."""
         return [self.source, *self.source.sources()] if self.source else []
 
-    def introduce(self, name: str) -> None:
-        """Tell the schedule its name here."""
-        self.name = name
+    def tell_name(self) -> None:
+        """Have the schedule and its parts use the member's name in their messages."""
         for part in self.parts:
-            part.introduce(name)
+            part.name = self.name
+            part.tell_name()
         if isinstance(self.schedule, TargetSchedule):
-            self.schedule.label = name
+            self.schedule.label = self.name
 
     # -- stepping --------------------------------------------------------------------------------
 
@@ -113,7 +106,7 @@ class Member:
 
     def check_groups(self, given: Mapping[str, Any]) -> None:
         """Raise if the groups changed in a way that the next step cannot follow."""
-        if isinstance(self.schedule.optimizer, ProxyOptimizer):
+        if isinstance(self.schedule.optimizer, StandIn):
             self.schedule.optimizer.check_groups()
         bases = is_torchs_own(self.schedule) and getattr(self.schedule, "base_lrs", None)
         if "epoch" in given and bases and len(bases) != len(self.optimizer.param_groups):
@@ -142,50 +135,26 @@ class Member:
         found = getattr(curve, "boundaries", ())  # somebody's callable may have others
         if not isinstance(found, tuple) or not all(isinstance(b, numbers.Real) for b in found):
             return ()
-        origin = self.schedule.plan().get("origin", 0) if self.is_own else 0  # since replan
+        origin = self.schedule.follows().get("origin", 0) if self.is_own else 0  # since replan
         return tuple(boundary + origin for boundary in found)
 
     # -- state -----------------------------------------------------------------------------------
 
     def save(self) -> dict[str, Any]:
-        """Return the state; torch's ``_last_lr`` is what the groups hold now."""
-        # torch has the values that it wrote last, and somebody may have set others since. In torch
-        # < 2.9 they are the very tensors that the groups hold. A plateau has none in torch < 2.3.
-        state: dict[str, Any] = self.schedule.state_dict()
-        if "_last_lr" in state or isinstance(self.schedule, ReduceLROnPlateau):
-            held = present_numbers(self.target, self.optimizer.param_groups)
-            state = {**state, "_last_lr": held}
+        """Return the state, with the values that the groups hold now."""
+        held = present_numbers(self.target, self.optimizer.param_groups)
+        state = torch_states.with_values(self.schedule, held)
         if self.parts:
             state = {**state, "_schedulers": [part.save() for part in self.parts]}
         return state
 
-    def check(self, state: Any, plan: Policy, may_wait: bool = False) -> None:
+    def check(self, state: Any, plan: Choice, may_wait: bool = False) -> None:
         """Raise unless ``state`` can be loaded; nothing is touched.
 
         ``may_wait``: the schedule is part of a compound and may stand before its first step.
         """
-        what = f"state of {self.what}"
-        own = self.schedule.state_dict()
-        checked, settings = {"last_epoch", "_step_count", "_last_lr"}, {"_last_lr"}
-        optional = VERSION_DEPENDENT_KEYS
-        if is_torchs_own(self.schedule):
-            # Of other private entries, and of those of a newer torch, only torch knows.
-            known = {key for key in own.keys() - optional if not key.startswith("_")}
-            checked = known | {"_step_count", "_last_lr"}
-            settings = {*settings_of(self.schedule), "base_lrs", "_last_lr"}
-        if isinstance(self.schedule, ReduceLROnPlateau):  # saved by itself, it has no _last_lr
-            optional |= {"_last_lr"}
-        check_fits(
-            own,
-            state,
-            what,
-            len(self.schedule.optimizer.param_groups),
-            checked=checked,
-            settings=settings,
-            optional=optional,
-            may_wait=may_wait,
-        )
-        groups = self.optimizer.param_groups
+        what, groups = f"state of {self.what}", self.optimizer.param_groups
+        torch_states.check_state(self.schedule, state, what, len(groups), may_wait)
         check_values_fit(self.target, groups, state.get("_last_lr", ()), what)
         if self.parts:
             states = state["_schedulers"]
@@ -195,68 +164,43 @@ class Member:
                 )
             for part, its_state in zip(self.parts, states):
                 part.check(its_state, plan, may_wait=True)
-        if isinstance(self.schedule, SequentialLR):
-            _check_milestones(own, state, what)
-        changed = self.changed_settings(state)
+        changed = torch_states.changed_settings(self.schedule, state)
         if changed and plan == "same":
-            own, saved = ({k: pair[i] for k, pair in changed.items()} for i in (0, 1))
-            raise ValueError(
-                f"{what}: it was saved under {saved}, and the code has {own}; expected the same"
-            )
+            both = _both(changed, ", and the code has")
+            raise ValueError(f"{what}: it was saved under {both}; expected the same")
 
-    def load(self, state: Mapping[str, Any], plan: Policy = "code") -> None:
+    def load(self, state: Mapping[str, Any], plan: Choice) -> None:
         """Load a checked state, and write the values that it reports into the optimizer."""
-        # A copy, because torch keeps the lists that it is given and takes entries out of the dict.
-        own_copy = copy.deepcopy(dict(state))
-        self.apply_policy(own_copy, plan)
-        self.schedule.load_state_dict(own_copy)
+        self.schedule.load_state_dict(self.for_torch(state, plan))
         # torch leaves the optimizer as it is, and its recurrences would go on from there.
         for group, value in zip(self.schedule.optimizer.param_groups, state.get("_last_lr", ())):
             _LR.write(group, real_number(value))
         self.load_own_parts(state, plan)
 
-    def apply_policy(self, state: dict[str, Any], plan: Policy) -> None:
-        """Put the settings to load into ``state``; warn if the code's replace different ones."""
-        changed = self.changed_settings(state)
-        if plan == "code" and changed:
-            own, saved = ({k: pair[i] for k, pair in changed.items()} for i in (0, 1))
-            warn_user(f"{self.what} was saved under {saved} and goes on under {own}")
-            state.update(progress_under_new_settings(self.schedule, changed, state))
-        state.update(
-            (key, own if plan == "code" else setting_to_load(key, own, saved))
-            for key, own, saved in self.settings(state)
-        )
-        for part, its_state in zip(self.parts, state.get("_schedulers", ())):
-            part.apply_policy(its_state, plan)
+    def for_torch(self, state: Mapping[str, Any], plan: Choice) -> dict[str, Any]:
+        """Return the state that torch is to load; warn if the code's settings replace others."""
+        changed = torch_states.changed_settings(self.schedule, state)
+        if changed and plan == "code":
+            warn_user(f"{self.what} was saved under {_both(changed, ' and goes on under')}")
+        loaded = torch_states.state_to_load(self.schedule, state, changed, plan == "saved")
+        if self.parts:
+            pairs = zip(self.parts, state["_schedulers"])
+            loaded["_schedulers"] = [part.for_torch(each, plan) for part, each in pairs]
+        return loaded
 
-    def load_own_parts(self, state: Mapping[str, Any], plan: Policy) -> None:
+    def load_own_parts(self, state: Mapping[str, Any], plan: Choice) -> None:
         """Load the parts that are schedules of this library; torch has loaded the others."""
         for part, its_state in zip(self.parts, state.get("_schedulers", ())):
             part.load_own_parts(its_state, plan)
 
-    def settings(self, state: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-        """Return each setting of a torch scheduler with its value in the code and in ``state``."""
-        if not is_torchs_own(self.schedule):  # only its author knows what is a setting
-            return []
-        own, settings = self.schedule.state_dict(), settings_of(self.schedule)
-        return [(key, own[key], state[key]) for key in own if key in settings and key in state]
+    def schedules(self) -> list[Any]:
+        """Return the schedule and its parts, and theirs."""
+        return [self.schedule, *(each for part in self.parts for each in part.schedules())]
 
-    def changed_settings(self, state: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
-        return {
-            key: (own, saved)
-            for key, own, saved in self.settings(state)
-            if not same_setting(key, own, saved)
-        }
 
-    def undo(self) -> Undo:
-        """Return what puts the schedule back; the groups are put back elsewhere."""
-        undos = [undo_of(self.schedule), *(part.undo() for part in self.parts)]
-
-        def undo() -> None:
-            for each in undos:
-                each()
-
-        return undo
+def _both(changed: Mapping[str, tuple[Any, Any]], between: str) -> str:
+    own, saved = ({key: pair[i] for key, pair in changed.items()} for i in (0, 1))
+    return f"{saved}{between} {own}"
 
 
 class OwnMember(Member):
@@ -264,67 +208,34 @@ class OwnMember(Member):
 
     is_own = True
 
-    def prepare(self, given: Mapping[str, Any], upcoming: Mapping[Member, Prepared]) -> Prepared:
-        source = self.source
-        values = None
-        if isinstance(source, OwnMember):
-            values = source.schedule.values_of(upcoming[source])
-            values = as_held(source.target, source.optimizer.param_groups, values)
+    def prepare(
+        self, given: Mapping[str, Any], upcoming: Mapping[Member, Prepared] | None = None
+    ) -> Prepared:
+        """Compute the next values, from those that the source has or is about to have."""
+        source, values = self.source, None
+        if upcoming and isinstance(source, OwnMember):
+            values = source.upcoming_values(upcoming[source])
         prepared: Prepared = self.schedule.prepare(given.get("epoch"), values)
         return prepared
+
+    def upcoming_values(self, prepared: Prepared) -> list[float]:
+        """Return the values that the groups will hold; a tensor rounds them."""
+        values: list[float] = self.schedule.values_of(prepared)
+        _, groups, (_, _, over_floats, _) = prepared
+        return values if over_floats else as_held(self.target, groups, values)
 
     def save(self) -> dict[str, Any]:
         state: dict[str, Any] = self.schedule.state_dict()
         return state
 
-    def check(self, state: Any, plan: Policy, may_wait: bool = False) -> None:
-        self.schedule.check_state(state, plan)
+    def check(self, state: Any, plan: Choice, may_wait: bool = False) -> None:
+        check_state(self.schedule, self.save(), state, plan)
 
-    def load(self, state: Mapping[str, Any], plan: Policy = "code") -> None:
-        self.schedule.restore(state, plan)
+    def load(self, state: Mapping[str, Any], plan: Choice) -> None:
+        load_state(self.schedule, state, plan)
 
-    def apply_policy(self, state: dict[str, Any], plan: Policy) -> None:
-        state.clear()  # torch's compound loads the present state, load_own_parts the saved one
-        state.update(self.save())
+    def for_torch(self, state: Mapping[str, Any], plan: Choice) -> dict[str, Any]:
+        return self.save()  # torch's compound loads the present state, load_own_parts the saved one
 
-    def load_own_parts(self, state: Mapping[str, Any], plan: Policy) -> None:
+    def load_own_parts(self, state: Mapping[str, Any], plan: Choice) -> None:
         self.load(state, plan)
-
-
-def named_arguments(
-    members: Sequence[Member], args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the arguments by name, without those that are None; raise if no member takes one.
-
-    By position, metrics come first if a member takes them, then the epoch.
-    """
-    takers = [member.name for member in members if member.arguments.take("metrics")]
-    names = ("metrics", "epoch") if takers else ("epoch",)
-    usage = "call step() or step(epoch)" + (
-        f", with the metrics of {takers} before it" if takers else ": none takes metrics"
-    )
-    if len(args) > len(names):
-        raise TypeError(f"step: too many positional arguments; {usage}")
-    given = dict(zip(names, args))
-    for name, value in kwargs.items():
-        if name in given:
-            raise TypeError(f"step: got multiple values for argument {name!r}; {usage}")
-        if name not in names and not any(member.arguments.take(name) for member in members):
-            raise TypeError(f"step: got an unexpected keyword argument {name!r}; {usage}")
-        given[name] = value
-    return {name: value for name, value in given.items() if value is not None}
-
-
-def _check_milestones(own: Mapping[str, Any], state: Mapping[str, Any], what: str) -> None:
-    """Raise unless the milestones in the past agree: they say where each part stands."""
-    t = state["last_epoch"]
-    saved = state.get("_milestones", own["_milestones"])
-    try:
-        then, now = ([m for m in each if m <= t] for each in (saved, own["_milestones"]))
-    except TypeError:
-        raise TypeError(f"{what}: '_milestones' is {saved!r}; expected a list of steps") from None
-    if then != now:
-        raise ValueError(
-            f"{what}: up to step {t}, where it was saved, the milestones were {then} and are {now} "
-            "now: milestones in the past have to stay"
-        )

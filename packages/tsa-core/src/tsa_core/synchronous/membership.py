@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from .member import Member, member_of
 from ..targets.target import defaults_of
 from ..torch_.schedulers import cycles_momentum, is_schedule
+from .member import Member, member_of
 
 
 def members_of(schedules: object) -> list[Member]:
@@ -24,7 +24,7 @@ def members_of(schedules: object) -> list[Member]:
                     "schedules: expected names of optimizers as keys, strings without '/', got "
                     f"{name!r}"
                 )
-            members += _members_of_one_optimizer(some, f"schedules[{name!r}]", f"{name}/")
+            members += _members_of_one_optimizer(some, f"schedules[{name!r}]", name)
     else:
         members = _members_of_one_optimizer(schedules, "schedules", "")
     if not members:
@@ -47,8 +47,8 @@ def sources_first(members: Sequence[Member]) -> list[Member]:
     return ordered
 
 
-def is_late(member: Member, members: Sequence[Member]) -> bool:
-    """True if the member is derived from values that a torch scheduler of ``members`` moves."""
+def follows_a_step(member: Member, members: Sequence[Member]) -> bool:
+    """True if the member derives from values that are known only after others have stepped."""
     if member.source_target is None:
         return False
     return not all(each.is_own for each in member.sources()) or any(
@@ -71,7 +71,9 @@ def check_clock(clock: object, members: Sequence[Member]) -> None:
             )
 
 
-def _members_of_one_optimizer(schedules: object, argument: str, prefix: str) -> list[Member]:
+def _members_of_one_optimizer(
+    schedules: object, argument: str, optimizer_name: str
+) -> list[Member]:
     members = [member_of(schedule) for schedule in _flattened(schedules, argument)]
     if not members:
         raise ValueError(f"{argument}: expected at least one schedule, got an empty list")
@@ -83,8 +85,9 @@ def _members_of_one_optimizer(schedules: object, argument: str, prefix: str) -> 
                 f"optimizer than that of {members[0].name!r} at position 0. Name each optimizer: "
                 "SynchronousSchedule({'muon': [...], 'adamw': [...]})"
             )
-    for member in members:
-        member.name = f"{prefix}{member.name}"
+    for member in members if optimizer_name else ():
+        member.optimizer_name = optimizer_name
+        member.name = f"{optimizer_name}/{member.name}"
     return members
 
 
@@ -174,6 +177,11 @@ def _connect_sources(members: Sequence[Member]) -> None:
         for other in members:
             if member.source_target == other.target and member.optimizer is other.optimizer:
                 member.source = other
+        if not member.is_own and member.source is not None and member.source.is_own:
+            raise TypeError(
+                f"schedules: {member.what} has a step or a state of its own, and would compute "
+                f"from the value that {member.source.name!r} had before. Override moves_to instead"
+            )
     for member in members:
         names, each = [member.name], member.source
         while each is not None:

@@ -6,16 +6,18 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
+from ..schedules.base import Prepared
 from ..schedules.curve import CurveSchedule
 from ..schedules.derived import DerivedSchedule
-from .member import Member, OwnMember, named_arguments
-from .by_name import MembersByName
-from .membership import check_clock, is_late, members_of, sources_first
+from ..schedules.states import Choice, checked_choice
 from ..targets.numbers_ import step_number, step_of_user
-from ..schedules.records import Policy, checked_policy
-from ..torch_.compile import uncompiled
 from ..targets.undo import undone_on_error
+from ..torch_.compile import uncompiled
 from ..warnings_ import warn_if_metric
+from .arguments import named_arguments
+from .by_name import MembersByName
+from .member import Member, OwnMember
+from .membership import check_clock, follows_a_step, members_of, sources_first
 
 
 class SynchronousSchedule(MembersByName):
@@ -68,83 +70,83 @@ class SynchronousSchedule(MembersByName):
         members = members_of(schedules)
         if clock is not None:
             check_clock(clock, members)
-        self._set_up(members, isinstance(schedules, Mapping), clock)
+        self._stand_for(members, clock)
         with self._undone_on_error([]):
-            self._derive_again()  # a source may have been built later
+            self._derive_again(members)  # a source may have been built later
         for member in members:
-            member.introduce(member.name)
+            member.tell_name()
 
-    def _set_up(
-        self,
-        members: list[Member],
-        has_several_optimizers: bool,
-        clock: Callable[[], float] | None,
-    ) -> None:
+    @classmethod
+    def without_effect(cls, schedules: Any) -> SynchronousSchedule:
+        """Return a ``SynchronousSchedule`` of which the schedules and their groups know nothing."""
+        synchronous = cls.__new__(cls)
+        synchronous._stand_for(members_of(schedules), None)  # noqa: SLF001  # of this class
+        return synchronous
+
+    def _stand_for(self, members: list[Member], clock: Callable[[], float] | None) -> None:
         self._clock = clock
-        self._has_several_optimizers = has_several_optimizers
         self._members = {member.name: member for member in members}
-        self._foreign = [member for member in sources_first(members) if not member.is_own]
-        own = [member for member in sources_first(members) if isinstance(member, OwnMember)]
-        self._late = [member for member in own if is_late(member, members)]
+        ordered = sources_first(members)
+        self._foreign = [member for member in ordered if not member.is_own]
+        own = [member for member in ordered if isinstance(member, OwnMember)]
+        self._late = [member for member in own if follows_a_step(member, members)]
         self._early = [member for member in own if member not in self._late]
         self._demands = any(member.arguments.required for member in members)
         self._step_count = 1
         self._note_positions()
 
-    def _derive_again(self, source: Member | None = None) -> None:
-        """Compute what derives from ``source`` anew; from any source, if it is None."""
+    def _derive_again(self, sources: Iterable[Member]) -> None:
+        """Compute what derives from ``sources`` anew, at the present step."""
         for member in sources_first(self.members):
-            sources = member.sources()
-            follows = source in sources if source else bool(sources)
-            if follows and isinstance(member.schedule, DerivedSchedule):
+            is_derived = isinstance(member.schedule, DerivedSchedule)
+            if is_derived and not {*sources}.isdisjoint(member.sources()):
                 member.schedule.rewrite()
 
     @uncompiled
-    def replan(self, name: str, curve: Any) -> None:
-        """Have a member follow ``curve`` from now on, and what derives from it follow at once.
+    def replan(self, curves: Mapping[str, Any]) -> None:
+        """Have members follow other curves from now on, and what derives from them, at once.
 
         Args:
-            name: the member's name, such as ``"weight_decay"``.
-            curve: as :meth:`CurveSchedule.replan` takes it.
+            curves: by the names of members, such as ``"weight_decay"``: what
+                :meth:`CurveSchedule.replan` takes.
 
         Raises:
             KeyError: no member has that name.
-            TypeError, ValueError: as :meth:`CurveSchedule.replan`, also of a derived schedule. Then
-                nothing has moved.
+            TypeError: the member has no curve, or ``curves`` is not a mapping.
+            TypeError, ValueError: as :meth:`CurveSchedule.replan`, also of a derived schedule.
+
+        If it raises, nothing has moved.
+
+        Example:
+            >>> import torch
+            >>> from tsa_core import CurveSchedule
+            >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+            >>> sync = SynchronousSchedule([CurveSchedule(optimizer, lambda t: 1.0)])
+            >>> sync.replan({"lr": lambda t: 0.5**t})
+            >>> optimizer.step()
+            >>> sync.step()
+            >>> sync.get_last_lr()
+            [0.05]
         """
-        member = self._member(name)
-        if not isinstance(member.schedule, CurveSchedule):
-            raise TypeError(f"replan: the schedule of {name!r} has no curve to replace")
+        if not isinstance(curves, Mapping):
+            raise TypeError(f"curves: expected a dict {{name: curve}}, got {curves!r}")
+        members = {name: self.member(name) for name in curves}
+        for name, member in members.items():
+            if not isinstance(member.schedule, CurveSchedule):
+                raise TypeError(f"curves: the schedule of {name!r} has no curve to replace")
         with self._undone_on_error(self.members):
-            member.schedule.replan(curve)
-            self._derive_again(member)
+            for name, member in members.items():
+                member.schedule.replan(curves[name])
+            self._derive_again(members.values())
 
     def _undone_on_error(self, members: Iterable[Member]) -> AbstractContextManager[None]:
         optimizers = [optimizer for optimizer, _ in self.targets_by_optimizer()]
-        return undone_on_error(optimizers, [member.undo() for member in members])
+        return undone_on_error(optimizers, [each for m in members for each in m.schedules()])
 
     @property
     def clock(self) -> Callable[[], float] | None:
         """The clock, or None."""
         return self._clock
-
-    def with_schedules(self, schedules: Mapping[str, Any]) -> SynchronousSchedule:
-        """Return a ``SynchronousSchedule`` of copies, under the same names and without clock."""
-        by_optimizer: dict[str, list[Any]] = {}
-        for name, schedule in schedules.items():
-            by_optimizer.setdefault(name.partition("/")[0], []).append(schedule)
-        several = self._has_several_optimizers
-        return self.without_effect(by_optimizer if several else schedules.values())
-
-    @classmethod
-    def without_effect(
-        cls, schedules: Iterable[Any] | Mapping[str, Iterable[Any]]
-    ) -> SynchronousSchedule:
-        """Return a ``SynchronousSchedule`` of which the schedules and their groups know nothing."""
-        synchronous = SynchronousSchedule.__new__(SynchronousSchedule)
-        several = isinstance(schedules, Mapping)
-        synchronous._set_up(members_of(schedules), several, None)  # noqa: SLF001  # of this class
-        return synchronous
 
     @uncompiled
     def step(self, *args: Any, **kwargs: Any) -> None:
@@ -183,24 +185,19 @@ class SynchronousSchedule(MembersByName):
             given = {"epoch": self._position_of_clock(given)}
             if {*self._positions.values()} == {given["epoch"]}:
                 return
-        # Everything that can fail comes first. Our values are computed, then torch's schedulers
-        # step and may raise. Only then our values are written, which cannot raise.
-        prepared: dict[Member, Any] = {}
+        # What can fail comes first. Our values are computed, then the other schedulers step and may
+        # raise, then come the values that derive from theirs. Only then ours are written.
         for member in self._foreign:
             member.check_groups(given)
+        prepared: dict[Member, Prepared] = {}
         for member in self._early:
             prepared[member] = member.prepare(given, prepared)
-        if self._late:
-            with self._undone_on_error(self._foreign):
-                for member in self._late:
-                    member.schedule.take_in_new(member.optimizer.param_groups)
-                for member in self._foreign:
-                    member.step(given)
-                for member in self._late:
-                    prepared[member] = member.prepare(given, prepared)
-        else:
-            for member in self._foreign:
-                member.step(given)
+        for member in self._late:
+            member.schedule.take_in_new()
+        for member in self._foreign:
+            member.step(given)
+        for member in self._late:
+            prepared[member] = member.prepare(given, prepared)
         for member, values in prepared.items():
             member.schedule.commit(values)
         self._step_count += 1
@@ -236,7 +233,7 @@ class SynchronousSchedule(MembersByName):
         """Return ``{name: state of that member}``."""
         return {name: member.save() for name, member in self._members.items()}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], *, plan: Policy = "code") -> None:
+    def load_state_dict(self, state_dict: Mapping[str, Any], *, plan: Choice = "code") -> None:
         """Load every member's state, and write the values into the optimizer at once.
 
         Also takes the state of a ``SynchronousSchedule`` of torch-schedule-anything 1.x.
@@ -262,7 +259,7 @@ class SynchronousSchedule(MembersByName):
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"state_dict: expected a dict, got {type(state_dict).__name__}")
-        checked_policy(plan)
+        checked_choice("plan", plan)
         missing = [name for name in self._members if name not in state_dict]
         unknown = [name for name in state_dict if name not in self._members]
         if missing or unknown:

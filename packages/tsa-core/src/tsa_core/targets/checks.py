@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from contextlib import suppress
 from math import isfinite
-from operator import countOf
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..warnings_ import warn_user
 from .numbers_ import real_number
 from .target import ParamGroup, Target, Value
-from ..warnings_ import warn_user
 
 
 def check_target(target: Target, groups: Sequence[ParamGroup]) -> None:
@@ -91,9 +90,11 @@ def present_values(target: Target, groups: Sequence[ParamGroup]) -> list[Value]:
 def present_numbers(target: Target, groups: Sequence[ParamGroup]) -> list[float]:
     """Return one Python number per group; name the group whose value is not a finite number."""
     if target.index is None:
-        values: list[Any] = [group.get(target.key) for group in groups]
-        if countOf(map(type, values), float) == len(values) and isfinite(sum(values)):
-            return values
+        with suppress(LookupError, TypeError):
+            values = [group[target.key] for group in groups]
+            total = sum(values)
+            if type(total) is float and isfinite(total):
+                return values
     check_present(target, groups)
     for i, group in enumerate(groups):
         check_value(target, target.read(group), i)

@@ -1,12 +1,14 @@
-"""Which curve drives which param group."""
+"""Which of several curves drives which param group."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
-from .target import ParamGroup
+from .moves import Numbers
+from .target import ParamGroup, Target
 
 Curve: TypeAlias = Callable[[float], float]
 CurvePerGroup: TypeAlias = Sequence[Curve | None] | Mapping[str, Curve | None]
@@ -15,24 +17,137 @@ CurvePerGroup: TypeAlias = Sequence[Curve | None] | Mapping[str, Curve | None]
 OTHERS = "*"
 
 
-def groups_driven_by(
-    curve: Curve | CurvePerGroup, groups: Sequence[ParamGroup]
-) -> list[tuple[Curve, Sequence[ParamGroup]]]:
-    """Pair each distinct curve with the groups that it drives; raise if they do not fit.
+def describe(function: object) -> str:
+    """Return ``repr`` without memory addresses: the same in another process."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(function))
 
-    A curve of several groups stands once, so that it is called once per step. A group that is left
-    alone is in no pair.
+
+def given_by(curve: Curve) -> str:
+    """Return who gave a number, for an error."""
+    return f"as {describe(curve)} gave it"
+
+
+class SeveralCurves:
+    """Curves for the groups of an optimizer: one per group in order, or by their names.
+
+    A curve of several groups stands once in ``distinct``, so that it is called once per step.
+    The names of groups are read at each step.
     """
-    if callable(curve):
-        return [(curve, groups)]
-    by_curve: dict[int, tuple[Curve, list[ParamGroup]]] = {}
-    for each, group in zip(_curve_of_each_group(curve, groups), groups):
-        if each is not None:
-            by_curve.setdefault(id(each), (each, []))[1].append(group)
-    return [*by_curve.values()]
+
+    curves: tuple[Curve | None, ...] | dict[str, Curve | None]
+    """A copy of the caller's container, which may change."""
+    distinct: list[Curve]
+
+    def __init__(self, curves: CurvePerGroup) -> None:
+        _check_curves(curves)
+        self.curves = dict(curves) if isinstance(curves, Mapping) else tuple(curves)
+        places: dict[int, int] = {}
+        self.distinct = []
+        for curve in self._each():
+            if curve is not None and id(curve) not in places:
+                places[id(curve)] = len(self.distinct)
+                self.distinct.append(curve)
+        # Which of the distinct curves it is, by position or by name; None to leave a group alone.
+        self._indices = [None if curve is None else places[id(curve)] for curve in self._each()]
+        self._leaves_out = None in self._indices
+        self._index_of: dict[object, int | None] = {}
+        if isinstance(self.curves, dict):
+            self._index_of = dict(zip(self.curves, self._indices))
+
+    def _each(self) -> Iterable[Curve | None]:
+        return self.curves.values() if isinstance(self.curves, dict) else self.curves
+
+    def at(self, t: float) -> list[float]:
+        """Return λ(t) of each distinct curve."""
+        return [curve(t) for curve in self.distinct]
+
+    def times_initial(
+        self, given: Sequence[float], groups: Sequence[ParamGroup], target: Target
+    ) -> list[float]:
+        """Return given λ × initial value of each group; fewer if one needs a closer look.
+
+        It is :func:`move_to` for the common case, in one look at each group. ``LookupError`` or
+        ``TypeError`` if a group needs a closer look.
+        """
+        key, initial = target.key, target.initial_key
+        if isinstance(self.curves, dict):
+            index_of: Any = self._index_of
+            return [
+                group[initial] * given[index_of[group["name"]]]
+                for group in groups
+                if type(group[key]) is float
+            ]
+        if len(self._indices) != len(groups):
+            return []
+        pairs: Any = zip(groups, self._indices)
+        return [group[initial] * given[i] for group, i in pairs if type(group[key]) is float]
+
+    def numbers(
+        self, given: Sequence[float], position: float, groups: Sequence[ParamGroup]
+    ) -> Numbers:
+        """Return the λ of each driven group, of those that the distinct curves have given."""
+        driven, indices = self.driven(groups)
+        each = [given[index] for index in indices]
+
+        def giver(i: int) -> str:
+            return given_by(self.distinct[indices[i]])
+
+        return Numbers(position, driven, each, {*map(type, given)}, giver)
+
+    def driven(self, groups: Sequence[ParamGroup]) -> tuple[Sequence[ParamGroup], list[Any]]:
+        """Return the groups that a curve drives, and the index of each one's curve.
+
+        Raises:
+            ValueError: there are more or fewer curves than groups, or a group has no curve.
+        """
+        indices = self._indices
+        if isinstance(self.curves, dict):
+            index_of = self._index_of
+            try:
+                indices = [index_of[group["name"]] for group in groups]
+            except (KeyError, TypeError):  # one of the others; TypeError: the name is a list
+                indices = self._indices_by_name(groups)
+        elif len(indices) != len(groups):
+            raise ValueError(
+                f"curve: got {len(indices)} curves for {len(groups)} param groups; "
+                "give one per group, None for a group to leave alone"
+            )
+        if not self._leaves_out:
+            return groups, indices
+        pairs = [pair for pair in zip(groups, indices) if pair[1] is not None]
+        return [group for group, _ in pairs], [index for _, index in pairs]
+
+    def _indices_by_name(self, groups: Sequence[ParamGroup]) -> list[int | None]:
+        names = [group.get("name") for group in groups]
+        keys = [name if isinstance(name, str) and name in self.curves else OTHERS for name in names]
+        if OTHERS in keys and OTHERS not in self.curves:
+            i = keys.index(OTHERS)
+            raise ValueError(
+                f"curve: param group {i} has no curve (its 'name': {names[i]!r}); add "
+                + (f"{names[i]!r}, or " if isinstance(names[i], str) else "")
+                + f"{OTHERS!r} for all others, with None to leave it alone"
+            )
+        # A name has the same curve forever, so it is looked up once.
+        others = (name for name, key in zip(names, keys) if key == OTHERS and isinstance(name, str))
+        self._index_of.update(dict.fromkeys(others, self._index_of.get(OTHERS)))
+        return [self._index_of[key] for key in keys]
+
+    def check_names(self, groups: Sequence[ParamGroup]) -> None:
+        """Raise if the mapping names a group that does not exist."""
+        names = [group.get("name") for group in groups]
+        for name in self.curves if isinstance(self.curves, dict) else ():
+            if name == OTHERS or name in names:
+                continue
+            texts = [each for each in names if isinstance(each, str)]
+            close = difflib.get_close_matches(name, texts, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise ValueError(
+                f"curve: the mapping names a param group that does not exist, {name!r}; the "
+                f"'name' entries of the groups are {names}{hint}"
+            )
 
 
-def _curve_of_each_group(curves: CurvePerGroup, groups: Sequence[ParamGroup]) -> list[Curve | None]:
+def _check_curves(curves: object) -> None:
     if not isinstance(curves, (Mapping, Sequence)) or isinstance(curves, str):
         raise TypeError(
             "curve: expected a callable t -> multiplier, a sequence of them, or a mapping from the "
@@ -41,22 +156,8 @@ def _curve_of_each_group(curves: CurvePerGroup, groups: Sequence[ParamGroup]) ->
     for curve in curves.values() if isinstance(curves, Mapping) else curves:
         if curve is not None and not callable(curve):
             raise TypeError(f"curve: expected callables t -> multiplier or None, got {curve!r}")
-    if isinstance(curves, Mapping):
-        return _curves_by_name(curves, groups)
-    if len(curves) != len(groups):
-        raise ValueError(
-            f"curve: got {len(curves)} curves for {len(groups)} param groups; "
-            "give one per group, None for a group to leave alone"
-        )
-    return list(curves)
-
-
-def _curves_by_name(
-    curves: Mapping[str, Curve | None], groups: Sequence[ParamGroup]
-) -> list[Curve | None]:
-    names = [group.get("name") for group in groups]
     seen = set()
-    for name in curves:
+    for name in curves if isinstance(curves, Mapping) else ():
         if not isinstance(name, str):
             raise TypeError(
                 f"curve: expected the names of param groups as keys, or {OTHERS!r} for the others, "
@@ -65,20 +166,3 @@ def _curves_by_name(
         if name in seen:  # a mapping that is not a dict can list a key twice
             raise ValueError(f"curve: got two curves for the param group {name!r}")
         seen.add(name)
-        if name != OTHERS and name not in names:
-            texts = [each for each in names if isinstance(each, str)]
-            close = difflib.get_close_matches(name, texts, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise ValueError(
-                f"curve: the mapping names a param group that does not exist, {name!r}; the "
-                f"'name' entries of the groups are {names}{hint}"
-            )
-    keys = [name if isinstance(name, str) and name in seen else OTHERS for name in names]
-    if OTHERS in keys and OTHERS not in seen:
-        i = keys.index(OTHERS)
-        raise ValueError(
-            f"curve: param group {i} has no curve (its 'name': {names[i]!r}); add "
-            + (f"{names[i]!r}, or " if isinstance(names[i], str) else "")
-            + f"{OTHERS!r} for all others, with None to leave it alone"
-        )
-    return [curves[key] for key in keys]

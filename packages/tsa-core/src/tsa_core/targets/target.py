@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from .numbers_ import real_number
-from ..torch_.compile import skip_frames
 
 ParamGroup: TypeAlias = MutableMapping[str, Any]
 Value: TypeAlias = float | Tensor
@@ -58,7 +57,6 @@ def _limits(dtype: torch.dtype) -> tuple[float, float]:
     return limits.eps, limits.max
 
 
-@skip_frames  # torch 2.0 crashes when it compiles write and replace
 @dataclass(frozen=True, slots=True)
 class Target:
     """One entry of a param group (``"weight_decay"``) or of a tuple in it (``"betas[0]"``)."""
@@ -114,24 +112,24 @@ class Target:
 
     def write(self, group: ParamGroup, value: Value) -> None:
         """Set the target; a tensor is filled in place, so that captured steps see the change."""
-        held = self.read(group)
-        if isinstance(held, Tensor):
-            if self.initial_key in group and group[self.initial_key] is held:
-                group[self.initial_key] = held.clone()  # torch 2.0 recorded the tensor itself
-            held.fill_(value)
-        else:
+        entry = group[self.key]  # as read does, without a call
+        held = entry if self.index is None else entry[self.index]
+        if not isinstance(held, Tensor):
             self.replace(group, value)
+            return
+        if self.initial_key in group and group[self.initial_key] is held:
+            group[self.initial_key] = held.clone()  # torch 2.0 recorded the tensor itself
+        held.fill_(value)
 
     def replace(self, group: ParamGroup, value: Value) -> None:
         """Put the object ``value`` into the group, also where the group holds a tensor."""
         if self.index is None:
             group[self.key] = value
-        else:
-            elements = list(group[self.key])
-            elements[self.index] = value
-            # A new container, because the old one may be shared with other groups or the defaults.
-            kind = type(group[self.key])
-            group[self.key] = getattr(kind, "_make", kind)(elements)  # _make: a NamedTuple
+            return
+        # A new container, because the old one may be shared with other groups or the defaults.
+        elements, kind = [*group[self.key]], type(group[self.key])
+        elements[self.index] = value
+        group[self.key] = getattr(kind, "_make", kind)(elements)  # _make: a NamedTuple
 
     def range_in(self, group: Mapping[str, Any]) -> tuple[float, float]:
         """Return the least and the greatest value that the group can hold here."""
@@ -144,23 +142,6 @@ class Target:
             # Adam and its relatives demand 0 ≤ beta < 1, and check it at construction only.
             return 0.0, 1.0 - eps / 2
         return -greatest, greatest
-
-    # -- values of all groups: computed, and written ---------------------------------------------
-
-    def values_of_floats(
-        self, groups: Sequence[ParamGroup], numbers: Sequence[float], absolute: bool
-    ) -> list[float]:
-        """Return the values of ``numbers``, and leave out a group that needs a closer look.
-
-        It needs one if it does not hold a float. ``KeyError`` if no schedule has taken it in.
-        """
-        key, initial = self.key, self.initial_key
-        pairs = zip(groups, numbers)
-        if self.index is not None or type(numbers[0]) is not float:
-            return []
-        if absolute:
-            return [n for group, n in pairs if type(group[key]) is float and initial in group]
-        return [group[initial] * n for group, n in pairs if type(group[key]) is float]
 
     # -- the initial value -----------------------------------------------------------------------
 
@@ -204,3 +185,8 @@ class Target:
                 f"{error}. To set a new one, call extend_optimizer(optimizer, {self.name!r}, "
                 "value, overwrite_values=True)"
             ) from None
+
+
+def parsed(name: str | Target, parameter: str = "schedule_target") -> Target:
+    """Return the target called ``name``; a target that somebody has parsed already is returned."""
+    return name if isinstance(name, Target) else Target.parse(name, parameter)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from operator import countOf, itemgetter
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .target import OptimizerLike, ParamGroup, Target, defaults_of
 from ..warnings_ import warn_user
+from .target import OptimizerLike, ParamGroup, Target, defaults_of
 
 
 def give_each_group_its_own_tensor(
@@ -32,7 +32,14 @@ def give_each_group_its_own_tensor(
                 group[target.initial_key] = target.initial(owner)
 
 
+def are_of_one_kind(tensors: Iterable[Tensor]) -> bool:
+    """True if these are tensors that can be filled, of one type; ``AttributeError`` for others."""
+    kinds = {(each.dtype, each.ndim, each.requires_grad, each.is_inference()) for each in tensors}
+    return len(kinds) == 1 and next(iter(kinds))[1:] == (0, False, False)
+
+
 def share_a_tensor(target: Target, groups: Sequence[ParamGroup]) -> bool:
+    """True if two groups hold the same tensor, so that to fill one moves both."""
     ids = [id(value) for value in map(target.read, groups) if isinstance(value, Tensor)]
     return len({*ids}) < len(ids)
 
@@ -70,7 +77,7 @@ def as_held(target: Target, groups: Sequence[ParamGroup], values: list[float]) -
     if countOf(map(type, map(read, groups)), float) == len(values):
         return values
     return [
-        torch.tensor(value, dtype=torch.float64).to(each.dtype).item()
+        torch.tensor(value, dtype=torch.float64, device="cpu").to(each.dtype).item()
         if isinstance(each, Tensor)
         else value
         for each, value in zip(map(read, groups), values)

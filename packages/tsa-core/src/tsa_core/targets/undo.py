@@ -1,61 +1,51 @@
-"""Param groups, defaults, tensors and schedules put back if a call fails half-way."""
+"""Schedules, param groups, defaults and tensors put back if a call fails half-way."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .target import defaults_of, groups_of
-
-# Puts something back.
-Undo = Callable[[], None]
+from .target import ParamGroup, defaults_of, groups_of
 
 
 @contextmanager
-def undone_on_error(optimizers: Iterable[Any], undos: Iterable[Undo] = ()) -> Iterator[None]:
-    """If the body raises, run ``undos``, then put all groups, defaults and tensors back."""
-    undos = [*undos, *map(_undo_of_groups, optimizers)]
+def undone_on_error(optimizers: Iterable[Any], schedules: Iterable[Any] = ()) -> Iterator[None]:
+    """If the body raises, put everything back that it set: nobody's state is copied.
+
+    That is the attributes of ``schedules``, the entries of all groups and defaults of
+    ``optimizers``, and the tensors among them.
+    """
+    attributes = [(each, dict(getattr(each, "__dict__", {}))) for each in schedules]
+    holders = [holder for optimizer in optimizers for holder in _holders(optimizer)]
+    entries = [(holder, dict(holder)) for holder in holders]
+    tensors = [(held, held.detach().clone()) for holder in holders for held in _tensors_in(holder)]
     try:
         yield
     except BaseException:
-        for undo in undos:
-            undo()
-        raise
-
-
-def undo_of(thing: Any) -> Undo:
-    """Return what gives ``thing`` its present attributes back."""
-    attributes = dict(vars(thing))
-    return lambda: vars(thing).update(attributes)
-
-
-def _undo_of_groups(optimizer: Any) -> Undo:
-    defaults = defaults_of(optimizer)
-    holders = [*groups_of(optimizer), *([defaults] if isinstance(defaults, MutableMapping) else ())]
-    saved = [(holder, dict(holder)) for holder in holders]
-    tensors = [(held, held.detach().clone()) for holder in holders for held in _tensors_in(holder)]
-
-    def undo() -> None:
-        for holder, entries in saved:
-            for key in holder.keys() - entries.keys():
+        for schedule, saved in attributes:
+            getattr(schedule, "__dict__", {}).update(saved)
+        for holder, held in entries:
+            for key in holder.keys() - held.keys():
                 del holder[key]
-            holder.update(entries)
+            holder.update(held)
         with torch.no_grad():
             for tensor, value in tensors:
                 if not torch.equal(tensor, value):  # one of inference mode cannot be written
                     tensor.copy_(value)
+        raise
 
-    return undo
+
+def _holders(optimizer: Any) -> list[ParamGroup]:
+    defaults = defaults_of(optimizer)
+    return [*groups_of(optimizer), *([defaults] if isinstance(defaults, MutableMapping) else ())]
 
 
-def _tensors_in(holder: MutableMapping[str, Any]) -> Iterator[Tensor]:
+def _tensors_in(holder: ParamGroup) -> Iterator[Tensor]:
     """Yield the tensors that a schedule could fill: all but the parameters."""
     for key, entry in holder.items():
-        if isinstance(entry, Tensor):
-            yield entry
-        elif isinstance(entry, (list, tuple)) and key != "params":
-            yield from (each for each in entry if isinstance(each, Tensor))
+        elements = entry if isinstance(entry, (list, tuple)) and key != "params" else (entry,)
+        yield from (each for each in elements if isinstance(each, Tensor))

@@ -9,8 +9,6 @@ from __future__ import annotations
 import functools
 import inspect
 import re
-from collections import Counter
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -18,7 +16,6 @@ from torch.optim.lr_scheduler import (
     ChainedScheduler,
     ConstantLR,
     CosineAnnealingLR,
-    CosineAnnealingWarmRestarts,
     CyclicLR,
     ExponentialLR,
     LinearLR,
@@ -159,86 +156,3 @@ def why_new_groups_are_refused(schedule: Any) -> str | None:
     if is_torchs_own(schedule):
         return f"{kind.__name__} keeps one item per group from the groups that it was built with"
     return f"only the author of {kind.__name__} knows if it computes a new group right"
-
-
-# -- settings and progress -------------------------------------------------------------------------
-
-# Entries of a state that the constructor derives from its arguments and keeps under other names.
-_DERIVED_SETTINGS: dict[type, frozenset[str]] = {
-    SequentialLR: frozenset({"_milestones"}),
-    # base_lr, max_lr, step_size_up, step_size_down, scale_fn, base_momentum, max_momentum
-    CyclicLR: frozenset(
-        {"base_lrs", "max_lrs", "total_size", "step_ratio", "_scale_fn_custom"}
-        | {"base_momentums", "max_momentums", "use_beta1"}
-    ),
-    # pct_start, three_phase, anneal_strategy (anneal_func: torch < 2.4)
-    OneCycleLR: frozenset({"_schedule_phases", "_anneal_func_type", "anneal_func", "use_beta1"}),
-    ReduceLROnPlateau: frozenset({"min_lrs", "default_min_lr", "mode_worse"}),  # min_lr, mode
-    SWALR: frozenset({"_anneal_strategy", "anneal_func"}),  # anneal_func: torch < 2.13
-}
-_NOT_SETTINGS = frozenset({"self", "optimizer", "last_epoch", "verbose"})  # verbose: torch < 2.7
-
-# Entries that hold one item per param group.
-PER_GROUP_KEYS = ("base_lrs", "_last_lr", "lr_lambdas", "min_lrs", "max_lrs")
-
-# Public entries that exist in some versions only: verbose (torch < 2.7), anneal_func (as above),
-# default_min_lr (torch >= 2.4).
-VERSION_DEPENDENT_KEYS = frozenset({"verbose", "anneal_func", "default_min_lr"})
-
-
-def settings_of(schedule: Any) -> frozenset[str]:
-    """Return the entries of a state that are arguments of the constructor; the rest is progress."""
-    arguments = inspect.signature(type(schedule).__init__).parameters
-    derived = _DERIVED_SETTINGS.get(type(schedule), frozenset())
-    return (frozenset(arguments) - _NOT_SETTINGS) | derived
-
-
-def same_setting(key: str, one: Any, other: Any) -> bool:
-    if key == "_scale_fn_custom" and not (isinstance(one, dict) and isinstance(other, dict)):
-        return True  # a function: torch < 2.4 saves it, later versions save None
-    return bool(_comparable(key, one) == _comparable(key, other))
-
-
-def _comparable(key: str, value: Any) -> Any:
-    """Return ``value`` without what a file format or a torch version changes in it."""
-    if isinstance(value, Mapping):  # JSON makes strings of the keys of MultiStepLR's milestones
-        return {str(name): _comparable(key, each) for name, each in value.items()}
-    if hasattr(value, "tolist"):  # NumPy's and torch's numbers and arrays
-        value = value.tolist()
-    if isinstance(value, (list, tuple, range)):  # JSON and older versions swap them
-        # A plateau repeats one min_lr for the groups that were there when it was last used.
-        if key == "min_lrs" and value and all(each == value[0] for each in value):
-            return value[0]
-        return [_comparable(key, each) for each in value]
-    # torch < 2.4 saves a bound method of the scheduler that was saved.
-    return getattr(value, "__func__", value)
-
-
-def setting_to_load(key: str, own: Any, saved: Any) -> Any:
-    """Return ``saved`` in the form in which torch reads it, as ``own``, the one in the code."""
-    if same_setting(key, own, saved):
-        return own
-    if not (isinstance(own, Counter) and isinstance(saved, Mapping)):
-        return saved
-    try:  # MultiStepLR's milestones: torch looks up last_epoch, and JSON makes strings of the keys
-        counts = {float(step): count for step, count in saved.items()}
-    except (TypeError, ValueError):
-        raise ValueError(f"{key!r} is {saved!r}; expected steps as keys") from None
-    return Counter({int(t) if t.is_integer() else t: count for t, count in counts.items()})
-
-
-def progress_under_new_settings(
-    schedule: Any, changed: Iterable[str], state: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return the progress that depends on settings which are different in the code."""
-    if isinstance(schedule, CosineAnnealingWarmRestarts) and {"T_0", "T_mult"} & set(changed):
-        # torch advances T_cur and T_i step by step and reads T_0 at the beginning only.
-        T_cur, T_i = max(state["last_epoch"], 0), schedule.T_0
-        while T_cur >= T_i:
-            T_cur -= T_i
-            T_i *= schedule.T_mult
-        return {"T_cur": T_cur, "T_i": T_i}
-    if isinstance(schedule, ReduceLROnPlateau) and "mode" in changed:
-        # The best of one mode is nearly the worst of the other.
-        return {"best": schedule.mode_worse, "num_bad_epochs": 0}
-    return {}

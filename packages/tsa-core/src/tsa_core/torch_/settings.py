@@ -11,6 +11,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from torch.optim import lr_scheduler as torch_lr
 from torch.optim.swa_utils import SWALR
 
+from .states import NOT_SETTINGS
+
 Kind: TypeAlias = Literal[
     "number", "number per group", "list of numbers", "flag", "word", "schedulers", "function"
 ]
@@ -198,7 +200,6 @@ def _read_swa(schedule: Any) -> dict[str, Any]:
 
 # -- each scheduler: every argument of its constructor, but optimizer, last_epoch, verbose ---------
 
-_NOT_SETTINGS = {"self", "optimizer", "last_epoch", "verbose"}
 
 # A default says what kind of value an argument takes. These say more, or have none.
 _KINDS: dict[str, Kind] = {
@@ -250,7 +251,7 @@ def _form(scheduler_class: type[Any]) -> SchedulerForm:
     settings = {
         name: _setting(name, parameter.default)
         for name, parameter in parameters.items()
-        if name not in _NOT_SETTINGS
+        if name not in NOT_SETTINGS
     }
     return SchedulerForm(scheduler_class, settings, _READERS.get(scheduler_class))
 

@@ -1,0 +1,114 @@
+"""The values that the groups of one target are about to get: computed and checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import isfinite
+from typing import NamedTuple, TypeAlias
+
+from .checks import check_target
+from .numbers_ import real_number
+from .target import ParamGroup, Target
+from .tensors import are_of_one_kind, share_a_tensor
+
+# What a curve or a rule may return without a closer look. A bool is an int, and no number here.
+_PLAIN_NUMBERS = {float, int}
+
+
+# A value for each of some param groups, and two facts. A plain tuple, because one of a class takes
+# a third of the time of a step. First fact: each group holds a float, which is replaced without
+# another look. Second: a group may lack its initial value, or share its tensor with another one.
+Move: TypeAlias = tuple[Sequence[ParamGroup], list[float], bool, bool]
+
+
+class Numbers(NamedTuple):
+    """What a schedule gives at a position: a number for each group that it drives."""
+
+    position: float
+    groups: Sequence[ParamGroup]
+    each: Sequence[float]
+    """Multiples of the initial value, or values: one per group."""
+    types: set[type]
+    """The types of these numbers."""
+    giver: Callable[[int], str]
+    """Says in an error who gave the i-th number."""
+
+
+def move_to(
+    numbers: Numbers, target: Target, all_groups: Sequence[ParamGroup], absolute: bool, label: str
+) -> Move:
+    """Return the move that gives each group its number; raise if one cannot be.
+
+    Args:
+        numbers: what the schedule gives.
+        target: the target, of which each group gets a value.
+        all_groups: the groups of the optimizer, which may share a tensor with the driven ones.
+        absolute: true if the numbers are the values themselves.
+        label: what an error calls the target.
+    """
+    try:
+        move = _over_floats_or_alike(numbers, target, all_groups, absolute)
+    except (ArithmeticError, AttributeError, LookupError, TypeError):
+        move = None  # a group joined or has lost the target, or a number is not one
+    return move or _looked_at_one_by_one(numbers, target, all_groups, absolute, label)
+
+
+def _over_floats_or_alike(
+    numbers: Numbers, target: Target, all_groups: Sequence[ParamGroup], absolute: bool
+) -> Move | None:
+    """Return the move if all groups are known, and hold floats or tensors of one kind."""
+    groups, each = numbers.groups, numbers.each
+    key, initial, index = target.key, target.initial_key, target.index
+    if not numbers.types <= _PLAIN_NUMBERS:
+        return None
+    if index is None:
+        pairs = zip(groups, each)
+        if absolute:
+            values = [n for group, n in pairs if type(group[key]) is float and initial in group]
+        else:
+            values = [group[initial] * n for group, n in pairs if type(group[key]) is float]
+        total = sum(values)  # no finite float if a value is NaN, infinite or a tensor
+        if len(values) == len(groups) and type(total) is float and isfinite(total):
+            return groups, values, True, False
+    held = [group[key] if index is None else group[key][index] for group in groups]
+    values = [group[initial] * n for group, n in zip(groups, each)]  # KeyError for a new group
+    if absolute:
+        values = [*each]
+    if {*map(type, values)} != {float} or not isfinite(sum(values)):
+        return None
+    are_floats = {*map(type, held)} == {float}
+    if not are_floats and (not are_of_one_kind(held) or share_a_tensor(target, all_groups)):
+        return None
+    low, high = target.range_of(held[0])
+    fits = low <= min(values) and max(values) <= high
+    return (groups, values, False, False) if fits else None
+
+
+def _looked_at_one_by_one(
+    numbers: Numbers, target: Target, all_groups: Sequence[ParamGroup], absolute: bool, label: str
+) -> Move:
+    """Return the move to values of any kind, also of new groups; or say which one is wrong."""
+    groups = numbers.groups
+    check_target(target, groups if all(map(target.is_in, all_groups)) else all_groups)
+    what = f"the {'value' if absolute else 'multiplier'} of {label!r} at step {numbers.position}"
+    values = []
+    for i, (group, number) in enumerate(zip(groups, numbers.each)):
+        held = target.read(group)
+        try:
+            number = real_number(number)
+        except (TypeError, ValueError) as error:
+            raise type(error)(
+                f"{what}: {error}, {numbers.giver(i)}; return a finite real number"
+            ) from None
+        if not absolute:
+            value = target.initial_or_present(group) * number
+        else:  # an entry that is a float stays one
+            value = float(number) if type(held) is float else number
+        low, high = target.range_of(held)
+        if not low <= value <= high:
+            raise ValueError(
+                f"{what}: {number!r}, {numbers.giver(i)}, makes the value {value!r}; it must be "
+                f"from {low!r} to {high!r}"
+            )
+        values.append(value)
+    return groups, values, False, True

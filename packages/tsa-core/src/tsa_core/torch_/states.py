@@ -1,0 +1,306 @@
+"""The states of schedulers: which entries they have, and which of them are settings.
+
+A setting is an argument of the constructor; all other entries are progress. Sources are in
+``torch/optim/lr_scheduler.py`` and ``torch/optim/swa_utils.py``; "torch" without a number means
+every version from 2.0 to 2.15.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import math
+import numbers
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from torch import Tensor
+from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, ReduceLROnPlateau, SequentialLR
+
+from ..targets.numbers_ import real_number
+from .schedulers import is_torchs_own
+
+# Settings that a state has under other names, some in certain versions only: anneal_func (torch <
+# 2.4 for OneCycleLR, < 2.13 for SWALR). Those without a name are in the param groups.
+_KEPT_AS: dict[str, tuple[str, ...]] = {
+    "lr_lambda": (),  # code: a state has the attributes of a callable object, as progress
+    "schedulers": (),  # compared one by one
+    "milestones": ("milestones", "_milestones"),
+    "base_lr": ("base_lrs",),
+    "max_lr": ("max_lrs",),
+    "step_size_up": ("total_size", "step_ratio"),
+    "step_size_down": ("total_size", "step_ratio"),
+    "scale_fn": ("_scale_fn_custom",),
+    "cycle_momentum": ("cycle_momentum", "use_beta1"),
+    "base_momentum": ("base_momentums",),
+    "max_momentum": ("max_momentums",),
+    "pct_start": ("_schedule_phases",),
+    "three_phase": ("_schedule_phases",),
+    "anneal_strategy": ("_anneal_func_type", "_anneal_strategy", "anneal_func"),
+    "epochs": ("total_steps",),
+    "steps_per_epoch": ("total_steps",),
+    "div_factor": (),
+    "final_div_factor": (),
+    "swa_lr": (),
+    "mode": ("mode", "mode_worse"),
+    "min_lr": ("min_lrs", "default_min_lr"),
+}
+NOT_SETTINGS = frozenset({"self", "optimizer", "last_epoch", "verbose"})  # verbose: torch < 2.7
+
+# Entries that hold one item per param group.
+_PER_GROUP = ("base_lrs", "_last_lr", "lr_lambdas", "min_lrs", "max_lrs")
+
+# Public entries that exist in some versions only; default_min_lr: torch >= 2.4.
+_VERSION_DEPENDENT = frozenset({"verbose", "anneal_func", "default_min_lr"})
+
+
+def with_values(schedule: Any, values: list[float]) -> dict[str, Any]:
+    """Return the state of ``schedule``, with the present ``values`` of the groups in it.
+
+    torch has the values that it wrote last, and somebody may have set others since. In torch < 2.9
+    they are the very tensors that the groups hold. A plateau has none in torch < 2.3.
+    """
+    state: dict[str, Any] = schedule.state_dict()
+    has_values = "_last_lr" in state or isinstance(schedule, ReduceLROnPlateau)
+    return {**state, "_last_lr": values} if has_values else state
+
+
+# -- checks ----------------------------------------------------------------------------------------
+
+
+def check_state(schedule: Any, state: Any, what: str, num_groups: int, may_wait: bool) -> None:
+    """Raise unless ``state`` can be loaded into a scheduler of torch or of another author.
+
+    ``may_wait``: it is part of a compound, and may stand before its first step.
+    """
+    own = schedule.state_dict()
+    checked, settings = {"last_epoch", "_step_count", "_last_lr"}, {"_last_lr"}
+    optional = _VERSION_DEPENDENT
+    if is_torchs_own(schedule):
+        # Of other private entries, and of those of a newer torch, only torch knows.
+        known = {key for key in own.keys() - optional if not key.startswith("_")}
+        checked = known | {"_step_count", "_last_lr"}
+        settings = {*_settings_in(schedule, own, what), "base_lrs", "_last_lr"}
+    if isinstance(schedule, ReduceLROnPlateau):  # saved by itself, it has no _last_lr
+        optional |= {"_last_lr"}
+    check_entries(
+        own,
+        state,
+        what,
+        num_groups,
+        checked=checked,
+        settings=settings,
+        optional=optional,
+        may_wait=may_wait,
+    )
+    if isinstance(schedule, SequentialLR):
+        _check_milestones(own, state, what)
+
+
+def check_entries(
+    own: Mapping[str, Any],
+    state: Any,
+    what: str,
+    num_groups: int,
+    *,
+    checked: Collection[str],
+    settings: Collection[str] = (),
+    optional: Collection[str] = (),
+    may_wait: bool = False,
+) -> None:
+    """Raise unless ``state`` has the entries of ``own``, the schedule's present state.
+
+    The ``checked`` entries have to hold the kind of value that ``own`` holds. Those that are not
+    ``settings`` count from 0. ``optional`` entries may be missing or unknown. With ``may_wait``,
+    the schedule may stand before its first step, as torch's SequentialLR has its parts do.
+    """
+    if not isinstance(state, Mapping):
+        raise TypeError(f"{what}: expected a dict, got {type(state).__name__}")
+    # Other private names come and go with torch's versions.
+    stable = {"_schedulers", "_step_count", "_last_lr"} - set(optional)
+    strange = {
+        key
+        for key in own.keys() ^ state.keys()
+        if key in stable & own.keys() or not (str(key).startswith("_") or key in optional)
+    }
+    if strange:
+        missing, unknown = strange & own.keys(), strange - own.keys()
+        raise ValueError(f"{what}: missing {sorted(missing)}, unknown {sorted(unknown, key=str)}")
+    for key, value in own.items():
+        if key not in state:
+            continue
+        saved = state[key]
+        try:
+            if key in _PER_GROUP:
+                _check_length(key, own, saved, num_groups)
+            if key in checked:
+                _check_kind(value, saved)
+                waits = may_wait and key == "last_epoch" and not _has_counted(state)
+                waits = waits and isinstance(saved, int)
+                if key not in settings and not waits:
+                    _check_counter(key, value, saved)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{what}: {key!r} is {saved!r}; {error}") from None
+
+
+def _has_counted(state: Mapping[str, Any]) -> bool:
+    count = state.get("_step_count", 1)
+    return not isinstance(count, int) or count > 1
+
+
+def _check_length(key: str, own: Mapping[str, Any], saved: Any, num_groups: int) -> None:
+    # torch's lists lack a group that joined later. torch repeats a single min_lr for it, but only
+    # when it reduces.
+    may_lag = key == "min_lrs" and own.get("default_min_lr") is not None
+    if not isinstance(saved, (list, tuple)) or (
+        len(saved) not in (num_groups, len(own[key])) and not (may_lag and saved)
+    ):
+        raise ValueError(f"expected one item for each of {num_groups} param groups")
+
+
+def _check_kind(own: Any, saved: Any) -> None:
+    for kind, text in _KINDS:
+        if isinstance(own, kind):
+            if not isinstance(saved, kind):
+                raise TypeError(f"expected {text}")
+            for element in saved if text == "a list" and own else ():
+                if isinstance(own[0], _NUMBERS):
+                    real_number(element)
+                elif own[0] is None or isinstance(own[0], Mapping):  # lr_lambdas
+                    if isinstance(element, Mapping | None):
+                        continue
+                    raise TypeError("expected a list of None, or of the attributes of functions")
+            return
+    is_infinite = isinstance(saved, float) and math.isinf(saved)
+    if isinstance(own, _NUMBERS) and not (isinstance(own, float) and is_infinite):  # a plateau's
+        real_number(saved)
+
+
+_NUMBERS = (numbers.Real, Tensor)
+_KINDS: tuple[tuple[Any, str], ...] = (
+    (bool, "True or False"),
+    (str, "a string"),
+    (Mapping, "a dict"),
+    ((list, tuple), "a list"),
+)
+
+
+def _check_counter(key: str, own: Any, saved: Any) -> None:
+    is_counter = key == "last_epoch" or (isinstance(own, int) and not isinstance(own, bool))
+    if is_counter and (saved < 0 or (key == "T_i" and saved == 0)):  # T_i: length of a cycle
+        raise ValueError("expected a number of steps, 0 or later")
+
+
+def _check_milestones(own: Mapping[str, Any], state: Mapping[str, Any], what: str) -> None:
+    """Raise unless the milestones in the past agree: they say where each part stands."""
+    t = state["last_epoch"]
+    saved = state.get("_milestones", own["_milestones"])
+    try:
+        then, now = ([m for m in each if m <= t] for each in (saved, own["_milestones"]))
+    except TypeError:
+        raise TypeError(f"{what}: '_milestones' is {saved!r}; expected a list of steps") from None
+    if then != now:
+        raise ValueError(
+            f"{what}: up to step {t}, where it was saved, the milestones were {then} and are {now} "
+            "now: milestones in the past have to stay"
+        )
+
+
+# -- settings --------------------------------------------------------------------------------------
+
+
+def changed_settings(schedule: Any, state: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return each setting that differs, with its value in the code and in ``state``."""
+    if not is_torchs_own(schedule):  # only its author knows what is a setting
+        return {}
+    own = schedule.state_dict()
+    return {
+        key: (own[key], state[key])
+        for key in own
+        if key in _settings_in(schedule, own, "state") and key in state
+        if not _are_same(key, own[key], state[key])
+    }
+
+
+def state_to_load(
+    schedule: Any, state: Mapping[str, Any], changed: Mapping[str, tuple[Any, Any]], saved: bool
+) -> dict[str, Any]:
+    """Return a copy of ``state`` with the settings of the code, or the ``saved`` ones.
+
+    A copy, because torch keeps the lists that it is given and takes entries out of the dict.
+    """
+    loaded = copy.deepcopy(dict(state))
+    own = schedule.state_dict()
+    if is_torchs_own(schedule):
+        # Equal settings too: a file format may have changed their types.
+        loaded.update(
+            (key, own[key]) for key in _settings_in(schedule, own, "state") & loaded.keys()
+        )
+    if saved:
+        loaded.update((key, _as_torch_reads(key, *pair)) for key, pair in changed.items())
+    else:
+        loaded.update(_progress_under_new_settings(schedule, changed, state))
+    return loaded
+
+
+def _settings_in(schedule: Any, own: Mapping[str, Any], what: str) -> set[str]:
+    """Return the entries of the state ``own`` that are settings."""
+    settings = set(inspect.signature(type(schedule).__init__).parameters) - NOT_SETTINGS
+    unknown = settings - own.keys() - _KEPT_AS.keys()
+    if unknown:
+        raise ValueError(
+            f"{what}: {type(schedule).__name__} has the settings {sorted(unknown)}, and its state "
+            "has no entries of these names, so a saved plan cannot be told from the one in the "
+            "code. Save and load this scheduler beside the SynchronousSchedule"
+        )
+    return {name for setting in settings for name in _KEPT_AS.get(setting, (setting,))}
+
+
+def _are_same(key: str, one: Any, other: Any) -> bool:
+    if key == "_scale_fn_custom" and not (isinstance(one, dict) and isinstance(other, dict)):
+        return True  # a function: torch < 2.4 saves it, later versions save None
+    return bool(_comparable(key, one) == _comparable(key, other))
+
+
+def _comparable(key: str, value: Any) -> Any:
+    """Return ``value`` without what a file format or a torch version changes in it."""
+    if isinstance(value, Mapping):  # JSON makes strings of the keys of MultiStepLR's milestones
+        return {str(name): _comparable(key, each) for name, each in value.items()}
+    if hasattr(value, "tolist"):  # NumPy's and torch's numbers and arrays
+        value = value.tolist()
+    if isinstance(value, (list, tuple, range)):  # JSON and older versions swap them
+        # A plateau repeats one min_lr for the groups that were there when it was last used.
+        if key == "min_lrs" and value and all(each == value[0] for each in value):
+            return value[0]
+        return [_comparable(key, each) for each in value]
+    # torch < 2.4 saves a bound method of the scheduler that was saved.
+    return getattr(value, "__func__", value)
+
+
+def _as_torch_reads(key: str, own: Any, saved: Any) -> Any:
+    """Return ``saved`` in the form of ``own``, the one in the code."""
+    if not (isinstance(own, Counter) and isinstance(saved, Mapping)):
+        return saved
+    try:  # MultiStepLR's milestones: torch looks up last_epoch, and JSON makes strings of the keys
+        counts = {float(step): count for step, count in saved.items()}
+    except (TypeError, ValueError):
+        raise ValueError(f"{key!r} is {saved!r}; expected steps as keys") from None
+    return Counter({int(t) if t.is_integer() else t: count for t, count in counts.items()})
+
+
+def _progress_under_new_settings(
+    schedule: Any, changed: Iterable[str], state: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the progress that depends on settings which are different in the code."""
+    if isinstance(schedule, CosineAnnealingWarmRestarts) and {"T_0", "T_mult"} & set(changed):
+        # torch advances T_cur and T_i step by step and reads T_0 at the beginning only.
+        T_cur, T_i = max(state["last_epoch"], 0), schedule.T_0
+        while T_cur >= T_i:
+            T_cur -= T_i
+            T_i *= schedule.T_mult
+        return {"T_cur": T_cur, "T_i": T_i}
+    if isinstance(schedule, ReduceLROnPlateau) and "mode" in changed:
+        # The best of one mode is nearly the worst of the other.
+        return {"best": schedule.mode_worse, "num_bad_epochs": 0}
+    return {}
