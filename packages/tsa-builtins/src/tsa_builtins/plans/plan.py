@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 from tsa_core import (
@@ -13,6 +12,7 @@ from tsa_core import (
     extend_optimizer,
     get_param_groups_regrouped_by_key,
 )
+from tsa_core.targets.undo import undone_on_error
 
 from ..checks.data import errors_at, instead, mapping, shown
 from ..checks.numbers_ import positive
@@ -98,7 +98,7 @@ def from_plan(
         )
     for name, target, recipe in recipes:
         _check_present(recipe, optimizers[name], target)
-    with _put_back_on_error(optimizers.values()):
+    with undone_on_error(optimizers.values()):
         schedules: dict[str, list[Any]] = {}
         for name, target, recipe in recipes:
             schedules.setdefault(name, []).append(_put(recipe, optimizers[name], target))
@@ -216,40 +216,3 @@ def _with_remedy_in_plan(error: KeyError) -> KeyError:
     """Return an error that a target is not there, with the way to add it in a plan."""
     message, found, _ = str(error.args[0]).partition(" does not read, ")
     return KeyError(f"{message}{found}write default_value in this entry" if found else message)
-
-
-@contextmanager
-def _put_back_on_error(optimizers: Iterable[Any]) -> Iterator[None]:
-    """If the body raises, put back the groups, the defaults, and the tensors in them."""
-    holders = [holder for each in optimizers for holder in _holders(each)]
-    saved = [(holder, dict(holder)) for holder in holders]
-    tensors = [
-        (tensor.detach(), tensor.detach().clone())
-        for holder in holders
-        for tensor in _tensors(holder)
-    ]
-    try:
-        yield
-    except BaseException:
-        for holder, entries in saved:
-            for key in holder.keys() - entries.keys():
-                del holder[key]
-            holder.update(entries)
-        for tensor, value in tensors:
-            if not tensor.equal(value):  # an expanded tensor cannot be written
-                tensor.copy_(value)
-        raise
-
-
-def _holders(optimizer: Any) -> Iterator[MutableMapping[str, Any]]:
-    yield from optimizer.param_groups
-    defaults = getattr(optimizer, "defaults", None)
-    if isinstance(defaults, MutableMapping):
-        yield defaults
-
-
-def _tensors(holder: Mapping[str, Any]) -> Iterator[Any]:
-    """Yield the tensors that a schedule could fill: all but the parameters."""
-    for key, value in holder.items():
-        values = value if isinstance(value, (list, tuple)) else (value,)
-        yield from (each for each in values if key != "params" and hasattr(each, "detach"))

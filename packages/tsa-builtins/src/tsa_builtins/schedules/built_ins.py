@@ -8,10 +8,11 @@ from __future__ import annotations
 import math
 
 from tsa_core import CurveSchedule, OptimizerLike
+from tsa_core.warnings_ import warn_user
 
 from ..checks.numbers_ import at_least_zero, finite, positive
 from ..curves import Constant, Curve, Linear, Polynomial, QuarterCosine, join
-from .doubts import doubt_about_multiplier, doubt_about_steps, warn_user
+from .doubts import doubt_about_multiplier, doubt_about_steps
 from .registry import built_in
 
 

@@ -111,7 +111,7 @@ class TargetSchedule(TargetAnswers):
             position = step_number(epoch)
         if self.optimizer is not self.real_optimizer:
             self.optimizer.check_groups()  # parts of a compound on a proxy follow it
-        groups = self.real_optimizer.param_groups
+        groups = self.real_optimizer.param_groups or groups_of(self.real_optimizer)
         return position, groups, self.moves_to(position, groups, source_values)
 
     def commit(self, prepared: Prepared) -> None:

@@ -179,7 +179,7 @@ class DerivedSchedule(TargetSchedule):
         return [*self.real_optimizer.param_groups]
 
     def follows(self) -> dict[str, Record]:
-        return {"curve": self._text, "absolute": self.absolute}
+        return {"curve": self._text, "absolute": self.absolute, "origin": 0}
 
     def follow(self, saved: Mapping[str, Record]) -> None:
         raise ValueError(

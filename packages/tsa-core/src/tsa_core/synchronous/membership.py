@@ -179,8 +179,9 @@ def _connect_sources(members: Sequence[Member]) -> None:
                 member.source = other
         if not member.is_own and member.source is not None and member.source.is_own:
             raise TypeError(
-                f"schedules: {member.what} has a step or a state of its own, and would compute "
-                f"from the value that {member.source.name!r} had before. Override moves_to instead"
+                f"schedules: {member.what} has a step, a state_dict or a load_state_dict of its "
+                f"own, so it would step before {member.source.name!r}, its source, has moved. "
+                "Override moves_to instead, or step it after the SynchronousSchedule"
             )
     for member in members:
         names, each = [member.name], member.source

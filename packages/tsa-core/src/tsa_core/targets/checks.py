@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from math import isfinite
 
@@ -110,6 +110,13 @@ def warn_if_all_zero(target: Target, driven: Sequence[ParamGroup]) -> None:
             f"extend_optimizer(optimizer, {target.name!r}, value, overwrite_values=True), or write "
             "absolute=True and give values instead of multipliers"
         )
+
+
+def did_you_mean(name: object, names: Iterable[object]) -> str:
+    """Return the end of an error about ``name``: the closest of ``names``, or nothing."""
+    texts = [each for each in names if isinstance(each, str)]
+    close = difflib.get_close_matches(str(name), texts, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _missing_message(target: Target, groups: Sequence[ParamGroup], missing: list[int]) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from .checks import did_you_mean
 from .moves import Numbers
 from .target import ParamGroup, Target
 
@@ -41,21 +41,13 @@ class SeveralCurves:
     def __init__(self, curves: CurvePerGroup) -> None:
         _check_curves(curves)
         self.curves = dict(curves) if isinstance(curves, Mapping) else tuple(curves)
-        places: dict[int, int] = {}
-        self.distinct = []
-        for curve in self._each():
-            if curve is not None and id(curve) not in places:
-                places[id(curve)] = len(self.distinct)
-                self.distinct.append(curve)
-        # Which of the distinct curves it is, by position or by name; None to leave a group alone.
-        self._indices = [None if curve is None else places[id(curve)] for curve in self._each()]
+        each = [*(curves.values() if isinstance(curves, Mapping) else curves)]
+        self.distinct = [*{id(curve): curve for curve in each if curve is not None}.values()]
+        index_of = {id(curve): i for i, curve in enumerate(self.distinct)}
+        # Which of the distinct curves it is, in order and by name; None to leave a group alone.
+        self._indices = [index_of.get(id(curve)) for curve in each]
+        self._index_of: dict[Any, int | None] = dict(zip(self.curves, self._indices))
         self._leaves_out = None in self._indices
-        self._index_of: dict[object, int | None] = {}
-        if isinstance(self.curves, dict):
-            self._index_of = dict(zip(self.curves, self._indices))
-
-    def _each(self) -> Iterable[Curve | None]:
-        return self.curves.values() if isinstance(self.curves, dict) else self.curves
 
     def at(self, t: float) -> list[float]:
         """Return λ(t) of each distinct curve."""
@@ -128,9 +120,9 @@ class SeveralCurves:
                 + f"{OTHERS!r} for all others, with None to leave it alone"
             )
         # A name has the same curve forever, so it is looked up once.
-        others = (name for name, key in zip(names, keys) if key == OTHERS and isinstance(name, str))
-        self._index_of.update(dict.fromkeys(others, self._index_of.get(OTHERS)))
-        return [self._index_of[key] for key in keys]
+        indices = [self._index_of[key] for key in keys]
+        self._index_of.update(pair for pair in zip(names, indices) if isinstance(pair[0], str))
+        return indices
 
     def check_names(self, groups: Sequence[ParamGroup]) -> None:
         """Raise if the mapping names a group that does not exist."""
@@ -138,12 +130,9 @@ class SeveralCurves:
         for name in self.curves if isinstance(self.curves, dict) else ():
             if name == OTHERS or name in names:
                 continue
-            texts = [each for each in names if isinstance(each, str)]
-            close = difflib.get_close_matches(name, texts, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
             raise ValueError(
                 f"curve: the mapping names a param group that does not exist, {name!r}; the "
-                f"'name' entries of the groups are {names}{hint}"
+                f"'name' entries of the groups are {names}{did_you_mean(name, names)}"
             )
 
 

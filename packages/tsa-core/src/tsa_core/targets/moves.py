@@ -37,15 +37,7 @@ class Numbers(NamedTuple):
 def move_to(
     numbers: Numbers, target: Target, all_groups: Sequence[ParamGroup], absolute: bool, label: str
 ) -> Move:
-    """Return the move that gives each group its number; raise if one cannot be.
-
-    Args:
-        numbers: what the schedule gives.
-        target: the target, of which each group gets a value.
-        all_groups: the groups of the optimizer, which may share a tensor with the driven ones.
-        absolute: true if the numbers are the values themselves.
-        label: what an error calls the target.
-    """
+    """Return the move that gives each group its number; an error calls the target ``label``."""
     try:
         move = _over_floats_or_alike(numbers, target, all_groups, absolute)
     except (ArithmeticError, AttributeError, LookupError, TypeError):
