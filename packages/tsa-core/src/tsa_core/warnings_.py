@@ -15,13 +15,3 @@ def warn_user(message: str) -> None:
     while frame and frame.f_globals.get("__name__", "").partition(".")[0] in _PASSED_OVER:
         stacklevel, frame = stacklevel + 1, frame.f_back
     warnings.warn(message, UserWarning, stacklevel=stacklevel)
-
-
-def warn_if_metric(step: float, position: float) -> None:
-    """Warn of a step from ``position`` back to a fraction: it is probably a metric."""
-    if step < position and step != step // 1:
-        warn_user(
-            f"step: {step!r} goes back from step {position!r} to a fraction of a step. If it is a "
-            "metric, call step(): only schedulers such as ReduceLROnPlateau take metrics. If it "
-            "is a position, ignore this warning"
-        )

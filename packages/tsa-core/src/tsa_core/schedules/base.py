@@ -14,7 +14,7 @@ from ..targets.target import OptimizerLike, ParamGroup, Target, groups_of
 from ..targets.tensors import give_each_group_its_own_tensor
 from ..torch_.compile import uncompiled
 from ..torch_.steps import has_stepped, watch_steps
-from ..warnings_ import warn_if_metric, warn_user
+from ..warnings_ import warn_user
 from .answers import TargetAnswers
 from .records import Record, sentence_of
 from .states import Choice, check_state, load_state
@@ -92,7 +92,7 @@ class TargetSchedule(TargetAnswers):
         If it raises, nothing has moved.
         """
         if epoch is not None:
-            warn_if_metric(epoch := step_of_user(epoch), self.last_epoch)
+            epoch = step_of_user(epoch, self.last_epoch)
         self.commit(self.prepare(epoch))
 
     def prepare(

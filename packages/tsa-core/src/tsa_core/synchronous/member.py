@@ -44,6 +44,8 @@ class Member:
     """A schedule that computes and writes in one: torch's own, or that of another author."""
 
     is_own = False
+    calls = 0
+    """How often ``step`` of the schedule was called here."""
     optimizer_name = ""
     """The name of the optimizer, if there are several."""
     source: Member | None = None
@@ -119,6 +121,7 @@ class Member:
     def step(self, given: Mapping[str, Any]) -> None:
         """Step the schedule with those of the given arguments that it takes."""
         arguments = self.arguments
+        self.calls += 1
         if not given:
             self.schedule.step()
         elif arguments.any_position and not arguments.any_keyword:

@@ -13,7 +13,6 @@ from ..schedules.states import Choice, checked_choice
 from ..targets.numbers_ import step_number, step_of_user
 from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
-from ..warnings_ import warn_if_metric
 from .arguments import named_arguments
 from .by_name import MembersByName
 from .member import Member, OwnMember
@@ -92,7 +91,7 @@ class SynchronousSchedule(MembersByName):
         self._late = [member for member in own if follows_a_step(member, members)]
         self._early = [member for member in own if member not in self._late]
         self._demands = any(member.arguments.required for member in members)
-        self._step_count = 1
+        self._step_count, self._calls = 1, 0
         self._note_positions()
 
     def _derive_again(self, sources: Iterable[Member]) -> None:
@@ -178,8 +177,8 @@ class SynchronousSchedule(MembersByName):
             for member in self._members.values():
                 member.check_arguments(given)
         if "epoch" in given:
-            given["epoch"] = step_of_user(given["epoch"])
-            warn_if_metric(given["epoch"], self.last_epoch or 0)  # None: another author's
+            position = self.last_epoch or 0  # None: another author's
+            given["epoch"] = step_of_user(given["epoch"], position)
         self._check_positions()
         if self._clock is not None:
             given = {"epoch": self._position_of_clock(given)}
@@ -201,6 +200,7 @@ class SynchronousSchedule(MembersByName):
         for member, values in prepared.items():
             member.schedule.commit(values)
         self._step_count += 1
+        self._calls += 1
         self._note_positions()
 
     def _position_of_clock(self, given: Mapping[str, Any]) -> float:
@@ -218,12 +218,13 @@ class SynchronousSchedule(MembersByName):
 
     def _check_positions(self) -> None:
         for name, member in self._members.items():
-            if member.position != self._positions[name]:
+            position, left_at = member.position, self._positions[name]
+            if position != left_at or (position is None and member.calls != self._calls):
                 raise RuntimeError(
-                    f"the schedule of {name!r} stands at step {member.position}, and was left at "
-                    f"step {self._positions[name]} here. It was stepped or loaded alone, or an "
-                    "earlier step failed. Step and load only the SynchronousSchedule, or build it "
-                    "again from where its members stand"
+                    f"the schedule of {name!r} stands at step {position}, and was left at step "
+                    f"{left_at} here. It was stepped or loaded alone, or an earlier step failed. "
+                    "Step and load only the SynchronousSchedule, or build it again from where its "
+                    "members stand"
                 )
 
     def _note_positions(self) -> None:

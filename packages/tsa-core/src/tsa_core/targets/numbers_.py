@@ -6,6 +6,8 @@ import math
 import numbers
 import sys
 
+from ..warnings_ import warn_user
+
 
 def real_number(value: object) -> float:
     """Return ``value`` as a finite Python int or float, whatever scalar type it has.
@@ -40,12 +42,22 @@ def step_number(value: object, name: str = "epoch") -> float:
     return step
 
 
-def step_of_user(value: object) -> float:
-    """Return the ``epoch`` of a call of ``step`` as a Python number ≥ 0."""
+def step_of_user(value: object, position: float) -> float:
+    """Return the ``epoch`` of a call of ``step`` as a Python number ≥ 0.
+
+    Warn of a step from ``position`` back to a fraction: it is probably a metric.
+    """
     is_floating_point = getattr(value, "is_floating_point", None)
     if callable(is_floating_point) and is_floating_point():  # a tensor, and probably a loss
         raise TypeError(
             f"epoch: expected a step, got {value!r}. If it is a metric, call step(): only "
             "schedulers such as ReduceLROnPlateau take metrics"
         )
-    return step_number(value)
+    step = step_number(value)
+    if step < position and step != step // 1:
+        warn_user(
+            f"step: {step!r} goes back from step {position!r} to a fraction of a step. If it is a "
+            "metric, call step(): only schedulers such as ReduceLROnPlateau take metrics. If it "
+            "is a position, ignore this warning"
+        )
+    return step
