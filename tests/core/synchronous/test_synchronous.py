@@ -12,13 +12,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from cases import crossed
 from helpers import (
+    Failing,
     Untouched,
     adamw,
     advance,
+    floats,
     halving,
     ignore_epoch_deprecation,
     plateau,
+    positions,
     put,
     put_curve,
     sgd,
@@ -33,16 +37,23 @@ from torch.optim.lr_scheduler import (
     StepLR,
 )
 
-import tsa_core
+from tsa_core import CurveSchedule, SynchronousSchedule, extend_optimizer, preview
 
 
-def adamw_of_two_groups() -> torch.optim.AdamW:
+def two_groups() -> torch.optim.AdamW:
     optimizer = adamw(
         {"lr": 0.5, "weight_decay": 0.25},
         {"lr": 0.125, "weight_decay": 0.0625},
     )
-    tsa_core.extend_optimizer(optimizer, "clip", 4.0)
-    return optimizer
+    return extend_optimizer(optimizer, "clip", 4.0)
+
+
+def beside_a_curve(make: Any) -> SynchronousSchedule:
+    """What ``make`` builds on ``clip``, beside a curve of the learning rate; ready for a step."""
+    optimizer = two_groups()
+    sync = SynchronousSchedule([put_curve(optimizer), put(optimizer, "clip", make)])
+    optimizer.step()
+    return sync
 
 
 def one_cycle(optimizer: Any, cycle_momentum: bool = True) -> Any:
@@ -50,52 +61,52 @@ def one_cycle(optimizer: Any, cycle_momentum: bool = True) -> Any:
 
 
 def sequential(optimizer: Any) -> Any:
-    return SequentialLR(
-        optimizer, [ExponentialLR(optimizer, 0.5), ExponentialLR(optimizer, 0.9)], [5]
-    )
+    parts = [ExponentialLR(optimizer, 0.5), ExponentialLR(optimizer, 0.9)]
+    return SequentialLR(optimizer, parts, [5])
 
 
-def targets_of(optimizer: Any) -> list[tuple[Any, ...]]:
-    return [(g["lr"], g["weight_decay"], g["clip"], g["betas"]) for g in optimizer.param_groups]
+class LikeTimms:
+    """A scheduler of another library, whose ``step`` takes an epoch and timm's ``metric``."""
 
+    def __init__(self, optimizer: Any) -> None:
+        self.optimizer = optimizer
+        self.calls: list[tuple[Any, Any]] = []
 
-def positions_of(sync: tsa_core.SynchronousSchedule) -> list[Any]:
-    return [member.last_epoch for member in sync.schedules.values()]
+    def step(self, epoch: Any, metric: Any = None) -> None:
+        self.calls.append((epoch, metric))
 
 
 # -- members -----------------------------------------------------------------------------------
 
 
 def test_members_are_named_by_target() -> None:
-    """Members are named by their targets, in the order of the list; a torch scheduler is ``lr``."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule(
-        [put(optimizer, "clip"), StepLR(optimizer, 1), put_curve(optimizer, "betas[0]")]
+    """Members are named by their targets in the order of the list, on a proxy by the proxy's."""
+    optimizer = two_groups()
+    sync = SynchronousSchedule(
+        [
+            put(optimizer, "clip"),
+            StepLR(optimizer, 1),
+            put_curve(optimizer, "betas[0]"),
+            put(optimizer, "weight_decay", put_curve),
+        ]
     )
-    assert sync.schedule_names == ["clip", "lr", "betas[0]"]
+    assert sync.schedule_names == ["clip", "lr", "betas[0]", "weight_decay"]
     assert list(sync.schedules) == sync.schedule_names
     assert sync.optimizer is optimizer
 
 
-def test_a_curve_on_a_proxy_is_named_by_the_proxys_target() -> None:
-    """A curve on a proxy drives the proxy's target, and has its name."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule([put(optimizer, "clip", put_curve)])
-    assert sync.schedule_names == ["clip"]
-
-
 def test_a_synchronous_schedule_contributes_its_members() -> None:
     """A ``SynchronousSchedule`` in the list contributes its members, and each steps once."""
-    optimizer = adamw_of_two_groups()
-    inner = tsa_core.SynchronousSchedule([put_curve(optimizer, "weight_decay")])
-    middle = tsa_core.SynchronousSchedule([put(optimizer, "clip"), inner])
-    sync = tsa_core.SynchronousSchedule([middle, put_curve(optimizer)])
-    assert sync.schedule_names == ["clip", "weight_decay", "lr"]
+    optimizer = two_groups()
+    inner = SynchronousSchedule([put_curve(optimizer, "weight_decay")])
+    middle = SynchronousSchedule([put(optimizer, "clip"), inner])
+    sync = SynchronousSchedule([middle, put_curve(optimizer)])
     advance(sync)
-    assert targets_of(optimizer) == [
-        (0.25, 0.125, 2.0, (0.9, 0.999)),
-        (0.0625, 0.03125, 2.0, (0.9, 0.999)),
-    ]
+    assert sync.get_last_schedules() == {
+        "clip": [2.0, 2.0],
+        "weight_decay": [0.125, 0.03125],
+        "lr": [0.25, 0.0625],
+    }
 
 
 @pytest.mark.parametrize(
@@ -106,8 +117,28 @@ def test_a_synchronous_schedule_contributes_its_members() -> None:
         (lambda o: "lr", TypeError, "expected a list of schedules, got 'lr'"),
         (put_curve, TypeError, "expected a list of schedules, got <CurveSchedule"),
         (lambda o: [put_curve(o), 3], TypeError, r"got 3 \(int\) at position 1"),
+        *(
+            (
+                lambda o, half=half: [put_curve(o), half(o)],
+                TypeError,
+                "(?s)expected schedules, got .* at position 1",
+            )
+            for half in (
+                lambda o: o,
+                lambda o: SimpleNamespace(optimizer=o),
+                lambda o: SimpleNamespace(optimizer=o, step=3),
+            )
+        ),
+        *(
+            (
+                lambda o, optimizer=optimizer: [LikeTimms(optimizer)],
+                TypeError,
+                "^optimizer: expected a torch optimizer",
+            )
+            for optimizer in (None, 3, SimpleNamespace(), SimpleNamespace(param_groups=None))
+        ),
         (
-            lambda o: [put_curve(o), put_curve(adamw_of_two_groups(), "clip")],
+            lambda o: [put_curve(o), put_curve(two_groups(), "clip")],
             ValueError,
             "'clip' at position 1 is on a different optimizer",
         ),
@@ -122,40 +153,28 @@ def test_a_synchronous_schedule_contributes_its_members() -> None:
 def test_invalid_members_are_refused(schedules: Any, error: Any, says: str) -> None:
     """The list must hold at least one schedule, all on one optimizer, and each target once."""
     with pytest.raises(error, match=says):
-        tsa_core.SynchronousSchedule(schedules(adamw_of_two_groups()))
+        SynchronousSchedule(schedules(two_groups()))
 
 
 @pytest.mark.parametrize(
-    "optimizer", [None, 3, SimpleNamespace(), SimpleNamespace(param_groups=None)], ids=str
-)
-def test_a_member_without_an_optimizer_is_refused(optimizer: Any) -> None:
-    """A schedule whose ``optimizer`` has no param groups is a ``TypeError`` that says so."""
-    with pytest.raises(TypeError, match=r"^optimizer: expected a torch optimizer"):
-        tsa_core.SynchronousSchedule([LikeTimms(optimizer)])
-
-
-@pytest.mark.parametrize(
-    "make",
+    ("optimizer", "make", "momentum", "free"),
     [
-        one_cycle,
-        lambda o: put(o, "lr", one_cycle),
-        lambda o: ChainedScheduler([ExponentialLR(o, 0.9), one_cycle(o)]),
+        (two_groups, one_cycle, "betas[0]", "betas[1]"),
+        (two_groups, lambda o: put(o, "lr", one_cycle), "betas[0]", "betas[1]"),
+        (
+            two_groups,
+            lambda o: ChainedScheduler([ExponentialLR(o, 0.9), one_cycle(o)]),
+            "betas[0]",
+            "betas[1]",
+        ),
+        (lambda: sgd({"clip": 1.0}, lr=0.1, momentum=0.9), one_cycle, "momentum", "clip"),
     ],
 )
-def test_momentum_is_driven_once(make: Any) -> None:
-    """A schedule of Adam's first beta is refused beside a scheduler that cycles momentum."""
-    optimizer = adamw_of_two_groups()
-    with pytest.raises(RuntimeError, match=r"'betas\[0\]' too.*cycle_momentum=False"):
-        tsa_core.SynchronousSchedule([make(optimizer), put_curve(optimizer, "betas[0]")])
-    optimizer = adamw_of_two_groups()
-    tsa_core.SynchronousSchedule([make(optimizer), put_curve(optimizer, "betas[1]")])
-
-
-def test_momentum_is_driven_once_in_sgd_too() -> None:
-    """A schedule of SGD's momentum is refused beside a scheduler that cycles momentum."""
-    optimizer = sgd(lr=0.1, momentum=0.9)
-    with pytest.raises(RuntimeError, match=r"'momentum' too.*cycle_momentum=False"):
-        tsa_core.SynchronousSchedule([one_cycle(optimizer), put_curve(optimizer, "momentum")])
+def test_momentum_is_driven_once(optimizer: Any, make: Any, momentum: str, free: str) -> None:
+    """A schedule of the momentum is refused beside a scheduler that cycles it."""
+    with pytest.raises(RuntimeError, match=r"(betas\[0\]|momentum)' too.*cycle_momentum=False"):
+        SynchronousSchedule([make(some := optimizer()), put_curve(some, momentum)])
+    SynchronousSchedule([make(some := optimizer()), put_curve(some, free)])
 
 
 @pytest.mark.parametrize(
@@ -167,33 +186,18 @@ def test_momentum_is_driven_once_in_sgd_too() -> None:
 )
 def test_a_scheduler_that_does_not_cycle_momentum_leaves_it_free(make: Any) -> None:
     """A schedule of Adam's first beta goes with a scheduler that does not cycle momentum."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule([make(optimizer), put_curve(optimizer, "betas[0]")])
+    optimizer = two_groups()
+    sync = SynchronousSchedule([make(optimizer), put_curve(optimizer, "betas[0]")])
     assert sync.schedule_names == ["lr", "betas[0]"]
     assert sync.schedules["betas[0]"].base_lrs == [0.9, 0.9]
 
 
 def test_an_entry_that_is_only_called_momentum_can_be_scheduled() -> None:
     """A user's entry called momentum goes with a ``OneCycleLR`` that cycles AdamW's first beta."""
-    optimizer = tsa_core.extend_optimizer(adamw_of_two_groups(), "momentum", 0.5)
-    sync = tsa_core.SynchronousSchedule([one_cycle(optimizer), put_curve(optimizer, "momentum")])
+    optimizer = extend_optimizer(two_groups(), "momentum", 0.5)
+    sync = SynchronousSchedule([one_cycle(optimizer), put_curve(optimizer, "momentum")])
     advance(sync)
     assert sync.get_last_schedule("momentum") == [0.25, 0.25]
-
-
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda o: o,
-        lambda o: SimpleNamespace(optimizer=o),
-        lambda o: SimpleNamespace(optimizer=o, step=3),
-    ],
-)
-def test_an_object_with_half_of_a_schedule_is_refused(make: Any) -> None:
-    """A member must have both an optimizer and a ``step`` that can be called."""
-    optimizer = adamw_of_two_groups()
-    with pytest.raises(TypeError, match=r"(?s)expected schedules, got .* at position 1"):
-        tsa_core.SynchronousSchedule([put_curve(optimizer), make(optimizer)])
 
 
 @pytest.mark.parametrize(
@@ -208,21 +212,30 @@ def test_an_object_with_half_of_a_schedule_is_refused(make: Any) -> None:
 def test_a_compound_of_curves_of_another_target_is_refused(make: Any) -> None:
     """A compound scheduler on the optimizer is refused if a curve in it drives another target."""
     # It would be named lr, and loading it would write the values of that target to lr.
-    optimizer = adamw_of_two_groups()
+    optimizer = two_groups()
     put_curve(optimizer)  # torch's SequentialLR needs an initial learning rate in the groups
     compound = make(optimizer)
     with pytest.raises(
         ValueError, match=r"schedule of '(weight_decay|clip)' in it.* schedule_target="
     ):
-        tsa_core.SynchronousSchedule([compound])
+        SynchronousSchedule([compound])
 
 
 def test_a_compound_of_curves_of_the_learning_rate_is_a_member() -> None:
     """A compound scheduler of curves of the learning rate is a member called ``lr``."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule([ChainedScheduler([put_curve(optimizer)])])
+    optimizer = two_groups()
+    sync = SynchronousSchedule([ChainedScheduler([put_curve(optimizer)])])
     advance(sync)
     assert sync.get_last_schedules() == {"lr": [0.25, 0.0625]}
+
+
+def test_the_members_cannot_be_replaced() -> None:
+    """``schedules`` is a mapping that can be read and not changed."""
+    sync: Any = SynchronousSchedule([put_curve(two_groups())])
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        sync.schedules["lr"] = None
+    with pytest.raises(AttributeError):
+        sync.schedules = {}
 
 
 # -- stepping ----------------------------------------------------------------------------------
@@ -230,8 +243,8 @@ def test_a_compound_of_curves_of_the_learning_rate_is_a_member() -> None:
 
 def test_members_step_in_lock_step() -> None:
     """One call moves every target by one step of its own schedule."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule(
+    optimizer = two_groups()
+    sync = SynchronousSchedule(
         [put_curve(optimizer), put(optimizer, "weight_decay"), put(optimizer, "clip", plateau)]
     )
     for t in range(1, 5):
@@ -244,12 +257,15 @@ def test_members_step_in_lock_step() -> None:
     }
 
 
-def test_an_epoch_reaches_every_member() -> None:
-    """``step(epoch)`` sends every member to the epoch, and the next step goes on from there."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule([put_curve(optimizer), put_curve(optimizer, "clip")])
-    optimizer.step()
-    sync.step(3)
+@ignore_epoch_deprecation  # the test passes an epoch
+@pytest.mark.parametrize("make", [put_curve, lambda proxy: ExponentialLR(proxy, 0.5)])
+@pytest.mark.parametrize("epoch", [3, np.int64(3), torch.tensor(3)])
+def test_an_epoch_reaches_every_member(make: Any, epoch: Any) -> None:
+    """``step(epoch)`` sends every member to the epoch, as a Python number; ``step()`` goes on."""
+    # torch's schedulers keep the object that they get, and a checkpoint could not hold it.
+    sync = beside_a_curve(make)
+    sync.step(epoch)
+    assert [type(position) for position in positions(sync)] == [int, int]
     assert sync.get_last_schedules() == {"lr": [0.5**4, 0.5**6], "clip": [0.5, 0.5]}
     sync.step(epoch=1)
     assert sync.get_last_schedule("clip") == [2.0, 2.0]
@@ -257,37 +273,10 @@ def test_an_epoch_reaches_every_member() -> None:
     assert sync.get_last_schedule("clip") == [1.0, 1.0]
 
 
-@ignore_epoch_deprecation  # the test passes an epoch
-def test_an_epoch_reaches_torch_schedulers_too() -> None:
-    """``step(epoch)`` sends a torch scheduler to the epoch, as torch's own ``step`` does."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule([put_curve(optimizer), put(optimizer, "clip")])
-    optimizer.step()
-    sync.step(2)
-    assert sync.get_last_schedule("clip") == [1.0, 1.0]
-
-
-@ignore_epoch_deprecation  # the test passes an epoch
-@pytest.mark.parametrize("epoch", [np.int64(3), torch.tensor(3)])
-def test_an_epoch_reaches_members_as_a_python_number(epoch: Any) -> None:
-    """A member gets the epoch as a Python number, whichever type was passed."""
-    # torch's schedulers keep the object that they get, and a checkpoint could not hold it.
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule(
-        [put(optimizer, "clip", lambda proxy: StepLR(proxy, 2, 0.5)), put_curve(optimizer)]
-    )
-    optimizer.step()
-    sync.step(epoch)
-    assert [type(position) for position in positions_of(sync)] == [int, int]
-    assert sync.get_last_schedule("clip") == [2.0, 2.0]
-
-
 @pytest.mark.parametrize(("args", "kwargs"), [((None,), {}), ((), {"epoch": None})])
 def test_none_is_not_an_epoch(args: Any, kwargs: Any) -> None:
     """``step(None)`` is a plain step, even if a member takes no epoch."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule([put_curve(optimizer), put(optimizer, "clip", sequential)])
-    optimizer.step()
+    sync = beside_a_curve(sequential)
     sync.step(*args, **kwargs)
     assert sync.get_last_schedule("clip") == [2.0, 2.0]
 
@@ -295,9 +284,7 @@ def test_none_is_not_an_epoch(args: Any, kwargs: Any) -> None:
 @pytest.mark.parametrize("call", [lambda s, m: s.step(m), lambda s, m: s.step(metrics=m)])
 def test_metrics_go_to_the_members_that_take_them(call: Any) -> None:
     """A single argument of ``step`` is the metric, not an epoch, if a member takes metrics."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule([put_curve(optimizer), put(optimizer, "clip", plateau)])
-    optimizer.step()
+    sync = beside_a_curve(plateau)
     call(sync, 7.0)
     call(sync, 8.0)
     assert sync.last_epoch == 2
@@ -307,9 +294,7 @@ def test_metrics_go_to_the_members_that_take_them(call: Any) -> None:
 @ignore_epoch_deprecation  # the test passes an epoch
 def test_metrics_come_before_the_epoch() -> None:
     """Metrics and an epoch by position are in the order of ``ReduceLROnPlateau.step``."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule([put_curve(optimizer), put(optimizer, "clip", plateau)])
-    optimizer.step()
+    sync = beside_a_curve(plateau)
     sync.step(7.0, 4)
     assert (sync.last_epoch, sync.get_last_lr()) == (4, [0.5**5, 0.5**7])
 
@@ -326,30 +311,28 @@ def test_metrics_come_before_the_epoch() -> None:
         (put_curve, (), {"step": 2}, "unexpected keyword argument 'step'"),
         (put_curve, ("x",), {}, "epoch: 'x'"),
         (sequential, (2,), {}, r"'clip' \(SequentialLR\) cannot go to epoch 2: call step\(\)"),
+        (LikeTimms, (), {}, r"LikeTimms\) demands \['epoch'\]"),
+        (LikeTimms, (), {"metric": 1.0}, r"LikeTimms\) demands \['epoch'\]"),
+        *(
+            (plateau, (metrics,), {}, "metrics: expected a number")
+            for metrics in (torch.ones(2), "x", [1.0], object())
+        ),
     ],
 )
 def test_arguments_that_do_not_fit_move_nothing(
     make: Any, args: Any, kwargs: Any, says: str, untouched: Untouched
 ) -> None:
     """Arguments that do not fit are a ``TypeError``, before any member has moved."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule([put_curve(optimizer), put(optimizer, "clip", make)])
-    optimizer.step()
-    with untouched(optimizer), pytest.raises(TypeError, match=says):
+    sync = beside_a_curve(make)
+    with untouched(sync.optimizer), pytest.raises(TypeError, match=says):
         sync.step(*args, **kwargs)
-    assert positions_of(sync) == [0, 0]
+    assert sync.schedules["lr"].last_epoch == 0
+    assert getattr(sync.schedules["clip"], "calls", []) == []
 
 
-@pytest.mark.parametrize("metrics", [torch.ones(2), "x", [1.0], object()])
-def test_metrics_that_are_not_a_number_move_nothing(metrics: Any, untouched: Untouched) -> None:
-    """Metrics that are not a number are refused before any member has moved."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule(
-        [ExponentialLR(optimizer, 0.5), put(optimizer, "weight_decay", plateau)]
-    )
-    optimizer.step()
-    with untouched(optimizer), pytest.raises(TypeError, match="metrics: expected a number"):
-        sync.step(metrics)
+def test_a_metric_may_be_a_tensor_of_one_element() -> None:
+    """A tensor of one element is a number for a plateau, as in torch."""
+    sync = beside_a_curve(plateau)
     sync.step(torch.ones(1))
     assert sync.get_last_lr() == [0.25, 0.0625]
 
@@ -360,30 +343,22 @@ def test_metrics_that_are_not_a_number_move_nothing(metrics: Any, untouched: Unt
 )
 def test_a_member_that_was_stepped_alone_is_named(make: Any, untouched: Untouched) -> None:
     """A member that was stepped alone is named at the next step, before anything moves."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule([put_curve(optimizer), put(optimizer, "clip", make)])
+    sync = beside_a_curve(make)
     advance(sync)
     sync.schedules["clip"].step()
     says = "'clip' stands at step 2, and was left at step 1"
-    with untouched(optimizer), pytest.raises(RuntimeError, match=says):
+    with untouched(sync.optimizer), pytest.raises(RuntimeError, match=says):
         sync.step()
 
 
-def test_the_members_cannot_be_replaced() -> None:
-    """``schedules`` is a mapping that can be read and not changed."""
-    sync: Any = tsa_core.SynchronousSchedule([put_curve(adamw_of_two_groups())])
-    with pytest.raises(TypeError, match="does not support item assignment"):
-        sync.schedules["lr"] = None
-    with pytest.raises(AttributeError):
-        sync.schedules = {}
-
-
 def test_members_keep_the_distance_they_started_with() -> None:
-    """A member that stood at step 3 at construction stays three steps ahead."""
-    optimizer = adamw_of_two_groups()
-    ahead = put_curve(optimizer, "clip")
+    """A member that stood at step 3 stays three steps ahead; the first says ``last_epoch``."""
+    optimizer = two_groups()
+    ahead, behind = put_curve(optimizer, "clip"), put_curve(optimizer)
     advance(ahead, 3)
-    sync = tsa_core.SynchronousSchedule([put_curve(optimizer), ahead])
+    assert SynchronousSchedule([ahead, behind]).last_epoch == 3
+    sync = SynchronousSchedule([behind, ahead])
+    assert sync.last_epoch == 0
     advance(sync, 2)
     assert sync.get_last_schedules() == {"lr": [0.125, 0.03125], "clip": [0.125, 0.125]}
 
@@ -395,153 +370,133 @@ class FailsInItsThirdStep(ExponentialLR):
         super().step()
 
 
-def test_an_exception_of_a_member_leaves_every_curve_where_it_was(untouched: Untouched) -> None:
-    """An exception in a member's step leaves the others, listed before or after, as they were."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule(
-        [
-            put_curve(optimizer),
-            put(optimizer, "weight_decay", lambda p: FailsInItsThirdStep(p, 0.5)),
-            put(optimizer, "clip"),
-            put_curve(optimizer, "betas[0]"),
-        ]
-    )
+@pytest.mark.parametrize("torch_first", [False, True])
+def test_an_exception_of_a_torch_scheduler_moves_no_schedule_of_ours(torch_first: bool) -> None:
+    """Only torch schedulers that stepped before the exception have moved; the next step says so."""
+    optimizer = two_groups()
+    members = [
+        put_curve(optimizer),
+        put(optimizer, "weight_decay", lambda p: FailsInItsThirdStep(p, 0.5)),
+        put_curve(optimizer, "betas[0]"),
+    ]
+    members.insert(0 if torch_first else 3, put(optimizer, "clip"))
+    sync = SynchronousSchedule(members)
     advance(sync, 2)
+    before = sync.get_last_schedules()
     optimizer.step()
-    with untouched(optimizer), pytest.raises(OSError, match="disk"):
+    with pytest.raises(OSError, match="disk"):
         sync.step()
-    assert positions_of(sync) == [2, 2, 2, 2]
+    moved = {"clip": [0.5, 0.5]} if torch_first else {}
+    assert sync.get_last_schedules() == {**before, **moved}
+    assert {name: each.last_epoch for name, each in sync.schedules.items()} == {
+        name: 3 if name in moved else 2 for name in before
+    }
+    error, says = (RuntimeError, "'clip' stands at step 3") if torch_first else (OSError, "disk")
+    with pytest.raises(error, match=says):
+        sync.step()
 
 
 def test_a_curve_that_fails_moves_nothing(untouched: Untouched) -> None:
     """An invalid λ moves nothing, since every λ is computed before any member moves."""
-    optimizer = adamw_of_two_groups()
-    nan_at_2 = tsa_core.CurveSchedule(
-        optimizer, lambda t: float("nan") if t == 2 else 1.0, "betas[0]"
+    optimizer = two_groups()
+    curve = Failing(math.nan, halving)
+    sync = SynchronousSchedule(
+        [
+            put(optimizer, "clip"),
+            put_curve(optimizer),
+            CurveSchedule(optimizer, curve, "betas[0]"),
+        ]
     )
-    sync = tsa_core.SynchronousSchedule([put(optimizer, "clip"), put_curve(optimizer), nan_at_2])
     advance(sync)
+    curve.fails = True
     with untouched(optimizer), pytest.raises(ValueError, match=r"'betas\[0\]' at step 2: nan"):
         sync.step()
-    assert positions_of(sync) == [1, 1, 1]
+    assert positions(sync) == [1, 1, 1]
 
 
 # -- values, names and state -------------------------------------------------------------------
 
 
-def test_values_are_found_by_name() -> None:
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("weight_deca", r"only of \['weight_decay'\]; did you mean 'weight_decay'"),
+        (0, "no schedule of 0 here"),
+        (None, "no schedule of None here"),
+    ],
+)
+def test_values_are_found_by_name(name: Any, says: str) -> None:
     """Values are found by name, one per group; an unknown name is a ``KeyError`` with a hint."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule([put_curve(optimizer, "weight_decay")])
+    sync = SynchronousSchedule([put_curve(two_groups(), "weight_decay")])
     assert sync.get_last_schedule("weight_decay") == [0.25, 0.0625]
-    with pytest.raises(KeyError, match=r"only of \['weight_decay'\]; did you mean 'weight_decay'"):
-        sync.get_last_schedule("weight_deca")
-
-
-@pytest.mark.parametrize("name", [0, None])
-def test_a_name_that_is_not_a_string_is_a_key_error(name: Any) -> None:
-    """A name that is not a string is a ``KeyError``, as is any unknown name."""
-    sync = tsa_core.SynchronousSchedule([put_curve(adamw_of_two_groups())])
-    with pytest.raises(KeyError, match=f"no schedule of {name!r} here"):
+    with pytest.raises(KeyError, match=says):
         sync.get_last_schedule(name)
 
 
 def test_get_last_lr_without_a_schedule_of_lr_gives_the_present_values() -> None:
     """``get_last_lr()`` gives the optimizer's present values if no member drives ``lr``."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule([put_curve(optimizer, "clip")])
+    optimizer = two_groups()
+    sync = SynchronousSchedule([put_curve(optimizer, "clip")])
     optimizer.param_groups[1]["lr"] = 0.75
     assert sync.get_last_lr() == [0.5, 0.75]
 
 
 def test_frameworks_can_read_a_synchronous_schedule_as_a_scheduler() -> None:
     """A ``SynchronousSchedule`` is an ``LRScheduler`` with the attributes frameworks read."""
-    optimizer = adamw_of_two_groups()
-    sync: Any = tsa_core.SynchronousSchedule([put_curve(optimizer, "clip"), put_curve(optimizer)])
+    optimizer = two_groups()
+    sync: Any = SynchronousSchedule([put_curve(optimizer, "clip"), put_curve(optimizer)])
     advance(sync)
     assert isinstance(sync, LRScheduler)
     assert (sync.last_epoch, sync._step_count) == (1, 2)
     assert sync.base_lrs == [0.5, 0.125]
     assert sync._last_lr == sync.get_last_lr() == sync.get_lr() == [0.25, 0.0625]
     sync._step_count += 1  # some frameworks count the steps themselves
-
-
-def test_the_last_values_can_be_assigned() -> None:
-    """An assignment to ``_last_lr``, as torchtitan makes it, does not change what is reported."""
-    sync: Any = tsa_core.SynchronousSchedule([put_curve(sgd())])
-    sync._last_lr = [1.0]
-    assert sync._last_lr == sync.get_last_lr() == [0.5]
+    sync._last_lr = [1.0]  # torchtitan assigns it, which changes nothing
+    assert sync._last_lr == sync.get_last_lr() == [0.25, 0.0625]
 
 
 def test_tensor_values_are_copies() -> None:
     """Values that were returned as tensors do not move with the next step."""
-    sync = tsa_core.SynchronousSchedule([put_curve(sgd(lr=torch.tensor(0.5)))])
+    sync = SynchronousSchedule([put_curve(sgd(lr=torch.tensor(0.5)))])
     before = sync.get_last_lr()
     advance(sync)
     assert [float(value) for value in before] == [0.5]
+    assert floats(sync.optimizer) == [0.25]
 
 
 def test_the_repr_shows_optimizer_step_and_values() -> None:
     """The repr shows the optimizer, the step, and the values by name."""
-    sync = tsa_core.SynchronousSchedule([put_curve(adamw_of_two_groups(), "clip")])
+    sync = SynchronousSchedule([put_curve(two_groups(), "clip")])
     assert repr(sync) == "<SynchronousSchedule on AdamW, at step 0: {'clip': [4.0, 4.0]}>"
-
-
-def test_a_synchronous_schedule_stands_where_its_first_member_stands() -> None:
-    """``last_epoch`` is that of the first member, also if members started at different steps."""
-    optimizer = adamw_of_two_groups()
-    ahead, behind = put_curve(optimizer, "clip"), put_curve(optimizer)
-    optimizer.step()
-    ahead.step(3)
-    assert tsa_core.SynchronousSchedule([ahead, behind]).last_epoch == 3
-    assert tsa_core.SynchronousSchedule([behind, ahead]).last_epoch == 0
 
 
 def test_the_state_is_a_dict_by_name() -> None:
     """The state holds each member's own state under its name."""
-    optimizer = adamw_of_two_groups()
+    optimizer = two_groups()
     members = {"clip": put(optimizer, "clip"), "lr": put_curve(optimizer)}
-    sync = tsa_core.SynchronousSchedule(members.values())
+    sync = SynchronousSchedule(members.values())
     assert sync.state_dict() == {name: m.state_dict() for name, m in members.items()}
 
 
-@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
-@pytest.mark.parametrize("make", [put, put_curve])
-def test_a_value_that_is_not_finite_cannot_be_saved(make: Any, value: float) -> None:
+@pytest.mark.parametrize(
+    ("value", "make"),
+    crossed([math.inf, -math.inf, math.nan], [put_curve, lambda p: ExponentialLR(p, 0.5)]),
+)
+def test_a_value_that_is_not_finite_cannot_be_saved(value: float, make: Any) -> None:
     """A state with a value that is not finite is a ``ValueError`` that names target and group."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule([make(optimizer, "clip"), put_curve(optimizer)])
-    optimizer.param_groups[1]["clip"] = value
+    sync = beside_a_curve(make)
+    sync.optimizer.param_groups[1]["clip"] = value
     with pytest.raises(ValueError, match="'clip' in param group 1"):
         sync.state_dict()
 
 
 def test_a_loaded_schedule_goes_on_from_the_loaded_step() -> None:
     """Members that were loaded together do not count as stepped alone."""
-
-    def build() -> tsa_core.SynchronousSchedule:
-        optimizer = adamw_of_two_groups()
-        return tsa_core.SynchronousSchedule([put_curve(optimizer), put(optimizer, "clip")])
-
-    saved, loaded = build(), build()
+    saved, loaded = (beside_a_curve(lambda p: ExponentialLR(p, 0.5)) for _ in range(2))
     advance(saved, 3)
     loaded.load_state_dict(copy.deepcopy(saved.state_dict()))
     advance(loaded)
     assert loaded.get_last_schedules() == {"lr": [0.5**5, 0.5**7], "clip": [0.25, 0.25]}
-
-
-class KeepsAListInPlace(ExponentialLR):
-    def __init__(self, optimizer: Any) -> None:
-        self.seen: list[int] = []
-        super().__init__(optimizer, 0.5)
-
-    def step(self, epoch: Any = None) -> None:
-        super().step()
-        self.seen.append(self.last_epoch)
-
-    def load_state_dict(self, state_dict: Any) -> None:
-        self.seen[:] = state_dict.pop("seen")
-        super().load_state_dict(state_dict)
 
 
 class FailsToLoad(StepLR):
@@ -557,15 +512,13 @@ class FailsToLoad(StepLR):
 def test_a_load_that_is_interrupted_changes_nothing(
     error: Any, monkeypatch: pytest.MonkeyPatch, untouched: Untouched
 ) -> None:
-    """An interrupted load restores every member, and lists that a member changes in place too."""
+    """An interrupted load restores the groups, and the attributes of every member."""
     monkeypatch.setattr(FailsToLoad, "error", error)
 
-    def build() -> tsa_core.SynchronousSchedule:
-        o = adamw_of_two_groups()
+    def build() -> SynchronousSchedule:
+        o = two_groups()
         failing = put(o, "weight_decay", lambda p: FailsToLoad(p, 1))
-        return tsa_core.SynchronousSchedule(
-            [put(o, "clip", KeepsAListInPlace), put_curve(o), failing]
-        )
+        return SynchronousSchedule([put(o, "clip"), put_curve(o), failing])
 
     moved, schedule = build(), build()
     advance(moved)
@@ -601,10 +554,7 @@ class PassesMetricsAndPositions(ReduceLROnPlateau):
 @pytest.mark.parametrize("kind", [PassesAnything, PassesKeywords])
 def test_a_member_that_passes_its_arguments_on_takes_metrics(kind: Any) -> None:
     """A member that passes its arguments on gets all of them, by position or by name."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule(
-        [put(optimizer, "clip", lambda proxy: kind(proxy, factor=0.5, patience=0))]
-    )
+    sync = beside_a_curve(lambda proxy: kind(proxy, factor=0.5, patience=0))
     with pytest.raises(TypeError, match="metrics"):
         sync.step()
     sync.step(1.0)
@@ -616,9 +566,9 @@ def test_a_member_that_passes_its_arguments_on_takes_metrics(kind: Any) -> None:
 @pytest.mark.parametrize("epoch", [(), (7,)])
 def test_a_member_without_keywords_gets_torchs_order(kind: Any, epoch: tuple[int, ...]) -> None:
     """A step that takes arguments by position alone gets metrics, then epoch, as in torch."""
-    optimizer = adamw_of_two_groups()
+    optimizer = two_groups()
     member = kind(optimizer, factor=0.5, patience=0)
-    sync = tsa_core.SynchronousSchedule([member, put_curve(optimizer, "clip")])
+    sync = SynchronousSchedule([member, put_curve(optimizer, "clip")])
     optimizer.step()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch deprecates the epoch argument
@@ -633,10 +583,8 @@ def test_a_plateau_that_takes_other_metrics_gets_them_unchecked() -> None:
         def step(self, metrics: Any, epoch: Any = None) -> None:  # type: ignore[override]
             super().step(metrics["loss"])
 
-    optimizer = adamw_of_two_groups()
-    member = PicksTheLoss(optimizer)
-    optimizer.step()
-    tsa_core.SynchronousSchedule([member]).step({"loss": 0.5})
+    member = PicksTheLoss(two_groups())
+    SynchronousSchedule([member]).step({"loss": 0.5})
     assert member.best == 0.5
 
 
@@ -653,8 +601,7 @@ class Doubling:
 
 def test_a_scheduler_that_counts_no_steps_can_be_a_member() -> None:
     """A scheduler without ``last_epoch`` steps with the others."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule([put_curve(optimizer), put(optimizer, "clip", Doubling)])
+    sync = beside_a_curve(Doubling)
     advance(sync)
     assert sync.get_last_schedules() == {"lr": [0.25, 0.0625], "clip": [8.0, 8.0]}
 
@@ -675,30 +622,33 @@ class RecordsMetrics(LRScheduler):
 
 
 class StepsThroughPartialmethod(RecordsMetrics):
+    """A scheduler whose ``step`` has the signature that ``functools.partialmethod`` leaves."""
+
     def _step(self, flag: int, *args: Any, **kwargs: Any) -> None:
         super().step(*args, **kwargs)
 
     step = functools.partialmethod(_step, 1)  # type: ignore[assignment]
 
 
-def test_metrics_reach_a_step_that_names_them() -> None:
-    """A metric reaches the member whose ``step`` names metrics, and is not an epoch elsewhere."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule([RecordsMetrics(optimizer), put_curve(optimizer, "clip")])
-    advance(sync, 1, 0.25)
-    assert sync.schedules["lr"].seen[-1] == 0.25
-    assert sync.get_last_schedule("clip") == [2.0, 2.0]
-
-
-class LikeTimms:
-    """A scheduler of another library, whose ``step`` takes an epoch and timm's ``metric``."""
+class StepsThroughAnAttribute(Doubling):
+    """A scheduler with a ``step`` on the instance, which takes a metric."""
 
     def __init__(self, optimizer: Any) -> None:
-        self.optimizer = optimizer
-        self.calls: list[tuple[Any, Any]] = []
+        super().__init__(optimizer)
+        self.seen: list[float] = []
+        self.step = lambda metrics: self.seen.append(metrics)  # type: ignore[assignment, misc]
 
-    def step(self, epoch: Any, metric: Any = None) -> None:
-        self.calls.append((epoch, metric))
+
+@pytest.mark.parametrize(
+    "kind", [RecordsMetrics, StepsThroughPartialmethod, StepsThroughAnAttribute]
+)
+def test_metrics_reach_a_step_that_takes_them(kind: Any) -> None:
+    """A metric reaches the member whose ``step`` takes it, and is not an epoch elsewhere."""
+    sync = beside_a_curve(kind)
+    sync.step(0.25)
+    assert sync.schedules["clip"].seen[-1] == 0.25
+    assert sync.last_epoch == 1
+    assert sync.get_last_lr() == [0.25, 0.0625]
 
 
 class TakesAMetricAlone(LikeTimms):
@@ -710,15 +660,14 @@ class TakesAMetricAlone(LikeTimms):
 
 def test_a_keyword_reaches_the_member_that_takes_it() -> None:
     """An argument that a member's ``step`` takes by keyword reaches that member alone."""
-    optimizer = adamw_of_two_groups()
+    optimizer = two_groups()
     member = TakesAMetricAlone(optimizer)
-    sync = tsa_core.SynchronousSchedule(
+    sync = SynchronousSchedule(
         [put(optimizer, "clip", plateau), member, put_curve(optimizer, "weight_decay")]
     )
-    for metric in (0.75, None, 0.0):
-        optimizer.step()
-        sync.step(1.0, metric=metric)
     optimizer.step()
+    for metric in (0.75, None, 0.0):
+        sync.step(1.0, metric=metric)
     sync.step(metrics=1.0)
     assert member.calls == [(None, 0.75), (None, None), (None, 0.0), (None, None)]
     assert sync.get_last_schedule("clip") == [0.5, 0.5]  # halved at each metric but the first
@@ -735,26 +684,22 @@ def test_a_keyword_reaches_the_member_that_takes_it() -> None:
 )
 def test_an_epoch_and_a_keyword_reach_their_members(call: Any) -> None:
     """A step with an epoch and timm's ``metric`` gives the latter to the member that takes it."""
-    optimizer = adamw_of_two_groups()
-    member = LikeTimms(optimizer)
-    sync = tsa_core.SynchronousSchedule([member, put_curve(optimizer, "weight_decay")])
-    optimizer.step()
+    sync = beside_a_curve(LikeTimms)
     call(sync)
-    assert member.calls == [(3, 0.75)]
-    assert sync.get_last_schedule("weight_decay") == [0.25 / 8, 0.0625 / 8]
+    assert sync.schedules["clip"].calls == [(3, 0.75)]
+    assert sync.get_last_lr() == [0.5 / 8, 0.125 / 8]
 
 
-@pytest.mark.parametrize("name", ["metrik", "num_updates", "args"])
-@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize(("name", "place"), crossed(["metrik", "num_updates", "args"], [0, 1, 2]))
 def test_a_keyword_that_no_member_takes_moves_nothing(
-    place: int, name: str, untouched: Untouched
+    name: str, place: int, untouched: Untouched
 ) -> None:
     """A keyword that no member's ``step`` takes is a ``TypeError`` before anything moves."""
-    optimizer = adamw_of_two_groups()
+    optimizer = two_groups()
     member = TakesAMetricAlone(optimizer)
     schedules = [put(optimizer, "clip"), put_curve(optimizer, "weight_decay")]
     schedules.insert(place, member)
-    sync = tsa_core.SynchronousSchedule(schedules)
+    sync = SynchronousSchedule(schedules)
     optimizer.step()
     says = f"unexpected keyword argument '{name}'"
     with untouched(optimizer), pytest.raises(TypeError, match=says):
@@ -764,61 +709,29 @@ def test_a_keyword_that_no_member_takes_moves_nothing(
     assert sync.get_last_schedule("clip") == [2.0, 2.0]
 
 
-def test_a_keyword_without_the_epoch_that_a_member_demands_moves_nothing(
-    untouched: Untouched,
-) -> None:
-    """A member that demands an epoch is named before anything moves, also beside its keyword."""
-    optimizer = adamw_of_two_groups()
-    member = LikeTimms(optimizer)
-    sync = tsa_core.SynchronousSchedule([put(optimizer, "clip"), member])
-    optimizer.step()
-    with untouched(optimizer), pytest.raises(TypeError, match=r"LikeTimms\) demands \['epoch'\]"):
-        sync.step(metric=1.0)
-    assert member.calls == []
-
-
-def test_a_step_without_the_epoch_that_a_member_demands_moves_nothing(
-    untouched: Untouched,
-) -> None:
-    """A bare ``step()`` names the member that demands an epoch, before anything moves."""
-    optimizer = adamw_of_two_groups()
-    member = LikeTimms(optimizer)
-    sync = tsa_core.SynchronousSchedule([put(optimizer, "clip"), member])
-    optimizer.step()
-    with untouched(optimizer), pytest.raises(TypeError, match=r"LikeTimms\) demands \['epoch'\]"):
-        sync.step()
-    assert member.calls == []
-
-
-def test_a_step_that_is_a_partialmethod_is_called() -> None:
-    """A ``step`` made by ``functools.partialmethod`` is called by its own signature."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule(
-        [StepsThroughPartialmethod(optimizer), put_curve(optimizer, "clip")]
-    )
-    advance(sync)
-    assert sync.last_epoch == 1
-    assert sync.get_last_schedule("clip") == [2.0, 2.0]
-
-
-def test_a_step_that_is_set_on_the_instance_is_called() -> None:
-    """A ``step`` that is set on the instance decides which arguments the member takes."""
-    optimizer = adamw_of_two_groups()
-    seen: list[float] = []
-    member = Doubling(optimizer)
-    member.step = lambda metrics: seen.append(metrics)  # type: ignore[assignment, misc]
-    sync = tsa_core.SynchronousSchedule([member, put_curve(optimizer, "clip")])
-    advance(sync, 1, 0.25)
-    assert (seen, sync.get_last_schedule("clip")) == ([0.25], [2.0, 2.0])
-
-
-class WaitsForAMetricBelow1(tsa_core.CurveSchedule):
+class WaitsForAMetricBelow1(CurveSchedule):
     def step(self, metrics: float) -> None:  # type: ignore[override]
         if metrics < 1:
             super().step()
 
 
-class SavesANote(tsa_core.CurveSchedule):
+def test_a_curve_schedule_that_overrides_step_is_stepped_by_that() -> None:
+    """A subclass that overrides ``step`` is stepped by its own ``step``, in a preview too."""
+    optimizer = two_groups()
+    sync = SynchronousSchedule(
+        [WaitsForAMetricBelow1(optimizer, halving), put_curve(optimizer, "clip")]
+    )
+    optimizer.step()
+    with pytest.raises(TypeError, match=r"'lr' \(WaitsForAMetricBelow1\) takes metrics"):
+        sync.step()
+    for metrics in (2.0, 0.5):
+        sync.step(metrics)
+    assert sync.get_last_schedules() == {"lr": [0.25, 0.0625], "clip": [1.0, 1.0]}
+    seen = preview(sync, 3, metrics=[2.0, 0.5])
+    assert seen.values["lr"] == [[0.25, 0.0625], [0.25, 0.0625], [0.125, 0.03125]]
+
+
+class SavesANote(CurveSchedule):
     note = ""
 
     def state_dict(self) -> dict[str, Any]:
@@ -831,34 +744,21 @@ class SavesANote(tsa_core.CurveSchedule):
         self.note = note
 
 
-def test_a_curve_schedule_that_overrides_step_is_stepped_by_that() -> None:
-    """A subclass that overrides ``step`` is stepped by its own ``step``, in a preview too."""
-    optimizer = adamw_of_two_groups()
-    sync = tsa_core.SynchronousSchedule(
-        [WaitsForAMetricBelow1(optimizer, halving), put_curve(optimizer, "clip")]
-    )
-    optimizer.step()
-    with pytest.raises(TypeError, match=r"'lr' \(WaitsForAMetricBelow1\) takes metrics"):
-        sync.step()
-    for metrics in (2.0, 0.5):
-        sync.step(metrics)
-    assert sync.get_last_schedules() == {"lr": [0.25, 0.0625], "clip": [1.0, 1.0]}
-    seen = tsa_core.preview(sync, 3, metrics=[2.0, 0.5])
-    assert seen.values["lr"] == [[0.25, 0.0625], [0.25, 0.0625], [0.125, 0.03125]]
-
-
 def test_a_curve_schedule_that_saves_more_loads_it() -> None:
     """A subclass that saves an entry of its own gets it back, and a state without it is refused."""
-    old, new = adamw_of_two_groups(), adamw_of_two_groups()
-    saved = SavesANote(old, halving, "weight_decay")
-    advanced = tsa_core.SynchronousSchedule([saved, put_curve(old)])
+
+    def build() -> SynchronousSchedule:
+        optimizer = two_groups()
+        return SynchronousSchedule(
+            [SavesANote(optimizer, halving, "weight_decay"), put_curve(optimizer)]
+        )
+
+    advanced, resumed = build(), build()
     advance(advanced)
-    saved.note = "kept"
-    resumed = SavesANote(new, halving, "weight_decay")
-    sync = tsa_core.SynchronousSchedule([resumed, put_curve(new)])
-    sync.load_state_dict(advanced.state_dict())
-    assert resumed.note == "kept"
-    assert targets_of(new) == targets_of(old)
-    without_note = put_curve(adamw_of_two_groups(), "weight_decay").state_dict()
+    advanced.schedules["weight_decay"].note = "kept"
+    resumed.load_state_dict(advanced.state_dict())
+    assert resumed.schedules["weight_decay"].note == "kept"
+    assert resumed.get_last_schedules() == advanced.get_last_schedules()
+    without_note = put_curve(two_groups(), "weight_decay").state_dict()
     with pytest.raises(ValueError, match=r"'weight_decay' .*missing \['note'\]"):
-        sync.load_state_dict({**sync.state_dict(), "weight_decay": without_note})
+        resumed.load_state_dict({**advanced.state_dict(), "weight_decay": without_note})
