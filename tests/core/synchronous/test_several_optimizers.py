@@ -222,7 +222,12 @@ class Both(Wrapper):
             r"\['x'\]: the schedule of 'eps' at position 1 is on a different optimizer",
         ),
         (lambda a, b: {}, ValueError, "at least one schedule"),
-        (lambda a, b: {"x": []}, ValueError, "at least one schedule"),
+        (lambda a, b: {"x": []}, ValueError, r"schedules\['x'\]: expected at least one schedule"),
+        (
+            lambda a, b: {"a": [put_curve(a)], "x": []},
+            ValueError,
+            r"schedules\['x'\]: expected at least one schedule",
+        ),
         (lambda a, b: {"x": put_curve(a)}, TypeError, r"schedules\['x'\]: expected a list"),
         (lambda a, b: {"x": None}, TypeError, r"schedules\['x'\]: expected a list"),
         (lambda a, b: {"x": "lr"}, TypeError, r"schedules\['x'\]: expected a list"),
