@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from cases import EXHAUSTIVE
 from helpers import held, put
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -461,4 +462,4 @@ class Interleavings(RuleBasedStateMachine):
 class TestInterleavings(Interleavings.TestCase):  # type: ignore[name-defined,misc]
     """Groups and schedules hold the expected values after any program."""
 
-    settings = settings(max_examples=120, stateful_step_count=30, deadline=None)
+    settings = settings(max_examples=600 if EXHAUSTIVE else 60, stateful_step_count=30)

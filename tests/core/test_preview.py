@@ -303,7 +303,6 @@ def test_a_numpy_integer_is_a_number_of_steps() -> None:
             for optimizer in (None, 3, SimpleNamespace(), SimpleNamespace(param_groups=None))
         ),
     ],
-    ids=str,
 )
 def test_an_object_that_is_not_a_schedule_is_refused(schedule: Any) -> None:
     """A preview of what is not a schedule, or of one without an optimizer, is a ``TypeError``."""

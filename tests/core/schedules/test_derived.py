@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import itertools
 import math
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -399,43 +398,39 @@ def test_an_initial_value_that_is_a_tensor_stays_one_number(target: str) -> None
     assert {type(each) for each in [*given, *held(optimizer, "weight_decay")]} == {float}
 
 
+TENSOR_SOURCES: dict[str, Callable[[Any], list[Any]]] = {
+    "curve": lambda o: [CurveSchedule(o, lambda t: 0.9**t)],
+    "ExponentialLR": lambda o: [ExponentialLR(o, 0.9)],
+    "on a proxy": lambda o: [put(o, "lr", lambda proxy: ExponentialLR(proxy, 0.9))],
+    "derived": lambda o: [
+        CurveSchedule(o, lambda t: 0.9**t, "x"),
+        DerivedSchedule(o, same, "lr", of="x"),
+    ],
+}
+
+
 @pytest.mark.parametrize(
-    ("kind", "dtype"),
-    crossed(["curve", "ExponentialLR", "derived"], [torch.float32, torch.float16, torch.bfloat16]),
+    ("source", "dtype", "stepping"),
+    crossed(TENSOR_SOURCES, [torch.float32, torch.float16, torch.bfloat16], [together, apart]),
 )
-def test_it_follows_the_rounded_value_of_a_tensor(kind: str, dtype: torch.dtype) -> None:
-    """The target is computed from the value that the source's tensor holds, which is rounded."""
-    optimizer = sgd(*({"lr": torch.tensor(lr, dtype=dtype)} for lr in (0.3, 0.7)))
+def test_it_follows_the_rounded_value_of_a_tensor(source: str, dtype: Any, stepping: Any) -> None:
+    """A rule is given the value that the source's tensor holds, which is rounded, as a float."""
+    optimizer = sgd(*({"lr": torch.tensor(lr, dtype=dtype)} for lr in (0.3, 0.7)), weight_decay=0.5)
     extend_optimizer(extend_optimizer(optimizer, "copy", 1.0), "x", 0.3)
-    members: list[Any] = [DerivedSchedule(optimizer, same, "copy", absolute=True)]
-    if kind == "curve":
-        members.append(CurveSchedule(optimizer, lambda t: 0.9**t))
-    elif kind == "derived":
-        members.append(DerivedSchedule(optimizer, same, "lr", of="x"))
-        members.append(CurveSchedule(optimizer, lambda t: 0.9**t, "x"))
-    else:
-        members.append(ExponentialLR(optimizer, 0.9))
-    sync = SynchronousSchedule(members)
-    for _ in range(6):
-        advance(sync)
-        assert held(optimizer, "copy") == floats(optimizer) != [0.3, 0.7]
-    assert {rate.dtype for rate in held(optimizer)} == {dtype}
-
-
-@pytest.mark.parametrize(
-    ("source", "stepping"), crossed([put_curve, put, ExponentialLR], [together, apart])
-)
-def test_a_rule_is_given_numbers_where_torch_records_a_tensor(source: Any, stepping: Any) -> None:
-    """A rule takes a float, also where the source and its initial value are tensors."""
-    optimizer = adamw({"lr": torch.tensor(0.1), "weight_decay": 0.5})
     root, given = noting(math.sqrt)
-    lr = source(optimizer, 0.7) if source is ExponentialLR else source(optimizer)
-    step_both = stepping(lr, DerivedSchedule(optimizer, root, "weight_decay"))
-    for _ in range(4):
+    initial = floats(optimizer)
+    derived = [
+        DerivedSchedule(optimizer, same, "copy", absolute=True),
+        DerivedSchedule(optimizer, root, "weight_decay"),
+    ]
+    step_all = stepping(*TENSOR_SOURCES[source](optimizer), *derived)
+    for _ in range(6):
         optimizer.step()
-        step_both()
-        multiple = floats(optimizer)[0] / float(torch.tensor(0.1))
-        assert held(optimizer, "weight_decay") == [0.5 * math.sqrt(multiple)]
+        step_all()
+        assert held(optimizer, "copy") == floats(optimizer) != [0.3, 0.7]
+        multiples = [value / first for value, first in zip(floats(optimizer), initial)]
+        assert held(optimizer, "weight_decay") == [0.5 * math.sqrt(each) for each in multiples]
+    assert {rate.dtype for rate in held(optimizer)} == {dtype}
     assert {type(each) for each in given} == {float}
 
 
@@ -484,7 +479,7 @@ def test_a_derived_tensor_is_filled_in_place(dtype: torch.dtype) -> None:
 
 
 def test_a_derived_schedule_answers_as_an_lr_scheduler() -> None:
-    """A derived schedule is an ``LRScheduler`` on the user's optimizer, and tells its parts."""
+    """A derived schedule is an ``LRScheduler``, and tells its parts and a plain state."""
     derived = in_proportion(optimizer := two_groups())
     assert isinstance(derived, LRScheduler)
     assert derived.optimizer is optimizer
@@ -493,6 +488,10 @@ def test_a_derived_schedule_answers_as_an_lr_scheduler() -> None:
     assert derived.absolute is False
     assert derived.last_epoch == 0
     assert derived.base_lrs == derived.get_last_lr() == [0.25, 0.0625]
+    state = derived.state_dict()
+    assert state["schedule_target"] == "weight_decay"
+    assert state["base_lrs"] == state["_last_lr"] == [0.25, 0.0625]
+    assert {type(value) for value in (*state["base_lrs"], *state["_last_lr"])} == {float}
     assert "'weight_decay'" in repr(derived)
     assert "'lr'" in repr(derived)
     with pytest.raises(RuntimeError, match="get_lr"):
@@ -688,6 +687,9 @@ def test_a_rule_that_fails_moves_nothing(failure: str, source: str, untouched: U
         return optimizer, SynchronousSchedule(members)
 
     optimizer, sync = start(rule)
+    rule.fails = True
+    with untouched(optimizer), pytest.raises(error):
+        DerivedSchedule(optimizer, rule, "x")
     _, undisturbed = start(same)
     for t in range(6):
         optimizer.step()
@@ -721,19 +723,6 @@ def test_a_rule_that_fails_behind_a_torch_scheduler_moves_no_schedule_of_ours(so
     with pytest.raises(ValueError, match="'weight_decay' at step 2"):
         sync.step(*metrics)
     assert [each.state_dict() for each in ours] == before
-
-
-@pytest.mark.parametrize("failure", FAILURES)
-def test_a_rule_that_fails_at_construction_touches_nothing(
-    failure: str, untouched: Untouched
-) -> None:
-    """A rule that fails for the present source is refused at once, and nothing is touched."""
-    value, error = FAILURES[failure]
-    rule = Failing(value)
-    rule.fails = True
-    optimizer = extend_optimizer(two_groups(), "x", 1e10)
-    with untouched(optimizer), pytest.raises(error):
-        DerivedSchedule(optimizer, rule, "x")
 
 
 def test_a_rule_that_fails_when_it_becomes_a_member_moves_nothing(untouched: Untouched) -> None:
@@ -1052,16 +1041,6 @@ def test_states_load_in_any_order_outside_of_a_synchronous_schedule() -> None:
         assert parts[2].last_epoch == 4
 
 
-def test_a_state_is_plain() -> None:
-    """A state consists of numbers, strings, lists and dicts."""
-    state = in_proportion(two_groups()).state_dict()
-    assert state["schedule_target"] == "weight_decay"
-    assert state["last_epoch"] == 0
-    assert state["base_lrs"] == [0.25, 0.0625]
-    assert state["_last_lr"] == [0.25, 0.0625]
-    assert {type(value) for value in (*state["base_lrs"], *state["_last_lr"])} == {float}
-
-
 @pytest.mark.parametrize(
     "changed",
     [
@@ -1144,16 +1123,6 @@ def test_the_values_of_a_subclass_are_followed() -> None:
     for expected in (0.25, 0.2, 0.2):
         advance(sync)
         assert held(optimizer) == held(optimizer, "weight_decay") == [expected]
-
-
-def test_a_step_before_the_optimizer_warns_once() -> None:
-    """Torch's warning comes if the optimizer has not used the first value, and comes once."""
-    derived = in_proportion(two_groups())
-    with pytest.warns(UserWarning, match="before `optimizer.step"):
-        derived.step()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        derived.step()
 
 
 def test_a_float_that_a_captured_step_bakes_in_warns() -> None:

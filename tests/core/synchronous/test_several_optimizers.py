@@ -604,54 +604,7 @@ def test_muon_beside_adamw() -> None:
         }
         loss = (model(x) - x.sum(1, keepdim=True)).square().mean()
         losses.append(loss.item())
+        model.zero_grad()
         loss.backward()
-        for optimizer in sync.optimizers.values():
-            optimizer.step()
-            optimizer.zero_grad()
-        sync.step()
+        advance(sync)
     assert losses[-1] < losses[0]
-
-
-def test_the_two_adams_of_a_gan() -> None:
-    """The two Adams of a GAN train under one schedule as they do under two by hand."""
-
-    def train(scheduled: bool) -> list[torch.Tensor]:
-        torch.manual_seed(0)
-        generator, critic = torch.nn.Linear(2, 3), torch.nn.Linear(3, 1)
-        named = {
-            "generator": torch.optim.Adam(generator.parameters(), lr=1e-2, betas=(0.5, 0.9)),
-            "critic": torch.optim.Adam(critic.parameters(), lr=4e-2, betas=(0.5, 0.9)),
-        }
-        if scheduled:
-            sync = SynchronousSchedule(
-                {
-                    "generator": [CurveSchedule(named["generator"], lambda t: 1 - t / 10)],
-                    "critic": [
-                        CurveSchedule(named["critic"], lambda t: 1 / (1 + t)),
-                        CurveSchedule(
-                            named["critic"], lambda t: 0.5 + t / 32, "betas[0]", absolute=True
-                        ),
-                    ],
-                }
-            )
-        for t in range(8):
-            if not scheduled:
-                named["generator"].param_groups[0]["lr"] = 1e-2 * (1 - t / 10)
-                named["critic"].param_groups[0].update(
-                    lr=4e-2 * (1 / (1 + t)), betas=(0.5 + t / 32, 0.9)
-                )
-            real = torch.randn(8, 3)
-            fake = generator(torch.randn(8, 2))
-            for name in ("critic", "generator"):
-                named[name].zero_grad()
-                if name == "critic":
-                    loss = critic(fake.detach()).mean() - critic(real).mean()
-                else:
-                    loss = -critic(fake).mean()
-                loss.backward()
-                named[name].step()
-            if scheduled:
-                sync.step()
-        return [p.detach() for p in (*generator.parameters(), *critic.parameters())]
-
-    assert all(map(torch.equal, train(scheduled=True), train(scheduled=False)))

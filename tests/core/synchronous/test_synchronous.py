@@ -551,29 +551,26 @@ class PassesMetricsAndPositions(ReduceLROnPlateau):
         super().step(metrics, *args)
 
 
-@pytest.mark.parametrize("kind", [PassesAnything, PassesKeywords])
-def test_a_member_that_passes_its_arguments_on_takes_metrics(kind: Any) -> None:
-    """A member that passes its arguments on gets all of them, by position or by name."""
-    sync = beside_a_curve(lambda proxy: kind(proxy, factor=0.5, patience=0))
-    with pytest.raises(TypeError, match="metrics"):
-        sync.step()
-    sync.step(1.0)
-    sync.step(metrics=2.0)
-    assert sync.get_last_schedule("clip") == [2.0, 2.0]
-
-
-@pytest.mark.parametrize("kind", [PassesPositions, PassesMetricsAndPositions])
-@pytest.mark.parametrize("epoch", [(), (7,)])
-def test_a_member_without_keywords_gets_torchs_order(kind: Any, epoch: tuple[int, ...]) -> None:
-    """A step that takes arguments by position alone gets metrics, then epoch, as in torch."""
+@pytest.mark.parametrize(
+    ("kind", "epoch"),
+    crossed(
+        [PassesAnything, PassesKeywords, PassesPositions, PassesMetricsAndPositions], [(), (7,)]
+    ),
+)
+def test_a_member_that_passes_its_arguments_on_gets_all(kind: Any, epoch: Any) -> None:
+    """A member that passes its arguments on gets all of them, by name or in torch's order."""
     optimizer = two_groups()
     member = kind(optimizer, factor=0.5, patience=0)
     sync = SynchronousSchedule([member, put_curve(optimizer, "clip")])
     optimizer.step()
+    with pytest.raises(TypeError, match="metrics"):
+        sync.step()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch deprecates the epoch argument
         sync.step(1.0, *epoch)
     assert (member.best, member.last_epoch) == (1.0, *(epoch or (1,)))
+    sync.step(metrics=2.0)
+    assert sync.get_last_lr() == [0.25, 0.0625]
 
 
 def test_a_plateau_that_takes_other_metrics_gets_them_unchecked() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 from cases import crossed
-from helpers import put, put_curve
+from helpers import put, put_curve, same
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import ExponentialLR, SequentialLR, StepLR
 from torch_schedulers import TORCH
@@ -42,7 +42,11 @@ def synchronous(optimizer: Any) -> Any:
     return tsa_core.SynchronousSchedule([put_curve(optimizer)])
 
 
-KINDS = [curve, factory, synchronous]
+def derived(optimizer: Any) -> Any:
+    return tsa_core.DerivedSchedule(optimizer, same, "weight_decay")
+
+
+KINDS = [curve, factory, synchronous, derived]
 each_kind = pytest.mark.parametrize("make", KINDS)
 
 
