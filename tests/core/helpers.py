@@ -69,6 +69,17 @@ class Failing:
         return self.failure
 
 
+class GraphCounter:
+    """A backend of torch.compile that runs graphs eagerly, and counts them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, graph: Any, inputs: Any) -> Any:
+        self.count += 1
+        return graph.forward
+
+
 def through_pickle(thing: Any) -> Any:
     return pickle.loads(pickle.dumps(thing))
 

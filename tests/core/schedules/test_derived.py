@@ -219,17 +219,13 @@ def test_any_torch_scheduler_on_a_proxy_is_a_source(name: str) -> None:
         assert held(optimizer, "eps") == floats(optimizer, "weight_decay")
 
 
-@pytest.mark.parametrize("in_sync", [False, True])
-def test_a_source_that_the_user_sets(in_sync: bool) -> None:
+def test_a_source_that_the_user_sets() -> None:
     """A target follows values that the user assigns to the source, at the next step."""
-    optimizer = two_groups()
-    schedule: Any = in_proportion(optimizer)
-    if in_sync:
-        schedule = SynchronousSchedule([schedule, put_curve(optimizer, "eps")])
+    derived = in_proportion(optimizer := two_groups())
     for first, second in [(0.25, 8.0), (1.0, 0.0), (0.5, 2.0)]:
         optimizer.param_groups[0]["lr"] = first
         optimizer.param_groups[1]["lr"] = second
-        advance(schedule)
+        advance(derived)
         assert held(optimizer, "weight_decay") == [0.25 * first / 0.5, 0.0625 * second / 2.0]
 
 
@@ -332,15 +328,6 @@ def test_it_works_alone() -> None:
         derived.step()
         assert held(optimizer, "weight_decay") == [0.25 * 0.5**t, 0.0625 * 0.5**t]
         assert derived.last_epoch == t
-
-
-def test_it_can_be_sent_to_a_step_together_with_its_source() -> None:
-    """``step(epoch)`` of a ``SynchronousSchedule`` takes the derived schedule along."""
-    sync = under_a_curve(optimizer := two_groups())
-    for t in (5, 2, 0, 9, 0.5):
-        sync.step(t)
-        assert held(optimizer, "weight_decay") == [0.25 * 0.5**t, 0.0625 * 0.5**t]
-        assert sync.schedules["weight_decay"].last_epoch == t
 
 
 # -- what a rule is given -------------------------------------------------------------------------
@@ -516,19 +503,6 @@ def test_values_at_any_step_are_those_of_the_present_source() -> None:
     assert derived.values_at(0) == derived.values_at(99.5) == [1.0, 0.0625]
     assert held(optimizer, "weight_decay") == [0.25, 0.0625]
     assert derived.last_epoch == 0
-
-
-def test_a_new_initial_value_counts_from_the_next_step() -> None:
-    """``extend_optimizer`` sets a new initial value of the target or of the source."""
-    sync = under_a_curve(optimizer := two_groups())
-    advance(sync)
-    extend_optimizer(optimizer, "weight_decay", 8.0, overwrite_values=True)
-    advance(sync)
-    assert held(optimizer, "weight_decay") == [2.0, 2.0]
-    extend_optimizer(optimizer, "lr", 16.0, overwrite_values=True)
-    advance(sync)
-    assert held(optimizer) == [2.0, 2.0]
-    assert held(optimizer, "weight_decay") == [1.0, 1.0]
 
 
 @pytest.mark.parametrize("source", ["lr", "scale"])

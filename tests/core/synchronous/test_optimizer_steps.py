@@ -13,6 +13,7 @@ import pytest
 import torch
 from cases import EXHAUSTIVE, crossed
 from helpers import (
+    GraphCounter,
     Untouched,
     Wrapper,
     adamw,
@@ -21,7 +22,6 @@ from helpers import (
     held,
     put,
     put_curve,
-    same,
     sgd,
     through_a_file,
 )
@@ -30,11 +30,9 @@ from torch.optim.lr_scheduler import StepLR
 from torch_schedulers import TORCH
 
 from tsa_core import (
-    DerivedSchedule,
     OptimizerSteps,
     SynchronousSchedule,
     extend_optimizer,
-    preview,
 )
 
 KEY = "optimizer_steps"  # the entry of the first param group that holds the count
@@ -208,19 +206,6 @@ def test_groups_that_join_or_get_new_entries_leave_the_count_alone() -> None:
     assert [group.get(KEY) for group in optimizer.param_groups] == [3, None]
 
 
-def test_a_preview_leaves_the_count_alone(untouched: Untouched) -> None:
-    """A preview begins where the schedule stands, and counts no step."""
-    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
-    members = [put_curve(optimizer), DerivedSchedule(optimizer, same, "weight_decay")]
-    sync = SynchronousSchedule(members, clock=OptimizerSteps(optimizer))
-    step(optimizer, 2)
-    sync.step()
-    with untouched(optimizer):
-        seen = preview(sync, 3)
-    assert list(seen.steps) == [2, 3, 4]
-    assert seen.values["lr"] == [[0.5 * 0.5**t] for t in (2, 3, 4)]
-
-
 # -- wrappers -------------------------------------------------------------------------------------
 
 
@@ -375,19 +360,6 @@ def test_a_copy_of_clock_and_optimizer_counts_its_own_steps(make: Any, duplicate
     assert (clock(), alone()) == (3, 4)
 
 
-@each_copy
-def test_a_copy_of_a_schedule_has_a_clock_of_its_own(duplicate: Any) -> None:
-    """A copied schedule goes by the steps of its own optimizer."""
-    sync = clocked(sgd())
-    step(sync.optimizer, 2)
-    twin = duplicate(sync)
-    twin.optimizer.step()
-    for each, t in ((sync, 2), (twin, 3)):
-        each.step()
-        assert each.last_epoch == t
-        assert held(each.optimizer) == [0.5 * 0.5**t]
-
-
 def test_a_copy_of_the_optimizer_keeps_the_count() -> None:
     """A new clock on a copied optimizer goes on from the count of the original."""
     optimizer = OptimizerSteps(sgd()).optimizer
@@ -436,17 +408,6 @@ def test_a_step_that_a_scaler_skips_is_not_counted(
 
 
 # -- compiled steps -------------------------------------------------------------------------------
-
-
-class GraphCounter:
-    """A backend of torch.compile that runs graphs eagerly, and counts them."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, graph: Any, inputs: Any) -> Any:
-        self.count += 1
-        return graph.forward
 
 
 @pytest.mark.skipif(TORCH < (2, 4), reason="torch.compile removes all step hooks")

@@ -14,7 +14,6 @@ import pytest
 import torch
 from cases import crossed
 from helpers import (
-    Failing,
     Untouched,
     adamw,
     advance,
@@ -229,15 +228,6 @@ def test_a_compound_of_curves_of_the_learning_rate_is_a_member() -> None:
     assert sync.get_last_schedules() == {"lr": [0.25, 0.0625]}
 
 
-def test_the_members_cannot_be_replaced() -> None:
-    """``schedules`` is a mapping that can be read and not changed."""
-    sync: Any = SynchronousSchedule([put_curve(two_groups())])
-    with pytest.raises(TypeError, match="does not support item assignment"):
-        sync.schedules["lr"] = None
-    with pytest.raises(AttributeError):
-        sync.schedules = {}
-
-
 # -- stepping ----------------------------------------------------------------------------------
 
 
@@ -396,24 +386,6 @@ def test_an_exception_of_a_torch_scheduler_moves_no_schedule_of_ours(torch_first
         sync.step()
 
 
-def test_a_curve_that_fails_moves_nothing(untouched: Untouched) -> None:
-    """An invalid λ moves nothing, since every λ is computed before any member moves."""
-    optimizer = two_groups()
-    curve = Failing(math.nan, halving)
-    sync = SynchronousSchedule(
-        [
-            put(optimizer, "clip"),
-            put_curve(optimizer),
-            CurveSchedule(optimizer, curve, "betas[0]"),
-        ]
-    )
-    advance(sync)
-    curve.fails = True
-    with untouched(optimizer), pytest.raises(ValueError, match=r"'betas\[0\]' at step 2: nan"):
-        sync.step()
-    assert positions(sync) == [1, 1, 1]
-
-
 # -- values, names and state -------------------------------------------------------------------
 
 
@@ -431,14 +403,6 @@ def test_values_are_found_by_name(name: Any, says: str) -> None:
     assert sync.get_last_schedule("weight_decay") == [0.25, 0.0625]
     with pytest.raises(KeyError, match=says):
         sync.get_last_schedule(name)
-
-
-def test_get_last_lr_without_a_schedule_of_lr_gives_the_present_values() -> None:
-    """``get_last_lr()`` gives the optimizer's present values if no member drives ``lr``."""
-    optimizer = two_groups()
-    sync = SynchronousSchedule([put_curve(optimizer, "clip")])
-    optimizer.param_groups[1]["lr"] = 0.75
-    assert sync.get_last_lr() == [0.5, 0.75]
 
 
 def test_frameworks_can_read_a_synchronous_schedule_as_a_scheduler() -> None:
@@ -470,14 +434,6 @@ def test_the_repr_shows_optimizer_step_and_values() -> None:
     assert repr(sync) == "<SynchronousSchedule on AdamW, at step 0: {'clip': [4.0, 4.0]}>"
 
 
-def test_the_state_is_a_dict_by_name() -> None:
-    """The state holds each member's own state under its name."""
-    optimizer = two_groups()
-    members = {"clip": put(optimizer, "clip"), "lr": put_curve(optimizer)}
-    sync = SynchronousSchedule(members.values())
-    assert sync.state_dict() == {name: m.state_dict() for name, m in members.items()}
-
-
 @pytest.mark.parametrize(
     ("value", "make"),
     crossed([math.inf, -math.inf, math.nan], [put_curve, lambda p: ExponentialLR(p, 0.5)]),
@@ -488,15 +444,6 @@ def test_a_value_that_is_not_finite_cannot_be_saved(value: float, make: Any) -> 
     sync.optimizer.param_groups[1]["clip"] = value
     with pytest.raises(ValueError, match="'clip' in param group 1"):
         sync.state_dict()
-
-
-def test_a_loaded_schedule_goes_on_from_the_loaded_step() -> None:
-    """Members that were loaded together do not count as stepped alone."""
-    saved, loaded = (beside_a_curve(lambda p: ExponentialLR(p, 0.5)) for _ in range(2))
-    advance(saved, 3)
-    loaded.load_state_dict(copy.deepcopy(saved.state_dict()))
-    advance(loaded)
-    assert loaded.get_last_schedules() == {"lr": [0.5**5, 0.5**7], "clip": [0.25, 0.25]}
 
 
 class FailsToLoad(StepLR):
