@@ -182,7 +182,6 @@ def three_members() -> SynchronousSchedule:
 @pytest.mark.parametrize(
     ("metrics", "start"),
     crossed([1.0, LOSSES, iter(LOSSES)], [0, 5]),
-    ids=["one", "list", "iterator"],
 )
 def test_a_preview_of_several_members_is_a_run_with_the_metrics(
     metrics: Any, start: int, untouched: Untouched
