@@ -896,7 +896,7 @@ MEMBERS: dict[str, Callable[[Any], list[Any]]] = {
         put(o, "weight_decay"),
     ],
 }
-KINDS = {"float": float, "tensor": torch.tensor}
+KINDS: dict[str, Any] = {"float": float, "tensor": torch.tensor}
 
 
 def start(members: str, kind: str) -> tuple[torch.optim.AdamW, SynchronousSchedule, list[float]]:
@@ -1004,7 +1004,7 @@ def test_states_load_in_any_order_outside_of_a_synchronous_schedule() -> None:
     saved = copy.deepcopy([each.state_dict() for each in (optimizer, curve, derived)])
     for order in itertools.permutations(range(3)):
         other = two_groups()
-        parts = [other, put_curve(other), in_proportion(other)]
+        parts: list[Any] = [other, put_curve(other), in_proportion(other)]
         for i in order:
             parts[i].load_state_dict(copy.deepcopy(saved[i]))
         assert held(other) == [0.0625, 0.25]
