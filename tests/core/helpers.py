@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+import io
 import math
-from collections.abc import Callable
+import pickle
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -48,6 +51,49 @@ def halving(t: float) -> float:
     return 0.5**t
 
 
+def same(x: float) -> float:
+    return x
+
+
+class Failing:
+    """A curve or a rule that raises ``failure``, or returns it, while ``fails`` is true."""
+
+    def __init__(self, failure: Any, compute: Callable[[float], float] = same) -> None:
+        self.failure, self.compute, self.fails = failure, compute, False
+
+    def __call__(self, x: float) -> Any:
+        if not self.fails:
+            return self.compute(x)
+        if isinstance(self.failure, BaseException):
+            raise self.failure
+        return self.failure
+
+
+class GraphCounter:
+    """A backend of torch.compile that runs graphs eagerly, and counts them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def __call__(self, graph: Any, inputs: Any) -> Any:
+        self.count += 1
+        return graph.forward
+
+
+def through_pickle(thing: Any) -> Any:
+    return pickle.loads(pickle.dumps(thing))
+
+
+def through_a_file(state: Any) -> Any:
+    file = io.BytesIO()
+    torch.save(state, file)
+    file.seek(0)
+    return torch.load(file, weights_only=True)
+
+
+each_copy = pytest.mark.parametrize("duplicate", [copy.deepcopy, through_pickle])
+
+
 def sgd(*groups: dict[str, Any], **settings: Any) -> torch.optim.SGD:
     """An SGD with one parameter per group; ``groups`` are the entries of each group."""
     entries = [{"params": [Parameter(torch.ones(1))], **group} for group in groups or ({},)]
@@ -79,6 +125,11 @@ def held(optimizer: Any, target: str = "lr") -> list[Any]:
     key, _, element = target.partition("[")
     entries = [group[key] for group in optimizer.param_groups]
     return [entry[int(element[:-1])] for entry in entries] if element else entries
+
+
+def floats(optimizer: Any, target: str = "lr") -> list[float]:
+    """The value of ``target`` in each param group as a float, also where it is a tensor."""
+    return [float(value) for value in held(optimizer, target)]
 
 
 def put_curve(optimizer: Any, target: str = "lr") -> tsa_core.CurveSchedule:
@@ -121,12 +172,46 @@ def real_optimizer(schedule: Any) -> Any:
     return getattr(schedule.optimizer, "optimizer", schedule.optimizer)
 
 
-def advance(schedule: Any, steps: int = 1, *metrics: float) -> None:
-    """Step the optimizer, then the schedule, ``steps`` times."""
-    optimizer = real_optimizer(schedule)
-    for _ in range(steps):
+def optimizers_of(schedule: Any) -> list[Any]:
+    """The optimizer of a schedule, or the several ones of a ``SynchronousSchedule``."""
+    members = getattr(schedule, "schedules", None)
+    if members is None:
+        return [real_optimizer(schedule)]
+    return [*{id(each): each for each in map(real_optimizer, members.values())}.values()]
+
+
+def step_optimizers(schedule: Any) -> None:
+    for optimizer in optimizers_of(schedule):
         optimizer.step()
+
+
+def advance(schedule: Any, steps: int = 1, *metrics: float) -> None:
+    """Step the optimizer or the optimizers, then the schedule, ``steps`` times."""
+    for _ in range(steps):
+        step_optimizers(schedule)
         schedule.step(*metrics)
+
+
+def positions(sync: tsa_core.SynchronousSchedule) -> list[Any]:
+    """The step at which each member stands."""
+    return [member.last_epoch for member in sync.schedules.values()]
+
+
+def rows_in_a_run(
+    sync: tsa_core.SynchronousSchedule, num_rows: int, losses: Sequence[float] = ()
+) -> dict[str, list[list[float]]]:
+    """By name, the values of each member now and after each of the next steps.
+
+    Each step takes one of ``losses``, or none where they have come to an end.
+    """
+    rows: dict[str, list[list[float]]] = {name: [] for name in sync.schedule_names}
+    for i in range(num_rows):
+        if i:
+            advance(sync, 1, *losses[i - 1 : i])
+        for name, values in sync.get_last_schedules().items():
+            # A tensor equals a float that it cannot hold exactly, so floats are compared.
+            rows[name].append([float(value) for value in values])
+    return rows
 
 
 def values_in_a_run(schedule: Any, steps: int, *metrics: float) -> list[list[float]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers import Untouched, adamw, held, plateau, put, put_curve, sgd
+from helpers import Untouched, adamw, advance, held, plateau, put, put_curve, same, sgd
 from torch.nn import Parameter
 
 import tsa_core
@@ -39,34 +39,33 @@ def test_another_name_of_a_hyperparameter_leads_to_its_entry(
     put_curve(optimizer, MEANT[name])
 
 
-@pytest.mark.parametrize("through_a_member", [False, True])
-def test_a_loss_that_is_taken_for_a_step_is_refused(
-    through_a_member: bool, untouched: Untouched
-) -> None:
+def in_sync(schedule: Any) -> Any:
+    return tsa_core.SynchronousSchedule([schedule])
+
+
+each_way = pytest.mark.parametrize("wrap", [same, in_sync])
+
+
+@each_way
+def test_a_loss_that_is_taken_for_a_step_is_refused(wrap: Any, untouched: Untouched) -> None:
     """``step(loss)`` with a tensor is a ``TypeError`` that names metrics."""
-    optimizer = sgd()
-    schedule: Any = put_curve(optimizer)
-    if through_a_member:
-        schedule = tsa_core.SynchronousSchedule([schedule])
-    with untouched(optimizer), pytest.raises(TypeError, match=r"metric.* ReduceLROnPlateau"):
+    schedule = wrap(put_curve(sgd()))
+    with (
+        untouched(schedule.optimizer),
+        pytest.raises(TypeError, match=r"metric.* ReduceLROnPlateau"),
+    ):
         schedule.step(torch.tensor(0.3))
-    optimizer.step()
-    schedule.step()
-    assert held(optimizer) == [0.25]
+    advance(schedule)
+    assert held(schedule.optimizer) == [0.25]
 
 
-@pytest.mark.parametrize("through_a_member", [False, True])
-def test_a_step_back_to_a_fraction_may_be_a_metric(
-    through_a_member: bool, untouched: Untouched
-) -> None:
+@each_way
+def test_a_step_back_to_a_fraction_may_be_a_metric(wrap: Any, untouched: Untouched) -> None:
     """A number that goes back to a fraction is a warning, and ``step()`` is the remedy.
 
     Steps forward to a fraction, and back to a whole number, are silent.
     """
-    optimizer = sgd()
-    schedule: Any = put_curve(optimizer)
-    if through_a_member:
-        schedule = tsa_core.SynchronousSchedule([schedule])
+    schedule = wrap(put_curve(sgd()))
     for t in (6.5, 7, 0, 2.25, 7):
         schedule.step(t)
     with pytest.warns(UserWarning, match=r"0\.3 goes back from step 7 .* call step\(\)") as caught:
@@ -74,12 +73,11 @@ def test_a_step_back_to_a_fraction_may_be_a_metric(
     assert caught[0].filename == __file__
     assert schedule.last_epoch == 0.3  # a position can be meant
     schedule.step(7)
-    with untouched(optimizer), warnings.catch_warnings():
+    with untouched(schedule.optimizer), warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(UserWarning, match="metric"):
             schedule.step(0.3)
-    optimizer.step()
-    schedule.step()
+    advance(schedule)
     assert schedule.last_epoch == 8
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from helpers import adamw, advance, held, put, put_curve, put_lambda
+from cases import crossed
+from helpers import adamw, advance, held, put, put_curve, put_lambda, same
 from torch.optim.lr_scheduler import ExponentialLR, OneCycleLR
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch_schedulers import TORCH
@@ -57,9 +58,21 @@ def number() -> float:
     return 0.5
 
 
+def one_cycle(optimizer: Any, target: str) -> Any:
+    return put(
+        optimizer, target, lambda p: OneCycleLR(p, 0.5, total_steps=50, cycle_momentum=False)
+    )
+
+
 TARGETS = ["weight_decay", "clip", "betas[0]"]
+KINDS = {
+    "CurveSchedule": put_curve,
+    "LambdaLR": put_lambda,
+    "ExponentialLR": put,
+    "OneCycleLR": one_cycle,
+}
 each_target = pytest.mark.parametrize("target", TARGETS)
-each_kind = pytest.mark.parametrize("put_schedule", [put_curve, put_lambda])
+each_kind = pytest.mark.parametrize(("kind", "target"), crossed(KINDS, TARGETS))
 
 
 def test_a_read_of_a_tensor_is_counted() -> None:
@@ -89,7 +102,7 @@ def test_a_synchronous_schedule_fills_each_tensor_once() -> None:
 def test_a_derived_schedule_of_a_torch_scheduler_reads_no_tensor(target: str) -> None:
     """Not even where its values are computed after a torch scheduler has moved the source."""
     optimizer = adamw_with_groups_of(tensor)
-    derived = tsa_core.DerivedSchedule(optimizer, lambda multiple: multiple, target)
+    derived = tsa_core.DerivedSchedule(optimizer, same, target)
     schedule = tsa_core.SynchronousSchedule([ExponentialLR(optimizer, 0.5), derived])
     advance(schedule)
     called = operators_of(schedule.step)
@@ -110,9 +123,8 @@ def test_a_torch_scheduler_reads_no_tensor(target: str) -> None:
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-@each_kind
-@each_target
-def test_an_accelerator_is_not_waited_for(put_schedule: Any, target: str) -> None:
+@pytest.mark.parametrize(("target", "put_schedule"), crossed(TARGETS, [put_curve, put_lambda]))
+def test_an_accelerator_is_not_waited_for(target: str, put_schedule: Any) -> None:
     """A step on values on an accelerator does not wait, as torch's sync debug mode shows."""
     optimizer = adamw_with_groups_of(lambda: torch.tensor(0.5, device="cuda"))
     schedule = put_schedule(optimizer, target)
@@ -126,39 +138,14 @@ def test_an_accelerator_is_not_waited_for(put_schedule: Any, target: str) -> Non
 
 
 @each_kind
-@each_target
-def test_a_step_on_floats_calls_no_operator(put_schedule: Any, target: str) -> None:
-    """With float values, a step calls no torch operator."""
-    optimizer = adamw_with_groups_of(number)
-    schedule = put_schedule(optimizer, target)
-    optimizer.step()
-    for _ in range(3):
-        assert operators_of(schedule.step) == {}
-
-
-@pytest.mark.parametrize(
-    "put_schedule",
-    [
-        put_lambda,
-        lambda o, target: put(o, target, lambda proxy: ExponentialLR(proxy, 0.5)),
-        lambda o, target: put(
-            o, target, lambda p: OneCycleLR(p, 0.5, total_steps=50, cycle_momentum=False)
-        ),
-        put_curve,
-    ],
-    ids=["LambdaLR", "ExponentialLR", "OneCycleLR", "CurveSchedule"],
-)
-def test_neither_making_nor_stepping_copies_a_parameter(put_schedule: Any) -> None:
-    """Making and stepping a schedule calls no operator, so no parameter is copied."""
+def test_neither_making_nor_stepping_on_floats_calls_an_operator(kind: str, target: str) -> None:
+    """With float values, no torch operator is called, so no parameter is copied."""
     optimizer = adamw_with_groups_of(number)
     schedules: list[Any] = []
-
-    def make() -> None:
-        schedules.append(put_schedule(optimizer, "weight_decay"))
-
-    assert operators_of(make) == {}
+    assert operators_of(lambda: schedules.append(KINDS[kind](optimizer, target))) == {}
     optimizer.step()
-    assert operators_of(schedules[0].step) == {}
+    for _ in range(3):
+        assert operators_of(schedules[0].step) == {}
 
 
 def test_the_memory_of_a_curve_schedule_does_not_grow_with_steps() -> None:

@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 import torch
+from cases import EXHAUSTIVE
 from helpers import held, put
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -154,4 +155,4 @@ class Interleavings(RuleBasedStateMachine):
 class TestInterleavings(Interleavings.TestCase):  # type: ignore[name-defined,misc]
     """Groups and schedules hold the expected values after any sequence of operations."""
 
-    settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+    settings = settings(max_examples=400 if EXHAUSTIVE else 30, stateful_step_count=30)

@@ -3,37 +3,37 @@
 from __future__ import annotations
 
 import copy
-import io
 import math
-import pickle
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from cases import crossed, some
 from helpers import (
+    Failing,
     Untouched,
     Wrapper,
     adamw,
     add_group,
+    advance,
     halving,
-    held,
     ignore_epoch_deprecation,
     plateau,
+    positions,
     put,
     put_curve,
     put_lambda,
+    same,
     sgd,
+    step_optimizers,
+    through_a_file,
 )
-from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, LRScheduler, SequentialLR
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, SequentialLR
 
 from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule, preview
 
 pytestmark = ignore_epoch_deprecation
-
-
-def same(x: float) -> float:
-    return x
 
 
 def rising(t: float) -> float:
@@ -60,13 +60,6 @@ def both(muon: Any, other: Any) -> SynchronousSchedule:
     )
 
 
-def advance(sync: SynchronousSchedule, steps: int = 1, *metrics: float) -> None:
-    for _ in range(steps):
-        for optimizer in sync.optimizers.values():
-            optimizer.step()
-        sync.step(*metrics)
-
-
 def expected(t: int) -> dict[str, list[float]]:
     """The values of ``both`` at step t, in closed form."""
     return {
@@ -76,10 +69,6 @@ def expected(t: int) -> dict[str, list[float]]:
         "adamw/lr": [0.125 * 0.5**t],
         "adamw/betas[1]": [0.5 + t / 64],
     }
-
-
-def positions(sync: SynchronousSchedule) -> list[Any]:
-    return [member.last_epoch for member in sync.schedules.values()]
 
 
 # -- names and values -----------------------------------------------------------------------------
@@ -116,17 +105,9 @@ def test_the_rates_of_all_groups_come_in_order() -> None:
     advance(sync, 2)
     assert sync.get_last_lr() == sync.get_lr() == [0.125, 0.0625, 0.03125]
     assert sync.base_lrs == [0.5, 0.25, 0.125]
+    muon.param_groups[1]["lr"] = 0.75
     sync = SynchronousSchedule({"a": [put_curve(other, "eps")], "b": [put_curve(muon, "momentum")]})
-    assert sync.get_last_lr() == [0.03125, 0.125, 0.0625]
-
-
-def test_step_goes_to_an_epoch_on_all_optimizers() -> None:
-    """``step(epoch)`` sends the members of all optimizers to that step."""
-    muon, other = optimizers()
-    sync = SynchronousSchedule({"a": [put_curve(muon)], "b": [put_curve(other)]})
-    for t in (6, 2.5, 0):
-        sync.step(t)
-        assert sync.get_last_lr() == [0.5 * 0.5**t, 0.25 * 0.5**t, 0.125 * 0.5**t]
+    assert sync.get_last_lr() == [0.03125, 0.125, 0.75]
 
 
 def test_metrics_reach_the_members_of_any_optimizer() -> None:
@@ -165,24 +146,6 @@ def test_one_optimizer_is_not_several() -> None:
         sync.optimizers
 
 
-def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
-    """A name without its optimizer is a ``KeyError`` that shows the names that there are."""
-    sync = both(*optimizers())
-    for name in ("lr", "muon", "muon/lrr", "weight_decay"):
-        with pytest.raises(KeyError, match=r"'muon/lr'.*did you mean|only of .*'muon/lr'"):
-            sync.get_last_schedule(name)
-
-
-def test_a_synchronous_schedule_in_a_list_contributes_its_members() -> None:
-    """A ``SynchronousSchedule`` in the list of an optimizer contributes its members."""
-    muon, other = optimizers()
-    inner = SynchronousSchedule([put_curve(other), put_curve(other, "weight_decay")])
-    sync = SynchronousSchedule({"a": [put_curve(muon)], "b": [inner]})
-    assert sync.schedule_names == ["a/lr", "b/lr", "b/weight_decay"]
-    advance(sync)
-    assert sync.get_last_schedule("b/weight_decay") == [0.03125]
-
-
 def test_a_derived_schedule_follows_the_source_on_its_own_optimizer() -> None:
     """A derived schedule follows the member of its own optimizer, not one of the same name."""
     muon, other = optimizers()
@@ -196,12 +159,15 @@ def test_a_derived_schedule_follows_the_source_on_its_own_optimizer() -> None:
     assert sync.get_last_schedule("b/weight_decay") == [0.03125]
 
 
-@pytest.mark.parametrize("make", [iter, tuple, lambda some: dict.fromkeys(some, 0)])
+@pytest.mark.parametrize("make", [iter, tuple, lambda given: dict.fromkeys(given, 0)])
 def test_any_iterable_is_a_list(make: Callable[[Any], Any]) -> None:
-    """The members of an optimizer can stand in a tuple or any other iterable."""
+    """The members of an optimizer, schedules of several among them, stand in any iterable."""
     muon, other = optimizers()
-    sync = SynchronousSchedule({"a": make([put_curve(muon)]), "b": make([put(other)])})
-    assert sync.schedule_names == ["a/lr", "b/lr"]
+    inner = SynchronousSchedule([put(other), put_curve(other, "weight_decay")])
+    sync = SynchronousSchedule({"a": make([put_curve(muon)]), "b": make([inner])})
+    assert sync.schedule_names == ["a/lr", "b/lr", "b/weight_decay"]
+    advance(sync)
+    assert sync.get_last_schedule("b/weight_decay") == [0.03125]
 
 
 class View(dict[str, Any]):
@@ -248,10 +214,14 @@ class Both(Wrapper):
             r"\['x'\]: the schedule of 'eps' at position 1 is on a different optimizer",
         ),
         (lambda a, b: {}, ValueError, "at least one schedule"),
-        (lambda a, b: {"x": []}, ValueError, "at least one schedule"),
+        (lambda a, b: {"x": []}, ValueError, r"schedules\['x'\]: expected at least one schedule"),
+        (
+            lambda a, b: {"a": [put_curve(a)], "x": []},
+            ValueError,
+            r"schedules\['x'\]: expected at least one schedule",
+        ),
         (lambda a, b: {"x": put_curve(a)}, TypeError, r"schedules\['x'\]: expected a list"),
         (lambda a, b: {"x": None}, TypeError, r"schedules\['x'\]: expected a list"),
-        (lambda a, b: {"x": "lr"}, TypeError, r"schedules\['x'\]: expected a list"),
         (lambda a, b: {"x": [put_curve(a), 3]}, TypeError, r"\['x'\]: .* got 3 .* position 1"),
         (lambda a, b: {"x": [put_curve(a), a]}, TypeError, r"\['x'\]: .* position 1"),
         (
@@ -311,27 +281,17 @@ def test_any_other_string_is_a_name(name: str) -> None:
 # -- all or nothing -------------------------------------------------------------------------------
 
 
-class Moody:
-    """A function that halves, and that gives something else when it is told to."""
-
-    def __init__(self) -> None:
-        self.gives: Any = None
-
-    def __call__(self, t: float) -> Any:
-        if isinstance(self.gives, Exception):
-            raise self.gives
-        return 0.5**t if self.gives is None else self.gives
-
-
-@pytest.mark.parametrize("fails_in", ["muon", "adamw"])
-@pytest.mark.parametrize("value", [math.nan, "text", 1j, 1e309, ZeroDivisionError()], ids=repr)
+@pytest.mark.parametrize(
+    ("failure", "fails_in"),
+    crossed([math.nan, "text", 1j, 1e309, ZeroDivisionError()], ["muon", "adamw"]),
+)
 def test_a_curve_that_fails_moves_neither_optimizer(
-    fails_in: str, value: Any, untouched: Untouched
+    failure: Any, fails_in: str, untouched: Untouched
 ) -> None:
     """A λ that fails on one optimizer moves nothing on either, and the next good step goes on."""
     muon, other = optimizers()
-    moody = Moody()
-    curves = {"muon": halving, "adamw": halving, fails_in: moody}
+    failing = Failing(failure, halving)
+    curves = {"muon": halving, "adamw": halving, fails_in: failing}
     sync = SynchronousSchedule(
         {
             "muon": [CurveSchedule(muon, curves["muon"]), put(muon, "momentum")],
@@ -344,97 +304,74 @@ def test_a_curve_that_fails_moves_neither_optimizer(
     )
     advance(sync, 2)
     before = copy.deepcopy(sync.state_dict())
-    muon.step()
-    other.step()
-    moody.gives = value
+    step_optimizers(sync)
+    failing.fails = True
     with untouched(muon), untouched(other), pytest.raises((TypeError, ValueError, ArithmeticError)):
         sync.step()
     assert sync.state_dict() == before
     assert positions(sync) == [2] * 5
-    moody.gives = None
+    failing.fails = False
     advance(sync)
-    assert sync.get_last_lr() == [0.0625, 0.03125, 0.015625]
-    assert sync.get_last_schedule("muon/momentum") == [0.0625, 0.0625]
-    assert sync.get_last_schedule("adamw/eps") == [1e-8 * 0.125]
-    assert sync.get_last_schedule("adamw/weight_decay") == [0.0625 * 0.125]
-
-
-@pytest.mark.parametrize("first", ["muon", "adamw"])
-def test_a_rule_that_fails_takes_back_the_torch_schedulers_of_both(
-    first: str, untouched: Untouched
-) -> None:
-    """A rule that fails on one optimizer takes back the torch schedulers of the other too."""
-    muon, other = optimizers()
-    moody = Moody()
-    lists = {
-        "muon": [ExponentialLR(muon, 0.5), put(muon, "momentum")],
-        "adamw": [
-            DerivedSchedule(other, lambda x: moody(1) * x, "weight_decay", absolute=True),
-            LambdaLR(other, halving),
-        ],
+    assert sync.get_last_schedules() == {
+        "muon/lr": [0.0625, 0.03125],
+        "muon/momentum": [0.0625, 0.0625],
+        "adamw/eps": [1e-8 * 0.125],
+        "adamw/lr": [0.015625],
+        "adamw/weight_decay": [0.0625 * 0.125],
     }
-    sync = SynchronousSchedule({name: lists[name] for name in sorted(lists, key=first.__ne__)})
+
+
+def test_a_group_that_joins_where_it_cannot_be_followed_moves_neither(untouched: Untouched) -> None:
+    """A group that a torch scheduler cannot take in stops both optimizers before they move."""
+    muon, other = optimizers()
+    sync = SynchronousSchedule(
+        {"a": [put_curve(muon), put(muon, "momentum")], "b": [put_lambda(other)]}
+    )
     advance(sync)
-    before = copy.deepcopy(sync.state_dict())
-    muon.step()
-    other.step()
-    moody.gives = math.inf
-    named = "of 'adamw/weight_decay'"
-    with untouched(muon), untouched(other), pytest.raises(ValueError, match=named):
+    add_group(other)
+    step_optimizers(sync)
+    with untouched(muon), untouched(other), pytest.raises(RuntimeError, match="cannot follow"):
         sync.step()
-    assert sync.state_dict() == before
-    moody.gives = None
-    advance(sync)
-    assert held(muon) == [0.125, 0.0625]
-    assert held(muon, "momentum") == [0.125, 0.125]
-    assert held(other) == [0.03125]
-    assert held(other, "weight_decay") == [0.015625]
+    assert positions(sync) == [1, 1, 1]
 
 
 def test_a_member_that_was_stepped_from_outside_is_named() -> None:
     """A member that something else stepped is named with its optimizer."""
     sync = both(*optimizers())
     sync.schedules["adamw/betas[1]"].step(3)
-    for optimizer in sync.optimizers.values():
-        optimizer.step()
+    step_optimizers(sync)
     with pytest.raises(RuntimeError, match=r"'adamw/betas\[1\]' stands at step 3"):
         sync.step()
 
 
-def test_a_part_of_a_compound_has_the_name_of_the_optimizer_in_messages() -> None:
-    """A curve in a ``SequentialLR`` is named as the member that contains it."""
+@pytest.mark.parametrize(
+    "make",
+    [
+        CurveSchedule,
+        lambda o, curve: SequentialLR(o, [CurveSchedule(o, curve), put_curve(o)], [5]),
+        lambda o, rule: DerivedSchedule(o, rule, "lr", of="eps"),
+    ],
+)
+def test_a_curve_or_rule_is_named_as_its_member_is(make: Any) -> None:
+    """A curve, one in a ``SequentialLR``, or a rule that fails is named as the member is."""
     muon, other = optimizers()
-    moody = Moody()
-    sequence = SequentialLR(muon, [CurveSchedule(muon, moody), put_curve(muon)], [5])
-    sync = SynchronousSchedule({"muon": [sequence], "adamw": [put_curve(other)]})
-    moody.gives = math.nan
-    muon.step()
-    other.step()
-    with pytest.raises(ValueError, match="multiplier of 'muon/lr' at step 1: nan"):
-        sync.step()
-
-
-def test_messages_about_our_schedules_have_the_name_of_the_optimizer() -> None:
-    """A curve, a derived schedule and a saved plan are named as the member is."""
-    muon, other = optimizers()
-    moody = Moody()
-    sync = SynchronousSchedule({"muon": [put_curve(muon)], "adamw": [CurveSchedule(other, moody)]})
-    moody.gives = math.nan
-    muon.step()
-    other.step()
+    function = Failing(math.nan, halving)
+    sync = SynchronousSchedule({"muon": [put_curve(muon)], "adamw": [make(other, function)]})
+    preview(sync.schedules["adamw/lr"], 3)  # does not rename it
+    function.fails = True
+    step_optimizers(sync)
     with pytest.raises(ValueError, match="multiplier of 'adamw/lr' at step 1: nan"):
         sync.step()
-    preview(sync.schedules["muon/lr"], 3)  # does not rename it
-    moody.gives = None
-    state = SynchronousSchedule(
-        {"muon": [CurveSchedule(optimizers()[0], rising)], "adamw": [CurveSchedule(adamw(), moody)]}
-    ).state_dict()
-    with pytest.warns(UserWarning, match="the schedule of 'muon/lr' was saved under"):
-        sync.load_state_dict(state)
-    with pytest.raises(ValueError, match="state of the schedule of 'muon/lr': it was saved under"):
-        sync.load_state_dict(state, plan="same")
-    with pytest.raises(ValueError, match=r"'muon/lr': the saved curve is .*rising.* is code"):
-        sync.load_state_dict(state, plan="saved")
+
+
+def test_the_order_of_steps_is_watched_on_each_optimizer() -> None:
+    """An optimizer that has not stepped before its schedules is warned of, and no other one."""
+    muon, other = optimizers()
+    sync = SynchronousSchedule({"a": [put_curve(muon)], "b": [put_curve(other, "weight_decay")]})
+    muon.step()
+    with pytest.warns(UserWarning, match="this schedule of 'b/weight_decay'") as caught:
+        sync.step()
+    assert len(caught) == 1
 
 
 # -- state ----------------------------------------------------------------------------------------
@@ -447,34 +384,28 @@ def test_one_state_holds_all_members() -> None:
     state = sync.state_dict()
     assert list(state) == list(expected(0))
     assert state["muon/lr"] == sync.schedules["muon/lr"].state_dict()
-    file = io.BytesIO()
-    torch.save(state, file)
-    file.seek(0)
-    assert torch.load(file, weights_only=True) == state
+    assert through_a_file(state) == state
 
 
-@pytest.mark.parametrize("sync_first", [False, True])
-@pytest.mark.parametrize("with_optimizers", [False, True])
-def test_a_run_resumes(with_optimizers: bool, sync_first: bool) -> None:
-    """A resumed run gives the values of a run that is not stopped, in any order of loading."""
-    sync = both(*optimizers())
-    advance(sync, 3)
-    saved = {name: optimizer.state_dict() for name, optimizer in sync.optimizers.items()}
-    saved, state = copy.deepcopy((saved, sync.state_dict()))
-    sync = both(*optimizers())
-    if sync_first:
+def test_a_saved_plan_is_named_as_its_member_is() -> None:
+    """Warnings and errors about a saved plan name the member with its optimizer."""
+
+    def start(muon_curve: Any) -> SynchronousSchedule:
+        muon, other = optimizers()
+        return SynchronousSchedule(
+            {"muon": [CurveSchedule(muon, muon_curve)], "adamw": [put_curve(other)]}
+        )
+
+    sync, state = start(halving), start(rising).state_dict()
+    with pytest.warns(UserWarning, match="the schedule of 'muon/lr' was saved under"):
         sync.load_state_dict(state)
-    if with_optimizers:
-        for name, optimizer in sync.optimizers.items():
-            optimizer.load_state_dict(saved[name])
-    if not sync_first:
-        sync.load_state_dict(state)
-    for t in range(3, 7):
-        assert sync.get_last_schedules() == expected(t)
-        advance(sync)
+    with pytest.raises(ValueError, match="state of the schedule of 'muon/lr': it was saved under"):
+        sync.load_state_dict(state, plan="same")
+    with pytest.raises(ValueError, match=r"'muon/lr': the saved curve is .*rising.* is code"):
+        sync.load_state_dict(state, plan="saved")
 
 
-@pytest.mark.parametrize("broken", list(expected(0)))
+@pytest.mark.parametrize("broken", some(expected(0)))
 def test_a_load_that_fails_moves_neither_optimizer(broken: str, untouched: Untouched) -> None:
     """A broken state of any one member is refused, and both optimizers stay as they are."""
     sync = both(*optimizers())
@@ -482,7 +413,7 @@ def test_a_load_that_fails_moves_neither_optimizer(broken: str, untouched: Untou
     state = copy.deepcopy(sync.state_dict())
     state[broken]["last_epoch"] = "three"
     sync = both(*optimizers())
-    advance(sync, 1)
+    advance(sync)
     before = copy.deepcopy(sync.state_dict())
     muon, other = sync.optimizers.values()
     with untouched(muon), untouched(other), pytest.raises(TypeError, match="'last_epoch'"):
@@ -501,33 +432,33 @@ class Stubborn(LambdaLR):
             raise RuntimeError("mine")
 
 
-@pytest.mark.parametrize("first", ["muon", "adamw"])
-def test_a_foreign_load_that_fails_puts_both_back(first: str, untouched: Untouched) -> None:
+@pytest.mark.parametrize("names", [["muon", "adamw"], ["adamw", "muon"]])
+def test_a_foreign_load_that_fails_puts_both_back(names: list[str], untouched: Untouched) -> None:
     """If a scheduler of somebody else fails while it loads, both optimizers are put back."""
 
-    def start() -> tuple[Any, Any, SynchronousSchedule]:
+    def start() -> SynchronousSchedule:
         muon, other = optimizers()
         lists = {
             "muon": [put_curve(muon), put(muon, "momentum")],
             "adamw": [put(other, "weight_decay", lambda p: Stubborn(p, halving)), put_curve(other)],
         }
-        named = {name: lists[name] for name in sorted(lists, key=first.__ne__)}
-        return muon, other, SynchronousSchedule(named)
+        return SynchronousSchedule({name: lists[name] for name in names})
 
-    *_, sync = start()
-    advance(sync, 3)
-    state = copy.deepcopy(sync.state_dict())
-    muon, other, sync = start()
+    saved, sync = start(), start()
+    advance(saved, 3)
     advance(sync)
     before = copy.deepcopy(sync.state_dict())
+    muon, other = sync.optimizers.values()
     with untouched(muon), untouched(other), pytest.raises(RuntimeError, match="mine"):
-        sync.load_state_dict(state)
+        sync.load_state_dict(copy.deepcopy(saved.state_dict()))
     assert sync.state_dict() == before
     advance(sync)
-    assert sync.get_last_lr() == (
-        [0.125, 0.0625, 0.03125] if first == "muon" else [0.03125, 0.125, 0.0625]
-    )
-    assert held(other, "weight_decay") == [0.015625]
+    assert sync.get_last_schedules() == {
+        "muon/lr": [0.125, 0.0625],
+        "muon/momentum": [0.125, 0.125],
+        "adamw/weight_decay": [0.015625],
+        "adamw/lr": [0.03125],
+    }
 
 
 @pytest.mark.parametrize(
@@ -547,142 +478,48 @@ def test_the_names_of_a_state_have_to_agree(change: Any, untouched: Untouched) -
         sync.load_state_dict(change(sync.state_dict()))
 
 
-# -- copies and previews --------------------------------------------------------------------------
-
-
-def reciprocal(t: float) -> float:
-    return 1 / (1 + t)
-
-
-def both_picklable() -> SynchronousSchedule:
-    muon, other = optimizers()
-    return SynchronousSchedule(
-        {
-            "muon": [CurveSchedule(muon, reciprocal), put(muon, "momentum")],
-            "adamw": [DerivedSchedule(other, same, "weight_decay"), put(other)],
-        }
-    )
-
-
-@pytest.mark.parametrize(
-    "duplicate", [copy.deepcopy, lambda sync: pickle.loads(pickle.dumps(sync))]
-)
-def test_a_copy_has_optimizers_of_its_own(duplicate: Any) -> None:
-    """A copy steps its own optimizers under the same names, and leaves the originals alone."""
-    sync = both_picklable()
-    advance(sync, 2)
-    before = sync.get_last_schedules()
-    twin = duplicate(sync)
-    assert list(twin.optimizers) == ["muon", "adamw"]
-    assert not {*map(id, twin.optimizers.values())} & {*map(id, sync.optimizers.values())}
-    assert twin.get_last_schedules() == before
-    advance(twin, 2)
-    assert sync.get_last_schedules() == before
-    assert twin.get_last_schedules() == {
-        "muon/lr": [0.5 / 5, 0.25 / 5],
-        "muon/momentum": [0.5 * 0.5**4] * 2,
-        "adamw/weight_decay": [0.0625 * 0.5**4],
-        "adamw/lr": [0.125 * 0.5**4],
-    }
-    advance(sync, 2)
-    assert sync.get_last_schedules() == twin.get_last_schedules()
-
-
-@pytest.mark.parametrize("pure", [False, True], ids=["stepped", "called"])
-def test_a_preview_has_the_values_of_the_run(pure: bool, untouched: Untouched) -> None:
-    """A preview names the members by optimizer, shows the run's values and moves nothing."""
-    muon, other = optimizers()
-    if pure:
-        sync = SynchronousSchedule({"a": [put_curve(muon)], "b": [put_curve(other)]})
-    else:
-        sync = both(muon, other)
-    advance(sync, 2)
-    before = copy.deepcopy(sync.state_dict())
-    with untouched(muon), untouched(other):
-        seen = preview(sync, 5)
-    assert sync.state_dict() == before
-    assert list(seen.steps) == [2, 3, 4, 5, 6]
-    assert list(seen.values) == list(seen.boundaries) == sync.schedule_names
-    for i in range(5):
-        assert {name: rows[i] for name, rows in seen.values.items()} == sync.get_last_schedules()
-        advance(sync)
-
-
 def test_a_preview_takes_metrics_for_any_optimizer() -> None:
     """The metrics that a preview assumes reach the plateau of any optimizer."""
     muon, other = optimizers()
     sync = SynchronousSchedule({"a": [put_curve(muon)], "b": [plateau(other)]})
     with pytest.raises(TypeError, match="'b/lr' takes metrics"):
         preview(sync, 3)
-    assert preview(sync, 4, metrics=1.0).values["b/lr"] == [[0.125], [0.125], [0.0625], [0.03125]]
-
-
-# -- groups that change ---------------------------------------------------------------------------
-
-
-def test_a_group_that_joins_one_optimizer_is_driven() -> None:
-    """A group that joins one of the optimizers is driven from its own initial value."""
-    muon, other = optimizers()
-    sync = SynchronousSchedule({"a": [put_curve(muon)], "b": [put_curve(other)]})
-    advance(sync)
-    add_group(other, lr=8.0)
-    advance(sync)
-    assert sync.get_last_lr() == [0.125, 0.0625, 0.03125, 2.0]
-    assert sync.get_last_scalars() == {
-        "a/lr/0": 0.125,
-        "a/lr/1": 0.0625,
-        "b/lr/0": 0.03125,
-        "b/lr/1": 2.0,
-    }
-
-
-def test_a_group_that_joins_where_it_cannot_be_followed_moves_neither(untouched: Untouched) -> None:
-    """A group that a torch scheduler cannot take in stops both optimizers before they move."""
-    muon, other = optimizers()
-    sync = SynchronousSchedule(
-        {"a": [put_curve(muon), put(muon, "momentum")], "b": [put_lambda(other)]}
-    )
-    advance(sync)
-    add_group(other)
-    muon.step()
-    other.step()
-    with untouched(muon), untouched(other), pytest.raises(RuntimeError, match="cannot follow"):
-        sync.step()
-    assert positions(sync) == [1, 1, 1]
+    seen = preview(sync, 4, metrics=1.0)
+    assert list(seen.values) == list(seen.boundaries) == sync.schedule_names
+    assert seen.values["b/lr"] == [[0.125], [0.125], [0.0625], [0.03125]]
 
 
 # -- scalars --------------------------------------------------------------------------------------
 
 
-def test_scalars_are_flat_and_counted() -> None:
-    """``get_last_scalars`` is one flat dict with the positions of groups without names."""
-    optimizer = adamw({"lr": 0.5, "betas": (0.5, 0.25)}, {"lr": 0.25})
-    sync = SynchronousSchedule([put_curve(optimizer), put_curve(optimizer, "betas[0]")])
-    assert sync.get_last_scalars() == {
-        "lr/0": 0.5,
-        "lr/1": 0.25,
-        "betas[0]/0": 0.5,
-        "betas[0]/1": 0.9,
-    }
-
-
-def test_scalars_have_the_names_of_the_groups() -> None:
-    """Groups with names of their own are called by them, also behind the optimizer's name."""
-    optimizer = adamw({"lr": 0.5, "name": "backbone"}, {"lr": 0.25, "name": "head"})
-    sync = SynchronousSchedule([put_curve(optimizer)])
-    assert sync.get_last_scalars() == {"lr/backbone": 0.5, "lr/head": 0.25}
-    sync = SynchronousSchedule({"muon": [put_curve(optimizer)]})
-    assert sync.get_last_scalars() == {"muon/lr/backbone": 0.5, "muon/lr/head": 0.25}
-
-
 @pytest.mark.parametrize(
-    "names", [("a", None), ("a", "a"), (None, None), (0, 1), ("a", 3)], ids=str
+    ("names", "said"),
+    [
+        (("backbone", "head"), ("backbone", "head")),
+        (("a", None), ("0", "1")),
+        (("a", "a"), ("0", "1")),
+        ((None, None), ("0", "1")),
+        ((0, 1), ("0", "1")),
+        (("a", 3), ("0", "1")),
+    ],
+    ids=str,
 )
-def test_scalars_count_the_groups_unless_all_names_differ(names: Any) -> None:
-    """Groups are counted if one has no name, or two have the same, or a name is not a string."""
-    groups = [{} if name is None else {"name": name} for name in names]
-    sync = SynchronousSchedule([put_curve(sgd(*groups))])
-    assert sync.get_last_scalars() == {"lr/0": 0.5, "lr/1": 0.5}
+def test_scalars_are_flat_and_named_by_groups(names: Any, said: Any) -> None:
+    """Groups are called by their names, or counted unless all have different strings as names."""
+    given = [{} if name is None else {"name": name} for name in names]
+    optimizer = adamw(
+        {"lr": 0.5, "betas": (0.5, 0.25), **given[0]}, {"lr": torch.tensor(0.25), **given[1]}
+    )
+    members = [put_curve(optimizer), put_curve(optimizer, "betas[0]")]
+    expected = {
+        f"lr/{said[0]}": 0.5,
+        f"lr/{said[1]}": 0.25,
+        f"betas[0]/{said[0]}": 0.5,
+        f"betas[0]/{said[1]}": 0.9,
+    }
+    assert SynchronousSchedule(members).get_last_scalars() == expected
+    scalars = SynchronousSchedule({"muon": members}).get_last_scalars()
+    assert scalars == {f"muon/{name}": value for name, value in expected.items()}
 
 
 def test_scalars_are_floats() -> None:
@@ -690,22 +527,13 @@ def test_scalars_are_floats() -> None:
     optimizer = sgd(
         {"lr": torch.tensor(0.5), "batch": 16}, {"lr": torch.tensor(0.3).bfloat16(), "batch": 8}
     )
-    sync = SynchronousSchedule(
-        [
-            put_curve(optimizer),
-            CurveSchedule(optimizer, lambda t: 16 * 2**t, "batch", absolute=True),
-        ]
-    )
-    optimizer.step()
-    sync.step()
+    batch = CurveSchedule(optimizer, lambda t: 16 * 2**t, "batch", absolute=True)
+    sync = SynchronousSchedule([put_curve(optimizer), batch])
+    advance(sync)
     scalars = sync.get_last_scalars()
     assert {type(value) for value in scalars.values()} == {float}
-    assert scalars == {
-        "lr/0": 0.25,
-        "lr/1": float(torch.tensor(0.3).bfloat16() * 0.5),
-        "batch/0": 32.0,
-        "batch/1": 32.0,
-    }
+    rounded = float(torch.tensor(0.3).bfloat16() * 0.5)
+    assert scalars == {"lr/0": 0.25, "lr/1": rounded, "batch/0": 32.0, "batch/1": 32.0}
 
 
 def test_scalars_follow_the_groups() -> None:
@@ -747,64 +575,7 @@ def test_muon_beside_adamw() -> None:
         }
         loss = (model(x) - x.sum(1, keepdim=True)).square().mean()
         losses.append(loss.item())
+        model.zero_grad()
         loss.backward()
-        for optimizer in sync.optimizers.values():
-            optimizer.step()
-            optimizer.zero_grad()
-        sync.step()
+        advance(sync)
     assert losses[-1] < losses[0]
-
-
-def test_the_two_adams_of_a_gan() -> None:
-    """The two Adams of a GAN train under one schedule as they do under two by hand."""
-
-    def train(scheduled: bool) -> list[torch.Tensor]:
-        torch.manual_seed(0)
-        generator, critic = torch.nn.Linear(2, 3), torch.nn.Linear(3, 1)
-        named = {
-            "generator": torch.optim.Adam(generator.parameters(), lr=1e-2, betas=(0.5, 0.9)),
-            "critic": torch.optim.Adam(critic.parameters(), lr=4e-2, betas=(0.5, 0.9)),
-        }
-        if scheduled:
-            sync = SynchronousSchedule(
-                {
-                    "generator": [CurveSchedule(named["generator"], lambda t: 1 - t / 10)],
-                    "critic": [
-                        CurveSchedule(named["critic"], lambda t: 1 / (1 + t)),
-                        CurveSchedule(
-                            named["critic"], lambda t: 0.5 + t / 32, "betas[0]", absolute=True
-                        ),
-                    ],
-                }
-            )
-        for t in range(8):
-            if not scheduled:
-                named["generator"].param_groups[0]["lr"] = 1e-2 * (1 - t / 10)
-                named["critic"].param_groups[0].update(
-                    lr=4e-2 * (1 / (1 + t)), betas=(0.5 + t / 32, 0.9)
-                )
-            real = torch.randn(8, 3)
-            fake = generator(torch.randn(8, 2))
-            for name in ("critic", "generator"):
-                named[name].zero_grad()
-                if name == "critic":
-                    loss = critic(fake.detach()).mean() - critic(real).mean()
-                else:
-                    loss = -critic(fake).mean()
-                loss.backward()
-                named[name].step()
-            if scheduled:
-                sync.step()
-        return [p.detach() for p in (*generator.parameters(), *critic.parameters())]
-
-    assert all(map(torch.equal, train(scheduled=True), train(scheduled=False)))
-
-
-def test_the_order_of_steps_is_watched_on_each_optimizer() -> None:
-    """An optimizer that has not stepped before its schedules is warned of, and no other one."""
-    muon, other = optimizers()
-    sync = SynchronousSchedule({"a": [put_curve(muon)], "b": [put_curve(other, "weight_decay")]})
-    muon.step()
-    with pytest.warns(UserWarning, match="this schedule of 'b/weight_decay'") as caught:
-        sync.step()
-    assert len(caught) == 1

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from cases import crossed
 from helpers import (
     adamw,
     advance,
@@ -61,27 +62,20 @@ def adamw_where_all_is(value: float) -> torch.optim.AdamW:
     return adamw({"betas": (value, 0.99), "clip": value}, lr=value, weight_decay=value)
 
 
-@pytest.mark.parametrize("compound", COMPOUNDS)
-@pytest.mark.parametrize("target", ["lr", "weight_decay", "clip", "betas[0]"])
-def test_curves_in_a_compound_on_a_proxy_equal_lambda_lr(compound: Any, target: str) -> None:
-    """A compound of curve schedules on any target gives the values of one of ``LambdaLR``."""
+@pytest.mark.parametrize(
+    ("compound", "target"), crossed(COMPOUNDS, ["lr", "weight_decay", "clip", "betas[0]"])
+)
+def test_curves_in_a_compound_equal_lambda_lr(compound: Any, target: str) -> None:
+    """A compound of curves on the optimizer, or on any target, is one of ``LambdaLR``."""
+    expected = values_in_a_run(compound(sgd(lr=0.7), LambdaLR), 11)
+    on_the_optimizer = compound(adamw_where_all_is(0.7), tsa_core.CurveSchedule)
+    assert values_in_a_run(on_the_optimizer, 11) == expected
     schedule = put(
         adamw_where_all_is(0.7), target, lambda proxy: compound(proxy, tsa_core.CurveSchedule)
     )
-    reference = compound(sgd(lr=0.7), LambdaLR)
-    values = []
-    for _ in range(11):
-        reported = schedule.get_last_lr()
-        values += values_in_a_run(schedule, 1)
-        assert reported == values[-1]
-    assert values == values_in_a_run(reference, 11)
-
-
-@pytest.mark.parametrize("compound", COMPOUNDS)
-def test_curves_in_a_compound_on_the_optimizer_equal_lambda_lr(compound: Any) -> None:
-    """A compound of curve schedules on the optimizer gives the values of one of ``LambdaLR``."""
-    schedule = compound(adamw_where_all_is(0.7), tsa_core.CurveSchedule)
-    assert values_in_a_run(schedule, 11) == values_in_a_run(compound(sgd(lr=0.7), LambdaLR), 11)
+    for value in expected:
+        assert schedule.get_last_lr() == value
+        assert values_in_a_run(schedule, 1) == [value]
 
 
 def test_a_part_that_was_stepped_before_starts_anew_at_its_milestone() -> None:

@@ -1,0 +1,450 @@
+"""A schedule that steps before its optimizer warns as torch does; a correct loop never warns."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import subprocess
+import sys
+import types
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from cases import crossed
+from helpers import put, put_curve, same
+from torch.nn import Parameter
+from torch.optim.lr_scheduler import ExponentialLR, SequentialLR, StepLR
+from torch_schedulers import TORCH
+
+import tsa_core
+
+TORCHS_WARNING = "Detected call of `lr_scheduler.step()` before `optimizer.step()`"
+
+
+def adamw_with_gradient(kind: Any = torch.optim.AdamW) -> Any:
+    parameter = Parameter(torch.ones(2))
+    parameter.grad = torch.ones(2)
+    return kind([parameter], lr=0.1)
+
+
+def curve(optimizer: Any) -> Any:
+    return put_curve(optimizer, "weight_decay")
+
+
+def factory(optimizer: Any) -> Any:
+    return put(optimizer, "weight_decay", lambda proxy: StepLR(proxy, 1))
+
+
+def synchronous(optimizer: Any) -> Any:
+    return tsa_core.SynchronousSchedule([put_curve(optimizer)])
+
+
+def derived(optimizer: Any) -> Any:
+    return tsa_core.DerivedSchedule(optimizer, same, "weight_decay")
+
+
+KINDS = [curve, factory, synchronous, derived]
+each_kind = pytest.mark.parametrize("make", KINDS)
+
+
+def order_warnings(run: Callable[[], Any]) -> list[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        run()
+    texts = [str(warning.message) for warning in caught]
+    return [text for text in texts if TORCHS_WARNING in text]  # the compiler warns too
+
+
+def warnings_of_a_loop(optimizer: Any, schedule: Any, *, correct: bool) -> list[str]:
+    def train() -> None:
+        for _ in range(4):
+            if correct:
+                optimizer.step()
+            schedule.step()
+
+    return order_warnings(train)
+
+
+# -- a step that leads to the hooks ---------------------------------------------------------------
+
+
+class WithASuperStep(torch.optim.AdamW):
+    """A subclass whose ``step`` calls the one of its base class."""
+
+    def step(self, closure: Any = None) -> Any:
+        return super().step(closure)
+
+
+class WithAStepOfItsOwn(torch.optim.AdamW):
+    """A subclass whose ``step``, which torch wraps, never calls the one of its base class."""
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        self.zero_grad()
+
+
+class Holder:
+    """A wrapper that forwards everything but ``step`` to the optimizer in one of its attributes."""
+
+    def __init__(self, optimizer: Any, depth: int = 0) -> None:
+        self.inside = Holder(optimizer, depth - 1) if depth else optimizer
+
+    def step(self, *args: Any) -> None:
+        self.inside.step(*args)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "inside":
+            raise AttributeError(name)
+        return getattr(self.inside, name)
+
+
+class CallableObject:
+    """An object that is called in place of a function, and calls it."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+
+def calling(original: Any) -> Any:
+    return lambda *args, **kwargs: original(*args, **kwargs)
+
+
+def patched(optimizer: Any, times: int = 1) -> Any:
+    for _ in range(times):
+        optimizer.step = calling(optimizer.step)
+    return optimizer
+
+
+def patched_by_a_default_argument(optimizer: Any) -> Any:
+    def step(closure: Any = None, original: Any = optimizer.step) -> Any:
+        return original(closure)
+
+    optimizer.step = step
+    return optimizer
+
+
+def patched_by_an_object(optimizer: Any) -> Any:
+    optimizer.step = CallableObject(optimizer.step)
+    return optimizer
+
+
+def patched_by_a_partial(optimizer: Any) -> Any:
+    optimizer.step = functools.partial(optimizer.step)
+    return optimizer
+
+
+def compiled(optimizer: Any) -> Any:
+    torch._dynamo.reset()
+    optimizer.step = torch.compile(optimizer.step, backend="eager")
+    return optimizer
+
+
+def under_a_torch_scheduler(optimizer: Any) -> Any:
+    """Have torch's own scheduler wrap ``optimizer.step``."""
+    StepLR(optimizer, 1)
+    return optimizer
+
+
+CHANGED_STEPS: dict[str, Callable[[Any], Any]] = {
+    "plain": lambda o: o,
+    "patched": patched,
+    "patched twice": lambda o: patched(o, 2),
+    "patched five times": lambda o: patched(o, 5),
+    "patched by a default argument": patched_by_a_default_argument,
+    "patched by an object": patched_by_an_object,
+    "patched by a partial": patched_by_a_partial,
+    "holder": Holder,
+    "two holders": lambda o: Holder(o, 1),
+    "patched in a holder": lambda o: Holder(patched(o)),
+    "under a torch scheduler": under_a_torch_scheduler,
+    "patched under a torch scheduler": lambda o: patched(under_a_torch_scheduler(o)),
+    "compiled": compiled,
+}
+if TORCH < (2, 4):  # compiling removes the hooks of every optimizer
+    del CHANGED_STEPS["compiled"]
+
+
+@pytest.mark.parametrize(
+    ("change_step", "make", "when"), crossed(CHANGED_STEPS, KINDS, ["before", "after"])
+)
+def test_a_wrong_order_warns_once_and_a_correct_one_never(
+    change_step: str, make: Any, when: str
+) -> None:
+    """A wrong loop warns once and a correct one never, whatever replaced ``optimizer.step``."""
+    for correct in (True, False):
+        optimizer = adamw_with_gradient()
+        if when == "before":
+            optimizer = CHANGED_STEPS[change_step](optimizer)
+        schedule = make(optimizer)
+        if when == "after":
+            optimizer = CHANGED_STEPS[change_step](optimizer)
+        assert len(warnings_of_a_loop(optimizer, schedule, correct=correct)) == (
+            0 if correct else 1
+        )
+
+
+@each_kind
+@pytest.mark.parametrize("kind", [WithASuperStep, WithAStepOfItsOwn])
+def test_the_order_of_a_subclass_is_watched(kind: Any, make: Any) -> None:
+    """A wrong loop warns once and a correct one never, where a subclass has a ``step``."""
+    for correct in (True, False):
+        optimizer = adamw_with_gradient(kind)
+        schedule = make(optimizer)
+        assert len(warnings_of_a_loop(optimizer, schedule, correct=correct)) == (
+            0 if correct else 1
+        )
+
+
+CORRECT_LOOP_IN_ONE_COMPILED_FUNCTION = """
+import warnings, torch, tsa_core
+parameter = torch.nn.Parameter(torch.ones(2))
+parameter.grad = torch.ones(2)
+optimizer = torch.optim.AdamW([parameter], lr=0.1)
+schedule = tsa_core.CurveSchedule(optimizer, lambda t: 0.5**t, "weight_decay")
+train_step = torch.compile(lambda: optimizer.step(), backend="eager")
+train_step()
+warnings.simplefilter("error")
+schedule.step()
+print(optimizer.param_groups[0]["weight_decay"])
+"""
+
+
+def test_a_correct_loop_in_one_compiled_function_does_not_warn() -> None:
+    """A correct loop does not warn if the training step is one compiled function."""
+    # On torch < 2.4, compiling removes the hooks of every optimizer in the process.
+    done = subprocess.run(
+        [sys.executable, "-c", CORRECT_LOOP_IN_ONE_COMPILED_FUNCTION],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.stdout == "0.005\n", done.stderr
+
+
+@each_kind
+@pytest.mark.skipif(TORCH < (2, 3), reason="torch.amp.GradScaler came with torch 2.3")
+def test_a_grad_scaler_that_skips_the_first_step_warns(make: Any) -> None:
+    """A schedule warns, as in torch, if a ``GradScaler`` skipped the first optimizer step."""
+    for gradient, num_warnings in ((float("inf"), 1), (1.0, 0)):
+        optimizer = adamw_with_gradient()
+        schedule = make(optimizer)
+        scaler = torch.amp.GradScaler("cpu")
+        optimizer.zero_grad()
+        scaler.scale((optimizer.param_groups[0]["params"][0] * gradient).sum()).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        assert len(order_warnings(schedule.step)) == num_warnings
+
+
+def test_the_first_part_of_a_sequence_warns_at_its_first_step() -> None:
+    """A ``SequentialLR`` of curve schedules warns at the same steps as one of torch schedulers."""
+    # SequentialLR resets its parts when it is built, which does not count as a step of the loop.
+
+    def sequence(part: Callable[[Any], Any]) -> Any:
+        return put(
+            adamw_with_gradient(),
+            "lr",
+            lambda proxy: SequentialLR(proxy, [part(proxy), part(proxy)], [9]),
+        )
+
+    ours, theirs = sequence(put_curve), sequence(lambda proxy: ExponentialLR(proxy, 0.5))
+    for _ in range(3):
+        assert len(order_warnings(ours.step)) == len(order_warnings(theirs.step))
+
+
+def test_the_order_is_known_where_no_sgd_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wrong order warns although no ``SGD`` was made in the process before."""
+    # torch adds the hooks to the step of an optimizer class when its first instance is made.
+    monkeypatch.setattr(torch.optim.SGD, "step", inspect.unwrap(torch.optim.SGD.step))
+    assert len(order_warnings(curve(adamw_with_gradient()).step)) == 1
+
+
+def test_optimizer_step_is_never_patched() -> None:
+    """``optimizer.step`` is not patched, and one hook serves any number of schedules."""
+    optimizer = adamw_with_gradient()
+    for make in (curve, factory, curve, factory):
+        make(optimizer)
+    assert "step" not in vars(optimizer)
+    assert len(optimizer._optimizer_step_pre_hooks) == 1
+
+
+def test_the_order_warning_points_at_the_users_line() -> None:
+    """The warning about the order points at the line that called the schedule's ``step``."""
+    schedule = synchronous(adamw_with_gradient())
+    with pytest.warns(UserWarning, match="before `optimizer.step") as caught:
+        schedule.step()
+    assert caught[0].filename == __file__
+
+
+@each_kind
+def test_the_warning_has_torchs_opening_words_and_its_link(make: Any) -> None:
+    """The warning about the order opens as torch's does, and has the link that torch's has."""
+    (torchs,) = order_warnings(StepLR(adamw_with_gradient(), 1).step)
+    (ours,) = order_warnings(make(adamw_with_gradient()).step)
+    link = "https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
+    for text in (torchs, ours):
+        assert text.startswith(TORCHS_WARNING)
+        assert link in text
+
+
+def test_an_order_warning_that_is_an_error_moves_nothing() -> None:
+    """A step whose warning is raised as an error moves nothing."""
+    optimizer = adamw_with_gradient()
+    schedule = curve(optimizer)
+    with pytest.raises(UserWarning, match="before"):
+        schedule.step()
+    assert schedule.last_epoch == 0
+    assert optimizer.param_groups[0]["weight_decay"] == 0.01
+
+
+@pytest.mark.skipif(TORCH < (2, 4), reason="torch < 2.4 does not record that an optimizer stepped")
+def test_a_step_before_the_schedule_was_built_counts() -> None:
+    """A step that the optimizer made under an earlier torch scheduler prevents the warning."""
+    optimizer = under_a_torch_scheduler(adamw_with_gradient())
+    optimizer.step()
+    assert order_warnings(curve(optimizer).step) == []
+
+
+def test_a_step_to_an_epoch_does_not_warn() -> None:
+    """``step(epoch)`` does not warn, and the first step after it still does, once."""
+    schedule = put_curve(adamw_with_gradient())
+    assert order_warnings(lambda: schedule.step(3)) == []
+    assert len(order_warnings(schedule.step)) == 1
+    assert order_warnings(schedule.step) == []
+
+
+# -- a step that runs no hooks, or those of another optimizer -------------------------------------
+
+
+def test_an_optimizer_without_hooks_never_warns() -> None:
+    """An object that does not show whether it stepped is assumed to have stepped."""
+    groups = types.SimpleNamespace(param_groups=[{"params": [], "lr": 0.1, "weight_decay": 0.1}])
+    assert warnings_of_a_loop(groups, curve(groups), correct=False) == []
+
+
+def update(optimizer: Any, closure: Any = None) -> None:
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.data.add_(parameter.grad, alpha=-group["lr"])
+
+
+def with_a_function_of_its_own(optimizer: Any) -> None:
+    optimizer.step = lambda closure=None: None
+
+
+def with_a_method_of_its_own(optimizer: Any) -> None:
+    optimizer.step = types.MethodType(update, optimizer)
+
+
+def with_a_step_that_closes_over_another_optimizer(optimizer: Any) -> None:
+    other = adamw_with_gradient()
+    optimizer.step = lambda closure=None: other.step()
+
+
+def with_the_method_of_a_trainer_of_two(optimizer: Any) -> None:
+    class Trainer:
+        def __init__(self) -> None:
+            self.first, self.second = optimizer, adamw_with_gradient()
+
+        def step_first(self, closure: Any = None) -> None:
+            """Update the parameters in a way of its own."""
+
+    optimizer.step = Trainer().step_first
+
+
+def with_an_optimizer_inside(optimizer: Any) -> None:
+    def step_inner(self: Any, closure: Any = None) -> None:
+        self.inner.step()
+
+    optimizer.inner = adamw_with_gradient()
+    optimizer.step = types.MethodType(step_inner, optimizer)
+
+
+STEPS_WITHOUT_HOOKS = [
+    with_a_function_of_its_own,
+    with_a_method_of_its_own,
+    with_a_step_that_closes_over_another_optimizer,
+    with_the_method_of_a_trainer_of_two,
+    with_an_optimizer_inside,
+]
+
+
+@pytest.mark.parametrize(
+    ("change_step", "make", "when"), crossed(STEPS_WITHOUT_HOOKS, KINDS, ["before", "after"])
+)
+def test_a_step_that_runs_no_hooks_of_its_optimizer_never_warns(
+    change_step: Any, make: Any, when: str
+) -> None:
+    """A correct loop never warns if the step runs no hooks, or those of a different optimizer."""
+    optimizer = adamw_with_gradient()
+    if when == "before":
+        change_step(optimizer)
+    schedule = make(optimizer)
+    if when == "after":
+        change_step(optimizer)
+    assert warnings_of_a_loop(optimizer, schedule, correct=True) == []
+
+
+class Unwrapped(torch.optim.Optimizer):
+    """An optimizer whose ``step`` torch does not wrap, as after a compilation on torch < 2.4."""
+
+    def __init__(self, parameters: Any, lr: float) -> None:
+        super().__init__(parameters, {"lr": lr, "weight_decay": 0.01})
+        type(self).step = inspect.unwrap(type(self).step)  # type: ignore[method-assign]
+
+    def step(self, closure: Any = None) -> None:
+        update(self)
+
+
+@each_kind
+def test_a_step_that_torch_does_not_wrap_never_warns(make: Any) -> None:
+    """A correct loop never warns if torch has taken its wrapper off the optimizer's class."""
+    optimizer = adamw_with_gradient(Unwrapped)
+    schedule = make(optimizer)
+    assert warnings_of_a_loop(optimizer, schedule, correct=True) == []
+
+
+# -- a schedule that is stepped from within the optimizer's step ----------------------------------
+
+
+class StepsItsSchedule(torch.optim.AdamW):
+    """A subclass whose ``step`` steps a schedule after the update."""
+
+    schedule: Any = None
+
+    def step(self, closure: Any = None) -> Any:
+        loss = super().step(closure)
+        self.schedule.step()
+        return loss
+
+
+@pytest.mark.parametrize(
+    ("how", "make"), crossed(["hook before", "hook after", "subclass", "patched"], KINDS)
+)
+def test_a_schedule_that_its_optimizer_steps_never_warns(how: str, make: Any) -> None:
+    """A schedule that is stepped within ``optimizer.step``, after the update, is in order."""
+    optimizer = adamw_with_gradient(StepsItsSchedule if how == "subclass" else torch.optim.AdamW)
+    schedules: list[Any] = []
+    if how == "hook before":
+        optimizer.register_step_post_hook(lambda *_: schedules[0].step())
+    schedules.append(make(optimizer))
+    if how == "subclass":
+        optimizer.schedule = schedules[0]
+    elif how == "hook after":
+        optimizer.register_step_post_hook(lambda *_: schedules[0].step())
+    elif how == "patched":
+        original = optimizer.step
+
+        def step(*args: Any) -> None:
+            original(*args)
+            schedules[0].step()
+
+        optimizer.step = step
+    for t in range(1, 4):
+        assert order_warnings(optimizer.step) == []
+        assert schedules[0].last_epoch == t
