@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import torch
+from cases import crossed
 from closed_forms import ANNEALING, NAMES, Plan, build
-from torch.nn import Parameter
+from runs import adamw, advance, held
 
 import tsa_builtins.curves
 import tsa_core
@@ -17,71 +18,59 @@ import tsa_core
 STEPS = 60
 PLAN = Plan(W=0.7, A=0.1, L=7.5, M=50)
 TARGET = "coefficients[0]"
+ORDERS = [
+    "build, optimizer, schedule",
+    "build, schedule, optimizer",
+    "optimizer, build, schedule",
+    "build, schedule",
+]
 
 
 def new_optimizer() -> torch.optim.Optimizer:
-    return torch.optim.AdamW(
-        [{"params": [Parameter(torch.ones(1))], "coefficients": (c, 0.99)} for c in (0.9, 0.4)]
-    )
+    return adamw(*({"coefficients": (c, 0.99)} for c in (0.9, 0.4)))
 
 
-def held(optimizer: Any) -> list[float]:
-    return [group["coefficients"][0] for group in optimizer.param_groups]
-
-
-@pytest.mark.parametrize(
-    "order",
-    ["optimizer, schedule", "schedule, optimizer", "optimizer before building", "schedule alone"],
-)
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "order"), crossed(NAMES, ORDERS))
 def test_a_built_in_resumes_at_every_step(name: str, order: str) -> None:
     """Loaded through JSON in any order, a built-in goes on with the same values, bit for bit."""
     optimizer = new_optimizer()
     schedule = build(name, optimizer, PLAN, TARGET)
     values, saved = [], []
     for _ in range(STEPS):
-        values.append(held(optimizer))
+        values.append(held(optimizer, TARGET))
         saved.append((copy.deepcopy(optimizer.state_dict()), json.dumps(schedule.state_dict())))
-        optimizer.step()
-        schedule.step()
+        advance(schedule)
     for k, (optimizer_state, schedule_state) in enumerate(saved):
         optimizer = new_optimizer()
-        if order == "optimizer before building":
-            optimizer.load_state_dict(copy.deepcopy(optimizer_state))
-        schedule = build(name, optimizer, PLAN, TARGET)
-        if order == "optimizer, schedule":
-            optimizer.load_state_dict(copy.deepcopy(optimizer_state))
-        schedule.load_state_dict(json.loads(schedule_state))
-        if order == "schedule, optimizer":
-            optimizer.load_state_dict(copy.deepcopy(optimizer_state))
+        for action in order.split(", "):
+            if action == "build":
+                schedule = build(name, optimizer, PLAN, TARGET)
+            elif action == "optimizer":
+                optimizer.load_state_dict(copy.deepcopy(optimizer_state))
+            else:
+                schedule.load_state_dict(json.loads(schedule_state))
         for t in range(k, min(k + 8, STEPS)):
-            assert held(optimizer) == schedule.get_last_lr() == values[t]
-            optimizer.step()
-            schedule.step()
+            assert held(optimizer, TARGET) == schedule.get_last_lr() == values[t]
+            advance(schedule)
 
 
 @pytest.mark.parametrize("name", ANNEALING)
 def test_a_built_in_resumes_under_another_plan(name: str) -> None:
     """The plan in the code goes on, and one warning names both plans."""
-    old, new, throughout = (new_optimizer() for _ in range(3))
-    first = build(name, old, PLAN, TARGET)
-    second = build(name, new, PLAN, TARGET, num_training_steps=90)
-    expected = build(name, throughout, PLAN, TARGET, num_training_steps=90)
-    for _ in range(20):
-        old.step()
-        first.step()
-        throughout.step()
-        expected.step()
+    first = build(name, new_optimizer(), PLAN, TARGET)
+    second, throughout = (
+        build(name, new_optimizer(), PLAN, TARGET, num_training_steps=90) for _ in range(2)
+    )
+    advance(first, 20)
+    advance(throughout, 20)
     with pytest.warns(UserWarning, match=r"steps=42.5.* goes on under .*steps=82.5") as caught:
         second.load_state_dict(first.state_dict())
     assert len(caught) == 1
-    assert held(new) == held(old)
+    assert held(second.optimizer, TARGET) == held(first.optimizer, TARGET)
     for _ in range(75):
-        new.step()
-        second.step()
-        throughout.step()
-        expected.step()
-        assert held(new) == held(throughout)
+        advance(second)
+        advance(throughout)
+        assert held(second.optimizer, TARGET) == held(throughout.optimizer, TARGET)
 
 
 @pytest.mark.parametrize("curves", ["one", "list", "dict"])

@@ -20,8 +20,8 @@ from test_plans_refused import FAULTS, PLAN, TEXTS, changed
 
 import tsa_builtins
 from tsa_builtins import from_plan, to_plan
-from tsa_builtins.schedules.registry import BUILT_INS
 from tsa_builtins.curves.value import KINDS
+from tsa_builtins.schedules.registry import BUILT_INS
 
 if sys.version_info >= (3, 11):
     import tomllib

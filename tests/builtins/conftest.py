@@ -1,0 +1,1 @@
+"""pytest makes this folder importable, so that the subfolders share its helpers."""
