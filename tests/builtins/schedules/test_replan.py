@@ -203,59 +203,47 @@ def test_a_second_replan_counts_from_its_own_step() -> None:
     assert (schedule.state_dict()["origin"], schedule.last_epoch) == (5, 8)
 
 
-@pytest.mark.parametrize(
-    ("curve", "beginning"),
-    [
-        (LINE, 0.75),
-        (Cosine(0.25, 0.75, 8), 0.25),
-        (InverseSqrt(0.5, 4), 0.5),
-        (PiecewiseConstant({0: 0.5, 2: 0.25}), 0.5),
-        (join([LINE, HALF], [4]), 0.75),
-    ],
-)
-def test_a_step_before_the_replan_has_the_beginning_of_the_curve(
-    curve: Any, beginning: float
-) -> None:
+def test_a_step_before_the_replan_has_the_beginning_of_the_curve() -> None:
     """A curve holds its beginning at steps before its step 0."""
-    schedule = CurveSchedule(three_groups(), OLD)
-    advance(schedule, 8)
-    schedule.replan(curve)
-    for t in (7, 3, 0):
-        assert schedule.values_at(t) == times(beginning)
-        schedule.step(t)
-        assert held(schedule.optimizer) == times(beginning)
+    stairs, parts = PiecewiseConstant({0: 0.5, 2: 0.25}), join([LINE, HALF], [4])
+    for curve in (LINE, Cosine(0.25, 0.75, 8), InverseSqrt(0.5, 4), stairs, parts):
+        schedule = CurveSchedule(three_groups(), OLD)
+        advance(schedule, 8)
+        schedule.replan(curve)
+        for t in (7, 3, 0):
+            assert schedule.values_at(t) == times(curve(0))
+            schedule.step(t)
+            assert held(schedule.optimizer) == times(curve(0))
 
 
 # -- among other schedules -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("derived_first", [True, False])
-def test_members_stay_in_lock_step(derived_first: bool) -> None:
+def test_members_stay_in_lock_step() -> None:
     """The other members go on as before. A derived member follows at once."""
     optimizer = three_groups(momentum=0.5)
-    derived = DerivedSchedule(optimizer, same, "weight_decay")
-    members = [
-        CurveSchedule(optimizer, OLD),
-        CurveSchedule(optimizer, halving, "betas[0]"),
-        arbitrary_schedule_factory(
-            optimizer, lambda proxy: StepLR(proxy, 2, 0.5), schedule_target="momentum"
-        ),
-    ]
-    sync = SynchronousSchedule([derived, *members] if derived_first else [*members, derived])
+    sync = SynchronousSchedule(
+        [
+            DerivedSchedule(optimizer, same, "weight_decay"),
+            CurveSchedule(optimizer, OLD),
+            CurveSchedule(optimizer, halving, "betas[0]"),
+            arbitrary_schedule_factory(
+                optimizer, lambda proxy: StepLR(proxy, 2, 0.5), schedule_target="momentum"
+            ),
+        ]
+    )
     advance(sync, 3)
     sync.replan("lr", join([LINE, HALF], [4]))
-    assert held(optimizer) == held(optimizer, "weight_decay") == times(line(0))
-    assert held(optimizer, "betas[0]") == times(halving(3))
     ahead = preview(sync, 7)
     assert ahead.boundaries["lr"] == (7,)
-    for s in range(1, 7):
-        advance(sync)
+    for s in range(7):
         lr = line(s) if s < 4 else 0.5
         assert held(optimizer) == held(optimizer, "weight_decay") == times(lr)
         assert held(optimizer, "betas[0]") == times(halving(3 + s))
         assert held(optimizer, "momentum") == [0.5 ** (1 + (3 + s) // 2)] * 3
         assert sync.get_last_schedules() == {name: ahead.values[name][s] for name in ahead.values}
-    assert sync.last_epoch == 9
+        advance(sync)
+    assert sync.last_epoch == 10
 
 
 @ignore_epoch_deprecation
@@ -385,32 +373,30 @@ def failing(error: type[BaseException]) -> Callable[[float], float]:
     return curve
 
 
-@pytest.mark.parametrize(
-    ("new", "error", "named"),
-    [
-        (failing(ArithmeticError), ArithmeticError, "no value"),
-        (failing(KeyboardInterrupt), KeyboardInterrupt, "no value"),
-        ([HALF, LINE, failing(OSError)], OSError, "no value"),
-        (lambda t: math.nan, ValueError, "at step 3.*nan"),
-        (lambda t: "0.5", TypeError, "at step 3.*0.5"),
-        (Constant(2), ValueError, "at step 3: 2.*makes the value 1.0"),
-        ({"a": Constant(2), "*": HALF}, ValueError, "at step 3: 2.*makes the value 1.0"),
-        ([LINE], ValueError, "1 curves for 3"),
-        ([LINE] * 4, ValueError, "4 curves for 3"),
-        ({"a": LINE, "b": LINE}, ValueError, "'c'"),
-        ({"d": LINE, "*": HALF}, ValueError, "'d'"),
-        ({0: LINE, "*": HALF}, TypeError, "0 .int"),
-        ([LINE, 0.5, None], TypeError, "0.5"),
-        ({LINE}, TypeError, "set"),
-        ("cosine", TypeError, "cosine"),
-        (None, TypeError, "None"),
-    ],
-)
-@pytest.mark.parametrize("earlier", [None, LINE])
-def test_a_refused_curve_moves_nothing(
-    earlier: Any, new: Any, error: type[BaseException], named: str, untouched: Untouched
-) -> None:
+REFUSED: list[tuple[Any, type[BaseException], str]] = [
+    (failing(ArithmeticError), ArithmeticError, "no value"),
+    (failing(KeyboardInterrupt), KeyboardInterrupt, "no value"),
+    ([HALF, LINE, failing(OSError)], OSError, "no value"),
+    (lambda t: math.nan, ValueError, "at step 3.*nan"),
+    (lambda t: "0.5", TypeError, "at step 3.*0.5"),
+    (Constant(2), ValueError, "at step 3: 2.*makes the value 1.0"),
+    ({"a": Constant(2), "*": HALF}, ValueError, "at step 3: 2.*makes the value 1.0"),
+    ([LINE], ValueError, "1 curves for 3"),
+    ([LINE] * 4, ValueError, "4 curves for 3"),
+    ({"a": LINE, "b": LINE}, ValueError, "'c'"),
+    ({"d": LINE, "*": HALF}, ValueError, "'d'"),
+    ({0: LINE, "*": HALF}, TypeError, "0 .int"),
+    ([LINE, 0.5, None], TypeError, "0.5"),
+    ({LINE}, TypeError, "set"),
+    ("cosine", TypeError, "cosine"),
+    (None, TypeError, "None"),
+]
+
+
+@pytest.mark.parametrize(("refused", "earlier"), crossed(REFUSED, [None, LINE]))
+def test_a_refused_curve_moves_nothing(refused: Any, earlier: Any, untouched: Untouched) -> None:
     """The schedule follows its present curve further, alone and in a ``SynchronousSchedule``."""
+    new, error, named = refused
     optimizer = three_groups()
     schedule = CurveSchedule(optimizer, OLD, "betas[0]")
     sync = SynchronousSchedule([schedule, CurveSchedule(optimizer, OLD)])
