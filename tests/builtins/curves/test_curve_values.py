@@ -15,7 +15,18 @@ from curve_forms import EXAMPLES, third
 from runs import through_json, through_pickle
 
 import tsa_builtins
-from tsa_builtins.curves import Constant, Cosine, Curve, Linear, delay, from_dict, join, to_dict
+from tsa_builtins.curves import (
+    Constant,
+    Cosine,
+    Curve,
+    Linear,
+    PiecewiseLinear,
+    delay,
+    from_dict,
+    join,
+    repeat,
+    to_dict,
+)
 
 each_kind = pytest.mark.parametrize("curve", EXAMPLES, ids=repr)
 
@@ -158,27 +169,39 @@ def test_a_namesake_cannot_be_recorded(bases: Any) -> None:
     assert type(from_dict(LINE)) is Linear
 
 
+def joined(*parts: Any, boundaries: Any = (1,)) -> dict[str, Any]:
+    return {"kind": "Join", "curves": [*parts], "boundaries": [*boundaries]}
+
+
 @pytest.mark.parametrize(
-    ("record", "error", "named"),
+    ("record", "error", "message"),
     [
         ([LINE], TypeError, "record"),
         ("Linear", TypeError, "record"),
-        ({}, ValueError, "kind"),
-        ({**LINE, "kind": "Spline"}, ValueError, "'Spline'"),
+        ({}, ValueError, r"record: a curve needs 'kind', one of \['Clip', "),
+        ({**LINE, "kind": "Spline"}, ValueError, "kind: 'Spline'"),
         ({**LINE, "kind": ["Linear"]}, TypeError, "kind: .*'Linear'"),
-        ({**LINE, "kind": "Curve"}, ValueError, "'Curve'"),
-        ({**LINE, "kind": "_Transition"}, ValueError, "'_Transition'"),
+        ({**LINE, "kind": "Curve"}, ValueError, "kind: 'Curve'"),
+        ({**LINE, "kind": "_Transition"}, ValueError, "kind: '_Transition'"),
+        (joined({"kind": "Const"}, LINE), ValueError,
+         r"curves\[0\]\.kind: 'Const' is not a kind of curve; did you mean 'Constant'\?"),
         ({**LINE, "exponent": 2}, ValueError, "exponent"),
         ({**LINE, 3: 2}, ValueError, "3"),
-        ({**LINE, "exponent": 2, 3: 2}, ValueError, "^exponent: a Linear has no such entry"),
-        ({"kind": "Linear", "start": 0, "steps": 4}, ValueError, "end"),
-        ({**LINE, "steps": -1}, ValueError, "steps"),
-        ({**LINE, "steps": "4"}, TypeError, "steps"),
+        ({**LINE, "exponent": 2, 3: 2}, ValueError, "exponent: a Linear has no such entry"),
+        ({**joined(LINE), "curvse": []}, ValueError,
+         "curvse: a Join has no such entry; it has 'curves', "),
+        ({"kind": "Linear", "start": 0, "steps": 4}, ValueError, ".*'end'"),
+        ({"kind": "Repeat", "curve": LINE}, ValueError, "record: a Repeat needs 'steps'$"),
+        (joined(LINE, {**LINE, "steps": -3}), ValueError,
+         r"curves\[1\]\.steps: expected 0 or more, got -3"),
+        (joined(LINE, {**LINE, "steps": "1e3"}), TypeError,
+         r"curves\[1\]\.steps: expected a number, got "),
         ({**LINE, "steps": [4]}, TypeError, "steps"),
         ({**LINE, "steps": LINE}, TypeError, "steps"),
-        ({"kind": "Join", "curves": [LINE, {"kind": "?"}], "boundaries": [1]}, ValueError, "'\\?'"),
-        ({"kind": "Join", "curves": LINE, "boundaries": []}, TypeError, "curves"),
-        ({"kind": "Join", "curves": [3], "boundaries": []}, TypeError, "curves"),
+        (joined(LINE, LINE, boundaries=[None]), TypeError,
+         r"boundaries\[0\]: expected a finite real number"),
+        ({**joined(), "curves": LINE}, TypeError, "curves"),
+        (joined(3, boundaries=[]), TypeError, "curves"),
         ({"kind": "Clip", "curve": 1, "low": 0, "high": 1}, TypeError, "curve"),
         ({"kind": "Stretch", "curve": LINE, "factor": 0}, ValueError, "factor"),
         ({"kind": "PiecewiseLinear", "points": [[0, 1, 2]]}, TypeError, "points"),
@@ -186,11 +209,21 @@ def test_a_namesake_cannot_be_recorded(bases: Any) -> None:
     ],
 )  # fmt: skip
 def test_a_record_that_does_not_fit_is_refused(
-    record: Any, error: type[Exception], named: str
+    record: Any, error: type[Exception], message: str
 ) -> None:
-    """Unknown kinds, and entries that are missing, unknown or wrong, are named in the error."""
-    with pytest.raises(error, match=named):
+    """Unknown kinds, and entries that are missing, unknown or wrong, are named by their path."""
+    with pytest.raises(error, match=f"^{message}"):
         from_dict(record)
+
+
+def test_a_record_may_be_written_in_several_ways() -> None:
+    """Points are what parsers make of ``{0: 1.0}``, defaults are left out, a factor is a number."""
+    line = PiecewiseLinear({0: 1.0, 30: 0.5})
+    for points in ({0: 1.0, 30: 0.5}, {"30.0": 0.5, "0": 1}, [[0, 1.0], (30, 0.5)]):
+        assert from_dict({"kind": "PiecewiseLinear", "points": points}) == line
+    assert from_dict({"kind": "Repeat", "curve": LINE, "steps": 9}) == repeat(Linear(0, 1, 4), 9)
+    product = {"kind": "Product", "left": 0.5, "right": LINE}
+    assert from_dict(product) == 0.5 * Linear(0, 1, 4)
 
 
 # -- arrays ----------------------------------------------------------------------------------------
