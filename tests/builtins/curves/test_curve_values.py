@@ -12,7 +12,7 @@ import pytest
 import torch
 from cases import crossed
 from curve_forms import EXAMPLES, third
-from runs import through_json, through_pickle
+from small_runs import through_json, through_pickle
 
 import tsa_builtins
 from tsa_builtins.curves import (

@@ -13,7 +13,7 @@ from cases import crossed, some
 from curve_forms import ENDS, TRANSITIONS, make, third
 from hypothesis import given
 from hypothesis import strategies as st
-from runs import adamw, advance
+from small_runs import adamw, advance
 from torch.optim.lr_scheduler import LambdaLR, MultiplicativeLR
 
 from tsa_builtins.curves import (

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from runs import Untouched, adamw, advance, held
+from small_runs import Untouched, adamw, advance, held
 
 from tsa_builtins.curves import Constant, Linear
 from tsa_core import CurveSchedule, ProxyOptimizer, SynchronousSchedule

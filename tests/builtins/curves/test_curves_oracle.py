@@ -11,7 +11,7 @@ from cases import examples
 from curve_forms import DEPTH, KINDS, SHAPES, Pair, pairs, shapes
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from runs import through_json, through_pickle
+from small_runs import through_json, through_pickle
 
 from tsa_builtins import curves
 

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from omegaconf import OmegaConf
 from plan_forms import FOLDER, make_optimizer, plans
 from plan_schema import NAME, as_text, without_functions
-from runs import ignore_epoch_deprecation
+from small_runs import ignore_epoch_deprecation
 from test_plans_refused import FAULTS, PLAN, TEXTS, changed
 
 import tsa_builtins

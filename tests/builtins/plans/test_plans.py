@@ -11,7 +11,7 @@ import torch
 from cases import crossed
 from closed_forms import NAMES, Plan, arguments, closed_form
 from plan_forms import make_optimizer, values_along
-from runs import adamw, held, ignore_epoch_deprecation, through_json
+from small_runs import adamw, held, ignore_epoch_deprecation, through_json
 from torch.optim import lr_scheduler as torch_lr
 from torch.optim.swa_utils import SWALR
 

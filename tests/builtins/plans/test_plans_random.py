@@ -12,7 +12,7 @@ from cases import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plan_forms import make_optimizer, plans, values_along
-from runs import Untouched, ignore_epoch_deprecation, through_json
+from small_runs import Untouched, ignore_epoch_deprecation, through_json
 
 from tsa_builtins import from_plan, to_plan
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 import yaml
 from plan_forms import make_optimizer
-from runs import Untouched, adamw
+from small_runs import Untouched, adamw
 
 from tsa_builtins import curves, from_plan, to_plan
 from tsa_core import ProxyOptimizer

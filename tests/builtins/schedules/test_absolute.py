@@ -8,7 +8,7 @@ import pytest
 import torch
 from cases import crossed, some
 from closed_forms import NAMES, Plan, build, closed_form
-from runs import Untouched, adamw, advance, held
+from small_runs import Untouched, adamw, advance, held
 
 some_names = pytest.mark.parametrize("name", some(NAMES))
 

@@ -12,7 +12,7 @@ import torch
 from bad_numbers import BAD_NUMBERS
 from cases import crossed, some
 from closed_forms import ANNEALING, INVERSE, NAMES, OUT_OF_RANGE, SYMBOLS, Plan, arguments, build
-from runs import Untouched, adamw, advance, held
+from small_runs import Untouched, adamw, advance, held
 
 import tsa_builtins
 

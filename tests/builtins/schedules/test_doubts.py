@@ -10,7 +10,7 @@ import pytest
 import torch
 from cases import crossed, some
 from closed_forms import ANNEALING, NAMES, Plan, arguments, build, closed_form
-from runs import Untouched, adamw, every_name
+from small_runs import Untouched, adamw, every_name
 
 import tsa_builtins
 import tsa_core

@@ -11,7 +11,7 @@ from cases import crossed, examples, some
 from closed_forms import ANNEALING, NAMES, Plan, build, closed_form
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from runs import adamw, advance, every_name, held
+from small_runs import adamw, advance, every_name, held
 
 import tsa_builtins
 

@@ -13,7 +13,7 @@ import pytest
 import torch
 from cases import crossed
 from closed_forms import Plan, build, closed_form
-from runs import Untouched, adamw, advance, every_name, ignore_epoch_deprecation, through_json
+from small_runs import Untouched, adamw, advance, every_name, ignore_epoch_deprecation, through_json
 from torch.optim import lr_scheduler as torch_lr
 
 from tsa_builtins.curves import Constant, Cosine, Linear, PiecewiseConstant, join

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from cases import crossed
-from runs import Untouched, adamw, advance, held, ignore_epoch_deprecation, through_pickle
+from small_runs import Untouched, adamw, advance, held, ignore_epoch_deprecation, through_pickle
 from torch.optim.lr_scheduler import SequentialLR, StepLR
 
 from tsa_builtins import cosine_annealing_with_warmup

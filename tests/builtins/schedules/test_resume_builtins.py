@@ -10,7 +10,7 @@ import pytest
 import torch
 from cases import crossed
 from closed_forms import ANNEALING, NAMES, Plan, build
-from runs import adamw, advance, held
+from small_runs import adamw, advance, held
 
 import tsa_builtins.curves
 import tsa_core

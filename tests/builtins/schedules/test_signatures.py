@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from closed_forms import NAMES, Plan, arguments
-from runs import adamw, every_name
+from small_runs import adamw, every_name
 
 import tsa_builtins
 
