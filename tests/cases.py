@@ -1,4 +1,4 @@
-"""Which cases of a parametrized test run: each name once, or with ``nox -s exhaustive`` all of them.
+"""Which cases of a parametrized test run: each name once, or all with ``nox -s exhaustive``.
 
 The full product of names and values takes minutes and finds next to nothing more.
 """

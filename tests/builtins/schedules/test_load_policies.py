@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 from cases import crossed
-from closed_forms import Plan, build, closed_form
-from small_runs import Untouched, adamw, advance, every_name, ignore_epoch_deprecation, through_json
+from small_runs import Untouched, adamw, advance, ignore_epoch_deprecation, through_json
 from torch.optim import lr_scheduler as torch_lr
 
 from tsa_builtins.curves import Constant, Cosine, Linear, PiecewiseConstant, join
@@ -34,7 +33,6 @@ pytestmark = [
 TARGET = "weight_decay"
 INITIAL = [0.5, 0.25]
 SAVED_AT = 5
-PLAN = Plan(W=0.75, A=0.25, L=4, M=12)
 
 
 def two_groups(kind: Callable[[float], Any] = float) -> torch.optim.AdamW:
@@ -232,25 +230,6 @@ def test_an_equal_plan_loads_silently(run: Run, policy: Any) -> None:
     advance(schedule, 3)
     resumed.load_state_dict(through_json(schedule.state_dict()), plan=policy)
     both_advance(schedule, resumed, 4)
-
-
-@every_name
-def test_every_built_in_takes_and_gives_a_saved_plan(name: str) -> None:
-    """The state of a built-in is resumed on any schedule, and a built-in resumes any state."""
-    given, optimizer = two_groups(), two_groups()
-    built_in, other = build(name, given, PLAN, TARGET), in_code(optimizer)
-    advance(built_in, SAVED_AT)
-    advance(other, SAVED_AT)
-    states = built_in.state_dict(), other.state_dict()
-    for schedule, state in zip((other, built_in), states):
-        with pytest.raises(ValueError, match="expected the same plan"):
-            schedule.load_state_dict(state, plan="same")
-        schedule.load_state_dict(through_json(state), plan="saved")
-    advance(other, 2)
-    advance(built_in, 2)
-    assert held(given) == [code(SAVED_AT + 2) * initial for initial in INITIAL]
-    expected = closed_form(name, PLAN, SAVED_AT + 2)
-    assert held(optimizer) == pytest.approx([expected * v for v in INITIAL], rel=1e-12)
 
 
 # -- states of earlier versions --------------------------------------------------------------------

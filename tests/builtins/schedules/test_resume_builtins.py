@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from cases import crossed
-from closed_forms import ANNEALING, NAMES, Plan, build
-from small_runs import adamw, advance, held
+from closed_forms import NAMES, Plan, build
+from small_runs import adamw, advance, every_name, held, through_json
 
 import tsa_builtins.curves
 import tsa_core
@@ -54,22 +55,27 @@ def test_a_built_in_resumes_at_every_step(name: str, order: str) -> None:
             advance(schedule)
 
 
-@pytest.mark.parametrize("name", ANNEALING)
+@every_name
 def test_a_built_in_resumes_under_another_plan(name: str) -> None:
-    """The plan in the code goes on, and one warning names both plans."""
-    first = build(name, new_optimizer(), PLAN, TARGET)
+    """The plan in the code goes on after one warning that names both, or the saved plan does."""
+    first, adopting = (build(name, new_optimizer(), PLAN, TARGET) for _ in range(2))
     second, throughout = (
-        build(name, new_optimizer(), PLAN, TARGET, num_training_steps=90) for _ in range(2)
+        build(name, new_optimizer(), replace(PLAN, W=0.6, L=20, M=90), TARGET) for _ in range(2)
     )
-    advance(first, 20)
-    advance(throughout, 20)
-    with pytest.warns(UserWarning, match=r"steps=42.5.* goes on under .*steps=82.5") as caught:
-        second.load_state_dict(first.state_dict())
+    for schedule in (first, second, throughout):
+        advance(schedule, 20)
+    states = first.state_dict(), second.state_dict()
+    with pytest.raises(ValueError, match="expected the same plan"):
+        second.load_state_dict(states[0], plan="same")
+    with pytest.warns(UserWarning, match="was saved under .* goes on under ") as caught:
+        second.load_state_dict(states[0])
+    adopting.load_state_dict(through_json(states[1]), plan="saved")
     assert len(caught) == 1
     assert held(second.optimizer, TARGET) == held(first.optimizer, TARGET)
     for _ in range(75):
-        advance(second)
-        advance(throughout)
+        assert held(adopting.optimizer, TARGET) == held(throughout.optimizer, TARGET)
+        for schedule in (second, adopting, throughout):
+            advance(schedule)
         assert held(second.optimizer, TARGET) == held(throughout.optimizer, TARGET)
 
 
