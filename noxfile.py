@@ -117,9 +117,19 @@ def environment(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none", requires=["environment"])
 def tests(session: nox.Session) -> None:
-    """The whole suite passes against the built wheels, on this Python and the torch pip chooses."""
+    """The whole suite passes against the built wheels, on this Python and the torch pip chooses.
+
+    So do the examples in docstrings. The last line counts both.
+    """
+    doctests = ("--doctest-modules", "--pyargs", *PACKAGES[:2])
+    run_in_environment(session, "pytest", *ON_ALL_CORES, *SUITE, *doctests, *session.posargs)
+
+
+@nox.session(venv_backend="none", requires=["environment"])
+def exhaustive(session: nox.Session) -> None:
+    """Every name passes with every value, which takes hours, weekly: `tests` takes a sample."""
+    session.env["EXHAUSTIVE"] = "1"  # tests/cases.py
     run_in_environment(session, "pytest", *ON_ALL_CORES, *SUITE, *session.posargs)
-    run_in_environment(session, "pytest", "--doctest-modules", "--pyargs", *PACKAGES[:2])
 
 
 @nox.session(venv_backend="none", requires=["environment"])

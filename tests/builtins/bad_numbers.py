@@ -1,4 +1,4 @@
-"""Values that no numeric argument of a built-in or a curve takes, with a label each."""
+"""Values that no numeric argument of a built-in or a curve takes, and the error of each."""
 
 from __future__ import annotations
 
@@ -25,4 +25,8 @@ NOT_FINITE: dict[str, Any] = {
     "NumPy NaN": np.float64("nan"),
     "int beyond every float": 10**400,
     "Fraction beyond every float": Fraction(10**400),
+}
+BAD_NUMBERS: dict[str, tuple[Any, type[Exception]]] = {
+    **{name: (value, TypeError) for name, value in NOT_REAL.items()},
+    **{name: (value, ValueError) for name, value in NOT_FINITE.items()},
 }

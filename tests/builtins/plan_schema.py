@@ -6,8 +6,8 @@ import json
 from importlib import resources
 from typing import Any
 
-from tsa_builtins.schedules.registry import BUILT_INS, number_arguments
 from tsa_builtins.curves.value import KINDS, argument_types, needed_arguments
+from tsa_builtins.schedules.registry import BUILT_INS, number_arguments
 from tsa_core import torch_schedulers
 
 NAME = "plan.schema.json"

@@ -1,6 +1,9 @@
-"""Filters for warnings that the frameworks raise in any program, with or without this library."""
+"""Filters for warnings that the frameworks raise in any program; and each test a new Accelerate."""
+
+from collections.abc import Iterator
 
 import pytest
+from accelerate_settings import reset_accelerate
 
 THIRD_PARTY_WARNINGS = (
     # Ignite imports torch.distributed.optim, which in torch 2.13 runs the deprecated torch.jit.
@@ -17,3 +20,11 @@ THIRD_PARTY_WARNINGS = (
 def pytest_configure(config: pytest.Config) -> None:
     for line in THIRD_PARTY_WARNINGS:
         config.addinivalue_line("filterwarnings", line)
+
+
+@pytest.fixture(autouse=True)
+def new_accelerate() -> Iterator[None]:
+    """Each test begins, and leaves the others, with the settings of a new process."""
+    reset_accelerate()
+    yield
+    reset_accelerate()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,63 +20,36 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-def build_load_optimizer_load_schedule(
-    saved: Any, optimizer: Any, build: Callable[[], Any]
-) -> tsa.SynchronousSchedule:
-    schedule = build()
-    optimizer.load_state_dict(saved["optimizer"])
-    schedule.load_state_dict(saved["schedule"])
-    return schedule
-
-
-def build_load_schedule_load_optimizer(
-    saved: Any, optimizer: Any, build: Callable[[], Any]
-) -> tsa.SynchronousSchedule:
-    schedule = build()
-    schedule.load_state_dict(saved["schedule"])
-    optimizer.load_state_dict(saved["optimizer"])
-    return schedule
-
-
-def load_optimizer_build_load_schedule(
-    saved: Any, optimizer: Any, build: Callable[[], Any]
-) -> tsa.SynchronousSchedule:
-    optimizer.load_state_dict(saved["optimizer"])
-    schedule = build()
-    schedule.load_state_dict(saved["schedule"])
-    return schedule
-
-
-def build_load_schedule(
-    saved: Any, optimizer: Any, build: Callable[[], Any]
-) -> tsa.SynchronousSchedule:
-    schedule = build()
-    schedule.load_state_dict(saved["schedule"])
-    return schedule
-
-
 ORDERS = [
-    build_load_optimizer_load_schedule,
-    build_load_schedule_load_optimizer,
-    load_optimizer_build_load_schedule,
-    build_load_schedule,
+    "build, optimizer, schedule",
+    "build, schedule, optimizer",
+    "optimizer, build, schedule",
+    "build, schedule",
 ]
 
 
-@pytest.mark.parametrize("load_in_order", ORDERS)
+def loaded(saved: Any, optimizer: Any, run: str, order: str) -> tsa.SynchronousSchedule:
+    """The schedules of ``run``, built and loaded in this order."""
+    for action in order.split(", "):
+        if action == "build":
+            schedule = tsa.SynchronousSchedule(RUNS[run](tsa, optimizer))
+        elif action == "optimizer":
+            optimizer.load_state_dict(saved["optimizer"])
+        else:
+            schedule.load_state_dict(saved["schedule"])
+    return schedule
+
+
+@pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("run", RUNS)
-def test_a_checkpoint_of_1_2_3_goes_on_with_the_values_of_1_2_3(
-    run: str, load_in_order: Callable[..., Any]
-) -> None:
+def test_a_checkpoint_of_1_2_3_goes_on_with_the_values_of_1_2_3(run: str, order: str) -> None:
     """A 1.2.3 checkpoint, loaded in any order, goes on with the values of the 1.2.3 run."""
     saved = torch.load(FOLDER / f"{run}.pt", weights_only=True)
     following = saved["following"]
     model = make_model()
     optimizer = make_optimizer(model)
 
-    schedule = load_in_order(
-        saved, optimizer, lambda: tsa.SynchronousSchedule(RUNS[run](tsa, optimizer))
-    )
+    schedule = loaded(saved, optimizer, run, order)
 
     assert schedule.get_last_schedules() == {
         target: state["_last_lr"] for target, state in saved["schedule"].items()
@@ -99,9 +71,7 @@ def test_a_run_resumed_from_1_2_3_saves_checkpoints_of_this_version() -> None:
     """A run that went on from a 1.2.3 checkpoint is saved and resumed like any other."""
     saved = torch.load(FOLDER / "builtins.pt", weights_only=True)
     optimizer, resumed_optimizer = make_optimizer(make_model()), make_optimizer(make_model())
-    schedule = load_optimizer_build_load_schedule(
-        saved, optimizer, lambda: tsa.SynchronousSchedule(RUNS["builtins"](tsa, optimizer))
-    )
+    schedule = loaded(saved, optimizer, "builtins", "optimizer, build, schedule")
     resumed = tsa.SynchronousSchedule(RUNS["builtins"](tsa, resumed_optimizer))
     resumed_optimizer.load_state_dict(optimizer.state_dict())
     resumed.load_state_dict(schedule.state_dict())

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,22 +24,39 @@ import torch_schedule_anything as tsa
 SAVED_AT = 8
 
 
-class ValueRecorder(TrainerCallback):
-    """A callback that records the optimizer's values before each step, and clips by them."""
+class Recorder(TrainerCallback):
+    """A callback that records the values before each step, and clips by them."""
 
     def __init__(self) -> None:
-        self.values_by_step: dict[int, dict[str, list[float]]] = {}
+        self.values_by_step: plan.ValuesByStep = {}
+        self.tokens_by_step: dict[int, int] = {}
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         self.values_by_step[state.global_step] = plan.values_of(kwargs["optimizer"])
+        self.tokens_by_step[state.global_step] = state.num_input_tokens_seen
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         plan.clip_gradients(kwargs["optimizer"])
 
 
+class RecorderThatSteps(Recorder):
+    """The same, and it steps the schedule in every batch, besides the Trainer."""
+
+    def on_substep_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        kwargs["lr_scheduler"].step()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        kwargs["lr_scheduler"].step()
+
+
 def make_trainer(
-    folder: Path, lr_member: Callable[[Any], Any] | None
-) -> tuple[Trainer, ValueRecorder]:
+    folder: Path,
+    rows: Sequence[torch.Tensor],
+    make_schedule: Callable[[Any, Callable[[], Trainer]], Any],
+    recorder: Recorder,
+    **arguments: Any,
+) -> Trainer:
+    """``make_schedule`` gets the optimizer, and a function that returns the Trainer."""
     torch.manual_seed(0)
     model = LlamaForCausalLM(
         LlamaConfig(
@@ -50,32 +68,60 @@ def make_trainer(
             max_position_embeddings=8,
         )
     )
-    tokens = torch.randint(0, 32, (64, 6))
     optimizer = plan.make_optimizer(model.model.parameters(), model.lm_head.parameters())
-    members = plan.other_schedules(optimizer)
-    if lr_member is not None:
-        members.append(lr_member(optimizer))
-    arguments = TrainingArguments(
-        output_dir=str(folder),
-        max_steps=plan.STEPS,
-        per_device_train_batch_size=8,
-        max_grad_norm=0.0,  # the callback clips instead
-        logging_steps=1,
-        save_steps=SAVED_AT,
-        report_to="none",
-        use_cpu=True,
-        dataloader_pin_memory=False,
-        disable_tqdm=True,
-    )
-    recorder = ValueRecorder()
     trainer = Trainer(
         model,
-        arguments,
-        train_dataset=[{"input_ids": row, "labels": row} for row in tokens],
-        optimizers=(optimizer, tsa.SynchronousSchedule(members)),
+        TrainingArguments(
+            output_dir=str(folder),
+            max_steps=plan.STEPS,
+            max_grad_norm=0.0,  # the callback clips instead
+            logging_steps=1,
+            save_steps=SAVED_AT,
+            report_to="none",
+            use_cpu=True,
+            dataloader_pin_memory=False,
+            disable_tqdm=True,
+            **arguments,
+        ),
+        train_dataset=[{"input_ids": row, "labels": row} for row in rows],
+        optimizers=(optimizer, make_schedule(optimizer, lambda: trainer)),
         callbacks=[recorder],
     )
+    return trainer
+
+
+def resumable_run(make: Callable[[Path], tuple[Trainer, Recorder]], folder: Path) -> Any:
+    """The trainer and the records of a whole run, which a resumed one repeats exactly."""
+    trainer, whole = make(folder / "whole")
+    trainer.train()
+    resumed_trainer, resumed = make(folder / "resumed")
+    resumed_trainer.train(resume_from_checkpoint=str(folder / "whole" / f"checkpoint-{SAVED_AT}"))
+    later = range(SAVED_AT, plan.STEPS)
+    assert resumed.values_by_step == {t: whole.values_by_step[t] for t in later}
+    assert resumed.tokens_by_step == {t: whole.tokens_by_step[t] for t in later}
+    plan.assert_same_weights(trainer.model, resumed_trainer.model)
+    return trainer, whole
+
+
+def without_clock(folder: Path, lr_member: Callable[[Any], Any] | None) -> Any:
+    """A Trainer, and its records, of a plan in the Trainer's steps; ``None`` leaves lr alone."""
+
+    def make_schedule(optimizer: Any, get_trainer: Any) -> Any:
+        members = plan.other_schedules(optimizer)
+        return tsa.SynchronousSchedule([*members, *([lr_member(optimizer)] if lr_member else [])])
+
+    torch.manual_seed(0)
+    rows, recorder = torch.randint(0, 32, (64, 6)), Recorder()
+    trainer = make_trainer(folder, rows, make_schedule, recorder, per_device_train_batch_size=8)
     return trainer, recorder
+
+
+def with_clock(folder: Path, make_schedule: Callable[..., Any], **arguments: Any) -> Any:
+    """A Trainer of two batches per step, each one row, and its records."""
+    rows = [torch.arange(length) + i for i, length in enumerate(plan.LENGTHS)]
+    sizes = {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 2}
+    recorder = RecorderThatSteps()
+    return make_trainer(folder, rows, make_schedule, recorder, **sizes, **arguments), recorder
 
 
 @pytest.mark.parametrize("lr_member", [plan.lr_schedule, None])
@@ -83,29 +129,47 @@ def test_a_trainer_run_stays_on_the_plan_and_resumes_to_the_same_weights(
     tmp_path: Path, lr_member: Callable[[Any], Any] | None
 ) -> None:
     """Under the Trainer values and logs follow the plan, and a checkpoint resumes exactly."""
-    constant_lr = None if lr_member else list(plan.LR)
-    trainer, whole = make_trainer(tmp_path / "whole", lr_member)
-    trainer.train()
-
-    plan.assert_run_on_plan(whole.values_by_step, constant_lr)
+    trainer, whole = resumable_run(lambda folder: without_clock(folder, lr_member), tmp_path)
+    plan.assert_run_on_plan(whole.values_by_step, None if lr_member else list(plan.LR))
     logged = [entry["learning_rate"] for entry in trainer.state.log_history if "loss" in entry]
     # The Trainer logs each step with the learning rate of that step.
     expected = [plan.expected_lr(t)[0] if lr_member else plan.LR[0] for t in range(plan.STEPS)]
     assert logged == pytest.approx(expected, rel=1e-12)
 
-    resumed_trainer, resumed = make_trainer(tmp_path / "resumed", lr_member)
-    checkpoint = tmp_path / "whole" / f"checkpoint-{SAVED_AT}"
-    resumed_trainer.train(resume_from_checkpoint=str(checkpoint))
-
-    assert list(resumed.values_by_step) == list(range(SAVED_AT, plan.STEPS))
-    for t, values in resumed.values_by_step.items():
-        plan.assert_on_plan(values, t, constant_lr)
-    plan.assert_same_weights(trainer.model, resumed_trainer.model)
-
 
 def test_a_plateau_member_under_the_trainer_is_refused(tmp_path: Path) -> None:
     """A ReduceLROnPlateau among the members raises at the first step: it gets no metrics."""
     # The Trainer passes metrics only if its scheduler itself is a ReduceLROnPlateau.
-    trainer, _ = make_trainer(tmp_path, ReduceLROnPlateau)
+    trainer, _ = without_clock(tmp_path, ReduceLROnPlateau)
     with pytest.raises(TypeError, match="takes metrics"):
         trainer.train()
+
+
+def test_a_plan_with_a_clock_counts_the_steps_of_the_trainer(tmp_path: Path) -> None:
+    """With accumulated batches a plan counts optimizer steps, however often it is stepped."""
+
+    def on_steps(optimizer: Any, get_trainer: Any) -> Any:
+        return plan.make_schedule_on_steps(optimizer)
+
+    _, whole = resumable_run(lambda folder: with_clock(folder, on_steps), tmp_path)
+    plan.assert_run_on_plan(whole.values_by_step)
+
+
+def test_a_plan_in_tokens_counts_the_tokens_of_the_trainer(tmp_path: Path) -> None:
+    """A plan in tokens goes by the tokens that the Trainer has seen, and resumes."""
+
+    def in_tokens(optimizer: Any, get_trainer: Any) -> Any:
+        return plan.make_schedule_in_tokens(
+            optimizer, lambda: get_trainer().state.num_input_tokens_seen
+        )
+
+    trainer, whole = resumable_run(
+        lambda folder: with_clock(folder, in_tokens, include_num_input_tokens_seen="all"), tmp_path
+    )
+    assert whole.tokens_by_step[0] == 0
+    assert trainer.state.num_input_tokens_seen == plan.TOKENS
+    counts = [*whole.tokens_by_step.values(), plan.TOKENS]
+    assert len({after - before for before, after in itertools.pairwise(counts)}) > 1
+    for t, values in whole.values_by_step.items():
+        plan.assert_on_plan_in_tokens(values, whole.tokens_by_step[t])
+    plan.assert_on_plan_in_tokens(plan.values_of(trainer.optimizer), plan.TOKENS)

@@ -44,36 +44,21 @@ def run(optimizer: Any, schedule: Any, target: str, steps: int) -> list[list[flo
 @pytest.mark.parametrize("start", [0, 3])
 @pytest.mark.parametrize("target", TARGETS)
 def test_ignites_simulation_gives_the_values_of_the_run(target: str, start: int) -> None:
-    """A simulation of a factory schedule, new or in a run, gives the values of the next steps."""
-    reference = make_optimizer("lr")
-    reference_schedule = step_lr(reference)
+    """A simulation of a factory schedule, new or in a run, gives the next values, undone."""
+    reference, optimizer = make_optimizer("lr"), make_optimizer(target)
+    reference_schedule, schedule = step_lr(reference), step_lr_on(optimizer, target)
+    for parameter in (group["params"][0] for group in optimizer.param_groups):
+        parameter.grad = torch.ones(1)  # so that the optimizer has a state to restore
     run(reference, reference_schedule, "lr", start)
+    run(optimizer, schedule, target, start)
     expected = LRScheduler.simulate_values(STEPS, reference_schedule)
     assert expected == [[i, *values_at(start + i)] for i in range(STEPS)]
 
-    optimizer = make_optimizer(target)
-    schedule = step_lr_on(optimizer, target)
-    run(optimizer, schedule, target, start)
-    assert LRScheduler.simulate_values(STEPS, schedule) == expected
-    assert run(optimizer, schedule, target, STEPS) == [values for _, *values in expected]
-
-
-@pytest.mark.parametrize("start", [0, 3])
-@pytest.mark.parametrize("target", TARGETS)
-def test_ignites_simulation_restores_optimizer_and_schedule(target: str, start: int) -> None:
-    """After a simulation the optimizer and the factory schedule have the states from before."""
-    optimizer = make_optimizer(target)
-    schedule = step_lr_on(optimizer, target)
-    for parameter in (group["params"][0] for group in optimizer.param_groups):
-        parameter.grad = torch.ones(1)  # so that the optimizer has a state to restore
-    run(optimizer, schedule, target, start)
     before = copy.deepcopy((optimizer.state_dict(), schedule.state_dict()))
-
-    LRScheduler.simulate_values(STEPS, schedule)
-
+    assert LRScheduler.simulate_values(STEPS, schedule) == expected
     after = (optimizer.state_dict(), schedule.state_dict())
     torch.testing.assert_close(after, before, rtol=0, atol=0)
-    assert values_of(optimizer, target) == values_at(start)
+    assert run(optimizer, schedule, target, STEPS) == [values for _, *values in expected]
 
 
 def builtin_on_lr(optimizer: Any) -> tsa.CurveSchedule:

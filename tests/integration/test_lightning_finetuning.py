@@ -84,34 +84,24 @@ def values_of_plain_torch(
     return values
 
 
+def on(target: str, name: str) -> Callable[[Any], tsa.SynchronousSchedule]:
+    return lambda optimizer: tsa.SynchronousSchedule(
+        [tsa.arbitrary_schedule_factory(optimizer, SCHEDULERS[name], schedule_target=target)]
+    )
+
+
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_a_backbone_that_joins_gets_the_lr_of_the_plain_scheduler(name: str) -> None:
     """Through the factory on lr, head and backbone get the values of the plain torch scheduler."""
-
-    def on_lr(optimizer: Any) -> tsa.SynchronousSchedule:
-        return tsa.SynchronousSchedule(
-            [tsa.arbitrary_schedule_factory(optimizer, SCHEDULERS[name])]
-        )
-
     expected = values_of_finetuning(SCHEDULERS[name])
-    assert values_of_finetuning(on_lr) == expected
+    assert values_of_finetuning(on("lr", name)) == expected
     assert len({lr for lr, *_ in expected["lr"]}) >= 3  # the scheduler moved
 
 
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_a_backbone_that_joins_gets_its_weight_decay_scheduled(name: str) -> None:
     """A weight decay through the factory follows the numbers of a plain lr, also in a new group."""
-
-    def on_weight_decay(optimizer: Any) -> tsa.SynchronousSchedule:
-        return tsa.SynchronousSchedule(
-            [
-                tsa.arbitrary_schedule_factory(
-                    optimizer, SCHEDULERS[name], schedule_target="weight_decay"
-                )
-            ]
-        )
-
-    values = values_of_finetuning(on_weight_decay)
+    values = values_of_finetuning(on("weight_decay", name))
     # A group that joins takes the optimizer's default: the weight decay before any schedule.
     expected = values_of_plain_torch(SCHEDULERS[name], WEIGHT_DECAY)
     assert expected[UNFREEZE_AT][1] == WEIGHT_DECAY

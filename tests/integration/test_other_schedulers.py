@@ -31,19 +31,9 @@ def from_transformers(name: str, **settings: Any) -> Callable[[Any], Any]:
 
 
 # All schedulers of transformers that need no metric, and subclasses of torch schedulers.
+PLAIN = "linear cosine cosine_with_restarts polynomial constant constant_with_warmup inverse_sqrt"
 SCHEDULERS: dict[str, Callable[[Any], Any]] = {
-    **{
-        name: from_transformers(name)
-        for name in (
-            "linear",
-            "cosine",
-            "cosine_with_restarts",
-            "polynomial",
-            "constant",
-            "constant_with_warmup",
-            "inverse_sqrt",
-        )
-    },
+    **{name: from_transformers(name) for name in PLAIN.split()},
     "cosine_with_min_lr": from_transformers("cosine_with_min_lr", min_lr=0.01),
     "cosine_warmup_with_min_lr": from_transformers(
         "cosine_warmup_with_min_lr", min_lr=0.01, warmup_lr_rate=0.1

@@ -47,12 +47,10 @@ def builtin(optimizer: Any) -> tsa.CurveSchedule:
     return tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.0, 0, STEPS)
 
 
-def lambda_lr_on_weight_decay(optimizer: Any) -> LambdaLR:
-    return tsa.arbitrary_schedule_factory(optimizer, lambda_lr, schedule_target="weight_decay")
-
-
-def builtin_on_weight_decay(optimizer: Any) -> tsa.CurveSchedule:
-    return tsa.arbitrary_schedule_factory(optimizer, builtin, schedule_target="weight_decay")
+def on_weight_decay(make_scheduler: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda optimizer: tsa.arbitrary_schedule_factory(
+        optimizer, make_scheduler, schedule_target="weight_decay"
+    )
 
 
 def make_run(make_scheduler: Callable[[Any], Any], target: str) -> tuple[list[Any], Any]:
@@ -85,8 +83,8 @@ def run(optimizers: list[Any], container: Any, target: str, steps: range) -> Non
     [
         (lambda_lr, "lr"),  # plain torch
         (builtin, "lr"),
-        (builtin_on_weight_decay, "weight_decay"),
-        (lambda_lr_on_weight_decay, "weight_decay"),
+        (on_weight_decay(builtin), "weight_decay"),
+        (on_weight_decay(lambda_lr), "weight_decay"),
     ],
 )
 def test_a_schedule_resumes_in_a_container_that_sets_the_step(

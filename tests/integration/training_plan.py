@@ -14,6 +14,13 @@ import torch_schedule_anything as tsa
 STEPS = 24
 WARMUP = 4
 
+# The same in tokens: those of each row, of which a run sees every one twice.
+LENGTHS = [3, 4, 5, 6, 7, 8] * 4
+TOKENS = 2 * sum(LENGTHS)
+WARMUP_TOKENS = 50
+
+ValuesByStep = dict[int, dict[str, list[float]]]
+
 # Initial values, one per param group.
 LR = (0.01, 0.02)
 WEIGHT_DECAY = (0.1, 0.3)
@@ -75,6 +82,21 @@ def make_schedule_with_clock(optimizer: Any, clock: Callable[[], float]) -> tsa.
     )
 
 
+def make_schedule_on_steps(optimizer: Any) -> tsa.SynchronousSchedule:
+    """The plan with a clock that counts the steps of the optimizer."""
+    return make_schedule_with_clock(optimizer, tsa.OptimizerSteps(optimizer))
+
+
+def make_schedule_in_tokens(optimizer: Any, clock: Callable[[], float]) -> tsa.SynchronousSchedule:
+    return tsa.SynchronousSchedule(
+        [
+            tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.25, WARMUP_TOKENS, TOKENS),
+            tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.0, 0, TOKENS, "weight_decay"),
+        ],
+        clock=clock,
+    )
+
+
 def weight_decay_schedule(optimizer: Any) -> Any:
     return tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.25, 0, STEPS, "weight_decay")
 
@@ -123,9 +145,16 @@ def assert_on_plan(values: dict[str, list[float]], t: int, lr: list[float] | Non
             assert math.isclose(value, number, rel_tol=1e-12, abs_tol=1e-15), (t, target)
 
 
-def assert_run_on_plan(
-    values_by_step: dict[int, dict[str, list[float]]], lr: list[float] | None = None
-) -> None:
+def assert_on_plan_in_tokens(values: dict[str, list[float]], tokens: int) -> None:
+    p = (tokens - WARMUP_TOKENS) / (TOKENS - WARMUP_TOKENS)
+    factor = tokens / WARMUP_TOKENS if tokens <= WARMUP_TOKENS else 1 - 0.75 * p
+    decay = 1 - tokens / TOKENS
+    for target, initials, share in (("lr", LR, factor), ("weight_decay", WEIGHT_DECAY, decay)):
+        for value, initial in zip(values[target], initials, strict=True):
+            assert math.isclose(value, initial * share, rel_tol=1e-12), (tokens, target)
+
+
+def assert_run_on_plan(values_by_step: ValuesByStep, lr: list[float] | None = None) -> None:
     """The run made every step of the plan in order, each under the values of the formulas."""
     assert list(values_by_step) == list(range(STEPS))
     for t, values in values_by_step.items():

@@ -14,7 +14,7 @@ from torch.optim import lr_scheduler
 from tsa_builtins import curves
 
 HERE = Path(__file__).parent
-PAGE = HERE.parents[2] / "docs" / "curves.md"
+PAGE = HERE.parents[3] / "docs" / "curves.md"
 
 # A row is a call, perhaps with the last step at which both agree, and the expression.
 ROW = re.compile(

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 import torch
+from cases import crossed
 from closed_forms import NAMES, Plan, arguments, closed_form
 from plan_forms import make_optimizer, values_along
+from small_runs import adamw, held, ignore_epoch_deprecation, through_json
 from torch.optim import lr_scheduler as torch_lr
 from torch.optim.swa_utils import SWALR
 
@@ -26,8 +26,6 @@ from tsa_core import (
     torch_schedulers,
 )
 
-Untouched = Callable[[Any], AbstractContextManager[None]]
-
 LINE = {"kind": "Linear", "start": 1, "end": 0, "steps": 10}
 HALF = {"kind": "Constant", "value": 0.5}
 
@@ -41,27 +39,20 @@ def test_every_built_in_is_registered() -> None:
     assert {name: getattr(tsa_builtins, name) for name in NAMES} == BUILT_INS
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_built_in_by_name(name: str) -> None:
-    """A built-in takes its own arguments, and gives the values of its closed form."""
+@pytest.mark.parametrize(("name", "factor"), crossed(NAMES, [1, 391, 0.25]))
+def test_a_built_in_by_name(name: str, factor: float) -> None:
+    """A built-in takes its own arguments; stretched by f, it has at step f·t its value at t."""
     form = Plan()
-    plan = {"weight_decay": {"schedule": name, **arguments(name, form)}}
-    schedule = from_plan(make_optimizer(), plan)
-    for t in (0, 1, 4, 7.5, 12, 100):
-        expected = [initial * closed_form(name, form, t) for initial in (0.2, 0.4)]
-        (member,) = schedule.schedules.values()
-        assert member.values_at(t) == pytest.approx(expected, rel=1e-12)
-
-
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("factor", [391, 0.25])
-def test_a_stretched_built_in_is_as_much_slower(name: str, factor: float) -> None:
-    """Stretched by f, a built-in has at step f·t the value that it has at t."""
-    form = Plan()
-    plan = {"lr": {"schedule": name, "absolute": True, **arguments(name, form)}}
-    (member,) = from_plan(make_optimizer(), plan, stretch=factor).schedules.values()
-    for t in (0, 1.5, 4, 7.5, 12, 100):
-        assert member.values_at(factor * t)[0] == pytest.approx(closed_form(name, form, t))
+    plan = {
+        "weight_decay": {"schedule": name, **arguments(name, form)},
+        "lr": {"schedule": name, "absolute": True, **arguments(name, form)},
+    }
+    schedule = from_plan(make_optimizer(), plan, stretch=factor)
+    decay, lr = schedule.schedules.values()
+    for t in (0, 1, 1.5, 4, 7.5, 12, 100):
+        λ = closed_form(name, form, t)
+        assert decay.values_at(factor * t) == pytest.approx([0.2 * λ, 0.4 * λ], rel=1e-12)
+        assert lr.values_at(factor * t) == pytest.approx([λ, λ], rel=1e-12)
 
 
 def test_step_arguments_are_arguments() -> None:
@@ -111,11 +102,8 @@ def test_a_curve_for_each_group(curve: Any, factors: list[float]) -> None:
 
 def test_a_group_may_be_called_kind() -> None:
     """A mapping whose values are curves is one of names, even if a name is ``kind``."""
-    optimizer = torch.optim.SGD(
-        [{"params": [torch.nn.Parameter(torch.ones(1))], "name": "kind"}], lr=1.0
-    )
     plan = {"lr": {"curve": {"kind": HALF}}}
-    schedule = from_plan(optimizer, plan)
+    schedule = from_plan(adamw({"name": "kind"}, lr=1.0), plan)
     assert schedule.get_last_lr() == [0.5]
     assert to_plan(schedule) == plan
 
@@ -152,39 +140,27 @@ def sequence(optimizer: Any) -> Any:
 
 SCHEDULERS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
     "StepLR": ({"step_size": 3}, lambda o: torch_lr.StepLR(o, 3)),
-    "MultiStepLR": (
-        {"milestones": [2, 5], "gamma": 0.5},
-        lambda o: torch_lr.MultiStepLR(o, [2, 5], 0.5),
-    ),
+    "MultiStepLR": ({"milestones": [2, 5], "gamma": 0.5},
+                    lambda o: torch_lr.MultiStepLR(o, [2, 5], 0.5)),
     "ConstantLR": ({"factor": 0.5}, lambda o: torch_lr.ConstantLR(o, 0.5)),
     "LinearLR": ({"start_factor": 0.1}, lambda o: torch_lr.LinearLR(o, 0.1)),
     "ExponentialLR": ({"gamma": 0.9}, lambda o: torch_lr.ExponentialLR(o, 0.9)),
     "PolynomialLR": ({"power": 2}, lambda o: torch_lr.PolynomialLR(o, power=2)),
     "CosineAnnealingLR": ({"T_max": 8}, lambda o: torch_lr.CosineAnnealingLR(o, 8)),
-    "CosineAnnealingWarmRestarts": (
-        {"T_0": 3, "T_mult": 2},
-        lambda o: torch_lr.CosineAnnealingWarmRestarts(o, 3, 2),
-    ),
-    "CyclicLR": (
-        {"base_lr": [0.1, 0.2], "max_lr": 1, "step_size_up": 3, "cycle_momentum": False},
-        lambda o: torch_lr.CyclicLR(o, [0.1, 0.2], 1, 3, cycle_momentum=False),
-    ),
-    "OneCycleLR": (
-        {"max_lr": 1, "epochs": 5, "steps_per_epoch": 10, "cycle_momentum": False},
-        lambda o: torch_lr.OneCycleLR(o, 1, epochs=5, steps_per_epoch=10, cycle_momentum=False),
-    ),
-    "ReduceLROnPlateau": (
-        {"patience": 0, "factor": 0.5},
-        lambda o: torch_lr.ReduceLROnPlateau(o, patience=0, factor=0.5),
-    ),
+    "CosineAnnealingWarmRestarts": ({"T_0": 3, "T_mult": 2},
+                                    lambda o: torch_lr.CosineAnnealingWarmRestarts(o, 3, 2)),
+    "CyclicLR": ({"base_lr": [0.1, 0.2], "max_lr": 1, "step_size_up": 3, "cycle_momentum": False},
+                 lambda o: torch_lr.CyclicLR(o, [0.1, 0.2], 1, 3, cycle_momentum=False)),
+    "OneCycleLR": ({"max_lr": 1, "epochs": 5, "steps_per_epoch": 10, "cycle_momentum": False},
+                   lambda o: torch_lr.OneCycleLR(
+                       o, 1, epochs=5, steps_per_epoch=10, cycle_momentum=False)),
+    "ReduceLROnPlateau": ({"patience": 0, "factor": 0.5},
+                          lambda o: torch_lr.ReduceLROnPlateau(o, patience=0, factor=0.5)),
     "SWALR": ({"swa_lr": 0.3}, lambda o: SWALR(o, 0.3)),
     "SequentialLR": ({"schedulers": PARTS, "milestones": [3, 6]}, sequence),
-    "ChainedScheduler": (
-        {"schedulers": PARTS[:1]},
-        lambda o: torch_lr.ChainedScheduler([torch_lr.ConstantLR(o, 0.5, 2)]),
-    ),
-}
-ignore_torch = pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step")
+    "ChainedScheduler": ({"schedulers": PARTS[:1]}, lambda o: torch_lr.ChainedScheduler(
+                             [torch_lr.ConstantLR(o, 0.5, 2)])),
+}  # fmt: skip
 
 
 def test_every_scheduler_that_is_data_is_covered() -> None:
@@ -192,9 +168,10 @@ def test_every_scheduler_that_is_data_is_covered() -> None:
     assert SCHEDULERS.keys() == torch_schedulers().keys() - {"LambdaLR", "MultiplicativeLR"}
 
 
-@ignore_torch
-@pytest.mark.parametrize("target", ["lr", "weight_decay", "temperature"])
-@pytest.mark.parametrize("name", SCHEDULERS)
+@ignore_epoch_deprecation
+@pytest.mark.parametrize(
+    ("name", "target"), crossed(SCHEDULERS, ["lr", "weight_decay", "temperature"])
+)
 def test_a_torch_scheduler_by_name(name: str, target: str) -> None:
     """A plan's scheduler has the values of the same scheduler in code; so has its plan's."""
     settings, make = SCHEDULERS[name]
@@ -220,17 +197,13 @@ def test_a_scheduler_on_the_optimizer_itself_is_written_too() -> None:
 def test_momentum_is_cycled_with_lr() -> None:
     """On ``lr``, a OneCycleLR in a plan cycles the momentum as in code."""
     plan = {"lr": {"scheduler": "OneCycleLR", "max_lr": 1, "total_steps": 50}}
-    optimizer, other = make_optimizer(), make_optimizer()
-    built, in_code = from_plan(optimizer, plan), torch_lr.OneCycleLR(other, 1, 50)
-    again = from_plan(third := make_optimizer(), to_plan(in_code))
+    optimizer, other, third = make_optimizer(), make_optimizer(), make_optimizer()
+    in_code = torch_lr.OneCycleLR(other, 1, 50)
+    schedules = [from_plan(optimizer, plan), in_code, from_plan(third, to_plan(in_code))]
     for _ in range(30):
-        betas = [group["betas"] for group in other.param_groups]
-        assert [group["betas"] for group in optimizer.param_groups] == betas
-        assert [group["betas"] for group in third.param_groups] == betas
-        for each in (optimizer, other, third):
+        assert held(optimizer, "betas") == held(other, "betas") == held(third, "betas")
+        for each in (optimizer, other, third, *schedules):
             each.step()
-        for schedule in (built, in_code, again):
-            schedule.step()
 
 
 def test_a_torch_scheduler_is_not_stretched() -> None:
@@ -305,12 +278,6 @@ def test_a_clock_goes_around_a_plan() -> None:
 # -- what a plan is not ----------------------------------------------------------------------------
 
 
-def test_the_members_are_in_the_order_of_the_plan() -> None:
-    """Members stand in the order in which the plan names them."""
-    plan = {name: {"curve": HALF} for name in ("weight_decay", "lr", "eps")}
-    assert from_plan(make_optimizer(), plan).schedule_names == list(plan)
-
-
 def test_a_plan_does_not_change_with_the_steps() -> None:
     """The position is in the state and not in the plan, which begins at step 0."""
     schedule = from_plan(make_optimizer(), {"lr": {"curve": LINE}})
@@ -347,39 +314,27 @@ def falling(t: float) -> float:
     return 1 / (1 + t)
 
 
-CODE: list[tuple[str, Callable[[Any], Any]]] = [
-    (r"lr\.curve: <function falling", lambda o: CurveSchedule(o, falling)),
-    (
-        r"lr\.curve\.head: <function falling",
+CODE: dict[str, Callable[[Any], Any]] = {
+    r"lr\.curve: <function falling": lambda o: CurveSchedule(o, falling),
+    r"lr\.curve\.head: <function falling":
         lambda o: CurveSchedule(o, {"head": falling, "*": None}),
-    ),
-    (r"lr\.curve\[1\]: ", lambda o: CurveSchedule(o, [None, falling])),
-    (r"lr\.curve: ", lambda o: CurveSchedule(o, falling * curves.Constant(2))),
-    (r"lr\.lr_lambda: a function.*LambdaLR", lambda o: torch_lr.LambdaLR(o, falling)),
-    (
-        r"lr\.scale_fn: a function.*CyclicLR",
+    r"lr\.curve\[1\]: ": lambda o: CurveSchedule(o, [None, falling]),
+    r"lr\.curve: ": lambda o: CurveSchedule(o, falling * curves.Constant(2)),
+    r"lr\.lr_lambda: a function.*LambdaLR": lambda o: torch_lr.LambdaLR(o, falling),
+    r"lr\.scale_fn: a function.*CyclicLR":
         lambda o: torch_lr.CyclicLR(o, 0.1, 1, scale_fn=falling, cycle_momentum=False),
-    ),
-    (
-        r"lr\.schedulers\[0\]\.lr_lambda: ",
+    r"lr\.schedulers\[0\]\.lr_lambda: ":
         lambda o: torch_lr.ChainedScheduler([torch_lr.LambdaLR(o, falling)]),
-    ),
-    (
-        "weight_decay: a DerivedSchedule, and its rule, <function falling",
+    "weight_decay: a DerivedSchedule, and its rule, <function falling":
         lambda o: DerivedSchedule(o, falling, "weight_decay"),
-    ),
-    (
-        "lr: a OfAnotherAuthor, which only its author",
+    "lr: a OfAnotherAuthor, which only its author":
         lambda o: type("OfAnotherAuthor", (torch_lr.StepLR,), {})(o, 3),
-    ),
-    (
-        "lr: a Mine, which only its author",
+    "lr: a Mine, which only its author":
         lambda o: type("Mine", (CurveSchedule,), {})(o, curves.Constant(1)),
-    ),
-]
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(("message", "make"), CODE)
+@pytest.mark.parametrize(("message", "make"), CODE.items())
 def test_code_is_refused_by_the_members_name(message: str, make: Any) -> None:
     """A function is not data: the error says which member has it, and where."""
     optimizer = make_optimizer()
@@ -400,7 +355,7 @@ def test_the_remedy_for_code_works() -> None:
 
 def test_a_plan_is_not_kept() -> None:
     """A later change of the plan's dicts changes nothing."""
-    plan = json.loads(json.dumps({"lr": {"curve": [LINE, None]}}))
+    plan = through_json({"lr": {"curve": [LINE, None]}})
     schedule = from_plan(make_optimizer(), plan)
     plan["lr"]["curve"].clear()
     assert to_plan(schedule) == {"lr": {"curve": [LINE, None]}}
@@ -412,9 +367,9 @@ def test_tensors_are_filled_in_place() -> None:
     for group in optimizer.param_groups:
         group["lr"] = torch.tensor(0.5, dtype=torch.float64)
         group["clip"] = torch.tensor(2.0)
-    held = [group["lr"] for group in optimizer.param_groups]
+    tensors = held(optimizer)
     schedule = from_plan(optimizer, {"lr": {"curve": HALF}, "clip": {"curve": HALF}})
-    assert all(group["lr"] is tensor for group, tensor in zip(optimizer.param_groups, held))
+    assert all(now is tensor for now, tensor in zip(held(optimizer), tensors, strict=True))
     assert to_plan(schedule) == {
         "lr": {"curve": HALF}, "clip": {"curve": HALF, "default_value": 2.0}
     }  # fmt: skip

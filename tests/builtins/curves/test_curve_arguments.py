@@ -12,13 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from bad_numbers import NOT_FINITE, NOT_REAL
+from bad_numbers import BAD_NUMBERS
+from cases import crossed
 from curve_forms import COMBINATIONS, KINDS, SHAPES, TRANSITIONS, make, third
 
 from tsa_builtins import curves
 from tsa_builtins.curves import Constant, Curve, Linear, PiecewiseConstant, PiecewiseLinear, join
-
-every_name = pytest.mark.parametrize("name", KINDS)
 
 # -- numbers ---------------------------------------------------------------------------------------
 
@@ -28,12 +27,7 @@ NUMBERS = [
     for argument, value in kind.example.items()
     if isinstance(value, numbers.Real)
 ]
-OUT_OF_RANGE = [
-    (name, argument, value)
-    for name, kind in KINDS.items()
-    for argument, values in kind.out_of_range.items()
-    for value in values
-]
+RANGES = [(name, argument) for name, kind in KINDS.items() for argument in kind.out_of_range]
 
 # Numbers inside a container: how it is made from one, the argument and numbers out of range.
 INSIDE: dict[str, tuple[Callable[[Any], Any], str, list[Any]]] = {
@@ -51,42 +45,33 @@ def refused(make: Callable[[Any], Any], argument: str, value: Any, error: type[E
     assert repr(value) in str(raised.value)
 
 
-@pytest.mark.parametrize(("name", "argument"), NUMBERS)
-@pytest.mark.parametrize("value", NOT_REAL.values(), ids=NOT_REAL)
-def test_an_argument_that_is_not_a_real_number_is_refused(
-    name: str, argument: str, value: Any
-) -> None:
-    """A TypeError has the name of the argument and the value."""
-    refused(lambda x: make(name, **{argument: x}), argument, value, TypeError)
+@pytest.mark.parametrize(("place", "bad"), crossed(NUMBERS, BAD_NUMBERS))
+def test_a_bad_number_is_refused(place: tuple[str, str], bad: str) -> None:
+    """The error has the name of the argument and the value."""
+    name, argument = place
+    refused(lambda x: make(name, **{argument: x}), argument, *BAD_NUMBERS[bad])
 
 
-@pytest.mark.parametrize(("name", "argument"), NUMBERS)
-@pytest.mark.parametrize("value", NOT_FINITE.values(), ids=NOT_FINITE)
-def test_an_argument_that_is_not_finite_is_refused(name: str, argument: str, value: Any) -> None:
-    """A ValueError has the name of the argument and the value."""
-    refused(lambda x: make(name, **{argument: x}), argument, value, ValueError)
-
-
-@pytest.mark.parametrize(("name", "argument", "value"), OUT_OF_RANGE)
-def test_an_argument_out_of_its_range_is_refused(name: str, argument: str, value: Any) -> None:
+@pytest.mark.parametrize(("name", "argument"), RANGES)
+def test_an_argument_out_of_its_range_is_refused(name: str, argument: str) -> None:
     """A ValueError has the name of the argument; a curve of this value cannot be made."""
-    with pytest.raises(ValueError, match=argument):
-        make(name, **{argument: value})
+    for value in KINDS[name].out_of_range[argument]:
+        with pytest.raises(ValueError, match=argument):
+            make(name, **{argument: value})
 
 
-@pytest.mark.parametrize(("make", "argument", "out_of_range"), INSIDE.values(), ids=INSIDE)
-def test_a_bad_number_in_a_container_is_refused(
-    make: Callable[[Any], Any], argument: str, out_of_range: list[Any]
-) -> None:
+@pytest.mark.parametrize("place", INSIDE)
+def test_a_bad_number_in_a_container_is_refused(place: str) -> None:
     """The numbers inside points and boundaries are checked like any other argument."""
-    for value in NOT_REAL.values():
-        refused(make, argument, value, TypeError)
-    for value in (*NOT_FINITE.values(), *out_of_range):
-        refused(make, argument, value, ValueError)
+    make, argument, out_of_range = INSIDE[place]
+    for value, error in [*BAD_NUMBERS.values(), *((each, ValueError) for each in out_of_range)]:
+        refused(make, argument, value, error)
 
 
-@pytest.mark.parametrize("name", TRANSITIONS)
-@pytest.mark.parametrize("ends", [(1e308, -1e308), (-1e308, 1e308), (10**308, -(10**308))])
+@pytest.mark.parametrize(
+    ("name", "ends"),
+    crossed(TRANSITIONS, [(1e308, -1e308), (-1e308, 1e308), (10**308, -(10**308))]),
+)
 def test_a_transition_longer_than_any_float_is_refused(name: str, ends: Any) -> None:
     """The ends are finite and the way between them is not, so the formula would overflow."""
     start, end = ends
@@ -114,20 +99,14 @@ def test_points_further_apart_than_any_float_are_refused() -> None:
 # -- curves, points and boundaries -----------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "argument"),
-    [
-        (name, argument)
-        for name, kind in COMBINATIONS.items()
-        for argument, value in kind.example.items()
-        if isinstance(value, Curve)
-    ],
-)
-@pytest.mark.parametrize("value", [None, 0.5, "cosine", [third]])
-def test_a_curve_that_cannot_be_called_is_refused(name: str, argument: str, value: Any) -> None:
+OF_ONE_CURVE = [name for name, kind in COMBINATIONS.items() if "curve" in kind.example]
+
+
+@pytest.mark.parametrize(("name", "value"), crossed(OF_ONE_CURVE, [None, 0.5, "cosine", [third]]))
+def test_a_curve_that_cannot_be_called_is_refused(name: str, value: Any) -> None:
     """A TypeError names the argument and says what a curve is."""
-    with pytest.raises(TypeError, match=f"{argument}: expected a curve"):
-        make(name, **{argument: value})
+    with pytest.raises(TypeError, match="curve: expected a curve"):
+        make(name, curve=value)
 
 
 ONE = Constant(1.0)
@@ -146,34 +125,31 @@ JOINS: dict[str, tuple[Any, Any, type[Exception], str]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("curves", "boundaries", "error", "message"), JOINS.values(), ids=JOINS.keys()
-)
-def test_a_join_that_does_not_fit_is_refused(
-    curves: Any, boundaries: Any, error: type[Exception], message: str
-) -> None:
+@pytest.mark.parametrize("name", JOINS)
+def test_a_join_that_does_not_fit_is_refused(name: str) -> None:
     """The error names the argument that does not fit."""
+    curves, boundaries, error, message = JOINS[name]
     with pytest.raises(error, match=message):
         join(curves, boundaries)
 
 
+BAD_POINTS: list[tuple[Any, type[Exception]]] = [
+    ({}, ValueError),
+    ([], ValueError),
+    ([(0, 1), (0.0, 2)], ValueError),
+    (3, TypeError),
+    ([0, 1], TypeError),
+    ("ab", TypeError),
+    (None, TypeError),
+]
+
+
 @pytest.mark.parametrize("kind", [PiecewiseLinear, PiecewiseConstant])
-@pytest.mark.parametrize(
-    ("points", "error"),
-    [
-        ({}, ValueError),
-        ([], ValueError),
-        ([(0, 1), (0.0, 2)], ValueError),
-        (3, TypeError),
-        ([0, 1], TypeError),
-        ("ab", TypeError),
-        (None, TypeError),
-    ],
-)
-def test_points_that_do_not_fit_are_refused(kind: Any, points: Any, error: type[Exception]) -> None:
+def test_points_that_do_not_fit_are_refused(kind: Any) -> None:
     """There is at least one point, and each has a value and a step of its own."""
-    with pytest.raises(error, match="points"):
-        kind(points)
+    for points, error in BAD_POINTS:
+        with pytest.raises(error, match="points"):
+            kind(points)
 
 
 # -- products --------------------------------------------------------------------------------------
@@ -182,19 +158,17 @@ def test_points_that_do_not_fit_are_refused(kind: Any, points: Any, error: type[
 @pytest.mark.parametrize("bad", ["2", None, True, 1j, [2], np.array([1.0, 2.0]), torch.tensor(2.0)])
 def test_a_factor_that_is_not_a_number_is_refused(bad: Any) -> None:
     """On either side Python raises its TypeError for operands that ``*`` cannot multiply."""
-    with pytest.raises(TypeError):
-        Linear(0, 1, 4) * bad
-    with pytest.raises(TypeError):
-        bad * Linear(0, 1, 4)
+    for multiply in (lambda: Linear(0, 1, 4) * bad, lambda: bad * Linear(0, 1, 4)):
+        with pytest.raises(TypeError):
+            multiply()
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, 10**400])
 def test_a_factor_that_is_not_finite_is_refused(bad: Any) -> None:
     """A factor that is NaN or infinite is a ValueError on either side."""
-    with pytest.raises(ValueError, match="finite"):
-        Linear(0, 1, 4) * bad
-    with pytest.raises(ValueError, match="finite"):
-        bad * Linear(0, 1, 4)
+    for multiply in (lambda: Linear(0, 1, 4) * bad, lambda: bad * Linear(0, 1, 4)):
+        with pytest.raises(ValueError, match="finite"):
+            multiply()
 
 
 def test_a_right_operand_with_a_product_of_its_own_is_asked() -> None:
@@ -210,22 +184,14 @@ def test_a_right_operand_with_a_product_of_its_own_is_asked() -> None:
 # -- calls and subclasses --------------------------------------------------------------------------
 
 
-@every_name
-def test_an_unknown_argument_is_refused_in_the_name_of_the_curve(name: str) -> None:
-    """Python's TypeError names the public class or function, and the argument."""
-    message = rf"^{name}(\.__init__)?\(\) got an unexpected keyword argument 'num_steps'"
-    with pytest.raises(TypeError, match=message):
+@pytest.mark.parametrize("name", KINDS)
+def test_a_wrong_call_is_refused_in_the_name_of_the_curve(name: str) -> None:
+    """Python's TypeError names the public class or function, and what is unknown or missing."""
+    unknown = rf"^{name}(\.__init__)?\(\) got an unexpected keyword argument 'num_steps'"
+    with pytest.raises(TypeError, match=unknown):
         make(name, num_steps=3)
-
-
-@every_name
-def test_a_missing_argument_is_refused_in_the_name_of_the_curve(name: str) -> None:
-    """Python's TypeError names the public class or function, and all arguments that it takes."""
-    required = [
-        parameter.name
-        for parameter in inspect.signature(getattr(curves, name)).parameters.values()
-        if parameter.default is parameter.empty
-    ]
+    parameters = inspect.signature(getattr(curves, name)).parameters.values()
+    required = [each.name for each in parameters if each.default is each.empty]
     with pytest.raises(TypeError, match=rf"^{name}(\.__init__)?\(\) missing ") as raised:
         getattr(curves, name)()
     assert re.findall("'(.*?)'", str(raised.value)) == required

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import math
-import pickle
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 import torch
+from cases import crossed
+from small_runs import Untouched, adamw, advance, held, ignore_epoch_deprecation, through_pickle
 from torch.optim.lr_scheduler import SequentialLR, StepLR
 
 from tsa_builtins import cosine_annealing_with_warmup
@@ -22,8 +22,6 @@ from tsa_core import (
     arbitrary_schedule_factory,
     preview,
 )
-
-Untouched = Callable[[Any], AbstractContextManager[None]]
 
 INITIAL = [0.5, 0.25, 0.125]
 OLD, LINE, HALF = Linear(0.875, 0.375, 16), Linear(0.75, 0.25, 8), Constant(0.5)
@@ -54,31 +52,14 @@ def twice(multiple: float) -> float:
     return 2 * multiple
 
 
-def through_pickle(each: Any) -> Any:
-    return pickle.loads(pickle.dumps(each))
-
-
-def adamw(**entries: Any) -> torch.optim.AdamW:
+def three_groups(**entries: Any) -> torch.optim.AdamW:
     """Three groups, in which lr, weight decay and both betas have the initial values above."""
-    groups = [
-        {"lr": each, "weight_decay": each, "betas": (each, each), "name": name}
-        for name, each in zip("abc", INITIAL)
-    ]
-    return torch.optim.AdamW(
-        [{"params": [torch.nn.Parameter(torch.ones(1))], **group, **entries} for group in groups]
+    return adamw(
+        *(
+            {"lr": x, "weight_decay": x, "betas": (x, x), "name": name, **entries}
+            for name, x in zip("abc", INITIAL)
+        )
     )
-
-
-def held(optimizer: Any, target: str = "lr") -> list[Any]:
-    if target in ("betas[0]", "betas[1]"):
-        return [group["betas"][int(target[6])] for group in optimizer.param_groups]
-    return [group[target] for group in optimizer.param_groups]
-
-
-def advance(schedule: Any, num_steps: int = 1) -> None:
-    for _ in range(num_steps):
-        schedule.optimizer.step()
-        schedule.step()
 
 
 def times(factor: float, initial: list[float] = INITIAL) -> list[float]:
@@ -99,14 +80,14 @@ FORMS: dict[str, tuple[Any, Lambdas]] = {
 }
 
 
-@pytest.mark.parametrize("absolute", [False, True])
-@pytest.mark.parametrize("position", [0, 3, 2.5, 40])
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("form", "position", "absolute"), crossed(FORMS, [0, 3, 2.5, 40, 5], [False, True])
+)
 def test_step_0_of_the_new_curve_is_now(form: str, position: float, absolute: bool) -> None:
     """The new curve is written at once and followed by steps, ``values_at`` and ``preview``."""
     new, lambdas = FORMS[form]
     for target in ("lr", "weight_decay", "betas[0]"):
-        optimizer = adamw()
+        optimizer = three_groups()
         schedule = CurveSchedule(optimizer, OLD, target, absolute=absolute)
         optimizer.step()
         schedule.step(position)
@@ -146,7 +127,7 @@ DATA = {"kind": "Linear", "start": 0.75, "end": 0.25, "steps": 8}
 )
 def test_curve_and_repr_and_state_follow(new: Any, shown: Any, saved: Any) -> None:
     """They tell the new curve and its step 0. The caller's container may change later."""
-    schedule = CurveSchedule(adamw(), OLD)
+    schedule = CurveSchedule(three_groups(), OLD)
     advance(schedule, 3)
     before = schedule.state_dict()
     given = copy.copy(new)
@@ -161,12 +142,13 @@ def test_curve_and_repr_and_state_follow(new: Any, shown: Any, saved: Any) -> No
     assert schedule.state_dict() == {**before, **follow}
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(
+    ("form", "dtype"), crossed(FORMS, [torch.float64, torch.float32, torch.bfloat16])
+)
 def test_a_tensor_is_filled_in_place(form: str, dtype: torch.dtype) -> None:
     """A tensor stays the same object and holds the new curve's value, rounded as torch does."""
     new, lambdas = FORMS[form]
-    optimizer = adamw(weight_decay=torch.tensor(0.7, dtype=dtype))  # shared by all groups
+    optimizer = three_groups(weight_decay=torch.tensor(0.7, dtype=dtype))  # shared by all groups
     schedule = CurveSchedule(optimizer, OLD, "weight_decay")
     tensors = held(optimizer, "weight_decay")
     initial = tensors[0].new_tensor(0.7).item()
@@ -182,7 +164,7 @@ def test_a_tensor_is_filled_in_place(form: str, dtype: torch.dtype) -> None:
 
 def test_a_group_that_was_left_alone_starts_from_its_own_value() -> None:
     """A replan can take in a group that had no curve, and one that has joined."""
-    optimizer = adamw()
+    optimizer = three_groups()
     schedule = CurveSchedule(optimizer, {"a": OLD, "*": None})
     advance(schedule, 3)
     optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))], "lr": 8.0})
@@ -194,7 +176,7 @@ def test_a_group_that_was_left_alone_starts_from_its_own_value() -> None:
 
 def test_a_built_in_and_a_schedule_on_a_proxy_are_replanned() -> None:
     """Every built-in has ``replan``, and a curve that a factory builds has it too."""
-    optimizer = adamw()
+    optimizer = three_groups()
     lr = cosine_annealing_with_warmup(optimizer, 1.0, 0.0, 2, 8)
     decay = arbitrary_schedule_factory(
         optimizer, lambda proxy: CurveSchedule(proxy, OLD), schedule_target="weight_decay"
@@ -209,7 +191,7 @@ def test_a_built_in_and_a_schedule_on_a_proxy_are_replanned() -> None:
 
 def test_a_second_replan_counts_from_its_own_step() -> None:
     """Of two replans the later one counts, also if both are at one step."""
-    schedule = CurveSchedule(adamw(), OLD)
+    schedule = CurveSchedule(three_groups(), OLD)
     advance(schedule, 2)
     schedule.replan(HALF)
     advance(schedule, 3)
@@ -221,72 +203,57 @@ def test_a_second_replan_counts_from_its_own_step() -> None:
     assert (schedule.state_dict()["origin"], schedule.last_epoch) == (5, 8)
 
 
-@pytest.mark.parametrize(
-    ("curve", "beginning"),
-    [
-        (LINE, 0.75),
-        (Cosine(0.25, 0.75, 8), 0.25),
-        (InverseSqrt(0.5, 4), 0.5),
-        (PiecewiseConstant({0: 0.5, 2: 0.25}), 0.5),
-        (join([LINE, HALF], [4]), 0.75),
-    ],
-)
-def test_a_step_before_the_replan_has_the_beginning_of_the_curve(
-    curve: Any, beginning: float
-) -> None:
+def test_a_step_before_the_replan_has_the_beginning_of_the_curve() -> None:
     """A curve holds its beginning at steps before its step 0."""
-    schedule = CurveSchedule(adamw(), OLD)
-    advance(schedule, 8)
-    schedule.replan(curve)
-    for t in (7, 3, 0):
-        assert schedule.values_at(t) == times(beginning)
-        schedule.step(t)
-        assert held(schedule.optimizer) == times(beginning)
+    stairs, parts = PiecewiseConstant({0: 0.5, 2: 0.25}), join([LINE, HALF], [4])
+    for curve in (LINE, Cosine(0.25, 0.75, 8), InverseSqrt(0.5, 4), stairs, parts):
+        schedule = CurveSchedule(three_groups(), OLD)
+        advance(schedule, 8)
+        schedule.replan(curve)
+        for t in (7, 3, 0):
+            assert schedule.values_at(t) == times(curve(0))
+            schedule.step(t)
+            assert held(schedule.optimizer) == times(curve(0))
 
 
 # -- among other schedules -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("derived_first", [True, False])
-def test_members_stay_in_lock_step(derived_first: bool) -> None:
+def test_members_stay_in_lock_step() -> None:
     """The other members go on as before. A derived member follows at once."""
-    optimizer = adamw(momentum=0.5)
-    derived = DerivedSchedule(optimizer, lambda multiple: multiple, "weight_decay")
-    members = [
-        CurveSchedule(optimizer, OLD),
-        CurveSchedule(optimizer, halving, "betas[0]"),
-        arbitrary_schedule_factory(
-            optimizer, lambda proxy: StepLR(proxy, 2, 0.5), schedule_target="momentum"
-        ),
-    ]
-    sync = SynchronousSchedule([derived, *members] if derived_first else [*members, derived])
+    optimizer = three_groups(momentum=0.5)
+    sync = SynchronousSchedule(
+        [
+            DerivedSchedule(optimizer, same, "weight_decay"),
+            CurveSchedule(optimizer, OLD),
+            CurveSchedule(optimizer, halving, "betas[0]"),
+            arbitrary_schedule_factory(
+                optimizer, lambda proxy: StepLR(proxy, 2, 0.5), schedule_target="momentum"
+            ),
+        ]
+    )
     advance(sync, 3)
     sync.replan("lr", join([LINE, HALF], [4]))
-    assert held(optimizer) == held(optimizer, "weight_decay") == times(line(0))
-    assert held(optimizer, "betas[0]") == times(halving(3))
     ahead = preview(sync, 7)
     assert ahead.boundaries["lr"] == (7,)
-    for s in range(1, 7):
-        advance(sync)
+    for s in range(7):
         lr = line(s) if s < 4 else 0.5
         assert held(optimizer) == held(optimizer, "weight_decay") == times(lr)
         assert held(optimizer, "betas[0]") == times(halving(3 + s))
         assert held(optimizer, "momentum") == [0.5 ** (1 + (3 + s) // 2)] * 3
         assert sync.get_last_schedules() == {name: ahead.values[name][s] for name in ahead.values}
-    assert sync.last_epoch == 9
+        advance(sync)
+    assert sync.last_epoch == 10
 
 
-@pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step:UserWarning")
+@ignore_epoch_deprecation
 def test_a_part_of_a_sequence_is_replanned_at_its_turn(untouched: Untouched) -> None:
     """In a ``SequentialLR``, the part that runs follows a new curve, and one that waits raises."""
-    optimizer = adamw()
+    optimizer = three_groups()
     parts = [CurveSchedule(optimizer, OLD), CurveSchedule(optimizer, HALF)]
-    derived = DerivedSchedule(optimizer, same, "weight_decay")
-    lr = SequentialLR(optimizer, parts, [4])
-    sequence = SynchronousSchedule([lr, derived])
+    sequence = SynchronousSchedule([SequentialLR(optimizer, parts, [4])])
     advance(sequence, 2)
     parts[0].replan(LINE)
-    assert held(optimizer) == held(optimizer, "weight_decay") == times(line(0))
     with untouched(optimizer), pytest.raises(RuntimeError, match=r"replan: .*SequentialLR"):
         parts[1].replan(LINE)
     assert parts[1].curve is HALF
@@ -299,11 +266,10 @@ def test_a_part_of_a_sequence_is_replanned_at_its_turn(untouched: Untouched) -> 
         advance(sequence)
 
 
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("form", "copied"), crossed(FORMS, [copy.deepcopy, through_pickle]))
 def test_a_copy_follows_the_new_curve(form: str, copied: Callable[[Any], Any]) -> None:
     """A copy goes on as the schedule, and a replan of the copy leaves the schedule alone."""
-    schedule = CurveSchedule(adamw(), OLD)
+    schedule = CurveSchedule(three_groups(), OLD)
     advance(schedule, 3)
     schedule.replan(FORMS[form][0])
     other, again = copied(schedule), copied(schedule)
@@ -319,7 +285,7 @@ def test_a_copy_follows_the_new_curve(form: str, copied: Callable[[Any], Any]) -
 @pytest.mark.parametrize("copied", [lambda s: s, copy.deepcopy, through_pickle])
 def test_derived_schedules_follow_at_once(copied: Callable[[Any], Any]) -> None:
     """A chain that begins at the schedule follows its replan, in a copy too, and nothing else."""
-    optimizer = adamw(eps=1.0)
+    optimizer = three_groups(eps=1.0)
     sync = copied(
         SynchronousSchedule(
             [
@@ -344,76 +310,24 @@ def test_derived_schedules_follow_at_once(copied: Callable[[Any], Any]) -> None:
         }
 
 
-def test_a_schedule_that_is_looked_at_alone_keeps_what_derives_from_it() -> None:
-    """A preview of one member, and a copy of it, leave the derived members as they are."""
-    optimizer = adamw()
+def test_a_replan_of_the_schedule_itself_leaves_what_derives_from_it_to_the_next_step() -> None:
+    """A derived member follows ``CurveSchedule.replan`` at the next step, whatever was copied."""
+    optimizer = three_groups()
     lr = CurveSchedule(optimizer, OLD)
     sync = SynchronousSchedule([lr, DerivedSchedule(optimizer, same, "weight_decay")])
     preview(lr, 3)
     through_pickle(lr).replan(HALF)
     assert held(optimizer, "weight_decay") == times(old(0))
-    lr.replan(HALF)
-    assert held(optimizer, "weight_decay") == times(0.5)
-    assert sync.last_epoch == 0
-
-
-def test_a_synchronous_schedule_of_other_targets_leaves_what_derives_from_it() -> None:
-    """One that is built of some members, for a logger, has no effect on a replan."""
-    optimizer = adamw()
-    lr = CurveSchedule(optimizer, OLD)
-    derived = DerivedSchedule(optimizer, same, "weight_decay")
-    synchronous = [SynchronousSchedule([lr, derived])]
-    synchronous.append(SynchronousSchedule([lr, CurveSchedule(optimizer, OLD, "betas[0]")]))
-    lr.replan(HALF)
-    assert held(optimizer, "weight_decay") == times(0.5)
-
-
-@pytest.mark.parametrize("kept", [True, False])
-def test_a_target_that_something_else_drives_by_now_stays(kept: bool) -> None:
-    """A derived schedule follows no longer if it is gone, or if its target has another schedule."""
-    optimizer = adamw()
-    lr, derived = CurveSchedule(optimizer, OLD), DerivedSchedule(optimizer, same, "weight_decay")
-    SynchronousSchedule([lr, derived])
-    if not kept:
-        del derived
-    other = CurveSchedule(optimizer, HALF, "weight_decay")
-    if kept:
-        SynchronousSchedule([lr, other])
-    before = held(optimizer, "weight_decay")
     lr.replan(LINE)
-    assert held(optimizer, "weight_decay") == before
-
-
-class Floored(DerivedSchedule):
-    """A derived schedule with a ``step`` of its own."""
-
-    def step(self, epoch: float | None = None) -> None:
-        super().step(epoch)
-        for group in self.optimizer.param_groups:
-            group["weight_decay"] = max(group["weight_decay"], 0.2)
-
-
-def test_a_derived_schedule_with_a_step_of_its_own_waits_for_the_next_step() -> None:
-    """A replan does not go past the ``step`` of a subclass."""
-    optimizer = adamw(eps=1.0)
-    members = [
-        CurveSchedule(optimizer, OLD),
-        Floored(optimizer, same, "weight_decay"),
-        DerivedSchedule(optimizer, same, "eps", of="weight_decay"),
-    ]
-    sync = SynchronousSchedule(members)
+    assert held(optimizer) == times(line(0))
+    assert held(optimizer, "weight_decay") == times(old(0))
     advance(sync)
-    before = held(optimizer, "weight_decay"), held(optimizer, "eps")
-    members[0].replan(HALF)  # type: ignore[attr-defined]
-    assert (held(optimizer, "weight_decay"), held(optimizer, "eps")) == before
-    advance(sync)
-    assert held(optimizer, "weight_decay") == [0.25, 0.2, 0.2]
-    assert held(optimizer, "eps") == [0.5, 0.2 / 0.25, 0.2 / 0.125]
+    assert held(optimizer) == held(optimizer, "weight_decay") == times(line(1))
 
 
 def test_a_copy_of_a_derived_schedule_leaves_out_what_derives_from_it() -> None:
     """A rule that cannot be copied does not matter to a copy of another schedule."""
-    optimizer = adamw(eps=1.0)
+    optimizer = three_groups(eps=1.0)
     first = DerivedSchedule(optimizer, same, "weight_decay")
     sync = SynchronousSchedule(
         [
@@ -429,7 +343,7 @@ def test_a_copy_of_a_derived_schedule_leaves_out_what_derives_from_it() -> None:
 @pytest.mark.parametrize("kind", [float, torch.tensor])
 def test_a_rule_that_fails_for_the_new_curve_moves_nothing(kind: Any, untouched: Untouched) -> None:
     """The schedule and what derives from it follow the old curve further."""
-    optimizer = adamw(eps=1.0)
+    optimizer = three_groups(eps=1.0)
     for group in optimizer.param_groups:
         group["lr"] = kind(group["lr"])
     sync = SynchronousSchedule(
@@ -459,33 +373,31 @@ def failing(error: type[BaseException]) -> Callable[[float], float]:
     return curve
 
 
-@pytest.mark.parametrize(
-    ("new", "error", "named"),
-    [
-        (failing(ArithmeticError), ArithmeticError, "no value"),
-        (failing(KeyboardInterrupt), KeyboardInterrupt, "no value"),
-        ([HALF, LINE, failing(OSError)], OSError, "no value"),
-        (lambda t: math.nan, ValueError, "at step 3.*nan"),
-        (lambda t: "0.5", TypeError, "at step 3.*0.5"),
-        (Constant(2), ValueError, "at step 3: 2.*makes the value 1.0"),
-        ({"a": Constant(2), "*": HALF}, ValueError, "at step 3: 2.*makes the value 1.0"),
-        ([LINE], ValueError, "1 curves for 3"),
-        ([LINE] * 4, ValueError, "4 curves for 3"),
-        ({"a": LINE, "b": LINE}, ValueError, "'c'"),
-        ({"d": LINE, "*": HALF}, ValueError, "'d'"),
-        ({0: LINE, "*": HALF}, TypeError, "0 .int"),
-        ([LINE, 0.5, None], TypeError, "0.5"),
-        ({LINE}, TypeError, "set"),
-        ("cosine", TypeError, "cosine"),
-        (None, TypeError, "None"),
-    ],
-)
-@pytest.mark.parametrize("earlier", [None, LINE])
-def test_a_refused_curve_moves_nothing(
-    earlier: Any, new: Any, error: type[BaseException], named: str, untouched: Untouched
-) -> None:
+REFUSED: list[tuple[Any, type[BaseException], str]] = [
+    (failing(ArithmeticError), ArithmeticError, "no value"),
+    (failing(KeyboardInterrupt), KeyboardInterrupt, "no value"),
+    ([HALF, LINE, failing(OSError)], OSError, "no value"),
+    (lambda t: math.nan, ValueError, "at step 3.*nan"),
+    (lambda t: "0.5", TypeError, "at step 3.*0.5"),
+    (Constant(2), ValueError, "at step 3: 2.*makes the value 1.0"),
+    ({"a": Constant(2), "*": HALF}, ValueError, "at step 3: 2.*makes the value 1.0"),
+    ([LINE], ValueError, "1 curves for 3"),
+    ([LINE] * 4, ValueError, "4 curves for 3"),
+    ({"a": LINE, "b": LINE}, ValueError, "'c'"),
+    ({"d": LINE, "*": HALF}, ValueError, "'d'"),
+    ({0: LINE, "*": HALF}, TypeError, "0 .int"),
+    ([LINE, 0.5, None], TypeError, "0.5"),
+    ({LINE}, TypeError, "set"),
+    ("cosine", TypeError, "cosine"),
+    (None, TypeError, "None"),
+]
+
+
+@pytest.mark.parametrize(("refused", "earlier"), crossed(REFUSED, [None, LINE]))
+def test_a_refused_curve_moves_nothing(refused: Any, earlier: Any, untouched: Untouched) -> None:
     """The schedule follows its present curve further, alone and in a ``SynchronousSchedule``."""
-    optimizer = adamw()
+    new, error, named = refused
+    optimizer = three_groups()
     schedule = CurveSchedule(optimizer, OLD, "betas[0]")
     sync = SynchronousSchedule([schedule, CurveSchedule(optimizer, OLD)])
     if earlier is not None:
@@ -502,7 +414,7 @@ def test_a_refused_curve_moves_nothing(
 
 def test_a_group_that_lost_the_target_is_named(untouched: Untouched) -> None:
     """If a group has lost the target, a replan raises and the old curve stays."""
-    optimizer = adamw()
+    optimizer = three_groups()
     schedule = CurveSchedule(optimizer, OLD, "weight_decay")
     value = optimizer.param_groups[1].pop("weight_decay")
     with untouched(optimizer), pytest.raises(KeyError, match="'weight_decay'"):

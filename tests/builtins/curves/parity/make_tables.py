@@ -1,7 +1,7 @@
 """Make the golden tables beside this file: what other libraries' schedules give, step by step.
 
     pip install torch transformers timm optax
-    python tests/builtins/parity/make_tables.py
+    python tests/builtins/curves/parity/make_tables.py
 
 Each case is a call of another library, with values for its symbols. The call is run on a plain
 optimizer. A schedule of optax is a function, so it is called with the step. The value at each step

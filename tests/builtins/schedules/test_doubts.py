@@ -3,40 +3,29 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from cases import crossed, some
 from closed_forms import ANNEALING, NAMES, Plan, arguments, build, closed_form
+from small_runs import Untouched, adamw, every_name
 
 import tsa_builtins
 import tsa_core
 
-Untouched = Callable[[Any], AbstractContextManager[None]]
-
 WITH_WARMUP = tuple(name for name in NAMES if "num_warmup_steps" in arguments(name, Plan()))
-
-every_name = pytest.mark.parametrize("name", NAMES)
-every_warmup = pytest.mark.parametrize("name", WITH_WARMUP)
 
 
 def optimizer() -> Any:
     """Two groups with a float, a float32 tensor, an element of a tuple, and a shared tensor."""
     shared = torch.tensor(0.05)
-    return torch.optim.AdamW(
-        [
-            {
-                "params": [torch.nn.Parameter(torch.ones(2))],
-                "lr": lr,
-                "tensor": torch.tensor(lr),
-                "coefficients": (lr, 0.999),
-                "shared": shared,
-            }
-            for lr in (0.25, 0.001)
-        ]
+    return adamw(
+        *(
+            {"lr": x, "tensor": torch.tensor(x), "coefficients": (x, 0.999), "shared": shared}
+            for x in (0.25, 0.001)
+        )
     )
 
 
@@ -67,15 +56,12 @@ def test_the_initial_value_in_an_optimizer_of_version_1_is_found() -> None:
     assert tsa_builtins.to_plan(schedule)["noise"]["default_value"] == 0.5
 
 
-@every_name
-@pytest.mark.parametrize(
-    ("target", "W", "product"), MEANT_AS_VALUES.values(), ids=MEANT_AS_VALUES.keys()
-)
+@pytest.mark.parametrize(("name", "kind"), crossed(NAMES, MEANT_AS_VALUES))
 def test_a_multiplier_that_is_the_initial_value_warns(
-    name: str, target: str, W: Any, product: str, untouched: Untouched
+    name: str, kind: str, untouched: Untouched
 ) -> None:
     """One warning at the user's line has the argument, the target, the product and the remedy."""
-    opt = optimizer()
+    opt, (target, W, product) = optimizer(), MEANT_AS_VALUES[kind]
     with pytest.warns(UserWarning, match=f"^{name}: ") as caught:
         build(name, opt, Plan(), target, **{parameter_of(name): W})
     (warning,) = caught
@@ -91,39 +77,14 @@ def test_a_multiplier_that_is_the_initial_value_warns(
 
 
 @every_name
-def test_the_schedule_goes_on_as_written(name: str) -> None:
-    """The warning changes no value: W multiplies the initial value."""
-    opt = optimizer()
-    with pytest.warns(UserWarning, match="is the initial value"):
-        schedule = build(name, opt, Plan(W=0.001))
-    opt.step()
-    schedule.step(4)
-    λ = closed_form(name, Plan(W=0.001), 4)
-    assert [group["lr"] for group in opt.param_groups] == pytest.approx([0.25 * λ, 0.001 * λ])
-
-
-@every_name
-@pytest.mark.parametrize(
-    ("lrs", "W", "given"),
-    [
-        ((1.0, 0.1), 1.0, {}),
-        ((1.0, 0.1), 1, {}),
-        ((0.0, 0.1), 0.0, {}),
-        ((0.1, 0.001), 0.00101, {}),
-        ((0.1, 0.001), -0.001, {}),
-        ((0.1, 0.001), 0.001, {"absolute": True}),
-    ],
-)
-def test_other_multipliers_do_not_warn(
-    name: str, lrs: tuple[float, float], W: float, given: dict[str, Any]
-) -> None:
+def test_other_multipliers_do_not_warn(name: str) -> None:
     """0, 1, a number beside the initial value and an absolute value are taken as they are."""
-    params = [[torch.nn.Parameter(torch.ones(2))] for _ in lrs]
-    opt = torch.optim.AdamW([{"params": each, "lr": lr} for each, lr in zip(params, lrs)])
-    build(name, opt, Plan(W=W), **given)
+    for first_lr, W in ((1.0, 1.0), (1.0, 1), (0.0, 0.0), (0.1, 0.101), (0.1, -0.1)):
+        build(name, adamw({"lr": first_lr}, {"lr": 0.001}), Plan(W=W))
+    build(name, adamw({"lr": 0.1}), Plan(W=0.1), absolute=True)
 
 
-@every_name
+@pytest.mark.parametrize("name", some(NAMES))
 def test_the_recorded_initial_value_counts(name: str) -> None:
     """A schedule that is built again compares with the initial value, not with the present one."""
     opt = optimizer()
@@ -133,7 +94,7 @@ def test_the_recorded_initial_value_counts(name: str) -> None:
         build(name, opt, Plan(W=0.25))
 
 
-@every_name
+@pytest.mark.parametrize("name", some(NAMES))
 def test_a_proxy_is_looked_through(name: str) -> None:
     """On a proxy's ``lr`` the warning names the real target."""
     opt = optimizer()
@@ -160,8 +121,7 @@ def test_a_group_that_is_not_like_torchs_can_be_scheduled() -> None:
 # -- a step count that was meant as a fraction -------------------------------------------------
 
 
-@every_warmup
-@pytest.mark.parametrize("L", [0.1, 0.999, 1e-9, np.float64(0.06)])
+@pytest.mark.parametrize(("name", "L"), crossed(WITH_WARMUP, [0.1, 0.999, 1e-9, np.float64(0.06)]))
 def test_a_warmup_of_less_than_a_step_warns(name: str, L: float, untouched: Untouched) -> None:
     """One warning has the number, what it counts, and what to write for a fraction."""
     opt = optimizer()
@@ -176,21 +136,21 @@ def test_a_warmup_of_less_than_a_step_warns(name: str, L: float, untouched: Unto
     assert not opt._optimizer_step_pre_hooks
 
 
-@every_warmup
-@pytest.mark.parametrize("L", [0, 0.0, 1, 1.0, 1.5])
-def test_other_warmups_do_not_warn(name: str, L: float) -> None:
+@pytest.mark.parametrize("name", WITH_WARMUP)
+def test_other_warmups_do_not_warn(name: str) -> None:
     """No warmup, and a warmup of a step or more, are taken as they are."""
-    build(name, optimizer(), Plan(L=L))
+    for L in (0, 0.0, 1, 1.0, 1.5):
+        build(name, optimizer(), Plan(L=L))
 
 
 @pytest.mark.parametrize("name", ANNEALING)
-@pytest.mark.parametrize("M", [1, 1.0, 0.5])
-def test_a_run_that_is_counted_in_runs_does_not_warn(name: str, M: float) -> None:
+def test_a_run_that_is_counted_in_runs_does_not_warn(name: str) -> None:
     """Where the whole run is at most 1 long, a fraction is the right length of a warmup."""
-    build(name, optimizer(), Plan(L=0.1, M=M))
+    for M in (1, 1.0, 0.5):
+        build(name, optimizer(), Plan(L=0.1, M=M))
 
 
-@every_warmup
+@pytest.mark.parametrize("name", some(WITH_WARMUP))
 def test_both_mistakes_warn(name: str) -> None:
     """A fraction and a value make two warnings."""
     with pytest.warns(UserWarning, match="ignore this warning") as caught:
@@ -202,14 +162,16 @@ def test_both_mistakes_warn(name: str) -> None:
 
 
 @every_name
-def test_a_doubt_points_at_the_users_line(name: str) -> None:
-    """The warning has the file and the line that calls the built-in."""
+def test_a_doubt_points_at_the_users_line_and_changes_no_value(name: str) -> None:
+    """The warning has the file and line of the call. W multiplies the initial value as written."""
     make, opt, given = getattr(tsa_builtins, name), optimizer(), arguments(name, Plan(W=0.001))
 
-    def call() -> None:
-        make(opt, **given)
+    def call() -> Any:
+        return make(opt, **given)
 
     with pytest.warns(UserWarning, match="is the initial value") as caught:
-        call()
+        schedule = call()
     line = call.__code__.co_firstlineno + 1
     assert [(warning.filename, warning.lineno) for warning in caught] == [(__file__, line)]
+    λ = closed_form(name, Plan(W=0.001), 4)
+    assert schedule.values_at(4) == pytest.approx([0.25 * λ, 0.001 * λ])

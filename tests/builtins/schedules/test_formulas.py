@@ -7,19 +7,21 @@ from typing import Any
 
 import pytest
 import torch
+from cases import crossed, examples, some
 from closed_forms import ANNEALING, NAMES, Plan, build, closed_form
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from small_runs import adamw, advance, every_name, held
 
 import tsa_builtins
 
 # The last is an element of a tuple. Of betas, values outside [0, 1) are refused.
-TARGETS = ("lr", "weight_decay", "coefficients[0]")
 INITIAL_VALUES = {
     "lr": [0.1, 0.003, 2.0],
     "weight_decay": [0.01, 0.5, 0.07],
     "coefficients[0]": [0.9, 0.8, 0.95],
 }
+TARGETS = tuple(INITIAL_VALUES)
 PLANS = {
     "a warmup and an annealing": Plan(),
     "no warmup": Plan(L=0),
@@ -31,24 +33,17 @@ PLANS = {
     "one step": Plan(L=0, M=1),
 }
 
-every_name = pytest.mark.parametrize("name", NAMES)
-every_target = pytest.mark.parametrize("target", TARGETS)
-every_plan = pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS.keys())
 # A drawn plan may look like a mistake: W is an initial value, or L is less than one step.
 may_look_mistaken = pytest.mark.filterwarnings("ignore:.* ignore this warning$:UserWarning")
 
 
 def optimizer() -> Any:
-    return torch.optim.AdamW(
-        [
-            {
-                "params": [torch.nn.Parameter(torch.ones(2))],
-                "lr": INITIAL_VALUES["lr"][i],
-                "weight_decay": INITIAL_VALUES["weight_decay"][i],
-                "coefficients": (INITIAL_VALUES["coefficients[0]"][i], 0.999),
-            }
-            for i in range(3)
-        ]
+    groups = zip(*INITIAL_VALUES.values())
+    return adamw(
+        *(
+            {"lr": lr, "weight_decay": decay, "coefficients": (coefficient, 0.999)}
+            for lr, decay, coefficient in groups
+        )
     )
 
 
@@ -57,12 +52,6 @@ def scheduled(name: str, opt: Any, plan: Plan, target: str = "lr") -> Any:
     schedule = build(name, opt, plan, target)
     opt.step()
     return schedule
-
-
-def present(optimizer: Any, target: str) -> list[Any]:
-    if target == "coefficients[0]":
-        return [group["coefficients"][0] for group in optimizer.param_groups]
-    return [group[target] for group in optimizer.param_groups]
 
 
 def expected(name: str, plan: Plan, target: str, t: float) -> Any:
@@ -86,31 +75,27 @@ def interesting_steps(plan: Plan) -> list[float]:
 # -- the formulas ---------------------------------------------------------------------------
 
 
-@every_name
-@every_target
-@every_plan
-def test_a_run_of_steps_follows_the_closed_form(name: str, target: str, plan: Plan) -> None:
+@pytest.mark.parametrize(("name", "target", "plan"), crossed(NAMES, TARGETS, PLANS))
+def test_a_run_of_steps_follows_the_closed_form(name: str, target: str, plan: str) -> None:
     """Step by step from 0 to 10·M, every group holds initial value × λ(t)."""
     opt = optimizer()
-    schedule = build(name, opt, plan, target)
-    for t in range(int(10 * plan.M) + 1):
+    schedule = build(name, opt, PLANS[plan], target)
+    for t in range(int(10 * PLANS[plan].M) + 1):
         assert schedule.last_epoch == t
-        assert present(opt, target) == expected(name, plan, target, t)
-        assert schedule.get_last_lr() == present(opt, target)
-        opt.step()
-        schedule.step()
+        assert held(opt, target) == expected(name, PLANS[plan], target, t)
+        assert schedule.get_last_lr() == held(opt, target)
+        advance(schedule)
 
 
-@every_name
-@every_target
-@every_plan
-def test_any_step_follows_the_closed_form(name: str, target: str, plan: Plan) -> None:
+@pytest.mark.parametrize(("name", "target"), crossed(NAMES, TARGETS))
+def test_any_step_of_any_plan_follows_the_closed_form(name: str, target: str) -> None:
     """A schedule sent straight to a corner, or between corners, has the closed form's value."""
-    opt = optimizer()
-    schedule = scheduled(name, opt, plan, target)
-    for t in interesting_steps(plan):
-        schedule.step(t)
-        assert present(opt, target) == expected(name, plan, target, t), f"t = {t}"
+    for plan_name, plan in PLANS.items():
+        opt = optimizer()
+        schedule = scheduled(name, opt, plan, target)
+        for t in interesting_steps(plan):
+            schedule.step(t)
+            assert held(opt, target) == expected(name, plan, target, t), f"{plan_name}, t = {t}"
 
 
 # Smaller numbers would underflow in the closed form.
@@ -124,101 +109,91 @@ plans = st.builds(
     M=st.integers(1, 10_000) | st.floats(0.5, 10_000),
     share=st.sampled_from([0, 1]) | st.floats(1e-6, 1),
 )
-
-
-@may_look_mistaken
-@every_name
-@given(
-    plan=plans,
-    where=st.floats(0, 2) | st.sampled_from([0, 1, 10]),
-    target=st.sampled_from(TARGETS),
+# A step anywhere in the plan, or close to the end of the warmup or of the annealing.
+steps_of_a_plan = st.one_of(
+    (st.floats(0, 2) | st.sampled_from([0, 1, 10])).map(lambda where: lambda plan: where * plan.M),
+    st.integers(-2, 2).map(lambda by: lambda plan: max(0, plan.L + by)),
+    st.integers(-2, 2).map(lambda by: lambda plan: max(0, plan.M + by)),
 )
-def test_drawn_plans_follow_the_closed_form(
-    name: str, plan: Plan, where: float, target: str
-) -> None:
-    """Any finite W, A and R, any 0 ≤ L ≤ M and P > 0 give the closed form at t = where·M."""
-    opt = optimizer()
-    t = where * plan.M
-    scheduled(name, opt, plan, target).step(t)
-    assert present(opt, target) == expected(name, plan, target, t)
 
 
 @may_look_mistaken
 @every_name
-@given(plan=plans, around=st.sampled_from(["L", "M"]), by=st.integers(-2, 2))
-def test_drawn_plans_follow_the_closed_form_around_their_corners(
-    name: str, plan: Plan, around: str, by: int
-) -> None:
-    """Values are the closed form's at the end of the warmup and of the annealing, ±2 steps."""
+@settings(max_examples=examples(50))
+@given(plan=plans, step=steps_of_a_plan, target=st.sampled_from(TARGETS))
+def test_drawn_plans_follow_the_closed_form(name: str, plan: Plan, step: Any, target: str) -> None:
+    """Any finite W, A and R, any 0 ≤ L ≤ M and P > 0 give the closed form, at corners too."""
     opt = optimizer()
-    t = max(0, getattr(plan, around) + by)
-    scheduled(name, opt, plan).step(t)
-    assert present(opt, "lr") == expected(name, plan, "lr", t)
+    t = step(plan)
+    scheduled(name, opt, plan, target).step(t)
+    assert held(opt, target) == expected(name, plan, target, t)
 
 
 # -- properties beyond the values -------------------------------------------------------------
 
 
-@every_name
+@pytest.mark.parametrize("name", some(NAMES))
+@settings(max_examples=examples(20))
 @given(order=st.permutations(range(30)))
 def test_the_order_of_evaluation_does_not_matter(name: str, order: list[int]) -> None:
     """A step has the same value, bit for bit, in any order of jumps and when reached by steps."""
     plan, opt = PLANS["steps that are not whole"], optimizer()
     schedule = scheduled(name, opt, plan)
-    by_steps = [present(opt, "lr")]
+    by_steps = [held(opt)]
     for _ in range(29):
         schedule.step()
-        by_steps.append(present(opt, "lr"))
+        by_steps.append(held(opt))
     by_jumps = {}
     for t in order:
         schedule.step(t)
-        by_jumps[t] = present(opt, "lr")
+        by_jumps[t] = held(opt)
     assert [by_jumps[t] for t in range(30)] == by_steps
 
 
-@every_name
-@every_plan
-def test_nothing_moves_past_the_end(name: str, plan: Plan) -> None:
+@pytest.mark.parametrize(("name", "plan"), crossed(NAMES, PLANS))
+def test_nothing_moves_past_the_end(name: str, plan: str) -> None:
     """After M the multiplier is exactly A, or W in the constants, and a real float, forever."""
-    opt = optimizer()
-    schedule = scheduled(name, opt, plan)
-    final = plan.A if name in ANNEALING else plan.W
-    for t in [plan.M + 0.25, plan.M + 1, 2 * plan.M, 2 * plan.M + 1, 10 * plan.M, 1e12]:
+    opt, M = optimizer(), PLANS[plan].M
+    schedule = scheduled(name, opt, PLANS[plan])
+    final = PLANS[plan].A if name in ANNEALING else PLANS[plan].W
+    for t in [M + 0.25, M + 1, 2 * M, 2 * M + 1, 10 * M, 1e12]:
         schedule.step(t)
-        values = present(opt, "lr")
-        assert values == [initial * final for initial in INITIAL_VALUES["lr"]]
-        assert [type(value) for value in values] == [float] * 3
+        assert held(opt) == [initial * final for initial in INITIAL_VALUES["lr"]]
+        assert [type(value) for value in held(opt)] == [float] * 3
 
 
-@pytest.mark.parametrize("name", ANNEALING)
+@pytest.mark.parametrize("name", some(ANNEALING, 5))
 def test_an_annealing_downwards_never_rises_nor_turns_negative(name: str) -> None:
     """From L on, with W > A ≥ 0, each value is at most the last one and at least A."""
     opt = optimizer()
     schedule = scheduled(name, opt, PLANS["to zero"])
     schedule.step(4)
-    last = present(opt, "lr")
+    last = held(opt)
     for _ in range(120):
         schedule.step()
-        values = present(opt, "lr")
-        assert all(0 <= value <= before for value, before in zip(values, last))
-        last = values
+        assert all(0 <= value <= before for value, before in zip(held(opt), last))
+        last = held(opt)
 
 
 @may_look_mistaken
-@pytest.mark.parametrize(("name", "exponent"), [("linear", 1.0), ("quadratic", 2.0), ("sqrt", 0.5)])
-@pytest.mark.parametrize("warmup", ["with_warmup", "with_inverse_warmup"])
+@pytest.mark.parametrize(
+    ("power", "warmup"),
+    crossed([("linear", 1.0), ("quadratic", 2.0), ("sqrt", 0.5)], ["warmup", "inverse_warmup"]),
+)
+@settings(max_examples=examples(50))
 @given(plan=plans, t=st.floats(0, 20_000))
 def test_a_named_power_is_the_polynomial_built_in(
-    name: str, exponent: float, warmup: str, plan: Plan, t: float
+    power: tuple[str, float], warmup: str, plan: Plan, t: float
 ) -> None:
     """Linear, quadratic and sqrt are the polynomial built-in with P = 1, 2, 0.5, bit for bit."""
     one, other = optimizer(), optimizer()
-    scheduled(f"{name}_schedule_{warmup}", one, plan).step(t)
-    scheduled(f"polynomial_schedule_{warmup}", other, replace(plan, P=exponent)).step(t)
-    assert present(one, "lr") == present(other, "lr")
+    name, exponent = power
+    scheduled(f"{name}_schedule_with_{warmup}", one, plan).step(t)
+    scheduled(f"polynomial_schedule_with_{warmup}", other, replace(plan, P=exponent)).step(t)
+    assert held(one) == held(other)
 
 
-@every_name
+@pytest.mark.parametrize("name", some(NAMES))
 def test_a_built_in_works_on_the_users_own_optimizer(name: str) -> None:
     """A built-in keeps the optimizer that it was given, and leaves its ``step`` alone."""
     opt = optimizer()
@@ -228,7 +203,7 @@ def test_a_built_in_works_on_the_users_own_optimizer(name: str) -> None:
     assert isinstance(schedule, torch.optim.lr_scheduler.LRScheduler)
 
 
-@every_target
+@pytest.mark.parametrize("target", TARGETS)
 def test_other_entries_stay(target: str) -> None:
     """A built-in moves its target and adds the target's initial value. All else stays."""
     opt = optimizer()
@@ -245,16 +220,9 @@ def test_other_entries_stay(target: str) -> None:
 def test_the_other_beta_stays() -> None:
     """A schedule of ``betas[0]`` leaves ``betas[1]`` as it was, in a tuple."""
     first_betas = (0.9, 0.8, 0.95)
-    opt = torch.optim.AdamW(
-        [
-            {"params": [torch.nn.Parameter(torch.ones(2))], "betas": (first, 0.999)}
-            for first in first_betas
-        ]
-    )
-    schedule = scheduled("constant_schedule", opt, Plan(W=0.5), "betas[0]")
-    schedule.step()
-    expected = [(first * 0.5, 0.999) for first in first_betas]
-    assert [group["betas"] for group in opt.param_groups] == expected
+    opt = adamw(*({"betas": (first, 0.999)} for first in first_betas))
+    scheduled("constant_schedule", opt, Plan(W=0.5), "betas[0]").step()
+    assert held(opt, "betas") == [(first * 0.5, 0.999) for first in first_betas]
 
 
 def test_every_built_in_has_a_closed_form() -> None:

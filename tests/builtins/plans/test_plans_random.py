@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import copy
-import json
 import re
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from cases import examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plan_forms import make_optimizer, plans, values_along
+from small_runs import Untouched, ignore_epoch_deprecation, through_json
 
 from tsa_builtins import from_plan, to_plan
-
-Untouched = Callable[[Any], AbstractContextManager[None]]
 
 # A random W can be an initial value by chance. torch's SequentialLR passes an epoch, and warns.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*is the initial value of"),
-    pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step"),
+    ignore_epoch_deprecation,
 ]
-EXAMPLES = 1000
 many = settings(
-    max_examples=EXAMPLES,
+    max_examples=examples(200),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 
@@ -37,7 +34,7 @@ def test_a_plan_comes_back(plan: dict[str, Any]) -> None:
     schedule = from_plan(make_optimizer(), plan)
     assert schedule.schedule_names == list(plan)
     described = to_plan(schedule)
-    assert json.loads(json.dumps(described)) == described
+    assert through_json(described) == described
     again = from_plan(make_optimizer(), described)
     assert to_plan(again) == described
     assert values_along(again) == values_along(schedule)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
-import pickle
 
 import numpy as np
 import pytest
 import torch
-from curve_forms import DEPTH, KINDS, Pair, pairs
-from hypothesis import example, given
+from cases import examples
+from curve_forms import DEPTH, KINDS, SHAPES, Pair, pairs, shapes
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from small_runs import through_json, through_pickle
 
 from tsa_builtins import curves
 
@@ -33,18 +33,30 @@ def test_every_public_curve_is_drawn() -> None:
     assert set(KINDS) == set(curves.__all__) - {"Curve", "from_dict", "to_dict"}
 
 
+def assert_on_closed_form(pair: Pair, t: float) -> None:
+    """λ(t) is that of the closed form, and in the range of its parts."""
+    # Close to a jump or a bound of clip the last bit may decide. The steps drawn avoid both.
+    value = pair.curve(t)
+    assert value == pytest.approx(pair.closed_form(t), rel=1e-12, abs=rounding(pair))
+    assert math.isfinite(value)
+    assert pair.low - rounding(pair) <= value <= pair.high + rounding(pair)
+
+
+@pytest.mark.parametrize("name", KINDS)
+@settings(max_examples=examples(40))
+@given(data=st.data(), t=times)
+def test_a_kind_of_curve_has_the_value_of_its_closed_form(
+    name: str, data: st.DataObject, t: float
+) -> None:
+    """λ(t) of a shape, or of a combination of shapes, is the value that the formulas give."""
+    kind = KINDS[name]
+    assert_on_closed_form(data.draw(kind.pairs if name in SHAPES else kind.pairs(shapes)), t)
+
+
 @given(pair=pairs, t=times)
 def test_a_curve_has_the_value_of_its_closed_form(pair: Pair, t: float) -> None:
-    """λ(t) of any combination of shapes is the value that its parts' closed forms give."""
-    # Close to a jump or a bound of clip the last bit may decide. The steps drawn avoid both.
-    assert pair.curve(t) == pytest.approx(pair.closed_form(t), rel=1e-12, abs=rounding(pair))
-
-
-@given(pair=pairs, t=times)
-def test_a_curve_is_finite_and_within_the_range_of_its_parts(pair: Pair, t: float) -> None:
-    """λ(t) is finite and in range at any t, also before 0 and far past the end."""
-    assert math.isfinite(pair.curve(t))
-    assert pair.low - rounding(pair) <= pair.curve(t) <= pair.high + rounding(pair)
+    """Combinations of combinations are on their closed form, before 0 and far past the end too."""
+    assert_on_closed_form(pair, t)
 
 
 @given(pair=pairs, ts=st.lists(times, max_size=6))
@@ -61,8 +73,8 @@ def test_a_curve_comes_back_equal(pair: Pair) -> None:
     """JSON, pickle and the expression that ``repr`` shows give an equal curve of the same hash."""
     curve = pair.curve
     for back in (
-        curves.from_dict(json.loads(json.dumps(curves.to_dict(curve)))),
-        pickle.loads(pickle.dumps(curve)),
+        curves.from_dict(through_json(curves.to_dict(curve))),
+        through_pickle(curve),
         eval(repr(curve), dict(vars(curves))),
     ):
         assert back == curve

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import copy
 import io
-import json
 import warnings
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import pytest
 import torch
-from closed_forms import NAMES, Plan, build, closed_form
+from cases import crossed
+from small_runs import Untouched, adamw, advance, ignore_epoch_deprecation, through_json
 from torch.optim import lr_scheduler as torch_lr
 
 from tsa_builtins.curves import Constant, Cosine, Linear, PiecewiseConstant, join
@@ -25,41 +24,32 @@ from tsa_core import (
     register_curves,
 )
 
-Untouched = Callable[[Any], AbstractContextManager[None]]
-
 # torch < 2.1 warns of a deprecation of its own where it loads a tensor with weights_only.
-# torch < 2.9 calls its own step(epoch), which it deprecates, in a SequentialLR.
 pytestmark = [
     pytest.mark.filterwarnings("ignore:TypedStorage is deprecated:UserWarning"),
-    pytest.mark.filterwarnings("ignore:The epoch parameter in `scheduler.step:UserWarning"),
+    ignore_epoch_deprecation,
 ]
 
 TARGET = "weight_decay"
 INITIAL = [0.5, 0.25]
 SAVED_AT = 5
-PLAN = Plan(W=0.75, A=0.25, L=4, M=12)
 
 
-def adamw(kind: Callable[[float], Any] = float) -> torch.optim.AdamW:
+def two_groups(kind: Callable[[float], Any] = float) -> torch.optim.AdamW:
     """Two groups, in which lr and weight decay have the initial values above."""
-    return torch.optim.AdamW(
-        {"params": [torch.nn.Parameter(torch.ones(1))], "lr": v, TARGET: kind(v), "name": name}
-        for name, v in zip("ab", INITIAL)
-    )
+    return adamw(*({"lr": v, TARGET: kind(v), "name": name} for name, v in zip("ab", INITIAL)))
 
 
-def held(optimizer: Any, target: str = TARGET) -> list[float]:
-    return [float(group[target]) for group in optimizer.param_groups]
+def held(optimizer: Any, target: str = TARGET) -> list[Any]:
+    return [group[target] for group in optimizer.param_groups]
 
 
-def advance(schedule: Any, optimizer: Any, num_steps: int = 1) -> None:
-    for _ in range(num_steps):
-        optimizer.step()
-        schedule.step()
-
-
-def through_json(states: Any) -> Any:
-    return json.loads(json.dumps(states))
+def both_advance(one: Any, other: Any, steps: int) -> None:
+    """The optimizers of two schedules hold the same values, at each of the next steps."""
+    for _ in range(steps):
+        assert held(other.optimizer) == held(one.optimizer)
+        advance(one)
+        advance(other)
 
 
 def through_a_file(states: Any) -> Any:
@@ -114,9 +104,9 @@ class Run(NamedTuple):
     def start(self, optimizer: Any) -> CurveSchedule:
         schedule = CurveSchedule(optimizer, self.curve, TARGET, absolute=self.absolute)
         if self.replanned is not None:
-            advance(schedule, optimizer, 3)
+            advance(schedule, 3)
             schedule.replan(self.replanned)
-        advance(schedule, optimizer, SAVED_AT - int(schedule.last_epoch))
+        advance(schedule, SAVED_AT - int(schedule.last_epoch))
         return schedule
 
 
@@ -143,21 +133,27 @@ CODED = {
     "a product": Run(LINE * code),
     "replanned": Run(CODE, replanned=code),
 }
-ORDERS = ["build, schedule", "optimizer, build, schedule"]
-ORDERS += ["build, optimizer, schedule", "build, schedule, optimizer"]
+ALL_RUNS = {**RUNS, **{f"code, {name}": run for name, run in CODED.items()}}
+POLICIES = ["code", "saved", "same"]
+# The order in which a run is built and loaded, and the kind of value in the groups.
+LOADS: list[tuple[str, Any]] = [
+    ("build, schedule", float),
+    ("optimizer, build, schedule", float),
+    ("build, optimizer, schedule", float),
+    ("build, schedule, optimizer", float),
+    ("build, schedule, optimizer", torch.tensor),
+]
 
 
-@pytest.mark.parametrize(
-    ("order", "kind"), [*((order, float) for order in ORDERS), (ORDERS[-1], torch.tensor)]
-)
-@pytest.mark.parametrize("run", RUNS)
-def test_a_run_resumes_under_its_saved_plan(run: str, order: str, kind: Any) -> None:
+@pytest.mark.parametrize(("run", "load"), crossed(RUNS, LOADS))
+def test_a_run_resumes_under_its_saved_plan(run: str, load: tuple[str, Any]) -> None:
     """With "saved", a run goes on as if it had not been stopped, bit for bit, and silently."""
-    optimizer = adamw(kind)
+    order, kind = load
+    optimizer = two_groups(kind)
     schedule = RUNS[run].start(optimizer)
     saved = through_a_file({"o": optimizer.state_dict(), "s": schedule.state_dict()})
     saved["s"] = through_json(saved["s"])
-    again = adamw(kind)
+    again = two_groups(kind)
     for action in order.split(", "):
         if action == "build":
             resumed = in_code(again)
@@ -172,16 +168,15 @@ def test_a_run_resumes_under_its_saved_plan(run: str, order: str, kind: Any) -> 
         assert held(again) == held(optimizer)
         assert repr(resumed) == repr(schedule)
         assert resumed.state_dict() == schedule.state_dict()
-        advance(schedule, optimizer)
-        advance(resumed, again)
+        advance(schedule)
+        advance(resumed)
 
 
-@pytest.mark.parametrize("in_sync", [False, True])
-@pytest.mark.parametrize("run", [*RUNS.values(), *CODED.values()], ids=[*RUNS, *CODED])
-def test_a_run_goes_on_under_the_plan_in_the_code(run: Run, in_sync: bool) -> None:
+@pytest.mark.parametrize(("run", "in_sync"), crossed(ALL_RUNS, [False, True]))
+def test_a_run_goes_on_under_the_plan_in_the_code(run: str, in_sync: bool) -> None:
     """With "code", one warning shows both plans. The saved values hold until the next step."""
-    optimizer, again = adamw(), adamw()
-    schedule, resumed = run.start(optimizer), in_code(again)
+    optimizer, again = two_groups(), two_groups()
+    schedule, resumed = ALL_RUNS[run].start(optimizer), in_code(again)
     state: Any = through_json(schedule.state_dict())
     whole: Any = SynchronousSchedule([resumed]) if in_sync else resumed
     with pytest.warns(UserWarning, match="was saved under .* and goes on under Linear") as caught:
@@ -194,83 +189,58 @@ def test_a_run_goes_on_under_the_plan_in_the_code(run: Run, in_sync: bool) -> No
     assert resumed.curve is CODE
     assert not resumed.absolute
     for t in range(SAVED_AT + 1, SAVED_AT + 4):
-        advance(whole, again)
+        advance(whole)
         assert held(again) == [code(t) * initial for initial in INITIAL]
 
 
-@pytest.mark.parametrize("in_sync", [False, True])
-@pytest.mark.parametrize(
-    ("run", "policy"),
-    [*((run, "same") for run in [*RUNS.values(), *CODED.values()])]
-    + [(run, "saved") for run in CODED.values()],
-)
+MUST_NOT_LOAD = [(run, "same") for run in ALL_RUNS.values()]
+MUST_NOT_LOAD += [(run, "saved") for run in CODED.values()]
+
+
+@pytest.mark.parametrize(("refused", "in_sync"), crossed(MUST_NOT_LOAD, [False, True]))
 def test_a_plan_that_must_not_differ_or_is_code_is_refused(
-    run: Run, policy: Any, in_sync: bool, untouched: Untouched
+    refused: tuple[Run, Any], in_sync: bool, untouched: Untouched
 ) -> None:
     """With "same", a difference raises, and with "saved" a plan that is code; nothing moves."""
-    state: Any = run.start(adamw()).state_dict()
-    optimizer = adamw()
+    run, policy = refused
+    state: Any = run.start(two_groups()).state_dict()
+    optimizer = two_groups()
     schedule = in_code(optimizer)
     whole: Any = schedule
     if in_sync:
         whole = SynchronousSchedule([CurveSchedule(optimizer, CODE), schedule])
-        state = {"lr": CurveSchedule(adamw(), LINE).state_dict(), TARGET: state}
+        state = {"lr": CurveSchedule(two_groups(), LINE).state_dict(), TARGET: state}
         if policy == "same":
             state["lr"] = whole.state_dict()["lr"]
-    advance(whole, optimizer)
+    advance(whole)
     before = whole.state_dict(), schedule.curve
-    named = (
-        f"'{TARGET}': it was saved under .*, and the code has Linear" if policy == "same" else ""
-    )
-    with untouched(optimizer), pytest.raises(ValueError, match=named or "which is code"):
+    named = f"'{TARGET}': it was saved under .*, and the code has Linear"
+    match = named if policy == "same" else "which is code"
+    with untouched(optimizer), pytest.raises(ValueError, match=match):
         whole.load_state_dict(state, plan=policy)
     assert (whole.state_dict(), schedule.curve) == before
-    advance(whole, optimizer)
+    advance(whole)
     assert held(optimizer) == [code(2) * initial for initial in INITIAL]
 
 
-@pytest.mark.parametrize("policy", ["code", "saved", "same"])
-@pytest.mark.parametrize("run", [*RUNS.values(), *CODED.values()], ids=[*RUNS, *CODED])
+@pytest.mark.parametrize(("run", "policy"), crossed(ALL_RUNS.values(), POLICIES))
 def test_an_equal_plan_loads_silently(run: Run, policy: Any) -> None:
     """If the code follows the saved plan, every policy loads it without a warning or an error."""
-    optimizer, again = adamw(), adamw()
-    schedule = run.start(optimizer)
-    advance(schedule, optimizer, 3)
-    resumed = run.start(again)
+    schedule, resumed = run.start(two_groups()), run.start(two_groups())
+    advance(schedule, 3)
     resumed.load_state_dict(through_json(schedule.state_dict()), plan=policy)
-    for _ in range(4):
-        assert held(again) == held(optimizer)
-        advance(schedule, optimizer)
-        advance(resumed, again)
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_every_built_in_takes_and_gives_a_saved_plan(name: str) -> None:
-    """The state of a built-in is resumed on any schedule, and a built-in resumes any state."""
-    given, optimizer = adamw(), adamw()
-    built_in, other = build(name, given, PLAN, TARGET), in_code(optimizer)
-    advance(built_in, given, SAVED_AT)
-    advance(other, optimizer, SAVED_AT)
-    states = built_in.state_dict(), other.state_dict()
-    for schedule, state in zip((other, built_in), states):
-        with pytest.raises(ValueError, match="expected the same plan"):
-            schedule.load_state_dict(state, plan="same")
-        schedule.load_state_dict(through_json(state), plan="saved")
-    advance(other, optimizer, 2)
-    advance(built_in, given, 2)
-    assert held(given) == [code(SAVED_AT + 2) * initial for initial in INITIAL]
-    expected = closed_form(name, PLAN, SAVED_AT + 2)
-    assert held(optimizer) == pytest.approx([expected * v for v in INITIAL], rel=1e-12)
+    both_advance(schedule, resumed, 4)
 
 
 # -- states of earlier versions --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("policy", ["code", "saved", "same"])
-@pytest.mark.parametrize("lacking", [{"origin"}, {"origin", "absolute"}])
-def test_a_state_without_an_origin_began_at_step_0(lacking: set[str], policy: Any) -> None:
+@pytest.mark.parametrize(
+    ("policy", "lacking"), crossed(POLICIES, [{"origin"}, {"origin", "absolute"}])
+)
+def test_a_state_without_an_origin_began_at_step_0(policy: Any, lacking: set[str]) -> None:
     """A state from before ``replan`` is of a curve from step 0, and of multipliers."""
-    optimizer, again = adamw(), adamw()
+    optimizer, again = two_groups(), two_groups()
     schedule = Run(LINE).start(optimizer)
     state = {key: each for key, each in schedule.state_dict().items() if key not in lacking}
     resumed = CurveSchedule(again, LINE, TARGET)
@@ -286,30 +256,30 @@ def test_a_state_without_an_origin_began_at_step_0(lacking: set[str], policy: An
     else:
         replanned.load_state_dict(state, plan=policy)
     assert held(again) == held(optimizer)
-    advance(replanned, again)
+    advance(replanned)
     since = 6 if policy == "saved" else 6 - 3
     assert held(again) == [(0.75 - since / 16) * initial for initial in INITIAL]
 
 
-@pytest.mark.parametrize("policy", ["code", "saved", "same"])
+@pytest.mark.parametrize("policy", POLICIES)
 def test_a_state_of_version_1_takes_the_plan_in_the_code(policy: Any) -> None:
     """Version 1 saved a ``LambdaLR``, whose state does not have the plan."""
-    optimizer = adamw()
+    optimizer = two_groups()
     lambdas = torch_lr.LambdaLR(optimizer, [code, code])
-    advance(lambdas, optimizer, SAVED_AT)
-    again = adamw()
+    advance(lambdas, SAVED_AT)
+    again = two_groups()
     resumed = CurveSchedule(again, CODE)
     resumed.load_state_dict(lambdas.state_dict(), plan=policy)
-    advance(resumed, again)
+    advance(resumed)
     assert held(again, "lr") == [code(SAVED_AT + 1) * initial for initial in INITIAL]
 
 
 def test_a_state_of_version_1_is_another_plan_for_absolute_values(untouched: Untouched) -> None:
     """Version 1 knew multipliers alone."""
-    optimizer = adamw()
+    optimizer = two_groups()
     lambdas = torch_lr.LambdaLR(optimizer, [code, code])
-    advance(lambdas, optimizer, SAVED_AT)
-    again = adamw()
+    advance(lambdas, SAVED_AT)
+    again = two_groups()
     schedule = CurveSchedule(again, code, absolute=True)
     with untouched(again), pytest.raises(ValueError, match="expected the same plan"):
         schedule.load_state_dict(lambdas.state_dict(), plan="same")
@@ -333,7 +303,7 @@ def test_a_saved_plan_that_cannot_be_read_says_why(
     saved: Any, named: str, untouched: Untouched
 ) -> None:
     """The message says what is wrong with the data, and does not call it code."""
-    optimizer = adamw()
+    optimizer = two_groups()
     schedule = CurveSchedule(optimizer, LINE)
     state = {**schedule.state_dict(), "curve": saved}
     with untouched(optimizer), pytest.raises(ValueError, match=f"cannot be read: .*{named}"):
@@ -408,16 +378,16 @@ def in_sync(make: Callable[[Any], Any], optimizer: Any) -> SynchronousSchedule:
 def test_the_plan_of_a_torch_scheduler_is_its_settings(changed: str, untouched: Untouched) -> None:
     """Its saved settings go on, or those in the code with a warning, or a difference raises."""
     saved, new, named = {**TORCH, **COMPOUNDS}[changed]
-    optimizer = adamw()
+    optimizer = two_groups()
     schedule = in_sync(saved, optimizer)
-    advance(schedule, optimizer, SAVED_AT)
+    advance(schedule, SAVED_AT)
     state, values = copy.deepcopy(schedule.state_dict()), held(optimizer)
     following = []
     for _ in range(6):
-        advance(schedule, optimizer)
+        advance(schedule)
         following.append(held(optimizer))
 
-    again = adamw()
+    again = two_groups()
     resumed = in_sync(new, again)
     before = repr(resumed.state_dict())
     with untouched(again), pytest.raises(ValueError, match=f"{named}.*expected the same"):
@@ -427,9 +397,9 @@ def test_the_plan_of_a_torch_scheduler_is_its_settings(changed: str, untouched: 
     resumed.load_state_dict(state, plan="saved")
     for each in [values, *following]:
         assert held(again) == each
-        advance(resumed, again)
+        advance(resumed)
 
-    again = adamw()
+    again = two_groups()
     resumed = in_sync(new, again)
     with pytest.warns(UserWarning, match=f"was saved under .*{named}.*goes on under") as caught:
         resumed.load_state_dict(state)
@@ -444,19 +414,19 @@ def test_the_plan_of_a_torch_scheduler_is_its_settings(changed: str, untouched: 
         for group, value in zip(plain.param_groups, values):
             group["lr"] = value
         for _ in range(6):
-            advance(resumed, again)
-            advance(reference, plain)
             assert held(again) == held(plain, "lr")
-    for policy in ("code", "saved", "same"):  # no difference
-        in_sync(saved, adamw()).load_state_dict(state, plan=policy)
+            advance(resumed)
+            advance(reference)
+    for policy in POLICIES:  # no difference
+        in_sync(saved, two_groups()).load_state_dict(state, plan=policy)
 
 
-@pytest.mark.parametrize(
-    ("milestones", "policy"),
-    [([2, 8], "saved"), ([2, 7, 7], "saved"), ([2, 7, 7], "same"), ([2, 7, 7], "code")],
-)
-@pytest.mark.parametrize("part", [False, True])
-def test_milestones_go_through_json(part: bool, milestones: list[int], policy: Any) -> None:
+MILESTONES: list[tuple[list[int], Any]] = [([2, 8], "saved")]
+MILESTONES += [([2, 7, 7], policy) for policy in POLICIES]
+
+
+@pytest.mark.parametrize(("load", "part"), crossed(MILESTONES, [False, True]))
+def test_milestones_go_through_json(load: tuple[list[int], Any], part: bool) -> None:
     """JSON makes strings of the milestones of a ``MultiStepLR``, and the run has them as steps."""
 
     def make(steps: list[int]) -> Callable[[Any], Any]:
@@ -466,42 +436,39 @@ def test_milestones_go_through_json(part: bool, milestones: list[int], policy: A
 
         return build
 
-    optimizer, again = adamw(), adamw()
-    schedule, resumed = in_sync(make([2, 7, 7]), optimizer), in_sync(make(milestones), again)
-    advance(schedule, optimizer, SAVED_AT)
+    (milestones, policy), again = load, two_groups()
+    schedule, resumed = in_sync(make([2, 7, 7]), two_groups()), in_sync(make(milestones), again)
+    advance(schedule, SAVED_AT)
     state = through_json(schedule.state_dict())
     resumed.load_state_dict(state, plan=policy)
-    advance(resumed, again, 4)
+    advance(resumed, 4)
     assert held(again) == [0.5**3 * initial for initial in INITIAL]
     resumed.load_state_dict(through_json(resumed.state_dict()), plan="same")
 
 
-def test_milestones_that_are_no_steps_are_refused() -> None:
-    optimizer = adamw()
+def test_milestones_that_are_not_steps_are_refused() -> None:
+    """A key of the saved milestones that is not a number is named, and nothing moves."""
+    optimizer = two_groups()
     schedule = in_sync(lambda proxy: torch_lr.MultiStepLR(proxy, [2, 7], 0.5), optimizer)
-    advance(schedule, optimizer, 3)
+    advance(schedule, 3)
     before = held(optimizer)
     state = schedule.state_dict()
     state[TARGET] = {**state[TARGET], "milestones": {"soon": 1}}
     with pytest.raises(ValueError, match=r"'milestones' is .*soon.*; expected steps as keys"):
         schedule.load_state_dict(state, plan="saved")
     assert held(optimizer) == before
-    advance(schedule, optimizer, 5)
+    advance(schedule, 5)
     assert held(optimizer) == [0.25 * initial for initial in INITIAL]
 
 
 def test_a_replanned_part_of_a_sequence_resumes() -> None:
     """The curve of a part that was replanned in its turn is in the state of the sequence."""
-    optimizer, again = adamw(), adamw()
-    schedule, resumed = (in_sync(compound("", 0.5, CODE), each) for each in (optimizer, again))
-    advance(schedule, optimizer, 3)
+    schedule, resumed = (in_sync(compound("", 0.5, CODE), two_groups()) for _ in range(2))
+    advance(schedule, 3)
     schedule.schedules[TARGET]._schedulers[0].replan(LINE)
-    advance(schedule, optimizer, 2)
+    advance(schedule, 2)
     resumed.load_state_dict(through_json(schedule.state_dict()), plan="saved")
-    for _ in range(6):
-        assert held(again) == held(optimizer)
-        advance(schedule, optimizer)
-        advance(resumed, again)
+    both_advance(schedule, resumed, 6)
 
 
 # -- refused, or all together ----------------------------------------------------------------------
@@ -510,7 +477,7 @@ def test_a_replanned_part_of_a_sequence_resumes() -> None:
 @pytest.mark.parametrize("plan", ["Saved", "", "saved ", "file", None, True, 0, ["saved"]])
 def test_any_other_policy_is_refused(plan: Any, untouched: Untouched) -> None:
     """A ``plan`` other than the three words is a ``ValueError``, and nothing is loaded."""
-    optimizer = adamw()
+    optimizer = two_groups()
     curve = in_code(optimizer)
     derived = DerivedSchedule(optimizer, abs, "lr", of=TARGET)
     for schedule in (curve, derived, SynchronousSchedule([curve, derived])):
@@ -531,9 +498,9 @@ def test_the_rule_of_a_derived_schedule_is_code(untouched: Untouched) -> None:
         lr = CurveSchedule(optimizer, CODE)
         return SynchronousSchedule([lr, DerivedSchedule(optimizer, rule, TARGET)])
 
-    optimizer, again = adamw(), adamw()
+    optimizer, again = two_groups(), two_groups()
     schedule, resumed = put(optimizer, square), put(again, abs)
-    advance(schedule, optimizer, SAVED_AT)
+    advance(schedule, SAVED_AT)
     state = through_json(schedule.state_dict())
     before = resumed.state_dict()
     for policy, named in (
@@ -543,13 +510,13 @@ def test_the_rule_of_a_derived_schedule_is_code(untouched: Untouched) -> None:
         with untouched(again), pytest.raises(ValueError, match=named):
             resumed.load_state_dict(state, plan=policy)
         assert resumed.state_dict() == before
-        equal = put(adamw(), square)
+        equal = put(two_groups(), square)
         equal.load_state_dict(state, plan=policy)
         assert equal.state_dict() == state
     with pytest.warns(UserWarning, match="function square.* goes on under .*abs"):
         resumed.load_state_dict(state)
     assert held(again) == [code(SAVED_AT) ** 2 * initial for initial in INITIAL]
-    advance(resumed, again)
+    advance(resumed)
     assert held(again) == [code(SAVED_AT + 1) * initial for initial in INITIAL]
 
 
@@ -564,12 +531,12 @@ def test_two_optimizers_load_together_or_not_at_all(policy: Any, untouched: Unto
         curves = [CurveSchedule(second, lr), CurveSchedule(second, last, TARGET)]
         return SynchronousSchedule({"a": [CurveSchedule(first, lr), step], "b": curves})
 
-    schedule = put(adamw(), adamw(), LINE, code if policy == "saved" else LINE)
+    schedule = put(two_groups(), two_groups(), LINE, code if policy == "saved" else LINE)
     for optimizer in schedule.optimizers.values():
         optimizer.step()
     schedule.step()
     state = schedule.state_dict()
-    first, second = adamw(), adamw()
+    first, second = two_groups(), two_groups()
     resumed = put(first, second, LINE if policy == "same" else CODE, CODE)
     before = copy.deepcopy(resumed.state_dict())
     with untouched(first), untouched(second), warnings.catch_warnings():
@@ -579,6 +546,6 @@ def test_two_optimizers_load_together_or_not_at_all(policy: Any, untouched: Unto
             resumed.load_state_dict(state, plan="code" if error is UserWarning else policy)
     assert resumed.state_dict() == before
 
-    other = put(adamw(), adamw(), LINE, LINE)
+    other = put(two_groups(), two_groups(), LINE, LINE)
     resumed.load_state_dict(other.state_dict(), plan="saved")
     assert resumed.state_dict() == other.state_dict()

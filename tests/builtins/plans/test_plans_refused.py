@@ -1,0 +1,390 @@
+"""Mistakes in a plan: each is refused with its path, and the message's remedy works."""
+
+from __future__ import annotations
+
+import copy
+import math
+import re
+import warnings
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+import yaml
+from plan_forms import make_optimizer
+from small_runs import Untouched, adamw
+
+from tsa_builtins import curves, from_plan, to_plan
+from tsa_core import ProxyOptimizer
+
+LINE = {"kind": "Linear", "start": 1, "end": 0, "steps": 10}
+HALF = {"kind": "Constant", "value": 0.5}
+
+PLAN: dict[str, Any] = {
+    "lr": {
+        "schedule": "cosine_annealing_with_warmup",
+        "warmup_to_value": 1.0,
+        "anneal_to_value": 0.1,
+        "num_warmup_steps": 500,
+        "num_training_steps": 10000,
+    },
+    "weight_decay": {"absolute": True, "curve": {**LINE, "kind": "Cosine"}},
+    "betas[0]": {
+        "curve": {"backbone": {"kind": "PiecewiseLinear", "points": {0: 1.0, 9: 0.9}}, "*": None}
+    },
+    "clip": {
+        "default_value": 10.0,
+        "curve": {"kind": "Join", "curves": [HALF, LINE], "boundaries": [30]},
+    },
+    "eps": {"scheduler": "ExponentialLR", "gamma": 0.9},
+    "noise": {
+        "default_value": 1.0,
+        "scheduler": "SequentialLR",
+        "schedulers": [{"scheduler": "LinearLR", "start_factor": 0.5}, {"curve": LINE}],
+        "milestones": [4],
+    },
+    "heat": {"default_value": 1.0, "scheduler": "OneCycleLR", "max_lr": 1, "total_steps": 9,
+             "cycle_momentum": False},
+}  # fmt: skip
+
+REMOVED = object()  # takes an entry away
+Place = tuple[Any, ...]
+
+
+class Fault(NamedTuple):
+    """What is put where, the message, and the remedy that the message sends to."""
+
+    place: Place
+    value: Any
+    message: str
+    error: type[Exception] = ValueError
+    remedy: dict[Place, Any] | None = None
+    """What is to be written. By default, that which is in its place in PLAN."""
+
+    def broken(self) -> Any:
+        return changed(PLAN, {self.place: self.value})
+
+    def mended(self) -> Any:
+        return PLAN if self.remedy is None else changed(self.broken(), self.remedy)
+
+
+def moved(place: Place, new: str, value: Any) -> dict[Place, Any]:
+    """The remedy for a misspelt entry: the same under the name that was meant."""
+    return {place: REMOVED, (*place[:-1], new): value}
+
+
+FAULTS: dict[str, Fault] = {
+    "target": Fault(("weigth_decay",), {"curve": LINE},
+        "weigth_decay: 'weigth_decay' is not in param groups 0, 1; did you mean 'weight_decay'",
+        KeyError, moved(("weigth_decay",), "weight_decay", {"curve": LINE})),
+    "target of one's own": Fault(("clip", "default_value"), REMOVED,
+        "does not read, write default_value in this entry", KeyError),
+    "way": Fault(("eps", "shedule"), "constant_schedule",
+        "eps.shedule: ExponentialLR has no such entry; it has 'gamma'"),
+    "only way": Fault(("lr",), {"shedule": "constant_schedule", "value": 1},
+        "lr.shedule: not an entry of a plan; did you mean 'schedule'?",
+        remedy=moved(("lr", "shedule"), "schedule", "constant_schedule")),
+    "two ways": Fault(("eps", "curve"), LINE,
+        "eps: got 'scheduler' and 'curve'; write one of them only"),
+    "no way": Fault(("eps",), {"gamma": 0.9},
+        "eps: expected one of ['schedule', 'scheduler', 'curve'], got ['gamma']",
+        remedy={("eps", "scheduler"): "ExponentialLR"}),
+    "not an entry": Fault(("eps",), 0.9,
+        "eps: expected a dict with 'schedule', 'scheduler' or 'curve', got 0.9 (float)", TypeError,
+        {("eps",): {"curve": HALF}}),
+    "built-in": Fault(("lr", "schedule"), "cosine_anealing_with_warmup",
+        "lr.schedule: 'cosine_anealing_with_warmup' is not a built-in; did you mean "
+        "'cosine_annealing_with_warmup'?"),
+    "torch's name for a built-in": Fault(("eps",), {"schedule": "ExponentialLR", "gamma": 0.9},
+        "eps.schedule: 'ExponentialLR' goes under 'scheduler'; write scheduler: ExponentialLR",
+        remedy=moved(("eps", "schedule"), "scheduler", "ExponentialLR")),
+    "a built-in's name for torch's": Fault(("eps",),
+        {"scheduler": "constant_schedule", "value": 0.5},
+        "eps.scheduler: 'constant_schedule' goes under 'schedule'; write schedule: "
+        "constant_schedule", remedy=moved(("eps", "scheduler"), "schedule", "constant_schedule")),
+    "torch scheduler": Fault(("eps", "scheduler"), "ExponetialLR",
+        "eps.scheduler: 'ExponetialLR' is not a torch scheduler; did you mean 'ExponentialLR'?"),
+    "argument": Fault(("lr", "num_warmup_step"), 500,
+        "lr.num_warmup_step: cosine_annealing_with_warmup has no such entry; it has "
+        "'warmup_to_value', "),
+    "only argument": Fault(("eps",), {"scheduler": "ExponentialLR", "gama": 0.9},
+        "eps.gama: ExponentialLR has no such entry; did you mean 'gamma'?",
+        remedy=moved(("eps", "gama"), "gamma", 0.9)),
+    "missing argument": Fault(("lr", "anneal_to_value"), REMOVED,
+        "lr: cosine_annealing_with_warmup needs 'anneal_to_value'"),
+    "missing setting": Fault(("eps", "gamma"), REMOVED, "eps: ExponentialLR needs 'gamma'"),
+    "target twice": Fault(("lr", "schedule_target"), "lr", "lr.schedule_target: cosine_annealing"),
+    "absolute torch scheduler": Fault(("eps", "absolute"), True,
+        "eps.absolute: ExponentialLR has no such entry"),
+    "out of range": Fault(("lr", "num_warmup_steps"), 20000,
+        "lr.num_warmup_steps: expected at most num_training_steps = 10000, got 20000",
+        remedy={("lr", "num_training_steps"): 20000}),
+    "torch's own check": Fault(("heat", "total_steps"), 9.0,
+        "heat: OneCycleLR: Expected positive integer total_steps, but got 9.0"),
+    "torch's check of a part": Fault(("noise", "schedulers", 0, "start_factor"), -1,
+        "noise.schedulers[0]: LinearLR: Starting multiplicative factor expected to be "),
+    "kind": Fault(("weight_decay", "curve", "kind"), "Cosin",
+        "weight_decay.curve.kind: 'Cosin' is not a kind of curve; did you mean 'Cosine'?"),
+    "a function's name for a kind": Fault(("clip", "curve", "kind"), "join",
+        "clip.curve.kind: 'join' is not a kind of curve; did you mean 'Join'?"),
+    "no kind": Fault(("weight_decay", "curve", "kind"), REMOVED,
+        "weight_decay.curve: a curve needs 'kind', one of ['Clip', 'Constant', 'Cosine', "),
+    "argument of a curve": Fault(("clip", "curve", "curves", 1),
+        {"kind": "Linear", "start": 1, "end": 0, "step": 3},
+        "clip.curve.curves[1].step: a Linear has no such entry; did you mean 'steps'?"),
+    "range of a curve": Fault(("clip", "curve", "curves", 1, "steps"), -3,
+        "clip.curve.curves[1].steps: expected 0 or more, got -3",
+        remedy={("clip", "curve", "curves", 1, "steps"): 0}),
+    "number of boundaries": Fault(("clip", "curve", "boundaries"), [],
+        "clip.curve.boundaries: expected one between each two curves, got 0 for 2 curves"),
+    "a point": Fault(("betas[0]", "curve", "backbone", "points"), {"zero": 1.0},
+        "betas[0].curve.backbone.points.zero: expected a number, got the text 'zero'", TypeError,
+        {("betas[0]", "curve", "backbone", "points"): {"0": 1.0}}),
+    "points that are not pairs": Fault(("betas[0]", "curve", "backbone", "points"), [[0, 1.0, 2]],
+        "betas[0].curve.backbone.points[0]: expected a pair [step, value], got [0, 1.0, 2] (list)",
+        TypeError, {("betas[0]", "curve", "backbone", "points"): [[0, 1.0]]}),
+    "group": Fault(("betas[0]", "curve"), {"backbon": LINE, "*": None},
+        "betas[0].curve.backbon: 'backbon' is not the 'name' of a param group; did you mean "
+        "'backbone'?", remedy=moved(("betas[0]", "curve", "backbon"), "backbone", LINE)),
+    "a group without a curve": Fault(("betas[0]", "curve", "*"), REMOVED,
+        "betas[0].curve: param group 1 has no curve (its 'name': 'head'); add 'head', or '*'"),
+    "curves in order, too few": Fault(("betas[0]", "curve"), [LINE],
+        "betas[0].curve: got 1 curves for 2 param groups; give one per group, None for a group",
+        remedy={("betas[0]", "curve"): [LINE, None]}),
+    "groups by number": Fault(("betas[0]", "curve"), {0: LINE, 1: None},
+        "betas[0].curve: expected the names of param groups as keys, got 0 (int); for one curve "
+        "per group in the optimizer's order, write a list", TypeError,
+        {("betas[0]", "curve"): [LINE, None]}),
+    "a value out of the target's range": Fault(("betas[0]", "curve", "backbone", "points"),
+        {0: 1.2}, "betas[0]: the multiplier of 'betas[0]' at step 0: 1.2, ",
+        remedy={("betas[0]", "curve", "backbone", "points"): {0: 1.1}}),
+    "a curve that is code": Fault(("weight_decay", "curve"), curves.Cosine(0.04, 0.4, 10),
+        "weight_decay.curve: expected data, got Cosine(start=0.04, end=0.4, steps=10) (Cosine); "
+        "write a dict such as curves.to_dict makes of a curve", TypeError,
+        {("weight_decay", "curve"): curves.to_dict(curves.Cosine(0.04, 0.4, 10))}),
+    "a scheduler that is code": Fault(("eps",), {"scheduler": "LambdaLR"},
+        "eps.scheduler: LambdaLR takes a function, which is code and not data. Write a curve, or ",
+        TypeError, {("eps",): {"curve": LINE}}),
+    "a setting that is code": Fault(("eps",),
+        {"scheduler": "CyclicLR", "base_lr": 0.1, "max_lr": 1, "scale_fn": "sqrt",
+         "cycle_momentum": False},
+        "eps.scale_fn: a function is code and not data; leave it out, or write a curve", TypeError,
+        {("eps", "scale_fn"): REMOVED}),
+    "a word": Fault(("heat", "anneal_strategy"), "cosine",
+        "heat.anneal_strategy: 'cosine' is not one of its words; did you mean 'cos'?",
+        remedy={("heat", "anneal_strategy"): "cos"}),
+    "a flag as text": Fault(("weight_decay", "absolute"), "yes",
+        "weight_decay.absolute: expected true or false, got 'yes' (str)", TypeError),
+    "a flag as a number": Fault(("heat", "three_phase"), 1,
+        "heat.three_phase: expected true or false, got 1 (int)", TypeError,
+        {("heat", "three_phase"): True}),
+    "a default value in a compound": Fault(("noise", "schedulers", 1, "default_value"), 3,
+        "noise.schedulers[1].default_value: an entry with 'curve' has no such entry; it has "),
+    "a number for a list": Fault(("noise", "milestones"), 4,
+        "noise.milestones: expected a list of numbers, got 4 (int)", TypeError),
+    "half a step": Fault(("noise", "milestones"), [2.5],
+        "noise.milestones: expected whole steps, 1 or more, got [2.5] (list)",
+        remedy={("noise", "milestones"): [2.0]}),
+    "no step": Fault(("eps",), {"scheduler": "StepLR", "step_size": 0},
+        "eps.step_size: expected whole steps, 1 or more, got 0 (int)",
+        remedy={("eps",): {"scheduler": "StepLR", "step_size": 1}}),
+    "a curve of one group": Fault(("weight_decay", "curve"), {"backbone": 3, "*": None},
+        "weight_decay.curve.backbone: expected ", TypeError, {("weight_decay", "curve"): LINE}),
+    "NaN": Fault(("eps", "gamma"), math.nan, "eps.gamma: expected a finite real number, got nan"),
+    "a flag for a number": Fault(("lr", "warmup_to_value"), True,
+        "lr.warmup_to_value: expected a finite real number, got True (bool)", TypeError),
+    "nothing": Fault(("lr", "warmup_to_value"), None,
+        "lr.warmup_to_value: expected a finite real number, got None (NoneType)", TypeError),
+    "a target that is not text": Fault((3,), {"curve": LINE},
+        "plan: expected the names of targets as keys, got 3 (int)", TypeError),
+}  # fmt: skip
+
+# "1e3" is text in YAML 1.1, and a number in JSON, TOML and YAML 1.2.
+TEXTS: list[tuple[Place, str, str]] = [
+    (("lr", "num_training_steps"), "1e4", ". YAML reads 1e4 as text; write 1.0e+4"),
+    (("lr", "num_training_steps"), "1.5E4", ". YAML reads 1.5E4 as text; write 1.5e+4"),
+    (("lr", "num_training_steps"), "10000", "; write 10000 without quotes"),
+    (("eps", "gamma"), "9e-1", ". YAML reads 9e-1 as text; write 9.0e-1"),
+    (("eps", "gamma"), "0.9", "; write 0.9 without quotes"),
+    (("noise", "milestones", 0), "4", "; write 4 without quotes"),
+    (("clip", "default_value"), "1.e1", ". YAML reads 1.e1 as text; write 1.0e+1"),
+    (("clip", "curve", "curves", 1, "end"), "1e-3", ". YAML reads 1e-3 as text; write 1.0e-3"),
+    (("weight_decay", "curve", "start"), "-4e2", ". YAML reads -4e2 as text; write -4.0e+2"),
+]
+
+
+def changed(plan: Any, changes: dict[Place, Any]) -> Any:
+    plan = copy.deepcopy(plan)
+    for place, value in changes.items():
+        holder = plan
+        for key in place[:-1]:
+            holder = holder[key]
+        if value is REMOVED:
+            del holder[place[-1]]
+        else:
+            holder[place[-1]] = copy.deepcopy(value)
+    return plan
+
+
+def path_of(place: Place) -> str:
+    return re.sub(r"\.\[", "[", ".".join(f"[{k}]" if type(k) is int else k for k in place))
+
+
+def test_the_plan_is_valid() -> None:
+    """The plan that the faults are put into is a valid one."""
+    assert from_plan(make_optimizer(), PLAN).schedule_names == list(PLAN)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_refused_at_its_path(name: str, untouched: Untouched) -> None:
+    """A fault is refused with its path, nothing is touched, and the remedy works."""
+    fault, optimizer = FAULTS[name], make_optimizer()
+    message = re.escape(fault.message)
+    with untouched(optimizer), pytest.raises(fault.error, match=message) as caught:
+        from_plan(optimizer, fault.broken())
+    shown = str(caught.value.args[0])
+    assert shown.startswith((str(fault.place[0]), "plan"))
+    assert len(re.split(r"\. (?=[A-Z])", shown)) <= 3
+    assert from_plan(optimizer, fault.mended()).schedule_names == list(fault.mended())
+
+
+@pytest.mark.parametrize(("place", "text", "hint"), TEXTS)
+def test_a_number_that_came_as_text(
+    place: Place, text: str, hint: str, untouched: Untouched
+) -> None:
+    """A number in text is refused; YAML reads as a number what the hint says to write."""
+    optimizer = make_optimizer()
+    message = f"{path_of(place)}: expected a number, got the text {text!r}{hint}"
+    with untouched(optimizer), pytest.raises(TypeError, match=f"^{re.escape(message)}$"):
+        from_plan(optimizer, changed(PLAN, {place: text}))
+    written = re.findall(r"write (\S+)", hint)[0]
+    read = yaml.safe_load(written)
+    assert type(read) in (int, float)
+    assert read == float(text)
+    from_plan(optimizer, changed(PLAN, {place: read}))
+
+
+def test_text_that_is_not_a_number_gets_no_hint() -> None:
+    """Only text in which there is a number gets the hint how to write it."""
+    for text in ("", "ten", "1e", "0x10", "nan", "inf", "1_000", "1 0"):
+        with pytest.raises(TypeError, match=f"got the text {text!r}$"):
+            from_plan(make_optimizer(), changed(PLAN, {("eps", "gamma"): text}))
+
+
+# -- the other arguments ---------------------------------------------------------------------------
+
+ONE = {"lr": {"curve": LINE}}
+SEVERAL = {"muon": make_optimizer(), "adamw": make_optimizer()}
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "plan", "stretch", "error", "message"),
+    [
+        (make_optimizer(), {}, 1, ValueError, "plan: expected at least one target"),
+        (make_optimizer(), [ONE], 1, TypeError, "plan: expected a dict from targets to what "),
+        (make_optimizer(), "lr", 1, TypeError, "plan: expected a dict from targets to what "),
+        (make_optimizer(), ONE, 0, ValueError, "stretch: expected more than 0, got 0"),
+        (make_optimizer(), ONE, "100", TypeError, "stretch: expected a finite real number, got "),
+        (make_optimizer(), ONE, math.nan, ValueError, "stretch: expected a finite real number"),
+        (ONE, make_optimizer(), 1, TypeError, "optimizer: expected a torch optimizer, an object "),
+        ({}, ONE, 1, ValueError, "optimizer: expected at least one, got an empty dict"),
+        ({"a/b": make_optimizer()}, ONE, 1, TypeError, "optimizer: expected names of optimizers "),
+        ({"": make_optimizer()}, ONE, 1, TypeError, "optimizer: expected names of optimizers as "),
+        (SEVERAL, ONE, 1, ValueError, "lr: with several optimizers, the name of one comes first: "
+         "'muon/lr'"),
+        (SEVERAL, {"mun/lr": ONE["lr"]}, 1, ValueError, "mun/lr: 'mun' is not an optimizer here; "
+         "did you mean 'muon'?"),
+        (SEVERAL, {"muon/lr": ONE["lr"]}, 1, ValueError, "optimizer: the plan has nothing for "
+         "'adamw'; add an entry such as 'adamw/lr', or leave out that optimizer"),
+        (SimpleNamespace(param_groups=[]), ONE, 1, ValueError, "no param groups"),
+    ],
+)  # fmt: skip
+def test_arguments_are_checked(
+    optimizer: Any, plan: Any, stretch: Any, error: type[Exception], message: str
+) -> None:
+    """An optimizer, a plan or a factor that does not fit is named in the error."""
+    with pytest.raises(error, match=re.escape(message)):
+        from_plan(optimizer, plan, stretch=stretch)
+
+
+def test_a_proxy_is_refused() -> None:
+    """A stand-in shows one target only; its optimizer and that target are what to write."""
+    optimizer = make_optimizer()
+    with pytest.raises(ValueError, match="stand-in; pass the optimizer behind it, and 'eps' as"):
+        from_plan(ProxyOptimizer(optimizer, "eps"), ONE)
+    from_plan(optimizer, {"eps": {"curve": LINE}})
+
+
+def test_what_is_no_schedule_is_not_described() -> None:
+    """``to_plan`` says that it takes schedules."""
+    with pytest.raises(TypeError, match="expected schedules, got 3"):
+        to_plan(3)
+
+
+# -- nothing is touched ----------------------------------------------------------------------------
+
+
+LAST_FAULT = {"eps": {"scheduler": "OneCycleLR", "max_lr": 1, "total_steps": 0.5}}
+
+
+def test_tensors_and_defaults_are_put_back(untouched: Untouched) -> None:
+    """If the last entry is refused, tensors hold what they held, and defaults too."""
+    clip = torch.tensor(4.0, dtype=torch.float64)
+    optimizer = adamw({"clip": clip}, lr=torch.tensor(0.1), foreach=False)
+    plan = {"lr": {"curve": HALF}, "clip": {"curve": HALF}, **LAST_FAULT}
+    before = dict(optimizer.defaults)
+    with untouched(optimizer), pytest.raises(ValueError, match=r"^eps: OneCycleLR: "):
+        from_plan(optimizer, plan)
+    assert all(optimizer.defaults[key] is value for key, value in before.items())
+    assert optimizer.param_groups[0]["lr"].item() == torch.tensor(0.1).item()
+
+
+def test_milestones_of_a_sequence_are_in_order() -> None:
+    """Torch would play the parts of an unordered ``SequentialLR`` wrongly, without a word."""
+    parts = [{"scheduler": "StepLR", "step_size": 2}] * 3
+    sequence = {"scheduler": "SequentialLR", "schedulers": parts}
+    with pytest.raises(ValueError, match=r"^lr.milestones: expected steps in rising order, got"):
+        from_plan(make_optimizer(), {"lr": {**sequence, "milestones": [5, 2]}})
+    from_plan(make_optimizer(), {"lr": {**sequence, "milestones": [2, 5]}})
+    unordered = {"scheduler": "MultiStepLR", "milestones": [5, 2]}  # torch sorts them
+    from_plan(make_optimizer(), {"lr": unordered})
+
+
+def test_a_tensor_that_cannot_be_written_does_not_hide_the_fault() -> None:
+    """An expanded tensor among the entries is as it was, so it is not put back."""
+    optimizer = make_optimizer()
+    optimizer.param_groups[0]["mask"] = torch.tensor(1.0).expand(5)
+    with pytest.raises(ValueError, match=r"^eps: OneCycleLR: "):
+        from_plan(optimizer, {"lr": {"curve": HALF}, **LAST_FAULT})
+
+
+def test_a_warning_that_is_an_error_puts_back_too(untouched: Untouched) -> None:
+    """A warning that a filter makes an error leaves the members before it undone."""
+    optimizer = make_optimizer()
+    plan = {"eps": {"curve": HALF}, "lr": {"schedule": "constant_schedule", "value": 0.1}}
+    with untouched(optimizer), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match=r"^constant_schedule: value=0\.1 is the initial"):
+            from_plan(optimizer, plan)
+
+
+def test_all_optimizers_are_put_back(untouched: Untouched) -> None:
+    """If the entry of one optimizer is refused, the others are as they were."""
+    one, other = make_optimizer(), make_optimizer()
+    plan = {"one/clip": {"curve": HALF, "default_value": 1}, "other/eps": LAST_FAULT["eps"]}
+    with untouched(one), untouched(other), pytest.raises(ValueError, match=r"^other/eps: "):
+        from_plan({"one": one, "other": other}, plan)
+
+
+def test_members_that_do_not_go_together_are_put_back(untouched: Untouched) -> None:
+    """A schedule of the momentum that a OneCycleLR cycles is refused, and nothing has moved."""
+    optimizer = make_optimizer()
+    plan = {
+        "lr": {"scheduler": "OneCycleLR", "max_lr": 1, "total_steps": 50},
+        "betas[0]": {"curve": HALF},
+    }
+    with untouched(optimizer), pytest.raises(RuntimeError, match="cycle_momentum=False"):
+        from_plan(optimizer, plan)
+    plan["lr"]["cycle_momentum"] = False
+    from_plan(optimizer, plan)
