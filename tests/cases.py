@@ -21,9 +21,7 @@ def crossed(*axes: Iterable[Any]) -> list[tuple[Any, ...]]:
     listed = [list(axis) for axis in axes]
     if EXHAUSTIVE:
         return list(itertools.product(*listed))
-    return [
-        tuple(axis[i % len(axis)] for axis in listed) for i in range(max(map(len, listed)))
-    ]
+    return [tuple(axis[i % len(axis)] for axis in listed) for i in range(max(map(len, listed)))]
 
 
 def some(values: Iterable[Any], most: int = 3) -> list[Any]:

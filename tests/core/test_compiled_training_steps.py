@@ -285,7 +285,7 @@ def test_a_replan_is_not_compiled() -> None:
     sync = tsa_core.SynchronousSchedule([schedule, derived])
 
     def train(x: torch.Tensor) -> Any:
-        sync.replan("lr", lambda t: 0.5)
+        sync.replan({"lr": lambda t: 0.5})
         return x + 1
 
     torch.compile(train, backend="eager")(INPUT)

@@ -291,7 +291,7 @@ class Interleavings(RuleBasedStateMachine):
         if not curves:
             return
         name = data.draw(st.sampled_from(curves))
-        self.sync.replan(f"{'ab'[i]}/{name}", Function(function))
+        self.sync.replan({f"{'ab'[i]}/{name}": Function(function)})
         oracle.replan(name, function, self.position)
 
     @rule(data=st.data())

@@ -109,12 +109,13 @@ def test_a_proxy_is_looked_through(name: str) -> None:
 
 
 def test_a_group_that_is_not_like_torchs_can_be_scheduled() -> None:
-    """Groups without parameters are scheduled, without a look at their initial values."""
+    """Groups without parameters are scheduled, and their initial values are looked at too."""
 
     class Bare:
         param_groups = ({"threshold": 5.0},)
 
-    tsa_builtins.constant_schedule(Bare(), 5.0, "threshold")
+    with pytest.warns(UserWarning, match="value=5.0 is the initial value of 'threshold'"):
+        tsa_builtins.constant_schedule(Bare(), 5.0, "threshold")
     assert Bare.param_groups[0]["threshold"] == 25.0
 
 

@@ -233,7 +233,7 @@ def test_members_stay_in_lock_step() -> None:
         ]
     )
     advance(sync, 3)
-    sync.replan("lr", join([LINE, HALF], [4]))
+    sync.replan({"lr": join([LINE, HALF], [4])})
     ahead = preview(sync, 7)
     assert ahead.boundaries["lr"] == (7,)
     for s in range(7):
@@ -300,7 +300,7 @@ def test_derived_schedules_follow_at_once(copied: Callable[[Any], Any]) -> None:
     optimizer = sync.optimizer
     advance(sync, 3)
     for curve, value in ((LINE, line(0)), (HALF, 0.5)):
-        sync.replan("lr", curve)
+        sync.replan({"lr": curve})
         assert held(optimizer) == held(optimizer, "weight_decay") == times(value)
         assert held(optimizer, "eps") == [2 * value] * 3
         assert held(optimizer, "betas[1]") == times(halving(3))
@@ -356,7 +356,7 @@ def test_a_rule_that_fails_for_the_new_curve_moves_nothing(kind: Any, untouched:
     advance(sync, 3)
     before = sync.state_dict()
     with untouched(optimizer), pytest.raises(ZeroDivisionError):
-        sync.replan("lr", HALF)
+        sync.replan({"lr": HALF})
     assert sync.state_dict() == before
     advance(sync)
     assert held(optimizer) == held(optimizer, "weight_decay") == times(old(4))

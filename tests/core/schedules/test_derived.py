@@ -1061,6 +1061,27 @@ class Logged(DerivedSchedule):
         super().step(epoch)
 
 
+class Annotated(DerivedSchedule):
+    """A derived schedule with an entry of its own in its state."""
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "note": "mine"}
+
+
+@pytest.mark.parametrize("kind", [Logged, Annotated])
+@pytest.mark.parametrize("make", [put_curve, lambda o: DerivedSchedule(o, same, "lr", of="clip")])
+def test_methods_of_its_own_are_refused_behind_a_source_of_ours(
+    kind: type[DerivedSchedule], make: Callable[[Any], Any], untouched: Untouched
+) -> None:
+    """Ours are written last, so it would compute from the value that the source had before."""
+    optimizer = two_groups(clip=1.0)
+    members = [kind(optimizer, same, "weight_decay"), make(optimizer)]
+    named = f"'weight_decay' .{kind.__name__}.*'lr', its source.*Override moves_to"
+    with untouched(optimizer), pytest.raises(TypeError, match=named):
+        SynchronousSchedule(members)
+    SynchronousSchedule(members[:1])
+
+
 @pytest.mark.parametrize("order", some(itertools.permutations(range(3))))
 def test_a_chain_goes_on_behind_a_step_of_its_own(order: tuple[int, ...]) -> None:
     """The ``step`` of a subclass is used, and what derives from its target has the new value."""

@@ -258,18 +258,18 @@ class OwnDerived(DerivedSchedule):
         (plateau, "ReduceLROnPlateau"),
         (lambda o: ChainedScheduler([StepLR(o, 1)]), "ChainedScheduler"),
         (lambda o: Own(o, halving), "Own"),
-        (lambda o: OwnDerived(o, same, "lr", of="weight_decay", absolute=True), "OwnDerived"),
+        (lambda o: OwnDerived(o, same, "lr", of="momentum", absolute=True), "OwnDerived"),
     ],
 )
 def test_a_member_that_cannot_be_sent_to_a_position_is_refused(make: Any, kind: str) -> None:
     """A torch scheduler, or one with its own step, is refused, with what to write instead."""
-    optimizer = adamw()
+    optimizer = sgd(weight_decay=0.25, momentum=0.5)
     members = [put_curve(optimizer, "weight_decay"), make(optimizer)]
     with pytest.raises(TypeError, match=rf"clock: .*'lr' \({kind}\) .* CurveSchedule or a built"):
         SynchronousSchedule(members, clock=Counter())
     SynchronousSchedule(members)
     with pytest.raises(TypeError, match=rf"'b/lr' \({kind}\)"):
-        SynchronousSchedule({"a": members[:1], "b": [make(sgd())]}, clock=Counter())
+        SynchronousSchedule({"a": members[:1], "b": [make(sgd(momentum=0.5))]}, clock=Counter())
 
 
 @pytest.mark.parametrize(

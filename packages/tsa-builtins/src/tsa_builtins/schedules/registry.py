@@ -19,7 +19,8 @@ def built_in(function: BuiltIn) -> BuiltIn:
     """Enter ``function`` among the built-ins, and describe its arguments before its example."""
     BUILT_INS[function.__name__] = function
     if function.__doc__:  # None under python -OO
-        text, example = function.__doc__.split("    Example:")
+        # Python >= 3.13 takes the margin off docstrings by itself.
+        text, example = inspect.cleandoc(function.__doc__).split("Example:")
         names = list(inspect.signature(function).parameters)
         anneals = "num_training_steps" in names
         texts = _ANNEALING if anneals else _HOLDING
@@ -27,7 +28,7 @@ def built_in(function: BuiltIn) -> BuiltIn:
         letter = "V" if "value" in names else "W"
         steps = _STEPS_WARNING.format(" < M" * anneals) if "num_warmup_steps" in names else ""
         sections = _SECTIONS.format(described=described, letter=letter, steps=steps)
-        function.__doc__ = f"{text}{sections}    Example:{example}"
+        function.__doc__ = f"{text}{inspect.cleandoc(sections)}\n\nExample:{example}"
     return function
 
 
