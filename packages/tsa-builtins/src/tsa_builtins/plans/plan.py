@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from tsa_core import (
@@ -192,27 +193,27 @@ def _recipe(
 
 
 def _put(recipe: Recipe, optimizer: Any, target: str) -> Any:
-    try:
-        with errors_at(recipe.path, ("default_value",)):
-            if recipe.default_value is not None:
-                extend_optimizer(optimizer, target, recipe.default_value)
-            return recipe.put(optimizer, target)
-    except KeyError as error:
-        raise _with_remedy_in_plan(error) from error
+    with _errors_of(recipe):
+        if recipe.default_value is not None:
+            extend_optimizer(optimizer, target, recipe.default_value)
+        return recipe.put(optimizer, target)
 
 
 def _check_present(recipe: Recipe, optimizer: Any, target: str) -> None:
     """Raise if no group has the target: then its name is wrong, and nothing was added yet."""
     key = target.partition("[")[0]
     if recipe.default_value is None and not any(key in group for group in optimizer.param_groups):
-        try:
-            with errors_at(recipe.path):
-                get_param_groups_regrouped_by_key(optimizer, target)
-        except KeyError as error:
-            raise _with_remedy_in_plan(error) from error
+        with _errors_of(recipe):
+            get_param_groups_regrouped_by_key(optimizer, target)
 
 
-def _with_remedy_in_plan(error: KeyError) -> KeyError:
-    """Return an error that a target is not there, with the way to add it in a plan."""
-    message, found, _ = str(error.args[0]).partition(" does not read, ")
-    return KeyError(f"{message}{found}write default_value in this entry" if found else message)
+@contextmanager
+def _errors_of(recipe: Recipe) -> Iterator[None]:
+    """Put the path before an error; if a target is not there, say how a plan adds it."""
+    try:
+        with errors_at(recipe.path, ("default_value",)):
+            yield
+    except KeyError as error:
+        message, found, _ = str(error.args[0]).partition(" does not read, ")
+        remedy = f"{message}{found}write default_value in this entry"
+        raise KeyError(remedy if found else message) from error
