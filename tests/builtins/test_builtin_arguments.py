@@ -12,7 +12,17 @@ import numpy as np
 import pytest
 import torch
 from bad_numbers import NOT_FINITE, NOT_REAL
-from closed_forms import ANNEALING, INVERSE, NAMES, OUT_OF_RANGE, SYMBOLS, Plan, arguments, build
+from closed_forms import (
+    ANNEALING,
+    INVERSE,
+    NAMES,
+    OUT_OF_RANGE,
+    SYMBOLS,
+    Plan,
+    arguments,
+    build,
+    closed_form,
+)
 
 import tsa_builtins
 
@@ -103,12 +113,15 @@ def test_every_kind_of_real_number_is_taken(name: str, kind: Callable[[int], Any
     """NumPy's scalars, fractions and ints are taken, and the groups then hold Python floats."""
     opt = optimizer()
     numbers = {parameter: kind(4) for parameter in arguments(name, Plan())}
+    if "num_decay_steps" in numbers:  # no room for a decay beside the warmup
+        numbers["num_decay_steps"] = kind(0)
     schedule = build(name, opt, Plan(), **numbers)
     opt.step()
     for _ in range(5):
         schedule.step()
         assert [type(group["lr"]) for group in opt.param_groups] == [float, float]
-    assert [group["lr"] for group in opt.param_groups] == [0.1 * 4, 0.003 * 4]
+    λ = closed_form(name, Plan(W=4, A=4, L=4, M=4), 5)
+    assert [group["lr"] for group in opt.param_groups] == pytest.approx([0.1 * λ, 0.003 * λ])
 
 
 # -- targets --------------------------------------------------------------------------------
@@ -173,7 +186,7 @@ def test_an_object_that_is_not_an_optimizer_is_refused(name: str, not_one: Any) 
 def test_every_parameter_is_in_the_tables(name: str) -> None:
     """No parameter of a built-in is left out of the tests of this file."""
     parameters = set(inspect.signature(getattr(tsa_builtins, name)).parameters)
-    others = {"optimizer", "schedule_target", "absolute"}
+    others = {"optimizer", "schedule_target", "absolute", "skip_zero", "decay"} & parameters
     assert parameters == others | (parameters & set(SYMBOLS))
 
 

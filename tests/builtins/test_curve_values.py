@@ -96,7 +96,7 @@ LINEAR = "Linear(start=0, end=1, steps=4)"
         ("Constant(2) * Linear(0, 1, 4)", f"2 * {LINEAR}"),
         ("Constant(2) * Constant(3)", "2 * Constant(value=3)"),
         ("2 * Linear(0, 1, 4) * 3 * 4", f"2 * {LINEAR} * 3 * 4"),
-        ("(2 * Linear(0, 1, 4)) * (Linear(0, 1, 4) * 3)", f"2 * {LINEAR} * ({LINEAR} * 3)"),
+        ("(2 * Linear(0, 1, 4)) * (Linear(0, 1, 4) * 3)", f"2 * {LINEAR} * {LINEAR} * 3"),
         ("clip(2 * Linear(0, 1, 4), 0, 1)", f"clip(2 * {LINEAR}, 0, 1)"),
         ("join([Constant(1), Linear(0, 1, 4)], [9])", f"join([Constant(value=1), {LINEAR}], [9])"),
         ("delay(Linear(0, 1, 4), -2.5)", f"delay({LINEAR}, -2.5)"),
@@ -104,11 +104,11 @@ LINEAR = "Linear(start=0, end=1, steps=4)"
         ("repeat(Linear(0, 1, 4), 4)", f"repeat({LINEAR}, 4)"),
         ("repeat(Linear(0, 1, 4), 4, growth=2)", f"repeat({LINEAR}, 4, growth=2)"),
         ("repeat(Linear(0, 1, 4), 4, decay=0.5)", f"repeat({LINEAR}, 4, decay=0.5)"),
-        ("PiecewiseLinear({4: 0.5, 0: 1})", "PiecewiseLinear({0: 1, 4: 0.5})"),
+        ("Piecewise({4: 0.5, 0: 1})", "Piecewise({0: 1, 4: 0.5})"),
     ],
 )
 def test_repr_is_no_longer_than_necessary(expression: str, shown: str) -> None:
-    """A product has parentheses on the right alone, and defaults are left out."""
+    """A product of products has no parentheses, and defaults are left out."""
     assert repr(evaluated(expression)) == shown
 
 
@@ -131,7 +131,6 @@ def test_a_record_goes_through_json(curve: Curve) -> None:
 
 
 LINE = {"kind": "Linear", "start": 0, "end": 1, "steps": 4}
-CONSTANT = {"kind": "Constant", "value": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -143,8 +142,7 @@ CONSTANT = {"kind": "Constant", "value": 0.5}
                 LINE,
                 {
                     "kind": "Product",
-                    "left": CONSTANT,
-                    "right": {"kind": "PiecewiseConstant", "points": [[0, 2]]},
+                    "factors": [0.5, {"kind": "PiecewiseConstant", "points": [[0, 2]]}],
                 },
             ],
             "boundaries": [4],
@@ -211,8 +209,8 @@ def test_a_subclass_of_curve_cannot_be_recorded() -> None:
         ({"kind": "Join", "curves": [3], "boundaries": []}, TypeError, "curves"),
         ({"kind": "Clip", "curve": 1, "low": 0, "high": 1}, TypeError, "curve"),
         ({"kind": "Stretch", "curve": LINE, "factor": 0}, ValueError, "factor"),
-        ({"kind": "PiecewiseLinear", "points": [[0, 1, 2]]}, TypeError, "points"),
-        ({"kind": "PiecewiseLinear", "points": 3}, TypeError, "points"),
+        ({"kind": "Piecewise", "points": [[0, 1, 2]]}, TypeError, "points"),
+        ({"kind": "Piecewise", "points": 3}, TypeError, "points"),
     ],
 )  # fmt: skip
 def test_a_record_that_does_not_fit_is_refused(

@@ -22,8 +22,8 @@ from tsa_builtins.curves import (
     InversePower,
     InverseSqrt,
     Linear,
+    Piecewise,
     PiecewiseConstant,
-    PiecewiseLinear,
     clip,
     delay,
     join,
@@ -121,16 +121,16 @@ POINTS = {20: 0.5, 5: 1.0, 9: 3.0}
 )  # fmt: skip
 def test_a_piecewise_curve_goes_through_its_points(t: float, line: float, stairs: float) -> None:
     """Points in any order are joined by lines or by stairs. Both hold their ends."""
-    assert PiecewiseLinear(POINTS)(t) == pytest.approx(line, rel=1e-12)
+    assert Piecewise(POINTS)(t) == pytest.approx(line, rel=1e-12)
     assert PiecewiseConstant(POINTS)(t) == stairs
 
 
 def test_points_can_be_pairs() -> None:
     """Pairs make the same curve as a mapping. A later change of the mapping has no effect."""
     points = dict(POINTS)
-    curve = PiecewiseLinear(points)
+    curve = Piecewise(points)
     points[100] = 7.0
-    assert curve == PiecewiseLinear(POINTS.items()) == PiecewiseLinear([*POINTS.items()])
+    assert curve == Piecewise(POINTS.items()) == Piecewise([*POINTS.items()])
 
 
 # -- the combinations ------------------------------------------------------------------------------

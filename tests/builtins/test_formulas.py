@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from closed_forms import ANNEALING, NAMES, Plan, build, closed_form
+from closed_forms import ANNEALING, FOREVER, NAMES, Plan, build, closed_form
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -176,7 +176,7 @@ def test_the_order_of_evaluation_does_not_matter(name: str, order: list[int]) ->
     assert [by_jumps[t] for t in range(30)] == by_steps
 
 
-@every_name
+@pytest.mark.parametrize("name", [name for name in NAMES if name != FOREVER])
 @every_plan
 def test_nothing_moves_past_the_end(name: str, plan: Plan) -> None:
     """After M the multiplier is exactly A, or W in the constants, and a real float, forever."""

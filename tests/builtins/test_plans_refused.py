@@ -35,7 +35,7 @@ PLAN: dict[str, Any] = {
     },
     "weight_decay": {"absolute": True, "curve": {**LINE, "kind": "Cosine"}},
     "betas[0]": {
-        "curve": {"backbone": {"kind": "PiecewiseLinear", "points": {0: 1.0, 9: 0.9}}, "*": None}
+        "curve": {"backbone": {"kind": "Piecewise", "points": {0: 1.0, 9: 0.9}}, "*": None}
     },
     "clip": {
         "default_value": 10.0,
@@ -411,8 +411,8 @@ def test_a_record_has_the_same_paths(
 )
 def test_points_are_a_mapping_or_pairs(points: Any) -> None:
     """``points`` are what parsers make of ``{0: 1.0, 30: 0.5}``, and JSON's pairs."""
-    expected = curves.PiecewiseLinear({0: 1.0, 30: 0.5})
-    assert from_dict({"kind": "PiecewiseLinear", "points": points}) == expected
+    expected = curves.Piecewise({0: 1.0, 30: 0.5})
+    assert from_dict({"kind": "Piecewise", "points": points}) == expected
 
 
 def test_arguments_with_defaults_may_be_left_out() -> None:
@@ -425,7 +425,7 @@ def test_arguments_with_defaults_may_be_left_out() -> None:
 
 def test_a_number_stands_for_a_constant_in_a_product() -> None:
     """A factor may be a number, as in ``0.5 * curve``."""
-    record = {"kind": "Product", "left": 0.5, "right": LINE}
+    record = {"kind": "Product", "factors": [0.5, LINE]}
     assert from_dict(record) == 0.5 * curves.Linear(1, 0, 10)
 
 
