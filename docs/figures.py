@@ -51,7 +51,7 @@ CURVES = {
     "inverse_power": [f"InversePower(1, 10, {exponent})" for exponent in (0.5, 1, 2)],
     "piecewise": ['Piecewise({0: 0, 10: 1, 60: 1, 90: (0, "OneMinusSqrt")})'],
     "piecewise_constant": ["PiecewiseConstant({0: 1, 30: 0.5, 60: 0.1})"],
-    "warmup": ["Warmup(4)", "Warmup(4, skip_zero=True)"],
+    "warmup": ["Warmup(9)", "Warmup(9, skip_zero=True)"],
     "join": ["join([Linear(0, 1, 10), Constant(1), OneMinusSqrt(1, 0, 30)], [10, 60])"],
     "switch": [
         "switch({0: Constant(1), 60: Cosine(1, 0, 100)})",
@@ -117,7 +117,8 @@ def theme_of(theme: str) -> Iterator[None]:
 def draw_curves(expressions: list[str], path: Path) -> None:
     """Draw steps −10 to 110, to show a curve before 0 and past its end too."""
     t = np.linspace(-10, 110, 2401)
-    legend_rows = (len(expressions) + 1) // 2 if len(expressions) > 1 else 0
+    columns = 2 if max(map(len, expressions)) <= 35 else 1
+    legend_rows = -(-len(expressions) // columns) if len(expressions) > 1 else 0
     figure, axes = plt.subplots(figsize=(5, 2.4 + 0.2 * legend_rows))
     for expression in expressions:
         axes.plot(t, without_jumps(eval(expression, dict(vars(curves)))(t)), label=expression)
@@ -125,7 +126,7 @@ def draw_curves(expressions: list[str], path: Path) -> None:
     axes.set(xlim=(t[0], t[-1]), ylim=(-0.05, 1.08), xlabel="t", ylabel="λ(t)")
     axes.set_yticks(np.linspace(0, 1, 6))
     if legend_rows:
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=columns)
     else:
         axes.set_title(textwrap.fill(expressions[0], 48, break_long_words=False))
     save(figure, path)

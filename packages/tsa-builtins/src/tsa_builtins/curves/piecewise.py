@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -19,7 +19,8 @@ from .value import Value
 # A mapping's type does not let an int be a float among its keys.
 Levels: TypeAlias = Mapping[float, float] | Mapping[int, float] | Iterable[tuple[float, float]]
 Point: TypeAlias = float | tuple[float, str] | tuple[float, str, float]
-Points: TypeAlias = Mapping[float, Point] | Mapping[int, Point] | Iterable[tuple[float, Point]]
+# mypy takes a dict of unlike values where one type alone fits a dict. An Iterable would be another.
+Points: TypeAlias = Mapping[Any, Point] | Sequence[tuple[float, Point]]
 
 
 class Piecewise(Value, Relay):

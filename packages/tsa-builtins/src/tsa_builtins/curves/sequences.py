@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
-from typing import TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
 
 from ..checks.numbers_ import at_least_zero
 from .by_step import by_step
@@ -12,10 +12,8 @@ from .curve import Curve, CurveLike, Formula, boundaries_of, checked, listed, on
 from .rounding import on_boundary
 from .value import Value
 
-# A mapping's type does not let an int be a float among its keys.
-CurveByStep: TypeAlias = (
-    Mapping[float, CurveLike] | Mapping[int, CurveLike] | Iterable[tuple[float, CurveLike]]
-)
+# The keys are steps. A mapping's type does not let an int be a float among them.
+CurveByStep: TypeAlias = Mapping[Any, CurveLike] | Sequence[tuple[float, CurveLike]]
 
 
 class Relay(Curve):
@@ -66,7 +64,11 @@ class Join(Value, Relay):
 def join(curves: Iterable[CurveLike], boundaries: Iterable[float]) -> Curve:
     """Play ``curves`` one after the other, each from its own 0.
 
-    For curves that count from the beginning of the run, use :func:`switch`.
+    For curves that count from the beginning of the run, use :func:`switch`::
+
+        step    0     1     …  49     50     51
+        join    a(0)  a(1)  …  a(49)  b(0)   b(1)
+        switch  a(0)  a(1)  …  a(49)  b(50)  b(51)
 
     With boundaries b₁ ≤ b₂ ≤ … and b₀ = 0, λ(t) = curves[i](t − bᵢ) for bᵢ ≤ t < bᵢ₊₁. The next
     curve plays from its boundary on. If boundaries are equal, the last of their curves plays.
@@ -132,8 +134,11 @@ def switch(curves: CurveByStep) -> Curve:
     """Play one of ``curves`` at a time, all of them on the run's own clock.
 
     With steps s₁ < s₂ < …, λ(t) = curvesᵢ(t) for sᵢ ≤ t < sᵢ₊₁. Before s₁ the first curve plays.
-    Nothing starts anew: at step 1000 the next curve is at its step 1000. In :func:`join` each
-    curve starts from its own 0 at its boundary.
+    Nothing starts anew. In :func:`join` each curve starts from its own 0 at its boundary::
+
+        step    0     1     …  49     50     51
+        join    a(0)  a(1)  …  a(49)  b(0)   b(1)
+        switch  a(0)  a(1)  …  a(49)  b(50)  b(51)
 
     Args:
         curves: ``{s₁: curve₁, s₂: curve₂, …}``, at least one, in any order. Steps are finite and

@@ -542,8 +542,9 @@ def warmup_stable_decay(
             "num_decay_steps: expected at most num_training_steps - num_warmup_steps = "
             f"{M - L!r}, got {D!r}"
         )
-    parts: list[Curve] = [_rise(W, L, skip_zero), Constant(W), transition("decay", decay, W, A, D)]
-    curve = join(parts, [L, max(M - D, L)])
+    start = max(M - D, L)
+    cooldown = transition("decay", decay, W, A, M - start)
+    curve = join([_rise(W, L, skip_zero), Constant(W), cooldown], [L, start])
     return _put("warmup_stable_decay", optimizer, curve, schedule_target, absolute, W, L, M, D)
 
 

@@ -1,0 +1,1 @@
+"""The tests in the folders below import the tables beside this file, such as ``curve_forms``."""
