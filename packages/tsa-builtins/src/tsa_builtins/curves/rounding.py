@@ -14,19 +14,21 @@ from collections.abc import Sequence
 NEAR = 1e-15
 # Far out a hair would reach from one whole step to the next, and those are exact.
 LONGEST_HAIR = 1e-3
+NO_LONGER = LONGEST_HAIR / NEAR
 
 
 def hair(span: float) -> float:
     """How far rounding may have moved a step that was computed from numbers up to ``span``."""
-    near = NEAR * span
-    return near if near < LONGEST_HAIR else LONGEST_HAIR
+    return NEAR * span if span < NO_LONGER else LONGEST_HAIR
 
 
 def on_boundary(t: float, boundaries: Sequence[float], span: float) -> float:
     """The boundary that t stands for, or t itself."""
-    near = hair(span)
+    near = NEAR * span if span < NO_LONGER else LONGEST_HAIR  # hair(span), without a call
     passed = bisect_right(boundaries, t + near)
-    return boundaries[passed - 1] if passed and t - boundaries[passed - 1] <= near else t
+    if passed and t - boundaries[passed - 1] <= near:
+        return boundaries[passed - 1]
+    return t
 
 
 def cycle_at(t: float, steps: float, span: float) -> tuple[float, float]:
