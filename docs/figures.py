@@ -49,9 +49,15 @@ CURVES = {
     "one_minus_sqrt": ["OneMinusSqrt(1, 0, 60)"],
     "inverse_sqrt": ["InverseSqrt(1, 10)", "InverseSqrt(1, 40)"],
     "inverse_power": [f"InversePower(1, 10, {exponent})" for exponent in (0.5, 1, 2)],
-    "piecewise_linear": ["PiecewiseLinear({0: 0, 10: 1, 40: 0.8, 80: 0.1})"],
+    "piecewise": ['Piecewise({0: 0, 10: 1, 60: 1, 90: (0, "OneMinusSqrt")})'],
     "piecewise_constant": ["PiecewiseConstant({0: 1, 30: 0.5, 60: 0.1})"],
+    "warmup": ["Warmup(9)", "Warmup(9, skip_zero=True)"],
     "join": ["join([Linear(0, 1, 10), Constant(1), OneMinusSqrt(1, 0, 30)], [10, 60])"],
+    "switch": [
+        "switch({0: Constant(1), 60: Cosine(1, 0, 100)})",
+        "join([Constant(1), Cosine(1, 0, 100)], [60])",
+    ],
+    "sum": ["0.1 + 0.9 * InverseSqrt(1, 10)", "1 - Linear(1, 0.2, 60)"],
     "product": ["Linear(0, 1, 20) * PiecewiseConstant({0: 1, 50: 0.4})"],
     "clip": ["clip(InverseSqrt(1, 10), 0.4, 0.8)"],
     "repeat": ["repeat(Cosine(1, 0, 14), 14, growth=2, decay=0.7)"],
@@ -61,6 +67,7 @@ CURVES = {
         "stretch(Cosine(1, 0, 40), 2)",
         "stretch(Cosine(1, 0, 40), 0.5)",
     ],
+    "staircase": ["staircase(Linear(1, 0, 90), 15)"],
 }
 
 # The arguments of every built-in in its picture.
@@ -69,6 +76,7 @@ ARGUMENTS = {
     "warmup_to_value": 1,
     "anneal_to_value": 0.2,
     "num_warmup_steps": 20,
+    "num_decay_steps": 40,
     "num_training_steps": 100,
     "polynomial_exponent": 4,
     "warmup_multiplier": 2,
@@ -109,7 +117,8 @@ def theme_of(theme: str) -> Iterator[None]:
 def draw_curves(expressions: list[str], path: Path) -> None:
     """Draw steps −10 to 110, to show a curve before 0 and past its end too."""
     t = np.linspace(-10, 110, 2401)
-    legend_rows = (len(expressions) + 1) // 2 if len(expressions) > 1 else 0
+    columns = 2 if max(map(len, expressions)) <= 35 else 1
+    legend_rows = -(-len(expressions) // columns) if len(expressions) > 1 else 0
     figure, axes = plt.subplots(figsize=(5, 2.4 + 0.2 * legend_rows))
     for expression in expressions:
         axes.plot(t, without_jumps(eval(expression, dict(vars(curves)))(t)), label=expression)
@@ -117,22 +126,21 @@ def draw_curves(expressions: list[str], path: Path) -> None:
     axes.set(xlim=(t[0], t[-1]), ylim=(-0.05, 1.08), xlabel="t", ylabel="λ(t)")
     axes.set_yticks(np.linspace(0, 1, 6))
     if legend_rows:
-        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+        axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=columns)
     else:
         axes.set_title(textwrap.fill(expressions[0], 48, break_long_words=False))
     save(figure, path)
 
 
 def gallery_curves() -> dict[str, str]:
-    """An expression for each shape and combination, and for the product, from the pictures."""
+    """An expression for each shape, combination and operator, from the pictures."""
     names = [name for name in curves.__all__ if callable(getattr(curves, name))]
     every = [expression for expressions in CURVES.values() for expression in expressions]
     made = {
         name: next((each for each in every if each.startswith(f"{name}(")), None) for name in names
     }
     del made["Curve"], made["to_dict"], made["from_dict"]
-    (product,) = CURVES["product"]
-    return {**made, "Product": product}
+    return {**made, "Product": CURVES["product"][0], "Sum": CURVES["sum"][0]}
 
 
 def without_jumps(values: np.ndarray) -> np.ndarray:

@@ -31,12 +31,15 @@ PARTS = ("tsa_core", "tsa_builtins")
 
 # By their names in the sources, the names of long types.
 TYPES = {
+    "CurveByStep": "CurveByStep",
     "CurveLike": "CurveLike",
     "CurvePerGroup": "CurvePerGroup",
+    "Levels": "Levels",
     "Plan": "Plan",
     "Points": "Points",
     "Policy": "PlanPolicy",
     "Rule": "CurveLike",
+    "Shape": "Shape",
     "Value": "Value",
 }
 OTHER_WORD = {"tsa_core": {"Curve": "CurveLike"}}  # Curve is a class of tsa_builtins.curves

@@ -143,7 +143,7 @@ def build_schedule(optimizer: torch.optim.Optimizer, num_steps: int) -> tsa.Sync
     # that beta1 always had its present value.
     beta1 = tsa.CurveSchedule(
         optimizer,
-        tsa.curves.PiecewiseLinear({0: 1.1, num_warmup_steps: 1.0, num_steps: 1.1}),
+        tsa.curves.Piecewise({0: 1.1, num_warmup_steps: 1.0, num_steps: 1.1}),
         "betas[0]",
     )
     # A torch scheduler drives an entry that AdamW does not read. train_step reads it.

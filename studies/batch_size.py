@@ -64,7 +64,7 @@ def lr_plan(arm: str) -> tsa.curves.Curve:
     if arm == "cosine":
         return COSINE_PLAN
     factor = {"staircase": 0.5, "Seesaw": math.sqrt(0.5), "batch alone": 1.0}[arm]
-    warmup = tsa.curves.PiecewiseLinear({0.0: 0.0, WARMUP: 1.0})
+    warmup = tsa.curves.Piecewise({0.0: 0.0, WARMUP: 1.0})
     return warmup * stairs(1.0, factor)
 
 

@@ -64,6 +64,18 @@ assert_type(tsa.sqrt_schedule_with_inverse_warmup(optimizer, 1, 0, 10, 100, 5), 
 assert_type(tsa.constant_with_warmup(optimizer, 1.0, 10), tsa.CurveSchedule)
 assert_type(tsa.constant_with_inverse_warmup(optimizer, 1.0, 10, 5.0), tsa.CurveSchedule)
 assert_type(tsa.constant_schedule(optimizer, 1.0, "weight_decay"), tsa.CurveSchedule)
+assert_type(
+    tsa.half_cosine_annealing_with_warmup(optimizer, 1, 0, 10, 100, skip_zero=True),
+    tsa.CurveSchedule,
+)
+assert_type(
+    tsa.warmup_stable_decay(optimizer, 1, 0, 10, 20, 100, decay=("Polynomial", 2.0)),
+    tsa.CurveSchedule,
+)
+assert_type(
+    tsa.warmup_stable_decay(optimizer, 1, 0, 10, 20, 100, "lr", decay="Cosine"), tsa.CurveSchedule
+)
+assert_type(tsa.inverse_sqrt_with_warmup(optimizer, 1, 10), tsa.CurveSchedule)
 
 # -- curves, and a CurveSchedule on any callable ----------------------------------------------
 
@@ -78,6 +90,19 @@ assert_type(line(5), float)
 assert_type(curves.Constant(0.5)(5), float)
 assert_type(joined, curves.Curve)
 assert_type(joined(50), float)
+assert_type(1 - line + 0.1 * joined - math.cos, curves.Curve)
+assert_type(-line, curves.Curve)
+assert_type(math.cos - line, curves.Curve)
+assert_type(curves.switch({0: line, 100: math.cos, 200.5: joined}), curves.Curve)
+assert_type(curves.staircase(joined, 391), curves.Curve)
+assert_type(curves.Warmup(100, skip_zero=True)(5), float)
+points = curves.Piecewise(
+    {0: 0, 500: 1, 10_000: (0, "OneMinusSqrt"), 12_000: (1, "Polynomial", 2.0)}
+)
+assert_type(points(250), float)
+curves.Piecewise([(0, 0), (2.5, (1, "Cosine"))])
+curves.Piecewise({0: 0.5, 4: 1})
+curves.PiecewiseConstant({0: 0.5, 4: 1})
 
 
 class UserCurve:

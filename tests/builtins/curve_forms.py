@@ -143,20 +143,49 @@ def inverse_powers(draw: st.DrawFn, name: str, exponents: list[float]) -> Pair:
 
 
 @st.composite
-def piecewise(draw: st.DrawFn, name: str) -> Pair:
+def piecewise(draw: st.DrawFn) -> Pair:
+    sign = draw(st.sampled_from([-1, 1]))
+    levels = draw(st.dictionaries(steps, sizes.map(lambda x: sign * x), min_size=1, max_size=5))
+    shapes = {}
+    for step in sorted(levels)[1:]:
+        name = draw(st.sampled_from(["", *TRANSITIONS]))
+        others = TRANSITIONS[name].others if name else {}
+        shapes[step] = (name, {key: draw(each) for key, each in others.items()})
+
+    def value(t: float) -> float:
+        before = max((step for step in levels if step <= t), default=min(levels))
+        after = min((step for step in levels if step > t), default=max(levels))
+        name, others = shapes.get(after, ("", {}))
+        ends = levels[before], levels[after], after - before
+        return at_progress(TRANSITIONS[name or "Linear"], t - before, *ends, **others)
+
+    points: dict[float, Any] = dict(levels)
+    for step, (name, others) in shapes.items():
+        if name:
+            points[step] = (levels[step], name, *others.values())
+    return Pair(curves.Piecewise(points), value, min(levels.values()), max(levels.values()))
+
+
+@st.composite
+def stairs(draw: st.DrawFn) -> Pair:
     points = draw(st.dictionaries(steps, values, min_size=1, max_size=5))
 
     def value(t: float) -> float:
-        before = [step for step in points if step <= t]
-        after = [step for step in points if step > t]
-        if not before:
-            return points[min(points)]
-        if not after or name == "PiecewiseConstant":
-            return points[max(before)]
-        a, b = max(before), min(after)
-        return (points[a] * (b - t) + points[b] * (t - a)) / (b - a)
+        return points[max((step for step in points if step <= t), default=min(points))]
 
-    return Pair(getattr(curves, name)(points), value, min(points.values()), max(points.values()))
+    ends = min(points.values()), max(points.values())
+    return Pair(curves.PiecewiseConstant(points), value, *ends)
+
+
+@st.composite
+def warmups(draw: st.DrawFn) -> Pair:
+    length, skip_zero = draw(steps), draw(st.booleans())
+
+    def value(t: float) -> float:
+        ahead = 1 if skip_zero else 0
+        return 1 if t >= length or length == 0 else (max(t, 0) + ahead) / (length + ahead)
+
+    return Pair(curves.Warmup(length, skip_zero), value, 0, 1)
 
 
 ENDS: dict[str, Any] = {"start": 0.2, "end": 1.4, "steps": 8}
@@ -189,8 +218,9 @@ SHAPES: dict[str, Kind] = {
         inverse_powers("InversePower", [0.3, 0.5, 1, 2.5]),
         {"timescale": NOT_POSITIVE, "exponent": NOT_POSITIVE},
     ),
-    "PiecewiseLinear": Kind({"points": {0: 0, 4: 1.5}}, piecewise("PiecewiseLinear")),
-    "PiecewiseConstant": Kind({"points": {0: 1, 4: 0.5}}, piecewise("PiecewiseConstant")),
+    "Piecewise": Kind({"points": {0: 0, 4: 1.5, 9: (0.5, "Polynomial", 3)}}, piecewise()),
+    "PiecewiseConstant": Kind({"points": {0: 1, 4: 0.5}}, stairs()),
+    "Warmup": Kind({"steps": 8}, warmups(), NO_STEPS),
 }
 
 
@@ -220,6 +250,24 @@ def products(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
     return Pair(
         a.curve * b.curve, lambda t: a.closed_form(t) * b.closed_form(t), min(ends), max(ends)
     )
+
+
+@st.composite
+def sums(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
+    a, b, minus = draw(parts), draw(parts), draw(st.booleans())
+    if minus:
+        low, high = a.low - b.high, a.high - b.low
+        return Pair(a.curve - b.curve, lambda t: a.closed_form(t) - b.closed_form(t), low, high)
+    low, high = a.low + b.low, a.high + b.high
+    return Pair(a.curve + b.curve, lambda t: a.closed_form(t) + b.closed_form(t), low, high)
+
+
+@st.composite
+def lifted(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
+    by, a = draw(values), draw(parts)
+    if draw(st.booleans()):
+        return Pair(by - a.curve, lambda t: by - a.closed_form(t), by - a.high, by - a.low)
+    return Pair(a.curve + by, lambda t: a.closed_form(t) + by, a.low + by, a.high + by)
 
 
 @st.composite
@@ -276,6 +324,30 @@ def stretches(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
     return Pair(curves.stretch(a.curve, factor), lambda t: a.closed_form(t / factor), a.low, a.high)
 
 
+@st.composite
+def switches(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
+    by_step = draw(st.dictionaries(steps, parts, min_size=1, max_size=4))
+
+    def value(t: float) -> float:
+        playing = max((step for step in by_step if step <= t), default=min(by_step))
+        return by_step[playing].closed_form(t)
+
+    curve = curves.switch({step: pair.curve for step, pair in by_step.items()})
+    pairs = by_step.values()
+    return Pair(curve, value, min(p.low for p in pairs), max(p.high for p in pairs))
+
+
+@st.composite
+def staircases(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
+    a, every = draw(parts), draw(some_steps)
+    exact = Fraction(every)
+
+    def value(t: float) -> float:
+        return a.closed_form(float(Fraction(t) // exact * exact))
+
+    return Pair(curves.staircase(a.curve, every), value, a.low, a.high)
+
+
 PARTS = [curves.Linear(0, 1, 4), curves.Cosine(1, 0, 4)]
 
 COMBINATIONS: dict[str, Kind] = {
@@ -292,6 +364,8 @@ COMBINATIONS: dict[str, Kind] = {
     ),
     "delay": Kind({"curve": PARTS[0], "steps": 2}, delays),
     "stretch": Kind({"curve": PARTS[0], "factor": 2.5}, stretches, {"factor": NOT_POSITIVE}),
+    "switch": Kind({"curves": {0: PARTS[0], 2: PARTS[1]}}, switches),
+    "staircase": Kind({"curve": PARTS[0], "every": 3}, staircases, {"every": NOT_POSITIVE}),
 }
 
 
@@ -305,10 +379,17 @@ def make(name: str, **changed: Any) -> Any:
     return getattr(curves, name)(**{**KINDS[name].example, **changed})
 
 
-EXAMPLES = [*map(make, KINDS), PARTS[0] * PARTS[1], 0.5 * PARTS[0]]
+EXAMPLES = [
+    *map(make, KINDS),
+    PARTS[0] * PARTS[1],
+    0.5 * PARTS[0],
+    PARTS[0] + PARTS[1] * 3,
+    1 - (PARTS[0] - 0.25),
+]
 
 shapes = st.one_of(*(kind.pairs for kind in SHAPES.values()))
 pairs = shapes
 for _ in range(DEPTH):
     combined = [combine(pairs) for combine in (kind.pairs for kind in COMBINATIONS.values())]
-    pairs = st.one_of(shapes, *combined, products(pairs), scaled(pairs))
+    operated = [products(pairs), sums(pairs), scaled(pairs), lifted(pairs)]
+    pairs = st.one_of(shapes, *combined, *operated)

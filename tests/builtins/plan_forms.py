@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from closed_forms import ANNEALING, INVERSE, NAMES
+from closed_forms import ANNEALING, INVERSE, NAMES, RISING
 from curve_forms import COMBINATIONS, shapes
 from hypothesis import strategies as st
 from torch.optim.lr_scheduler import ReduceLROnPlateau
@@ -81,6 +81,13 @@ def built_ins(draw: st.DrawFn) -> dict[str, Any]:
     if name in ANNEALING:
         length = described["num_warmup_steps"] + draw(st.integers(0, 20))
         described |= {"anneal_to_value": draw(positive), "num_training_steps": length}
+    if name == "warmup_stable_decay":
+        length = described["num_training_steps"] - described["num_warmup_steps"]
+        described["num_decay_steps"] = draw(st.integers(0, length))
+        if draw(st.booleans()):
+            described["decay"] = draw(st.sampled_from(["Cosine", ["Polynomial", 1.5]]))
+    if name in RISING and draw(st.booleans()):
+        described["skip_zero"] = draw(st.booleans())
     if name in INVERSE and draw(st.booleans()):
         described["warmup_multiplier"] = draw(positive)
     if name.startswith("polynomial") and draw(st.booleans()):

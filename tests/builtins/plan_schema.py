@@ -6,8 +6,9 @@ import json
 from importlib import resources
 from typing import Any
 
+from tsa_builtins.curves.primitives import TRANSITIONS, own_arguments
 from tsa_builtins.curves.value import KINDS, argument_types, needed_arguments
-from tsa_builtins.schedules.registry import BUILT_INS, number_arguments
+from tsa_builtins.schedules.registry import BUILT_INS, plan_arguments
 from tsa_core import torch_schedulers
 
 NAME = "plan.schema.json"
@@ -21,19 +22,43 @@ def list_of(items: Any) -> dict[str, Any]:
     return {"type": "array", "items": items}
 
 
+def in_list(*items: Any) -> dict[str, Any]:
+    """A list of exactly these."""
+    return {"type": "array", "items": [*items], "minItems": len(items), "maxItems": len(items)}
+
+
+def by_step(value: Any) -> dict[str, Any]:
+    """A mapping from steps, or a list of pairs."""
+    mapping = {"type": "object", "minProperties": 1, "additionalProperties": value}
+    return {"anyOf": [mapping, {**list_of(in_list(NUMBER, value)), "minItems": 1}]}
+
+
 NUMBER = {"type": "number"}
 FLAG = {"type": "boolean"}
 DEFAULT_VALUE = {
     **NUMBER,
     "description": "Added to param groups that lack the target; an existing value stays.",
 }
+# The shapes without numbers of their own as one choice, and each of the others with its numbers.
+OWN = {name: own_arguments(name) for name in TRANSITIONS}
+SHAPES: list[list[Any]] = [
+    [{"enum": [name for name in OWN if not OWN[name]]}],
+    *([{"const": name}, *(NUMBER for _ in OWN[name])] for name in OWN if OWN[name]),
+]
 ARGUMENTS = {
     "float": NUMBER,
     "CurveLike": ref("curve"),
-    "CurveLike | float": {"anyOf": [ref("curve"), NUMBER]},
+    "bool": FLAG,
     "Iterable[CurveLike]": list_of(ref("curve")),
+    "Iterable[CurveLike | float]": {
+        **list_of({"anyOf": [ref("curve"), NUMBER]}),
+        "minItems": 2,
+    },
     "Iterable[float]": list_of(NUMBER),
-    "Points": ref("points"),
+    "CurveByStep": by_step(ref("curve")),
+    "Levels": by_step(NUMBER),
+    "Points": by_step({"anyOf": [NUMBER, *(in_list(NUMBER, *each) for each in SHAPES)]}),
+    "Shape": {"anyOf": [in_list(*each) if len(each) > 1 else each[0] for each in SHAPES]},
 }
 SETTINGS = {
     "number": NUMBER,
@@ -65,9 +90,9 @@ def of_curve(name: str) -> dict[str, Any]:
 
 
 def of_built_in(name: str) -> dict[str, Any]:
-    numbers = number_arguments(BUILT_INS[name])
-    properties = {"schedule": {"const": name}, **dict.fromkeys(numbers, NUMBER), "absolute": FLAG}
-    required = ["schedule", *(key for key, is_needed in numbers.items() if is_needed)]
+    takes = plan_arguments(BUILT_INS[name])
+    properties = {"schedule": {"const": name}, **{k: ARGUMENTS[v.type] for k, v in takes.items()}}
+    required = ["schedule", *(key for key, each in takes.items() if each.is_needed)]
     return closed(
         {**properties, "default_value": DEFAULT_VALUE}, required, BUILT_INS[name].__doc__ or ""
     )
@@ -135,12 +160,6 @@ def schema() -> dict[str, Any]:
                 ]
             },
             "curve": {"anyOf": [of_curve(name) for name in sorted(KINDS)]},
-            "points": {
-                "anyOf": [
-                    {"type": "object", "minProperties": 1, "additionalProperties": NUMBER},
-                    list_of({**list_of(NUMBER), "minItems": 2, "maxItems": 2}),
-                ]
-            },
         },
     }
 

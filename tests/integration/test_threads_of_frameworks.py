@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from transformers import get_linear_schedule_with_warmup
 
 import torch_schedule_anything as tsa
-from torch_schedule_anything.curves import Linear, PiecewiseLinear, join
+from torch_schedule_anything.curves import Linear, Piecewise, join
 
 
 def test_transformers_20029() -> None:
@@ -88,10 +88,10 @@ def test_ignite_438() -> None:
     optimizer = torch.optim.Adam([Parameter(torch.ones(1))], lr=0.1, betas=(0.95, 0.999))
     schedule = tsa.SynchronousSchedule(
         [
-            tsa.CurveSchedule(optimizer, PiecewiseLinear({0: 0.1, 10: 1.0, 20: 0.1})),
+            tsa.CurveSchedule(optimizer, Piecewise({0: 0.1, 10: 1.0, 20: 0.1})),
             tsa.CurveSchedule(
                 optimizer,
-                PiecewiseLinear({0: 0.95, 10: 0.85, 20: 0.95}),
+                Piecewise({0: 0.95, 10: 0.85, 20: 0.95}),
                 "betas[0]",
                 absolute=True,
             ),

@@ -20,7 +20,7 @@ from tsa_builtins.curves import (
     Cosine,
     Curve,
     Linear,
-    PiecewiseLinear,
+    Piecewise,
     delay,
     from_dict,
     join,
@@ -91,7 +91,7 @@ LINEAR = "Linear(start=0, end=1, steps=4)"
         ("Constant(2) * Linear(0, 1, 4)", f"2 * {LINEAR}"),
         ("Constant(2) * Constant(3)", "2 * Constant(value=3)"),
         ("2 * Linear(0, 1, 4) * 3 * 4", f"2 * {LINEAR} * 3 * 4"),
-        ("(2 * Linear(0, 1, 4)) * (Linear(0, 1, 4) * 3)", f"2 * {LINEAR} * ({LINEAR} * 3)"),
+        ("(2 * Linear(0, 1, 4)) * (Linear(0, 1, 4) * 3)", f"2 * {LINEAR} * {LINEAR} * 3"),
         ("clip(2 * Linear(0, 1, 4), 0, 1)", f"clip(2 * {LINEAR}, 0, 1)"),
         ("join([Constant(1), Linear(0, 1, 4)], [9])", f"join([Constant(value=1), {LINEAR}], [9])"),
         ("delay(Linear(0, 1, 4), -2.5)", f"delay({LINEAR}, -2.5)"),
@@ -99,11 +99,11 @@ LINEAR = "Linear(start=0, end=1, steps=4)"
         ("repeat(Linear(0, 1, 4), 4)", f"repeat({LINEAR}, 4)"),
         ("repeat(Linear(0, 1, 4), 4, growth=2)", f"repeat({LINEAR}, 4, growth=2)"),
         ("repeat(Linear(0, 1, 4), 4, decay=0.5)", f"repeat({LINEAR}, 4, decay=0.5)"),
-        ("PiecewiseLinear({4: 0.5, 0: 1})", "PiecewiseLinear({0: 1, 4: 0.5})"),
+        ("Piecewise({4: 0.5, 0: 1})", "Piecewise({0: 1, 4: 0.5})"),
     ],
 )
 def test_repr_is_no_longer_than_necessary(expression: str, shown: str) -> None:
-    """A product has parentheses on the right alone, and defaults are left out."""
+    """A product of products has no parentheses, and defaults are left out."""
     assert repr(evaluated(expression)) == shown
 
 
@@ -118,7 +118,6 @@ def test_a_curve_holds_python_numbers() -> None:
 
 
 LINE = {"kind": "Linear", "start": 0, "end": 1, "steps": 4}
-CONSTANT = {"kind": "Constant", "value": 0.5}
 
 
 @pytest.mark.parametrize(
@@ -130,8 +129,7 @@ CONSTANT = {"kind": "Constant", "value": 0.5}
                 LINE,
                 {
                     "kind": "Product",
-                    "left": CONSTANT,
-                    "right": {"kind": "PiecewiseConstant", "points": [[0, 2]]},
+                    "factors": [0.5, {"kind": "PiecewiseConstant", "points": [[0, 2]]}],
                 },
             ],
             "boundaries": [4],
@@ -204,8 +202,8 @@ def joined(*parts: Any, boundaries: Any = (1,)) -> dict[str, Any]:
         (joined(3, boundaries=[]), TypeError, "curves"),
         ({"kind": "Clip", "curve": 1, "low": 0, "high": 1}, TypeError, "curve"),
         ({"kind": "Stretch", "curve": LINE, "factor": 0}, ValueError, "factor"),
-        ({"kind": "PiecewiseLinear", "points": [[0, 1, 2]]}, TypeError, "points"),
-        ({"kind": "PiecewiseLinear", "points": 3}, TypeError, "points"),
+        ({"kind": "Piecewise", "points": [[0, 1, 2]]}, TypeError, "points"),
+        ({"kind": "Piecewise", "points": 3}, TypeError, "points"),
     ],
 )  # fmt: skip
 def test_a_record_that_does_not_fit_is_refused(
@@ -218,11 +216,11 @@ def test_a_record_that_does_not_fit_is_refused(
 
 def test_a_record_may_be_written_in_several_ways() -> None:
     """Points are what parsers make of ``{0: 1.0}``, defaults are left out, a factor is a number."""
-    line = PiecewiseLinear({0: 1.0, 30: 0.5})
+    line = Piecewise({0: 1.0, 30: 0.5})
     for points in ({0: 1.0, 30: 0.5}, {"30.0": 0.5, "0": 1}, [[0, 1.0], (30, 0.5)]):
-        assert from_dict({"kind": "PiecewiseLinear", "points": points}) == line
+        assert from_dict({"kind": "Piecewise", "points": points}) == line
     assert from_dict({"kind": "Repeat", "curve": LINE, "steps": 9}) == repeat(Linear(0, 1, 4), 9)
-    product = {"kind": "Product", "left": 0.5, "right": LINE}
+    product = {"kind": "Product", "factors": [0.5, LINE]}
     assert from_dict(product) == 0.5 * Linear(0, 1, 4)
 
 

@@ -23,8 +23,8 @@ from tsa_builtins.curves import (
     InversePower,
     InverseSqrt,
     Linear,
+    Piecewise,
     PiecewiseConstant,
-    PiecewiseLinear,
     clip,
     delay,
     join,
@@ -96,16 +96,16 @@ POINTS = {20: 0.5, 5: 1.0, 9: 3.0}
 def test_a_piecewise_curve_goes_through_its_points() -> None:
     """Points in any order are joined by lines or by stairs. Both hold their ends."""
     steps = (0, 5, 6, 9, 20, 10**12)
-    assert [PiecewiseLinear(POINTS)(t) for t in steps] == [1, 1, 1.5, 3, 0.5, 0.5]
+    assert [Piecewise(POINTS)(t) for t in steps] == [1, 1, 1.5, 3, 0.5, 0.5]
     assert [PiecewiseConstant(POINTS)(t) for t in steps] == [1, 1, 1, 3, 0.5, 0.5]
 
 
 def test_points_can_be_pairs() -> None:
     """Pairs make the same curve as a mapping. A later change of the mapping has no effect."""
     points = dict(POINTS)
-    curve = PiecewiseLinear(points)
+    curve = Piecewise(points)
     points[100] = 7.0
-    assert curve == PiecewiseLinear(POINTS.items()) == PiecewiseLinear([*POINTS.items()])
+    assert curve == Piecewise(POINTS.items()) == Piecewise([*POINTS.items()])
 
 
 # -- the combinations ------------------------------------------------------------------------------

@@ -141,7 +141,7 @@ def test_omegaconf_takes_points_with_numbers_as_keys_and_interpolations() -> Non
         """
         run: {steps: 400}
         plan:
-          lr: {curve: {kind: PiecewiseLinear, points: {0: 1.0, 100: 0.5}}}
+          lr: {curve: {kind: Piecewise, points: {0: 1.0, 100: 0.5}}}
           weight_decay: {curve: {kind: Linear, start: 1, end: 0, steps: "${run.steps}"}}
           eps: {scheduler: MultiStepLR, milestones: [2, 4]}
         """

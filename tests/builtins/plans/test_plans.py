@@ -17,7 +17,7 @@ from torch.optim.swa_utils import SWALR
 
 import tsa_builtins
 from tsa_builtins import curves, from_plan, to_plan
-from tsa_builtins.schedules.registry import BUILT_INS, STEP_ARGUMENTS, number_arguments
+from tsa_builtins.schedules.registry import BUILT_INS, STEP_ARGUMENTS, plan_arguments
 from tsa_core import (
     CurveSchedule,
     DerivedSchedule,
@@ -57,7 +57,7 @@ def test_a_built_in_by_name(name: str, factor: float) -> None:
 
 def test_step_arguments_are_arguments() -> None:
     """Every argument that stretching multiplies is an argument of a built-in."""
-    assert {key for each in BUILT_INS.values() for key in number_arguments(each)} > STEP_ARGUMENTS
+    assert {key for each in BUILT_INS.values() for key in plan_arguments(each)} > STEP_ARGUMENTS
 
 
 def test_a_warning_about_a_built_in_points_at_the_call() -> None:

@@ -31,7 +31,7 @@ PLAN: dict[str, Any] = {
     },
     "weight_decay": {"absolute": True, "curve": {**LINE, "kind": "Cosine"}},
     "betas[0]": {
-        "curve": {"backbone": {"kind": "PiecewiseLinear", "points": {0: 1.0, 9: 0.9}}, "*": None}
+        "curve": {"backbone": {"kind": "Piecewise", "points": {0: 1.0, 9: 0.9}}, "*": None}
     },
     "clip": {
         "default_value": 10.0,

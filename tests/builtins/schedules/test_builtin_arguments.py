@@ -11,7 +11,17 @@ import pytest
 import torch
 from bad_numbers import BAD_NUMBERS
 from cases import crossed, some
-from closed_forms import ANNEALING, INVERSE, NAMES, OUT_OF_RANGE, SYMBOLS, Plan, arguments, build
+from closed_forms import (
+    ANNEALING,
+    INVERSE,
+    NAMES,
+    OUT_OF_RANGE,
+    SYMBOLS,
+    Plan,
+    arguments,
+    build,
+    closed_form,
+)
 from small_runs import Untouched, adamw, advance, held
 
 import tsa_builtins
@@ -99,11 +109,14 @@ def test_every_kind_of_real_number_is_taken(name: str, kind: Any) -> None:
     """NumPy's scalars, fractions and ints are taken, and the groups then hold Python floats."""
     opt = optimizer()
     numbers = {parameter: kind(4) for parameter in arguments(name, Plan())}
+    if "num_decay_steps" in numbers:  # no room for a decay beside the warmup
+        numbers["num_decay_steps"] = kind(0)
     schedule = build(name, opt, Plan(), **numbers)
     for _ in range(5):
         advance(schedule)
         assert [type(value) for value in held(opt)] == [float, float]
-    assert held(opt) == [0.1 * 4, 0.003 * 4]
+    λ = closed_form(name, Plan(W=4, A=4, L=4, M=4), 5)
+    assert held(opt) == pytest.approx([0.1 * λ, 0.003 * λ])
 
 
 # -- targets --------------------------------------------------------------------------------
@@ -163,10 +176,10 @@ def test_an_object_that_is_not_an_optimizer_is_refused(name: str, given: str) ->
 
 def test_every_parameter_is_in_the_tables() -> None:
     """No parameter of a built-in is left out of the tests of this file."""
-    others = {"optimizer", "schedule_target", "absolute"}
+    others = {"optimizer", "schedule_target", "absolute", "skip_zero", "decay"}
     for name in NAMES:
         parameters = set(inspect.signature(getattr(tsa_builtins, name)).parameters)
-        assert parameters == others | (parameters & set(SYMBOLS)), name
+        assert parameters == (others & parameters) | (parameters & set(SYMBOLS)), name
 
 
 def test_a_warning_points_at_the_users_line() -> None:

@@ -10,6 +10,8 @@ from .schedules.built_ins import (
     constant_with_warmup,
     cosine_annealing_with_inverse_warmup,
     cosine_annealing_with_warmup,
+    half_cosine_annealing_with_warmup,
+    inverse_sqrt_with_warmup,
     linear_schedule_with_inverse_warmup,
     linear_schedule_with_warmup,
     polynomial_schedule_with_inverse_warmup,
@@ -18,6 +20,7 @@ from .schedules.built_ins import (
     quadratic_schedule_with_warmup,
     sqrt_schedule_with_inverse_warmup,
     sqrt_schedule_with_warmup,
+    warmup_stable_decay,
 )
 
 __all__ = [
@@ -30,6 +33,8 @@ __all__ = [
     "cosine_annealing_with_warmup",
     "curves",
     "from_plan",
+    "half_cosine_annealing_with_warmup",
+    "inverse_sqrt_with_warmup",
     "linear_schedule_with_inverse_warmup",
     "linear_schedule_with_warmup",
     "polynomial_schedule_with_inverse_warmup",
@@ -39,6 +44,7 @@ __all__ = [
     "sqrt_schedule_with_inverse_warmup",
     "sqrt_schedule_with_warmup",
     "to_plan",
+    "warmup_stable_decay",
 ]
 
 __version__ = "2.0.0"

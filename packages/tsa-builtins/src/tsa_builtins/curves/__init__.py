@@ -9,13 +9,13 @@ The shapes are classes, such as ``Linear`` and ``Cosine``. A shape with an ``end
 ``start`` at t = 0 to ``end`` at t = ``steps``. It is ``start`` before 0 and ``end`` from ``steps``
 on. With ``steps`` = 0 it is ``start`` at 0 and ``end`` after. ``steps`` need not be whole.
 
-The combinations are functions, such as ``join`` and ``repeat``, and ``a * b``. Each returns a
-curve again. Any callable t → λ goes where a curve goes.
+The combinations are functions, such as ``join`` and ``repeat``, and the operators of ``a * b``,
+``a + b`` and ``1 - a``. Each returns a curve again. Any callable t → λ goes where a curve goes.
 """
 
-from .combinations import clip, delay, join, repeat, stretch
+from .combinations import clip, delay, repeat, staircase, stretch
 from .curve import Constant, Curve
-from .piecewise import PiecewiseConstant, PiecewiseLinear
+from .piecewise import Piecewise, PiecewiseConstant
 from .primitives import (
     Cosine,
     Exponential,
@@ -25,8 +25,10 @@ from .primitives import (
     OneMinusSqrt,
     Polynomial,
     QuarterCosine,
+    Warmup,
 )
 from .record import from_dict, to_dict
+from .sequences import join, switch
 
 __all__ = [
     "Constant",
@@ -37,15 +39,18 @@ __all__ = [
     "InverseSqrt",
     "Linear",
     "OneMinusSqrt",
+    "Piecewise",
     "PiecewiseConstant",
-    "PiecewiseLinear",
     "Polynomial",
     "QuarterCosine",
+    "Warmup",
     "clip",
     "delay",
     "from_dict",
     "join",
     "repeat",
+    "staircase",
     "stretch",
+    "switch",
     "to_dict",
 ]

@@ -1,84 +1,14 @@
-"""The functions that make a curve from curves, each with the kind of curve that it returns."""
+"""The functions that make a curve from one other, each with the kind of curve that it returns."""
 
 from __future__ import annotations
 
 import math
 import sys
-from bisect import bisect_right
-from collections.abc import Iterable
 
-from ..checks.numbers_ import at_least_zero, finite, positive
-from .curve import Curve, CurveLike, boundaries_of, checked, one_step
+from ..checks.numbers_ import finite, positive
+from .curve import Curve, CurveLike, Formula, boundaries_of, checked, one_step
+from .rounding import NEAR, cycle_at, hair, on_boundary
 from .value import Value
-
-# ``steps`` of a repeat is often a quotient, and rounding may put a restart a hair after its step.
-# So a step that is this near to a restart, relative to t, is the restart. Restarts are exact where
-# ``steps`` is whole; otherwise they are found up to 10^14 cycles.
-NEAR = 1e-15
-
-
-class Join(Value, Curve):
-    _made_from = ("curves", "boundaries")
-    __slots__ = (*_made_from, "_parts", "_starts")
-    curves: tuple[CurveLike, ...]
-    boundaries: tuple[float, ...]
-    _starts: tuple[float, ...]
-    _parts: tuple[CurveLike, ...]
-
-    def __init__(self, curves: Iterable[CurveLike], boundaries: Iterable[float]) -> None:
-        curves = tuple(checked("curves", curve) for curve in _listed("curves", curves))
-        boundaries = tuple(
-            at_least_zero("boundaries", boundary) for boundary in _listed("boundaries", boundaries)
-        )
-        if not curves:
-            raise ValueError("curves: expected at least one, got none")
-        if len(boundaries) != len(curves) - 1:
-            raise ValueError(
-                "boundaries: expected one between each two curves, got "
-                f"{len(boundaries)} for {len(curves)} curves"
-            )
-        if list(boundaries) != sorted(boundaries):
-            raise ValueError(f"boundaries: expected them in order, got {list(boundaries)}")
-        self._set(
-            curves=curves,
-            boundaries=boundaries,
-            _starts=(0, *boundaries),
-            _parts=tuple(map(one_step, curves)),
-        )
-
-    def _at(self, t: float) -> float:
-        playing = bisect_right(self.boundaries, t)
-        return self._parts[playing](t - self._starts[playing])
-
-    def __repr__(self) -> str:
-        return f"join({list(self.curves)!r}, {list(self.boundaries)!r})"
-
-
-def join(curves: Iterable[CurveLike], boundaries: Iterable[float]) -> Curve:
-    """Play ``curves`` one after the other, each from its own 0.
-
-    With boundaries b₁ ≤ b₂ ≤ … and b₀ = 0, λ(t) = curves[i](t − bᵢ) for bᵢ ≤ t < bᵢ₊₁. The next
-    curve plays from its boundary on. If boundaries are equal, the last of their curves plays.
-    Before 0 the first curve plays; after the last boundary the last curve plays forever.
-
-    Args:
-        curves: at least one curve, or any callables t → λ.
-        boundaries: the steps at which the second, third, … curve starts. They are finite, ≥ 0
-            and in order; there is one less than there are curves.
-
-    Raises:
-        TypeError: a curve is not a callable, or a boundary is not a real number.
-        ValueError: the number of boundaries does not fit, or they are out of order.
-
-    Example:
-        >>> from tsa_builtins.curves import Constant, Linear, join
-        >>> curve = join([Linear(0.0, 1.0, 10), Constant(0.5)], [10])
-        >>> curve(5), curve(10)
-        (0.5, 0.5)
-        >>> curve
-        join([Linear(start=0.0, end=1.0, steps=10), Constant(value=0.5)], [10])
-    """
-    return Join(curves, boundaries)
 
 
 class Clip(Value, Curve):
@@ -87,7 +17,7 @@ class Clip(Value, Curve):
     curve: CurveLike
     low: float
     high: float
-    _curve: CurveLike
+    _curve: Formula
 
     def __init__(self, curve: CurveLike, low: float, high: float) -> None:
         self._set(
@@ -99,9 +29,9 @@ class Clip(Value, Curve):
         if self.low > self.high:
             raise ValueError(f"low: expected at most high = {self.high!r}, got {self.low!r}")
 
-    def _at(self, t: float) -> float:
+    def _at(self, t: float, span: float = 0) -> float:
         # In this order a NaN passes through, so the schedule can refuse it.
-        return min(max(self._curve(t), self.low), self.high)
+        return min(max(self._curve(t, span), self.low), self.high)
 
     @property
     def boundaries(self) -> tuple[float, ...]:
@@ -134,13 +64,12 @@ def clip(curve: CurveLike, low: float, high: float) -> Curve:
 
 class Repeat(Value, Curve):
     _made_from = ("curve", "steps", "growth", "decay")
-    __slots__ = (*_made_from, "_curve", "_near")
+    __slots__ = (*_made_from, "_curve")
     curve: CurveLike
     steps: float
     growth: float
     decay: float
-    _curve: CurveLike
-    _near: float
+    _curve: Formula
 
     def __init__(
         self, curve: CurveLike, steps: float, growth: float = 1.0, decay: float = 1.0
@@ -152,37 +81,33 @@ class Repeat(Value, Curve):
             decay=positive("decay", decay),
             _curve=one_step(curve),
         )
-        whole = self.growth == 1 and self.steps == self.steps // 1
-        self._set(_near=0 if whole else NEAR)
         if self.growth < 1:
             raise ValueError(f"growth: expected 1 or more, got {self.growth!r}")
         if self.decay > 1:
             raise ValueError(f"decay: expected at most 1, got {self.decay!r}")
 
-    def _at(self, t: float) -> float:
+    def _at(self, t: float, span: float = 0) -> float:
         if t <= 0:
-            return self._curve(t)
-        cycle, since = self._equal_cycles(t) if self.growth == 1 else self._growing_cycles(t)
+            return self._curve(t, span)
+        span = span or t
+        if self.growth == 1:
+            cycle, since = cycle_at(t, self.steps, span)
+        else:
+            cycle, since, span = self._growing_cycle_at(t, span)
         height: float = self.decay**cycle
-        return height * self._curve(since)
+        return height * self._curve(since, span)
 
-    def _equal_cycles(self, t: float) -> tuple[float, float]:
-        """The number of the cycle that plays at t > 0, and the steps since it began."""
-        cycle, since = t // self.steps, t % self.steps  # exact, however large t is
-        near = self._near * t
-        if self.steps - since <= near < self.steps / 2:
-            return cycle + 1, 0
-        return cycle, 0 if since <= near < self.steps / 2 else since
-
-    def _growing_cycles(self, t: float) -> tuple[float, float]:
-        """The same; each unit of ``curve`` lasts growth^cycle steps."""
-        later = t * (1 + self._near)
+    def _growing_cycle_at(self, t: float, span: float) -> tuple[int, float, float]:
+        """The number of the cycle at t > 0; the steps since it began, and ``span``, in its unit."""
+        # The starts are computed too, so a hair is relative to them, however far out they are.
+        later = t + max(NEAR * t, hair(span))
         # start(i) ≤ t solved for i. The logarithms round too, and may miss a restart.
         total = min(later * (self.growth - 1) / self.steps, sys.float_info.max)
         cycle = math.floor(math.log1p(total) / math.log(self.growth))
         if self._start(cycle + 1) <= later:
             cycle += 1
-        return cycle, max(t - self._start(cycle), 0) / self._length(cycle)
+        length = self._length(cycle)
+        return cycle, max(t - self._start(cycle), 0) / length, span / length
 
     def _length(self, cycle: int) -> float:
         """How many times as long as the first a cycle is; infinite if no float can hold it."""
@@ -237,15 +162,18 @@ class Delay(Value, Curve):
     __slots__ = (*_made_from, "_curve")
     curve: CurveLike
     steps: float
-    _curve: CurveLike
+    _curve: Formula
 
     def __init__(self, curve: CurveLike, steps: float) -> None:
         self._set(
             curve=checked("curve", curve), steps=finite("steps", steps), _curve=one_step(curve)
         )
 
-    def _at(self, t: float) -> float:
-        return self._curve(max(t - self.steps, 0))
+    def _at(self, t: float, span: float = 0) -> float:
+        if span:
+            t = on_boundary(t, (self.steps,), span)
+        since = max(t - self.steps, 0)
+        return self._curve(since, max(span, t, since))
 
     @property
     def boundaries(self) -> tuple[float, ...]:
@@ -286,15 +214,16 @@ class Stretch(Value, Curve):
     __slots__ = (*_made_from, "_curve")
     curve: CurveLike
     factor: float
-    _curve: CurveLike
+    _curve: Formula
 
     def __init__(self, curve: CurveLike, factor: float) -> None:
         self._set(
             curve=checked("curve", curve), factor=positive("factor", factor), _curve=one_step(curve)
         )
 
-    def _at(self, t: float) -> float:
-        return self._curve(t / self.factor)
+    def _at(self, t: float, span: float = 0) -> float:
+        t /= self.factor
+        return self._curve(t, span / self.factor if span else t)
 
     @property
     def boundaries(self) -> tuple[float, ...]:
@@ -330,7 +259,52 @@ def stretch(curve: CurveLike, factor: float) -> Curve:
     return Stretch(curve, factor)
 
 
-def _listed(name: str, values: object) -> tuple[object, ...]:
-    if not isinstance(values, Iterable):
-        raise TypeError(f"{name}: expected a list, got {values!r} ({type(values).__name__})")
-    return tuple(values)
+class Staircase(Value, Curve):
+    _made_from = ("curve", "every")
+    __slots__ = (*_made_from, "_curve")
+    curve: CurveLike
+    every: float
+    _curve: Formula
+
+    def __init__(self, curve: CurveLike, every: float) -> None:
+        self._set(
+            curve=checked("curve", curve), every=positive("every", every), _curve=one_step(curve)
+        )
+
+    def _at(self, t: float, span: float = 0) -> float:
+        span = span or t
+        stair, _ = cycle_at(t, self.every, span)
+        # The number of the stair is infinite if ``every`` is too short for any float.
+        return self._curve(min(stair * self.every, sys.float_info.max), span)
+
+    @property
+    def boundaries(self) -> tuple[float, ...]:
+        return tuple(
+            sorted({math.ceil(b / self.every) * self.every for b in boundaries_of(self.curve)})
+        )
+
+    def __repr__(self) -> str:
+        return f"staircase({self.curve!r}, {self.every!r})"
+
+
+def staircase(curve: CurveLike, every: float) -> Curve:
+    """Hold each value of ``curve`` for ``every`` steps: λ(t) = curve(every·⌊t/every⌋).
+
+    A schedule that is stepped at each iteration then moves once per epoch: ``every`` is the number
+    of steps per epoch. Inside :func:`stretch`, ``every`` counts in the unit of the plan.
+
+    Args:
+        curve: a curve, or any callable t → λ.
+        every: the length of a stair in steps, a finite real number > 0; need not be whole.
+
+    Raises:
+        TypeError: ``curve`` is not a callable, or ``every`` is not a real number.
+        ValueError: ``every`` is not finite, or not above 0.
+
+    Example:
+        >>> from tsa_builtins.curves import Linear, staircase
+        >>> curve = staircase(Linear(1.0, 0.0, 1000), 250)
+        >>> curve(0), curve(249), curve(250), curve(1000)
+        (1.0, 1.0, 0.75, 0.0)
+    """
+    return Staircase(curve, every)

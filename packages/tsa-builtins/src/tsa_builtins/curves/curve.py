@@ -1,16 +1,17 @@
-"""The base of every curve, and the two kinds that its ``*`` makes: ``Constant`` and ``Product``."""
+"""The base of every curve, and the kinds that its operators make: ``Product`` and ``Sum``."""
 
 from __future__ import annotations
 
 import numbers
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar, overload
 
 from ..checks.numbers_ import finite
 from .value import Value
 
 CurveLike: TypeAlias = Callable[[float], float]
+Formula: TypeAlias = Callable[[float, float], float]
 
 
 class ArrayOfSteps(Protocol):
@@ -30,24 +31,24 @@ Steps = TypeVar("Steps", bound=ArrayOfSteps)
 class Curve:
     """The base of all curves: a curve is λ(t), a frozen value that is called with t.
 
-    ``a * b`` multiplies a curve with another curve or with any callable t → λ, at every t.
-    ``0.5 * a`` scales it. A curve of your own need not be a ``Curve``: any callable goes where a
-    curve goes.
+    ``a * b``, ``a + b`` and ``a - b`` combine two curves, or a curve and any callable t → λ, at
+    every t. Either side may be a number: ``0.5 * a`` scales, ``a + 0.1`` lifts, ``1 - a`` turns it
+    over. A curve of your own need not be a ``Curve``: any callable goes where a curve goes.
 
     Example:
         >>> from tsa_builtins.curves import Curve, Linear, PiecewiseConstant
         >>> warmup, drops = Linear(0.0, 1.0, 10), PiecewiseConstant({0: 1.0, 30: 0.25})
-        >>> (warmup * drops)(5), (0.5 * warmup * drops)(30)
-        (0.5, 0.125)
-        >>> 0.5 * warmup
-        0.5 * Linear(start=0.0, end=1.0, steps=10)
+        >>> (warmup * drops)(5), (0.5 * warmup * drops)(30), (1 - drops)(30)
+        (0.5, 0.125, 0.75)
+        >>> 0.1 + 0.9 * warmup
+        0.1 + 0.9 * Linear(start=0.0, end=1.0, steps=10)
         >>> isinstance(warmup * drops, Curve)
         True
     """
 
     __slots__ = ()
 
-    # NumPy's numbers and arrays leave ``x * curve`` to __rmul__ here.
+    # NumPy's numbers and arrays leave ``x * curve`` and ``x + curve`` to the methods here.
     __array_ufunc__: ClassVar[None] = None
 
     @overload
@@ -77,24 +78,39 @@ class Curve:
         """The steps at which one curve hands over to the next; empty if the curve has none."""
         return ()
 
-    def _at(self, t: float) -> float:
-        """The formula of each kind: λ at one step."""
+    def _at(self, t: float, span: float = 0) -> float:
+        """The formula of each kind: λ at one step. ``rounding`` says what ``span`` is."""
         raise NotImplementedError(
             f"{type(self).__name__}: define __call__(self, t), which returns λ(t)"
         )
 
     def __mul__(self, other: CurveLike | float) -> Curve:
-        return Product(self, other) if _can_multiply(other) else NotImplemented
+        return Product((self, other)) if _is_operand(other) else NotImplemented
 
     def __rmul__(self, other: CurveLike | float) -> Curve:
-        return Product(other, self) if _can_multiply(other) else NotImplemented
+        return Product((other, self)) if _is_operand(other) else NotImplemented
+
+    def __add__(self, other: CurveLike | float) -> Curve:
+        return Sum((self, other)) if _is_operand(other) else NotImplemented
+
+    def __radd__(self, other: CurveLike | float) -> Curve:
+        return Sum((other, self)) if _is_operand(other) else NotImplemented
+
+    def __sub__(self, other: CurveLike | float) -> Curve:
+        return Sum((self, _negative(other))) if _is_operand(other) else NotImplemented
+
+    def __rsub__(self, other: CurveLike | float) -> Curve:
+        return Sum((other, -self)) if _is_operand(other) else NotImplemented
+
+    def __neg__(self) -> Curve:
+        return Product((-1, self))
 
 
-def one_step(curve: CurveLike) -> CurveLike:
+def one_step(curve: CurveLike) -> Formula:
     """The fastest way to ask ``curve`` for one step: the formula itself, if the kind is ours."""
     if isinstance(curve, Curve) and isinstance(curve, Value):
         return curve._at  # noqa: SLF001  # the class is above
-    return curve
+    return lambda t, span: curve(t)
 
 
 def boundaries_of(curve: CurveLike) -> tuple[float, ...]:
@@ -120,6 +136,12 @@ def at_each(curve: CurveLike, t: Any) -> Any:
     raise TypeError(
         f"t: expected a step, or a NumPy array or tensor of steps, got {t!r} ({type(t).__name__})"
     )
+
+
+def listed(name: str, values: object) -> list[Any]:
+    if not isinstance(values, Iterable):
+        raise TypeError(f"{name}: expected a list, got {values!r} ({type(values).__name__})")
+    return [*values]
 
 
 def checked(name: str, curve: object) -> CurveLike:
@@ -155,43 +177,114 @@ class Constant(Value, Curve):
     def __init__(self, value: float) -> None:
         self._set(value=finite("value", value))
 
-    def _at(self, t: float) -> float:
+    def _at(self, t: float, span: float = 0) -> float:
         return self.value
 
 
-class Product(Value, Curve):
-    """The result of ``left * right``: λ(t) = left(t)·right(t). A number stands for a constant."""
+class _Chain(Value, Curve):
+    """Two operands or more in a row, each of them a curve or a number."""
 
-    _made_from = ("left", "right")
-    __slots__ = (*_made_from, "_left", "_right")
-    left: CurveLike
-    right: CurveLike
-    _left: CurveLike
-    _right: CurveLike
+    __slots__ = ("_first", "_others", "_second")
+    _first: Formula
+    _second: Formula
+    _others: tuple[Formula, ...]
 
-    def __init__(self, left: CurveLike | float, right: CurveLike | float) -> None:
-        left = left if callable(left) else Constant(finite("left", left))
-        right = right if callable(right) else Constant(finite("right", right))
-        self._set(left=left, right=right, _left=one_step(left), _right=one_step(right))
+    def _set_operands(self, name: str, operands: Iterable[CurveLike | float]) -> None:
+        """Set the operands, flat: a chain of the same kind among them gives its own."""
+        flat: list[CurveLike | float] = []
+        for operand in listed(name, operands):
+            if isinstance(operand, type(self)):
+                flat += getattr(operand, name)
+            elif isinstance(operand, Constant):
+                flat.append(operand.value)
+            else:
+                flat.append(operand if callable(operand) else finite(name, operand))
+        if len(flat) < 2:
+            raise ValueError(f"{name}: expected at least two, got {len(flat)}")
+        first, second, *others = (
+            one_step(operand if callable(operand) else Constant(operand)) for operand in flat
+        )
+        self._set(**{name: tuple(flat)}, _first=first, _second=second, _others=tuple(others))
 
-    def _at(self, t: float) -> float:
-        return self._left(t) * self._right(t)
+
+class Product(_Chain):
+    """The result of ``a * b * c``: λ(t) = a(t)·b(t)·c(t). A number stands for a constant."""
+
+    _made_from = ("factors",)
+    __slots__ = _made_from
+    factors: tuple[CurveLike | float, ...]
+
+    def __init__(self, factors: Iterable[CurveLike | float]) -> None:
+        self._set_operands("factors", factors)
+
+    def _at(self, t: float, span: float = 0) -> float:
+        value = self._first(t, span) * self._second(t, span)
+        for factor in self._others:
+            value *= factor(t, span)
+        return value
 
     @property
     def boundaries(self) -> tuple[float, ...]:
-        return tuple(sorted({*boundaries_of(self.left), *boundaries_of(self.right)}))
+        return _all_boundaries(self.factors)
 
     def __repr__(self) -> str:
-        left, right = repr(self.left), repr(self.right)
-        # A constant is shown as its number. One of two constants is not: 2 * 3 would be a number.
-        if isinstance(self.left, Constant):
-            left = repr(self.left.value)
-        elif isinstance(self.right, Constant):
-            right = repr(self.right.value)
-        if isinstance(self.right, Product):
-            right = f"({right})"
-        return f"{left} * {right}"
+        return _multiplied(self.factors)
 
 
-def _can_multiply(other: object) -> bool:
+class Sum(_Chain):
+    """The result of ``a + b - c``: λ(t) = a(t) + b(t) − c(t). A number stands for a constant."""
+
+    _made_from = ("terms",)
+    __slots__ = _made_from
+    terms: tuple[CurveLike | float, ...]
+
+    def __init__(self, terms: Iterable[CurveLike | float]) -> None:
+        self._set_operands("terms", terms)
+
+    def _at(self, t: float, span: float = 0) -> float:
+        value = self._first(t, span) + self._second(t, span)
+        for term in self._others:
+            value += term(t, span)
+        return value
+
+    @property
+    def boundaries(self) -> tuple[float, ...]:
+        return _all_boundaries(self.terms)
+
+    def __repr__(self) -> str:
+        first, *others = _shown(self.terms)
+        return first + "".join(map(_added, self.terms[1:], others))
+
+
+def _is_operand(other: object) -> bool:
     return callable(other) or isinstance(other, numbers.Real)
+
+
+def _negative(operand: CurveLike | float) -> CurveLike | float:
+    return Product((-1, operand)) if callable(operand) else -finite("terms", operand)
+
+
+def _all_boundaries(operands: Iterable[CurveLike | float]) -> tuple[float, ...]:
+    return tuple(sorted({each for o in operands if callable(o) for each in boundaries_of(o)}))
+
+
+def _shown(operands: Sequence[CurveLike | float]) -> list[str]:
+    """Each operand as code. One of the first two is a curve: 2 * 3 would be a number."""
+    texts = [f"({each!r})" if isinstance(each, Sum) else repr(each) for each in operands]
+    if not any(map(callable, operands[:2])):
+        last = len(operands[:2]) - 1
+        texts[last] = repr(Constant(operands[last]))  # type: ignore[arg-type]  # not callable
+    return texts
+
+
+def _multiplied(factors: Sequence[CurveLike | float]) -> str:
+    return " * ".join(_shown(factors))
+
+
+def _added(term: CurveLike | float, shown: str) -> str:
+    """A later term of a sum as code, with its sign before it."""
+    if isinstance(term, Product) and term.factors[0] == -1:
+        return f" - {_multiplied(term.factors[1:])}"
+    if not callable(term) and shown.startswith("-"):
+        return f" - {shown[1:]}"
+    return f" + {shown}"

@@ -3,93 +3,105 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from ..checks.numbers_ import at_least_zero, finite, within_reach
-from .curve import Curve
+from ..checks.data import shown
+from ..checks.numbers_ import finite
+from .by_step import by_step
+from .curve import Constant, Curve, one_step
+from .primitives import own_arguments, transition
+from .rounding import on_boundary
+from .sequences import Relay
 from .value import Value
 
 # A mapping's type does not let an int be a float among its keys.
-Points: TypeAlias = Mapping[float, float] | Mapping[int, float] | Iterable[tuple[float, float]]
+Levels: TypeAlias = Mapping[float, float] | Mapping[int, float] | Iterable[tuple[float, float]]
+Point: TypeAlias = float | tuple[float, str] | tuple[float, str, float]
+# mypy takes a dict of unlike values where one type alone fits a dict. An Iterable would be another.
+Points: TypeAlias = Mapping[Any, Point] | Sequence[tuple[float, Point]]
 
 
-class _Piecewise(Value, Curve):
-    """``points`` in order of their steps."""
+class Piecewise(Value, Relay):
+    """λ(t) goes from point to point: in a straight line, or in the shape named with the later one.
 
-    _made_from = ("points",)
-    __slots__ = (*_made_from, "_steps", "_values")
-    points: tuple[tuple[float, float], ...]
-    _steps: tuple[float, ...]
-    _values: tuple[float, ...]
-
-    def _set_points(self, points: Points) -> None:
-        pairs = points.items() if isinstance(points, Mapping) else points
-        try:
-            listed = [(step, value) for step, value in pairs]
-        except (TypeError, ValueError):
-            raise TypeError(f"points: expected a mapping {{step: value}}, got {points!r}") from None
-        if not listed:
-            raise ValueError("points: expected at least one {step: value}, got none")
-        checked = sorted(
-            (at_least_zero("points: a step", step), finite(f"points: the value at {step}", value))
-            for step, value in listed
-        )
-        steps, values = zip(*checked)
-        for step, following in pairwise(steps):
-            if step == following:
-                raise ValueError(f"points: expected each step once, got {step!r} twice")
-        self._set(points=tuple(checked), _steps=steps, _values=values)
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({dict(self.points)!r})"
-
-
-class PiecewiseLinear(_Piecewise):
-    """λ(t) = vᵢ + (vᵢ₊₁ − vᵢ)·(t − sᵢ)/(sᵢ₊₁ − sᵢ) for sᵢ ≤ t < sᵢ₊₁: straight lines.
-
-    λ is the first value before the first step, and the last value from the last step on.
+    λ is the first value before the first step, and the last value from the last step on. Between
+    two points it is vᵢ + (vᵢ₊₁ − vᵢ)·(t − sᵢ)/(sᵢ₊₁ − sᵢ). A point with a shape,
+    ``(value, "OneMinusSqrt")``, is reached along that curve. The shapes are ``"Linear"``,
+    ``"Cosine"``, ``"QuarterCosine"``, ``"OneMinusSqrt"``, ``"Exponential"`` and ``"Polynomial"``,
+    which needs its exponent: ``(value, "Polynomial", 2.0)``. λ never jumps.
 
     Args:
         points: ``{s₁: v₁, s₂: v₂, …}``, at least one, in any order. Steps are finite and ≥ 0,
-            values any finite real numbers. Pairs ``(step, value)`` are taken too.
+            values any finite real numbers, alone or with a shape. Pairs ``(step, value)`` are
+            taken too.
 
     Raises:
         TypeError: ``points`` is neither a mapping nor pairs.
-        TypeError: a step or a value is not a real number.
+        TypeError: a step or a value is not a real number, or a shape is not a name.
         ValueError: ``points`` is empty, or has a step twice.
         ValueError: a step or a value is NaN, infinite or out of the range above.
-        ValueError: neighbouring values are further apart than any float.
+        ValueError: a shape is unknown, or is given for the first point.
+        ValueError: a shape does not lead from one value to the next, as ``"Exponential"`` from 0.
 
     Example:
-        >>> from tsa_builtins.curves import PiecewiseLinear
-        >>> curve = PiecewiseLinear({0: 0.0, 10: 1.0, 30: 0.5})
+        >>> from tsa_builtins.curves import Piecewise
+        >>> curve = Piecewise({0: 0.0, 10: 1.0, 30: 0.5})
         >>> curve(5), curve(10), curve(20), curve(1000)
         (0.5, 1.0, 0.75, 0.5)
+        >>> cooled_down = Piecewise({0: 0, 500: 1, 8000: 1, 10_000: (0, "OneMinusSqrt")})
+        >>> cooled_down(250), cooled_down(5000), cooled_down(8500)
+        (0.5, 1.0, 0.5)
     """
 
-    __slots__ = ()
+    _made_from = ("points",)
+    __slots__ = _made_from
+    points: tuple[tuple[float, Point], ...]
 
     def __init__(self, points: Points) -> None:
-        self._set_points(points)
-        for (step, value), (following, next_value) in pairwise(self.points):
-            within_reach(
-                f"points: the value at {following!r}", next_value, f"the one at {step!r}", value
+        pairs = by_step("points", "value", points, _value_and_shape)
+        (first, (level, shape)), *_ = pairs
+        if shape != ["Linear"]:
+            raise ValueError(
+                f"points: the value at {first!r}: no shape leads to the first point; write "
+                f"{first!r}: {level!r}"
             )
+        ways = [
+            transition(f"points: the value at {end!r}", shape, value, following, end - start)
+            for (start, (value, _)), (end, (following, shape)) in pairwise(pairs)
+        ]
+        steps = tuple(step for step, _ in pairs)
+        values = [value for _, (value, _) in pairs]
+        parts = (Constant(values[0]), *ways, Constant(values[-1]))
+        self._set(
+            points=tuple(zip(steps, (values[0], *map(_point, values[1:], ways)))),
+            boundaries=steps,
+            _starts=(0, *steps),
+            _parts=tuple(map(one_step, parts)),
+        )
 
-    def _at(self, t: float) -> float:
-        after = bisect_right(self._steps, t)
-        if after == 0:
-            return self._values[0]
-        if after == len(self._steps):
-            return self._values[-1]
-        step, following = self._steps[after - 1], self._steps[after]
-        start, end = self._values[after - 1], self._values[after]
-        return start + (end - start) * ((t - step) / (following - step))
+    def __repr__(self) -> str:
+        return f"Piecewise({dict(self.points)!r})"
 
 
-class PiecewiseConstant(_Piecewise):
+def _value_and_shape(where: str, point: Any) -> tuple[float, list[Any]]:
+    if not isinstance(point, (list, tuple)):
+        return finite(where, point), ["Linear"]
+    if len(point) < 2:
+        raise TypeError(f"{where}: expected a number, or (number, shape), got {shown(point)}")
+    value, *shape = point
+    return finite(where, value), shape
+
+
+def _point(value: float, way: Curve) -> Point:
+    """A point as it is written: with the shape of the way to it, unless that is a line."""
+    name = type(way).__name__
+    own = (getattr(way, argument) for argument in own_arguments(name))
+    return value if name == "Linear" else (value, name, *own)
+
+
+class PiecewiseConstant(Value, Curve):
     """λ(t) = vᵢ for sᵢ ≤ t < sᵢ₊₁: stairs.
 
     λ is the first value before the first step too, and the last value from the last step on.
@@ -111,11 +123,26 @@ class PiecewiseConstant(_Piecewise):
         (1.0, 0.1, 0.01)
     """
 
-    __slots__ = ()
+    _made_from = ("points",)
+    __slots__ = (*_made_from, "_steps", "_values")
+    points: tuple[tuple[float, float], ...]
+    _steps: tuple[float, ...]
+    _values: tuple[float, ...]
 
-    def __init__(self, points: Points) -> None:
-        self._set_points(points)
+    def __init__(self, points: Levels) -> None:
+        pairs = by_step("points", "value", points, finite)
+        steps, values = zip(*pairs)
+        # The first value is there before the first step too.
+        self._set(points=pairs, _steps=steps, _values=(values[0], *values))
 
-    def _at(self, t: float) -> float:
-        # Before the first step the index would be -1.
-        return self._values[max(bisect_right(self._steps, t) - 1, 0)]
+    def _at(self, t: float, span: float = 0) -> float:
+        if span:
+            t = on_boundary(t, self._steps, span)
+        return self._values[bisect_right(self._steps, t)]
+
+    @property
+    def boundaries(self) -> tuple[float, ...]:
+        return self._steps[1:]
+
+    def __repr__(self) -> str:
+        return f"PiecewiseConstant({dict(self.points)!r})"

@@ -1,13 +1,18 @@
-"""The shapes: each is a formula that begins at ``start``. Most of them reach an ``end``."""
+"""The shapes: each is a formula that begins at 0. Most of them reach an ``end``."""
 
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeAlias
 
+from ..checks.data import check_name, flag, shown
 from ..checks.numbers_ import at_least_zero, finite, positive, within_reach
 from .curve import Curve
-from .value import Value
+from .value import Value, argument_names
+
+# The name of a transition, and the arguments that it has beside its ends and its length.
+Shape: TypeAlias = str | tuple[str, float]
 
 
 class _Transition(Value, Curve):
@@ -58,7 +63,7 @@ class Linear(_Transition):
     def __init__(self, start: float, end: float, steps: float) -> None:
         self._set_transition(start, end, steps)
 
-    def _at(self, t: float) -> float:
+    def _at(self, t: float, span: float = 0) -> float:
         if t <= 0:
             return self.start
         if t >= self.steps:
@@ -71,7 +76,7 @@ class Cosine(_Transition):
 
     λ is ``start`` before 0, and ``end`` from ``steps`` on. It is level at both ends and steepest
     half-way. torch, transformers, timm and optax call this shape cosine, after Loshchilov and
-    Hutter, *SGDR* (arXiv:1608.03983). The built-ins use :class:`QuarterCosine`.
+    Hutter, *SGDR* (arXiv:1608.03983). Another shape is :class:`QuarterCosine`.
 
     Args:
         start: λ(0), any finite real number.
@@ -93,7 +98,7 @@ class Cosine(_Transition):
     def __init__(self, start: float, end: float, steps: float) -> None:
         self._set_transition(start, end, steps)
 
-    def _at(self, t: float) -> float:
+    def _at(self, t: float, span: float = 0) -> float:
         if t <= 0:
             return self.start
         if t >= self.steps:
@@ -105,7 +110,7 @@ class QuarterCosine(_Transition):
     """λ(t) = end + (start − end)·cos(π/2·p), with p = t/steps: a quarter of a cosine wave.
 
     λ is ``start`` before 0, and ``end`` from ``steps`` on. It is level at ``start`` and steepest
-    at ``end``. It is the cosine of the built-ins.
+    at ``end``. It is the cosine of ``cosine_annealing_with_warmup``.
 
     Args:
         start: λ(0), any finite real number.
@@ -127,7 +132,7 @@ class QuarterCosine(_Transition):
     def __init__(self, start: float, end: float, steps: float) -> None:
         self._set_transition(start, end, steps)
 
-    def _at(self, t: float) -> float:
+    def _at(self, t: float, span: float = 0) -> float:
         if t <= 0:
             return self.start
         if t >= self.steps:
@@ -166,7 +171,7 @@ class Polynomial(_Transition):
         self._set_transition(start, end, steps)
         self._set(exponent=positive("exponent", exponent))
 
-    def _at(self, t: float) -> float:
+    def _at(self, t: float, span: float = 0) -> float:
         if t <= 0:
             return self.start
         if t >= self.steps:
@@ -202,7 +207,7 @@ class OneMinusSqrt(_Transition):
     def __init__(self, start: float, end: float, steps: float) -> None:
         self._set_transition(start, end, steps)
 
-    def _at(self, t: float) -> float:
+    def _at(self, t: float, span: float = 0) -> float:
         if t <= 0:
             return self.start
         if t >= self.steps:
@@ -244,12 +249,77 @@ class Exponential(_Transition):
                 f"infinite nor 0, got {self.end!r}"
             )
 
-    def _at(self, t: float) -> float:
+    def _at(self, t: float, span: float = 0) -> float:
         if t <= 0:
             return self.start
         if t >= self.steps:
             return self.end
         return self.start * math.pow(self.end / self.start, t / self.steps)
+
+
+TRANSITIONS: Mapping[str, Any] = {
+    kind.__name__: kind
+    for kind in (Linear, Cosine, QuarterCosine, Polynomial, OneMinusSqrt, Exponential)
+}
+"""The shapes that lead from one value to another, by name."""
+
+
+def own_arguments(name: str) -> tuple[str, ...]:
+    """The arguments that a transition has beside ``start``, ``end`` and ``steps``."""
+    return argument_names(TRANSITIONS[name])[3:]
+
+
+def transition(where: str, shape: Any, start: float, end: float, steps: float) -> Curve:
+    """The transition that ``shape`` names; errors begin with ``where``."""
+    first, *own = shape if isinstance(shape, (list, tuple)) else (shape,)
+    name = check_name(where, first, TRANSITIONS, "a shape")
+    takes = own_arguments(name)
+    if len(own) != len(takes):
+        needed = ", ".join((repr(name), *takes))
+        raise TypeError(f"{where}: expected the shape as {needed}, got {shown(shape)}")
+    try:
+        made: Curve = TRANSITIONS[name](start, end, steps, *own)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{where}: {name} from {start!r} to {end!r}: {error}") from None
+    return made
+
+
+class Warmup(Value, Curve):
+    """λ(t) = t/steps, then 1. With ``skip_zero`` it is (t + 1)/(steps + 1), then 1.
+
+    λ is λ(0) before 0. With ``steps`` = 0 it is 1 from the start. The first step of the optimizer
+    uses λ(0): a learning rate of 0 wastes it, and ``skip_zero`` does not. A curve that is
+    stretched counts in its own unit, so ``skip_zero`` belongs to plans that count steps.
+
+    Args:
+        steps: the number of steps from 0 to 1, a finite real number ≥ 0.
+        skip_zero: if true, the warmup starts one step later in its course, above 0.
+
+    Raises:
+        TypeError: ``steps`` is not a real number, or ``skip_zero`` is not a bool.
+        ValueError: ``steps`` is NaN, infinite or below 0.
+
+    Example:
+        >>> from tsa_builtins.curves import Cosine, Warmup, switch
+        >>> [Warmup(4)(t) for t in (0, 1, 4, 5)]
+        [0.0, 0.25, 1, 1]
+        >>> [Warmup(4, skip_zero=True)(t) for t in (0, 1, 4, 5)]
+        [0.2, 0.4, 1, 1]
+    """
+
+    _made_from = ("steps", "skip_zero")
+    __slots__ = _made_from
+    steps: float
+    skip_zero: bool
+
+    def __init__(self, steps: float, skip_zero: bool = False) -> None:
+        self._set(steps=at_least_zero("steps", steps), skip_zero=flag("skip_zero", skip_zero))
+
+    def _at(self, t: float, span: float = 0) -> float:
+        t = max(t, 0)
+        if t >= self.steps:
+            return 1.0
+        return (t + self.skip_zero) / (self.steps + self.skip_zero)
 
 
 class InverseSqrt(Value, Curve):
@@ -281,7 +351,7 @@ class InverseSqrt(Value, Curve):
     def __init__(self, start: float, timescale: float) -> None:
         self._set(start=finite("start", start), timescale=positive("timescale", timescale))
 
-    def _at(self, t: float) -> float:
+    def _at(self, t: float, span: float = 0) -> float:
         if t <= 0:
             return self.start
         return self.start / math.sqrt(1 + t / self.timescale)
@@ -322,8 +392,8 @@ class InversePower(Value, Curve):
             exponent=positive("exponent", exponent),
         )
 
-    def _at(self, t: float) -> float:
+    def _at(self, t: float, span: float = 0) -> float:
         if t <= 0:
             return self.start
-        # A negative power goes to 0 far out. A division by the positive one would overflow.
-        return self.start * math.pow(1 + t / self.timescale, -self.exponent)
+        # log1p keeps the digits of a small t/timescale, which 1 + t/timescale would round away.
+        return self.start * math.exp(-self.exponent * math.log1p(t / self.timescale))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..checks.data import (
@@ -11,6 +11,7 @@ from ..checks.data import (
     check_name,
     entry,
     errors_at,
+    flag,
     item,
     mapping,
     number,
@@ -51,8 +52,9 @@ def to_dict(curve: CurveLike) -> dict[str, Any]:
 def from_dict(record: Mapping[str, Any]) -> Curve:
     """The curve that :func:`to_dict` made ``record`` from.
 
-    A record can be written by hand, or come from any parser. ``points`` are a mapping from steps
-    to values, or a list of pairs. In a mapping a step may be a string, as in JSON.
+    A record can be written by hand, or come from any parser. ``points``, and the ``curves`` of a
+    ``Switch``, are a mapping from steps, or a list of pairs. In a mapping a step may be a string,
+    as in JSON.
 
     Args:
         record: ``"kind"``, and the entries of that kind. An argument with a default, such as
@@ -69,8 +71,8 @@ def from_dict(record: Mapping[str, Any]) -> Curve:
         >>> from tsa_builtins.curves import from_dict
         >>> from_dict({"kind": "Linear", "start": 0.0, "end": 1.0, "steps": 10})
         Linear(start=0.0, end=1.0, steps=10)
-        >>> from_dict({"kind": "PiecewiseLinear", "points": {"0": 1.0, "30": 0.1}})
-        PiecewiseLinear({0: 1.0, 30: 0.1})
+        >>> from_dict({"kind": "Piecewise", "points": {"0": 1.0, "30": [0.1, "Cosine"]}})
+        Piecewise({0: 1.0, 30: (0.1, 'Cosine')})
     """
     return curve_at("", record)
 
@@ -109,24 +111,45 @@ def _curve_or_number(path: str, value: object) -> Any:
     return curve_at(path, value) if isinstance(value, Mapping) else number(path, value)
 
 
-def _curves(path: str, value: object) -> list[Curve]:
-    listed = sequence(path, value, "curves")
-    return [curve_at(item(path, i), each) for i, each in enumerate(listed)]
+def _list_of(read: Callable[[str, object], Any], what: str) -> Callable[[str, object], list[Any]]:
+    def read_list(path: str, value: object) -> list[Any]:
+        return [read(item(path, i), each) for i, each in enumerate(sequence(path, value, what))]
+
+    return read_list
 
 
-def _points(path: str, value: object) -> list[tuple[float, float]]:
-    if isinstance(value, Mapping):
-        return [
-            (_step(entry(path, key), key), number(entry(path, key), each))
-            for key, each in value.items()
-        ]
-    points = []
-    for i, pair in enumerate(sequence(path, value, "[step, value] pairs, or a dict")):
-        both = numbers(item(path, i), pair)
-        if len(both) != 2:
-            raise TypeError(f"{item(path, i)}: expected a pair [step, value], got {shown(pair)}")
-        points.append((both[0], both[1]))
-    return points
+def _by_step(read: Callable[[str, object], Any]) -> Callable[[str, object], list[Any]]:
+    """Read a mapping from steps, or a list of pairs, each value by ``read``."""
+
+    def read_pairs(path: str, value: object) -> list[tuple[float, Any]]:
+        if isinstance(value, Mapping):
+            return [
+                (_step(entry(path, key), key), read(entry(path, key), each))
+                for key, each in value.items()
+            ]
+        pairs = []
+        for i, pair in enumerate(sequence(path, value, "[step, value] pairs, or a dict")):
+            at_pair = item(path, i)
+            if len(sequence(at_pair, pair, "a step and a value")) != 2:
+                raise TypeError(f"{at_pair}: expected a pair [step, value], got {shown(pair)}")
+            pairs.append((number(item(at_pair, 0), pair[0]), read(item(at_pair, 1), pair[1])))
+        return pairs
+
+    return read_pairs
+
+
+def shape(path: str, value: object) -> Any:
+    """Read the name of a shape, alone or in a list with its own numbers."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return value
+    return tuple(number(item(path, i), each) if i else each for i, each in enumerate(value))
+
+
+def _point(path: str, value: object) -> Any:
+    """Read a value, alone or with a shape: ``[value, "Polynomial", exponent]``."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return number(path, value)
+    return tuple(each if i == 1 else number(item(path, i), each) for i, each in enumerate(value))
 
 
 def _step(path: str, key: object) -> float:
@@ -142,9 +165,12 @@ def _step(path: str, key: object) -> float:
 READERS: Mapping[str, Callable[[str, object], Any]] = {
     "float": number,
     "CurveLike": curve_at,
-    "CurveLike | float": _curve_or_number,
-    "Iterable[CurveLike]": _curves,
+    "bool": flag,
+    "Iterable[CurveLike]": _list_of(curve_at, "curves"),
+    "Iterable[CurveLike | float]": _list_of(_curve_or_number, "curves and numbers"),
     "Iterable[float]": numbers,
-    "Points": _points,
+    "CurveByStep": _by_step(curve_at),
+    "Levels": _by_step(number),
+    "Points": _by_step(_point),
 }
 """How an argument is read, by the type that the constructor declares."""

@@ -25,8 +25,8 @@ from ..checks.data import (
 )
 from ..curves import Curve
 from ..curves import stretch as stretched
-from ..curves.record import curve_at
-from ..schedules.registry import BUILT_INS, STEP_ARGUMENTS, number_arguments
+from ..curves.record import curve_at, shape
+from ..schedules.registry import BUILT_INS, STEP_ARGUMENTS, plan_arguments
 
 WAYS = ("schedule", "scheduler", "curve")
 """The entries that say what drives the target. Each entry of a plan has exactly one of them."""
@@ -82,21 +82,29 @@ def _read_built_in(path: str, description: Mapping[Any, Any], stretch: float) ->
     _refuse_other_way(at_name, description["schedule"], torch_schedulers(), "scheduler")
     name = check_name(at_name, description["schedule"], BUILT_INS, "a built-in")
     built_in = BUILT_INS[name]
-    takes = number_arguments(built_in)
+    takes = plan_arguments(built_in)
     given = [key for key in description if key != "schedule"]
-    needed = [argument for argument, is_needed in takes.items() if is_needed]
-    check_entries(path, given, [*takes, "absolute"], needed, name)
-    arguments = {key: number(entry(path, key), description[key]) for key in given if key in takes}
+    check_entries(path, given, takes, [key for key, each in takes.items() if each.is_needed], name)
+    arguments = {
+        key: ARGUMENT_READERS[takes[key].type](entry(path, key), description[key]) for key in given
+    }
     if stretch != 1:
         for key in STEP_ARGUMENTS & arguments.keys():
             arguments[key] *= stretch
-    absolute = _absolute(path, description)
 
     def put(optimizer: Any, target: str) -> Any:
         with errors_at(path, takes):
-            return built_in(optimizer, **arguments, schedule_target=target, absolute=absolute)
+            return built_in(optimizer, **arguments, schedule_target=target)
 
     return put
+
+
+ARGUMENT_READERS: Mapping[str, Callable[[str, object], Any]] = {
+    "float": number,
+    "bool": flag,
+    "Shape": shape,
+}
+"""How an argument of a built-in is read, by the type that it declares."""
 
 
 def _refuse_other_way(path: str, name: object, others: Mapping[str, Any], way: str) -> None:

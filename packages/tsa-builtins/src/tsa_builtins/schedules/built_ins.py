@@ -1,6 +1,6 @@
 """The built-ins: a warmup joined to an annealing, put on a ``CurveSchedule``.
 
-W, A, L, M, R and P are the names of the arguments in the formulas. Each docstring binds them.
+W, A, L, D, M, R and P are the names of the arguments in the formulas. Each docstring binds them.
 """
 
 from __future__ import annotations
@@ -10,8 +10,20 @@ import math
 from tsa_core import CurveSchedule, OptimizerLike
 from tsa_core.warnings_ import warn_user
 
+from ..checks.data import flag
 from ..checks.numbers_ import at_least_zero, finite, positive
-from ..curves import Constant, Curve, Linear, Polynomial, QuarterCosine, join
+from ..curves import (
+    Constant,
+    Cosine,
+    Curve,
+    InverseSqrt,
+    Linear,
+    Polynomial,
+    QuarterCosine,
+    join,
+)
+from ..curves.primitives import Shape, transition
+from ..curves.rounding import hair
 from .doubts import doubt_about_multiplier, doubt_about_steps
 from .registry import built_in
 
@@ -26,12 +38,16 @@ def cosine_annealing_with_warmup(
     schedule_target: str = "lr",
     *,
     absolute: bool = False,
+    skip_zero: bool = False,
 ) -> CurveSchedule:
-    """The target rises from 0 to W, then anneals to A along a quarter of a cosine wave.
+    """The annealing is a quarter of a cosine wave, from W to A; the cosine of torch is half a wave.
+
+    Before it the target rises from 0 to W. The half wave, level at both ends, is
+    :func:`half_cosine_annealing_with_warmup`.
 
     value(t) = initial value × λ(t), with p = (t − L)/(M − L):
 
-    - warmup, t ≤ L: λ(t) = W·t/L, or W if L = 0
+    - warmup, t ≤ L: λ(t) = W·t/L, or W·(t + 1)/(L + 1) if ``skip_zero``; W if L = 0
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·cos(π/2·p), level at W and steepest at A
     - after, t > M: λ(t) = A
 
@@ -47,7 +63,7 @@ def cosine_annealing_with_warmup(
     W, A, L, M = _checked_plan(
         warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps
     )
-    curve = join([Linear(0, W, L), QuarterCosine(W, A, M - L)], [L])
+    curve = join([_rise(W, L, skip_zero), QuarterCosine(W, A, M - L)], [L])
     return _put(
         "cosine_annealing_with_warmup", optimizer, curve, schedule_target, absolute, W, L, M
     )
@@ -65,7 +81,10 @@ def cosine_annealing_with_inverse_warmup(
     *,
     absolute: bool = False,
 ) -> CurveSchedule:
-    """The target comes down from R·W to W, then anneals to A along a quarter of a cosine wave.
+    """The annealing is a quarter of a cosine wave, from W to A; the cosine of torch is half a wave.
+
+    Before it the target comes down from R·W to W. The half wave, level at both ends, is
+    :func:`half_cosine_annealing_with_warmup`.
 
     value(t) = initial value × λ(t), with p = (t − L)/(M − L):
 
@@ -95,6 +114,44 @@ def cosine_annealing_with_inverse_warmup(
 
 
 @built_in
+def half_cosine_annealing_with_warmup(
+    optimizer: OptimizerLike,
+    warmup_to_value: float,
+    anneal_to_value: float,
+    num_warmup_steps: float,
+    num_training_steps: float,
+    schedule_target: str = "lr",
+    *,
+    absolute: bool = False,
+    skip_zero: bool = False,
+) -> CurveSchedule:
+    """The target rises from 0 to W, then anneals to A along half a cosine wave, as in torch.
+
+    value(t) = initial value × λ(t), with p = (t − L)/(M − L):
+
+    - warmup, t ≤ L: λ(t) = W·t/L, or W·(t + 1)/(L + 1) if ``skip_zero``; W if L = 0
+    - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 + cos(π·p))/2, level at both ends
+    - after, t > M: λ(t) = A
+
+    W and A are multiples of the initial value, or values if ``absolute``: then value(t) = λ(t).
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+        >>> schedule = half_cosine_annealing_with_warmup(optimizer, 1.0, 0.1, 2, 10)
+        >>> [round(schedule.curve(t), 4) for t in (1, 2, 6, 10)]
+        [0.5, 1.0, 0.55, 0.1]
+    """
+    W, A, L, M = _checked_plan(
+        warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps
+    )
+    curve = join([_rise(W, L, skip_zero), Cosine(W, A, M - L)], [L])
+    return _put(
+        "half_cosine_annealing_with_warmup", optimizer, curve, schedule_target, absolute, W, L, M
+    )
+
+
+@built_in
 def polynomial_schedule_with_warmup(
     optimizer: OptimizerLike,
     warmup_to_value: float,
@@ -105,12 +162,13 @@ def polynomial_schedule_with_warmup(
     schedule_target: str = "lr",
     *,
     absolute: bool = False,
+    skip_zero: bool = False,
 ) -> CurveSchedule:
     """The target rises from 0 to W, then anneals to A by a power.
 
     value(t) = initial value × λ(t), with p = (t − L)/(M − L):
 
-    - warmup, t ≤ L: λ(t) = W·t/L, or W if L = 0
+    - warmup, t ≤ L: λ(t) = W·t/L, or W·(t + 1)/(L + 1) if ``skip_zero``; W if L = 0
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)^P
     - after, t > M: λ(t) = A
 
@@ -129,7 +187,7 @@ def polynomial_schedule_with_warmup(
         warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps
     )
     P = positive("polynomial_exponent", polynomial_exponent)
-    curve = join([Linear(0, W, L), Polynomial(W, A, M - L, P)], [L])
+    curve = join([_rise(W, L, skip_zero), Polynomial(W, A, M - L, P)], [L])
     return _put(
         "polynomial_schedule_with_warmup", optimizer, curve, schedule_target, absolute, W, L, M
     )
@@ -195,12 +253,13 @@ def linear_schedule_with_warmup(
     schedule_target: str = "lr",
     *,
     absolute: bool = False,
+    skip_zero: bool = False,
 ) -> CurveSchedule:
     """The target rises from 0 to W, then anneals to A in a straight line.
 
     value(t) = initial value × λ(t), with p = (t − L)/(M − L):
 
-    - warmup, t ≤ L: λ(t) = W·t/L, or W if L = 0
+    - warmup, t ≤ L: λ(t) = W·t/L, or W·(t + 1)/(L + 1) if ``skip_zero``; W if L = 0
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)
     - after, t > M: λ(t) = A
 
@@ -218,7 +277,7 @@ def linear_schedule_with_warmup(
     W, A, L, M = _checked_plan(
         warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps
     )
-    curve = join([Linear(0, W, L), Polynomial(W, A, M - L, 1.0)], [L])
+    curve = join([_rise(W, L, skip_zero), Polynomial(W, A, M - L, 1.0)], [L])
     return _put("linear_schedule_with_warmup", optimizer, curve, schedule_target, absolute, W, L, M)
 
 
@@ -275,12 +334,13 @@ def quadratic_schedule_with_warmup(
     schedule_target: str = "lr",
     *,
     absolute: bool = False,
+    skip_zero: bool = False,
 ) -> CurveSchedule:
     """The target rises from 0 to W, then anneals to A by a square.
 
     value(t) = initial value × λ(t), with p = (t − L)/(M − L):
 
-    - warmup, t ≤ L: λ(t) = W·t/L, or W if L = 0
+    - warmup, t ≤ L: λ(t) = W·t/L, or W·(t + 1)/(L + 1) if ``skip_zero``; W if L = 0
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)², steep at W and level at A
     - after, t > M: λ(t) = A
 
@@ -298,7 +358,7 @@ def quadratic_schedule_with_warmup(
     W, A, L, M = _checked_plan(
         warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps
     )
-    curve = join([Linear(0, W, L), Polynomial(W, A, M - L, 2.0)], [L])
+    curve = join([_rise(W, L, skip_zero), Polynomial(W, A, M - L, 2.0)], [L])
     return _put(
         "quadratic_schedule_with_warmup", optimizer, curve, schedule_target, absolute, W, L, M
     )
@@ -364,16 +424,19 @@ def sqrt_schedule_with_warmup(
     schedule_target: str = "lr",
     *,
     absolute: bool = False,
+    skip_zero: bool = False,
 ) -> CurveSchedule:
     """The target rises from 0 to W, then anneals to A by a square root.
 
     value(t) = initial value × λ(t), with p = (t − L)/(M − L):
 
-    - warmup, t ≤ L: λ(t) = W·t/L, or W if L = 0
+    - warmup, t ≤ L: λ(t) = W·t/L, or W·(t + 1)/(L + 1) if ``skip_zero``; W if L = 0
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·√(1 − p), flat at W and steepest at A
     - after, t > M: λ(t) = A
 
-    It is :func:`polynomial_schedule_with_warmup` with P = 0.5.
+    It is :func:`polynomial_schedule_with_warmup` with P = 0.5. It is √(1 − p),
+    and not the 1 − √p of Hägele et al. (https://arxiv.org/abs/2405.18392), which is steepest at W
+    and flat at A. That one is the decay of :func:`warmup_stable_decay`.
 
     W and A are multiples of the initial value, or values if ``absolute``: then value(t) = λ(t).
 
@@ -387,7 +450,7 @@ def sqrt_schedule_with_warmup(
     W, A, L, M = _checked_plan(
         warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps
     )
-    curve = join([Linear(0, W, L), Polynomial(W, A, M - L, 0.5)], [L])
+    curve = join([_rise(W, L, skip_zero), Polynomial(W, A, M - L, 0.5)], [L])
     return _put("sqrt_schedule_with_warmup", optimizer, curve, schedule_target, absolute, W, L, M)
 
 
@@ -411,7 +474,9 @@ def sqrt_schedule_with_inverse_warmup(
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·√(1 − p), flat at W and steepest at A
     - after, t > M: λ(t) = A
 
-    It is :func:`polynomial_schedule_with_inverse_warmup` with P = 0.5.
+    It is :func:`polynomial_schedule_with_inverse_warmup` with P = 0.5. It is √(1 − p),
+    and not the 1 − √p of Hägele et al. (https://arxiv.org/abs/2405.18392), which is steepest at W
+    and flat at A. That one is the decay of :func:`warmup_stable_decay`.
 
     W and A are multiples of the initial value, or values if ``absolute``: then value(t) = λ(t).
 
@@ -435,6 +500,95 @@ def sqrt_schedule_with_inverse_warmup(
 
 
 @built_in
+def warmup_stable_decay(
+    optimizer: OptimizerLike,
+    warmup_to_value: float,
+    anneal_to_value: float,
+    num_warmup_steps: float,
+    num_decay_steps: float,
+    num_training_steps: float,
+    schedule_target: str = "lr",
+    *,
+    decay: Shape = "OneMinusSqrt",
+    absolute: bool = False,
+    skip_zero: bool = False,
+) -> CurveSchedule:
+    """The target rises from 0 to W, stays there, and falls to A in the last D steps.
+
+    value(t) = initial value × λ(t), with p = (t − (M − D))/D:
+
+    - warmup, t ≤ L: λ(t) = W·t/L, or W·(t + 1)/(L + 1) if ``skip_zero``; W if L = 0
+    - plateau, L < t ≤ M − D: λ(t) = W
+    - decay, M − D < t ≤ M: λ(t) = A + (W − A)·(1 − √p), or along another shape
+    - after, t > M: λ(t) = A
+
+    1 − √p is the cooldown of Hägele et al. (https://arxiv.org/abs/2405.18392).
+
+    W and A are multiples of the initial value, or values if ``absolute``: then value(t) = λ(t).
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+        >>> schedule = warmup_stable_decay(optimizer, 1.0, 0.0, 2, 4, 10)
+        >>> [round(schedule.curve(t), 4) for t in (1, 2, 6, 7, 10)]
+        [0.5, 1.0, 1.0, 0.5, 0.0]
+    """
+    W, A, L, M = _checked_plan(
+        warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps
+    )
+    D = at_least_zero("num_decay_steps", num_decay_steps)
+    overlap = L + D - M
+    if overlap > hair(M):
+        raise ValueError(
+            "num_decay_steps: expected at most num_training_steps - num_warmup_steps = "
+            f"{M - L!r}, got {D!r}"
+        )
+    start = max(M - D, L)
+    cooldown = transition("decay", decay, W, A, M - start)
+    curve = join([_rise(W, L, skip_zero), Constant(W), cooldown], [L, start])
+    return _put("warmup_stable_decay", optimizer, curve, schedule_target, absolute, W, L, M, D)
+
+
+@built_in
+def inverse_sqrt_with_warmup(
+    optimizer: OptimizerLike,
+    warmup_to_value: float,
+    num_warmup_steps: float,
+    schedule_target: str = "lr",
+    *,
+    absolute: bool = False,
+    skip_zero: bool = False,
+) -> CurveSchedule:
+    """The target rises from 0 to W, then falls forever as one over the square root of the step.
+
+    value(t) = initial value × λ(t):
+
+    - warmup, t ≤ L: λ(t) = W·t/L, or W·(t + 1)/(L + 1) if ``skip_zero``
+    - after, t > L: λ(t) = W·√(L/t)
+
+    It is the learning rate of *Attention Is All You Need* (https://arxiv.org/abs/1706.03762).
+
+    W is a multiple of the initial value, or a value if ``absolute``: then value(t) = λ(t).
+
+    Example:
+        >>> import torch
+        >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+        >>> schedule = inverse_sqrt_with_warmup(optimizer, 1.0, 4)
+        >>> [round(schedule.curve(t), 4) for t in (1, 4, 16, 400)]
+        [0.25, 1.0, 0.5, 0.1]
+    """
+    W = finite("warmup_to_value", warmup_to_value)
+    L = at_least_zero("num_warmup_steps", num_warmup_steps)
+    if L == 0:
+        raise ValueError(
+            "num_warmup_steps: expected more than 0, because W·√(L/t) is 0 with L = 0; without a "
+            f"warmup, write CurveSchedule(optimizer, {W!r} * curves.InverseSqrt(1, timescale))"
+        )
+    curve = join([_rise(W, L, skip_zero), InverseSqrt(W, L)], [L])
+    return _put("inverse_sqrt_with_warmup", optimizer, curve, schedule_target, absolute, W, L)
+
+
+@built_in
 def constant_with_warmup(
     optimizer: OptimizerLike,
     warmup_to_value: float,
@@ -442,12 +596,13 @@ def constant_with_warmup(
     schedule_target: str = "lr",
     *,
     absolute: bool = False,
+    skip_zero: bool = False,
 ) -> CurveSchedule:
     """The target rises from 0 to W, and stays there.
 
     value(t) = initial value × λ(t):
 
-    - warmup, t ≤ L: λ(t) = W·t/L, or W if L = 0
+    - warmup, t ≤ L: λ(t) = W·t/L, or W·(t + 1)/(L + 1) if ``skip_zero``; W if L = 0
     - after, t > L: λ(t) = W
 
     W is a multiple of the initial value, or a value if ``absolute``: then value(t) = λ(t).
@@ -461,7 +616,7 @@ def constant_with_warmup(
     """
     W = finite("warmup_to_value", warmup_to_value)
     L = at_least_zero("num_warmup_steps", num_warmup_steps)
-    curve = join([Linear(0, W, L), Constant(W)], [L])
+    curve = join([_rise(W, L, skip_zero), Constant(W)], [L])
     return _put("constant_with_warmup", optimizer, curve, schedule_target, absolute, W, L)
 
 
@@ -545,6 +700,11 @@ def _checked_plan(
     return W, A, L, M
 
 
+def _rise(W: float, L: float, skip_zero: bool) -> Linear:
+    """The warmup from 0 to W: W·t/L, or W·(t + 1)/(L + 1)."""
+    return Linear(W / (L + 1) if flag("skip_zero", skip_zero) else 0, W, L)
+
+
 def _inverse_start(warmup_to_value: float, warmup_multiplier: float) -> float:
     """The start of an inverse warmup: W·R."""
     R = finite("warmup_multiplier", warmup_multiplier)
@@ -563,11 +723,15 @@ def _put(
     W: float,
     L: float = 0,
     M: float = math.inf,
+    D: float = 0,
     *,
     parameter: str = "warmup_to_value",
 ) -> CurveSchedule:
     """Put ``curve`` on ``optimizer``, and warn first: if a warning raises, nothing has moved."""
-    doubts = [doubt_about_steps(L, M)]
+    doubts = [
+        doubt_about_steps("num_warmup_steps", L, M),
+        doubt_about_steps("num_decay_steps", D, M),
+    ]
     if absolute is False:
         doubts.append(doubt_about_multiplier(parameter, W, optimizer, schedule_target))
     for doubt in filter(None, doubts):

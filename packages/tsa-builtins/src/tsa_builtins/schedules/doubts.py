@@ -31,15 +31,15 @@ def doubt_about_multiplier(
     return None
 
 
-def doubt_about_steps(num_warmup_steps: float, num_training_steps: float) -> str | None:
-    """Return a message if the warmup is shorter than one step of a longer run."""
+def doubt_about_steps(parameter: str, steps: float, num_training_steps: float) -> str | None:
+    """Return a message if a part is shorter than one step of a longer run."""
     # A run that is at most 1 long is not counted in steps, but in runs or epochs.
-    if not 0 < num_warmup_steps < 1 < num_training_steps:
+    if not 0 < steps < 1 < num_training_steps:
         return None
     return (
-        f"num_warmup_steps={num_warmup_steps!r} is less than one step: it counts steps, in the "
+        f"{parameter}={steps!r} is less than one step: it counts steps, in the "
         "unit of step(), and is not a fraction of the run. If a fraction is meant, write "
-        f"num_warmup_steps={num_warmup_steps!r} * num_training_steps; if not, ignore this warning"
+        f"{parameter}={steps!r} * num_training_steps; if not, ignore this warning"
     )
 
 
