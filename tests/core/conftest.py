@@ -1,0 +1,1 @@
+"""The modules of helpers beside this file can be imported by the tests in its subfolders."""
