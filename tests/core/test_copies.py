@@ -23,22 +23,12 @@ pytestmark = ignore_epoch_deprecation
 class ExponentialCurve:
     """A curve that pickle can copy, because it is not a local function."""
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, first: float = 1.0) -> None:
         self.rate = rate
+        self.first = first
 
     def __call__(self, t: float) -> float:
-        return self.rate**t
-
-
-class Multiple:
-    """A curve that is a multiple of another one."""
-
-    def __init__(self, scale: float, curve: ExponentialCurve) -> None:
-        self.scale = scale
-        self.curve = curve
-
-    def __call__(self, t: float) -> float:
-        return self.scale * self.curve(t)
+        return self.first * self.rate**t
 
 
 def lambda_scheduler(proxy: Any) -> LambdaLR:
@@ -56,7 +46,7 @@ MAKERS = {
         o, [ExponentialCurve(0.5)], "weight_decay"
     ),
     "curve of values": lambda o: tsa_core.CurveSchedule(
-        o, Multiple(0.08, ExponentialCurve(0.5)), "weight_decay", absolute=True
+        o, ExponentialCurve(0.5, 0.08), "weight_decay", absolute=True
     ),
     "ExponentialLR": lambda o: put(o, "weight_decay"),
     "LambdaLR": lambda o: put(o, "weight_decay", lambda_scheduler),

@@ -54,13 +54,6 @@ def load(optimizer: Any) -> None:
     optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
 
 
-def load_a_float(optimizer: Any) -> None:
-    state = copy.deepcopy(optimizer.state_dict())
-    group = state["param_groups"][0]
-    group["weight_decay"] = float(group["weight_decay"])
-    optimizer.load_state_dict(state)
-
-
 def replace_in_the_list(optimizer: Any) -> None:
     optimizer.param_groups[:] = [
         {key: copy.copy(value) for key, value in group.items()} for group in optimizer.param_groups
@@ -72,7 +65,7 @@ def replace_in_the_list(optimizer: Any) -> None:
     crossed(
         [put_curve, put_lambda, put],
         [torch.tensor, float],
-        [load, replace_in_the_list, load_a_float, load],
+        [load, replace_in_the_list],
     ),
 )
 def test_a_schedule_follows_groups_that_are_replaced(

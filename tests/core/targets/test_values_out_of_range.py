@@ -330,18 +330,6 @@ def test_the_ends_of_the_range_of_a_beta_are_written(target: str, kind: Any) -> 
         assert held(optimizer, target) == [value]
 
 
-@beta_kinds
-def test_a_beta_that_was_overwritten_is_checked_again(kind: Any, untouched: Untouched) -> None:
-    """A new initial beta that λ takes out of range is refused, and one that fits is followed."""
-    optimizer = adamw_with_betas(kind, 0.25, 0.125)
-    schedule = CurveSchedule(optimizer, lambda t: 2.0 if t else 1.0, "betas[0]")
-    extend_optimizer(optimizer, "betas[0]", 0.75, overwrite_values=True)
-    assert_refused(schedule, schedule.step, "'betas[0]' at step 1", "1.5", untouched=untouched)
-    extend_optimizer(optimizer, "betas[0]", 0.375, overwrite_values=True)
-    advance(schedule)
-    assert held(optimizer, "betas[0]") == [0.75, 0.75]
-
-
 @pytest.mark.parametrize(("absolute", "kind"), crossed([False, True], BETA_KINDS))
 def test_a_beta_in_the_place_of_another_is_checked(
     absolute: bool, kind: Any, untouched: Untouched
