@@ -34,6 +34,34 @@ from torch_schedulers import TORCH
 import tsa_core
 from tsa_core import DerivedSchedule, SynchronousSchedule
 
+
+def leave_and_join(optimizer: Any, **entries: Any) -> None:
+    optimizer.param_groups.pop()
+    add_group(optimizer, **entries)
+
+
+def leave_and_join_in_a_new_list(optimizer: Any, **entries: Any) -> None:
+    optimizer.param_groups.pop()
+    optimizer.param_groups = list(optimizer.param_groups)
+    add_group(optimizer, **entries)
+
+
+def leave_and_join_after_a_new_list(optimizer: Any, **entries: Any) -> None:
+    optimizer.param_groups = list(optimizer.param_groups)
+    leave_and_join(optimizer, **entries)
+
+
+def leave_join_and_get_a_new_list(optimizer: Any, **entries: Any) -> None:
+    leave_and_join(optimizer, **entries)
+    optimizer.param_groups = list(optimizer.param_groups)
+
+
+SWAPS = [
+    leave_and_join,
+    leave_and_join_in_a_new_list,
+    leave_and_join_after_a_new_list,
+    leave_join_and_get_a_new_list,
+]
 every_kind = pytest.mark.parametrize("put_schedule", [put_curve, put_lambda, put])
 
 
@@ -118,22 +146,18 @@ def test_a_replaced_group_starts_from_its_own_value(curve: Any, target: str) -> 
     assert schedule.get_last_lr() == [initial / 8]
 
 
-def put_lambda_on_the_second_group(optimizer: Any, target: str) -> Any:
-    return put(optimizer, target, lambda proxy: LambdaLR(proxy, [lambda t: 1.0, halving]))
-
-
-def put_curve_on_the_second_group(optimizer: Any, target: str) -> Any:
-    return tsa_core.CurveSchedule(optimizer, [lambda t: 1.0, halving], target)
-
-
 @pytest.mark.parametrize(
-    "put_schedule", [put_lambda_on_the_second_group, put_curve_on_the_second_group]
+    "put_schedule",
+    [
+        lambda o: put(o, "weight_decay", lambda p: LambdaLR(p, [lambda t: 1.0, halving])),
+        lambda o: tsa_core.CurveSchedule(o, [lambda t: 1.0, halving], "weight_decay"),
+    ],
 )
 def test_a_replaced_group_gets_a_tensor_of_its_own(put_schedule: Any) -> None:
     """A new group dict that shares a tensor with another group gets its own tensor."""
     optimizer = decaying(torch.tensor(0.08))
     add_group(optimizer)
-    schedule = put_schedule(optimizer, "weight_decay")
+    schedule = put_schedule(optimizer)
     advance(schedule)
     first, second = optimizer.param_groups
     optimizer.param_groups[1] = {**first, "params": second["params"]}
@@ -285,15 +309,22 @@ if TORCH < (2, 10):  # past T_max, CosineAnnealingLR leaves out the groups that 
     )
 
 
-@pytest.mark.parametrize(("name", "target"), crossed(JOINABLE, ["lr", "weight_decay", "betas[0]"]))
-def test_a_group_that_joins_gets_the_numbers_that_torch_gives_lr(name: str, target: str) -> None:
-    """A group joins a scheduler that reads present values, with torch's own numbers on ``lr``."""
-    plain, optimizer = adamw_with("lr", 0.5), adamw_with(target, 0.5)
+@pytest.mark.parametrize(
+    ("name", "target", "change"),
+    crossed(
+        JOINABLE, ["lr", "weight_decay", "betas[0]"], [add_group, *SWAPS, leave_and_join, add_group]
+    ),
+)
+def test_a_group_that_joins_gets_the_numbers_that_torch_gives_lr(
+    name: str, target: str, change: Any
+) -> None:
+    """A group joins a scheduler that reads present values, also in the place of another one."""
+    plain, optimizer = adamw_with("lr", 0.5, 0.25), adamw_with(target, 0.5, 0.25)
     reference, schedule = JOINABLE[name](plain), put(optimizer, target, JOINABLE[name])
     for t in range(9):
         if t == 3:
-            add_group(plain, lr=0.25)
-            add_group(optimizer, **entries(target, 0.25))
+            change(optimizer, **entries(target, 0.125))
+            (add_group if change is add_group else leave_and_join)(plain, lr=0.125)
         plain.step(), optimizer.step()
         reference.step(), schedule.step()
         assert held(optimizer, target) == held(plain)
@@ -486,34 +517,6 @@ def test_a_group_that_joins_a_plateau_with_the_default_tensor_is_reduced_once() 
 # -- groups that leave and join between two steps ------------------------------------------------
 
 
-def leave_and_join(optimizer: Any) -> None:
-    optimizer.param_groups.pop()
-    add_group(optimizer, weight_decay=0.4)
-
-
-def leave_and_join_in_a_new_list(optimizer: Any) -> None:
-    optimizer.param_groups.pop()
-    optimizer.param_groups = list(optimizer.param_groups)
-    add_group(optimizer, weight_decay=0.4)
-
-
-def leave_and_join_after_a_new_list(optimizer: Any) -> None:
-    optimizer.param_groups = list(optimizer.param_groups)
-    optimizer.param_groups.pop()
-    add_group(optimizer, weight_decay=0.4)
-
-
-def leave_join_and_get_a_new_list(optimizer: Any) -> None:
-    leave_and_join(optimizer)
-    optimizer.param_groups = list(optimizer.param_groups)
-
-
-SWAPS = [
-    leave_and_join,
-    leave_and_join_in_a_new_list,
-    leave_and_join_after_a_new_list,
-    leave_join_and_get_a_new_list,
-]
 CURVES: dict[str, Callable[[Any], Any]] = {
     "one curve": lambda o: put_curve(o, "weight_decay"),
     "by name": lambda o: tsa_core.CurveSchedule(o, {"*": halving}, "weight_decay"),
@@ -538,7 +541,7 @@ def test_a_group_in_the_place_of_another_follows_the_curve(
     if stepped_between:
         advance(schedule)
     left = optimizer.param_groups[1]
-    swap(optimizer)
+    swap(optimizer, weight_decay=0.4)
     advance(schedule)
     t = 2 if stepped_between else 1
     for _ in range(3):
@@ -549,22 +552,7 @@ def test_a_group_in_the_place_of_another_follows_the_curve(
     assert float(left["weight_decay"]) == pytest.approx(0.1 if stepped_between else 0.2, rel=1e-6)
 
 
-@pytest.mark.parametrize(("name", "swap"), crossed(JOINABLE, SWAPS))
-def test_a_group_in_the_place_of_another_gets_torchs_numbers(name: str, swap: Any) -> None:
-    """A torch scheduler that takes in groups gives one in the place of another what ``lr`` gets."""
-    optimizer, plain = (adamw({key: 0.08}, {key: 0.2}) for key in ("weight_decay", "lr"))
-    schedule, reference = put(optimizer, "weight_decay", JOINABLE[name]), JOINABLE[name](plain)
-    for t in range(8):
-        if t == 2:
-            swap(optimizer)
-            plain.param_groups.pop()
-            add_group(plain, lr=0.4)
-        plain.step(), optimizer.step()
-        reference.step(), schedule.step()
-        assert held(optimizer, "weight_decay") == held(plain)
-
-
-def swap_two(optimizer: Any) -> None:
+def swap_two(optimizer: Any, **entries: Any) -> None:
     optimizer.param_groups.reverse()
 
 
@@ -582,7 +570,7 @@ def test_a_scheduler_with_one_item_per_group_refuses_a_group_in_the_place_of_ano
     """A scheduler that keeps one item per group refuses a list in which groups changed places."""
     optimizer = adamw({"weight_decay": 0.08}, {"weight_decay": 0.2})
     schedule = put(optimizer, "weight_decay", KEEP_ONE_ITEM_PER_GROUP[name])
-    swap(optimizer)
+    swap(optimizer, weight_decay=0.4)
     optimizer.step()
     says = f"'weight_decay' .* joined or left .* {name} keeps one item per group"
     with untouched(optimizer), pytest.raises(RuntimeError, match=says):
@@ -601,7 +589,7 @@ def test_a_group_in_the_place_of_another_has_its_own_initial_value_under_absolut
     optimizer = adamw_with("weight_decay", *map(KINDS[kind], (0.5, 0.25)))
     schedule = tsa_core.CurveSchedule(optimizer, curve, "weight_decay", absolute=True)
     advance(schedule, steps)
-    swap(optimizer)
+    swap(optimizer, weight_decay=0.4)
     advance(schedule)
     value = 0.5 ** (steps + 1)
     assert held(optimizer, "weight_decay") == [value, value]
