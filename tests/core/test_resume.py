@@ -426,6 +426,8 @@ def test_numbers_of_other_types_are_taken_for_numbers(key: str) -> None:
         assert sync.state_dict()["weight_decay"][key] == 2
 
 
+# torch < 2.1 warns of a deprecation of its own where it loads a tensor with weights_only.
+@pytest.mark.filterwarnings("ignore:TypedStorage is deprecated:UserWarning")
 @each_scheduler()
 def test_every_state_of_a_run_loads_into_a_scheduler_that_has_moved(name: str) -> None:
     """A scheduler goes back to each state that was kept in memory, and fills the same tensors."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -107,7 +106,7 @@ def method(trainer: Trainer) -> Callable[[torch.Tensor], Any]:
 
 
 def method_with_metrics(trainer: Trainer) -> Callable[[torch.Tensor], Any]:
-    return functools.partial(trainer.train, with_metrics=True)
+    return lambda x: trainer.train(x, with_metrics=True)
 
 
 def closure(trainer: Trainer) -> Callable[[torch.Tensor], Any]:
