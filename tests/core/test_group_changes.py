@@ -82,19 +82,26 @@ def load(optimizer: Any) -> None:
     optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
 
 
+def load_a_float(optimizer: Any) -> None:
+    state = copy.deepcopy(optimizer.state_dict())
+    group = state["param_groups"][0]
+    group["weight_decay"] = float(group["weight_decay"])
+    optimizer.load_state_dict(state)
+
+
 def replace_in_the_list(optimizer: Any) -> None:
-    optimizer.param_groups[:] = [
-        {key: copy.copy(value) for key, value in group.items()} for group in optimizer.param_groups
-    ]
+    optimizer.param_groups[:] = [dict(group) for group in optimizer.param_groups]
 
 
 @pytest.mark.parametrize(
     ("put_schedule", "as_kind", "replace"),
-    crossed(
-        [put_curve, put_lambda, put],
-        [torch.tensor, float],
-        [load, replace_in_the_list],
-    ),
+    [
+        (put_curve, torch.tensor, load),
+        (put_lambda, float, replace_in_the_list),
+        (put, torch.tensor, load),
+        (put, float, replace_in_the_list),
+        (put_curve, torch.tensor, load_a_float),
+    ],
 )
 def test_a_schedule_follows_groups_that_are_replaced(
     put_schedule: Any, as_kind: Any, replace: Any
