@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from cases import crossed
 from helpers import adamw, advance, held, ignore_epoch_deprecation, put, real_optimizer
 from torch.optim.lr_scheduler import LambdaLR, SequentialLR, StepLR
 from torch_schedulers import SCHEDULERS, TORCH, each_scheduler, factor, step
@@ -22,11 +23,12 @@ pytestmark = ignore_epoch_deprecation
 class ExponentialCurve:
     """A curve that pickle can copy, because it is not a local function."""
 
-    def __init__(self, rate: float) -> None:
+    def __init__(self, rate: float, first: float = 1.0) -> None:
         self.rate = rate
+        self.first = first
 
     def __call__(self, t: float) -> float:
-        return self.rate**t
+        return self.first * self.rate**t
 
 
 def lambda_scheduler(proxy: Any) -> LambdaLR:
@@ -40,6 +42,12 @@ def curve_in_sequence(proxy: Any) -> SequentialLR:
 
 MAKERS = {
     "curve": lambda o: tsa_core.CurveSchedule(o, ExponentialCurve(0.5), "weight_decay"),
+    "a list of curves": lambda o: tsa_core.CurveSchedule(
+        o, [ExponentialCurve(0.5)], "weight_decay"
+    ),
+    "curve of values": lambda o: tsa_core.CurveSchedule(
+        o, ExponentialCurve(0.5, 0.08), "weight_decay", absolute=True
+    ),
     "ExponentialLR": lambda o: put(o, "weight_decay"),
     "LambdaLR": lambda o: put(o, "weight_decay", lambda_scheduler),
     "SequentialLR of both": lambda o: put(o, "weight_decay", curve_in_sequence),
@@ -66,8 +74,7 @@ def pickled(value: Any) -> Any:
     return pickle.loads(pickle.dumps(value))
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, pickled])
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize(("name", "duplicate"), crossed(MAKERS, [copy.deepcopy, pickled]))
 def test_a_schedule_copied_with_its_optimizer_drives_the_copy(name: str, duplicate: Any) -> None:
     """Of a model, optimizer and schedule that are copied together, only the copy moves."""
     original = after_one_step(name)
@@ -135,5 +142,6 @@ def test_the_order_of_steps_is_checked_on_a_copy_too() -> None:
     other, copied = copy.deepcopy((optimizer, schedule))
     other.step()
     copied.step()  # in the right order: no warning
-    with pytest.warns(UserWarning, match="before `optimizer.step"):
-        schedule.step()
+    for each in (schedule, copy.deepcopy(schedule)):
+        with pytest.warns(UserWarning, match="before `optimizer.step"):
+            each.step()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from cases import crossed
 from helpers import (
     Untouched,
     adamw,
@@ -23,6 +25,7 @@ from helpers import (
     put_lambda,
     sgd,
 )
+from target_helpers import KINDS, adamw_with, entries, without_params
 from torch.optim import lr_scheduler as torch_lr
 from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import SWALR
@@ -31,8 +34,35 @@ from torch_schedulers import TORCH
 import tsa_core
 from tsa_core import DerivedSchedule, SynchronousSchedule
 
+
+def leave_and_join(optimizer: Any, **entries: Any) -> None:
+    optimizer.param_groups.pop()
+    add_group(optimizer, **entries)
+
+
+def leave_and_join_in_a_new_list(optimizer: Any, **entries: Any) -> None:
+    optimizer.param_groups.pop()
+    optimizer.param_groups = list(optimizer.param_groups)
+    add_group(optimizer, **entries)
+
+
+def leave_and_join_after_a_new_list(optimizer: Any, **entries: Any) -> None:
+    optimizer.param_groups = list(optimizer.param_groups)
+    leave_and_join(optimizer, **entries)
+
+
+def leave_join_and_get_a_new_list(optimizer: Any, **entries: Any) -> None:
+    leave_and_join(optimizer, **entries)
+    optimizer.param_groups = list(optimizer.param_groups)
+
+
+SWAPS = [
+    leave_and_join,
+    leave_and_join_in_a_new_list,
+    leave_and_join_after_a_new_list,
+    leave_join_and_get_a_new_list,
+]
 every_kind = pytest.mark.parametrize("put_schedule", [put_curve, put_lambda, put])
-torch_schedulers = pytest.mark.parametrize("put_schedule", [put_lambda, put])
 
 
 def decaying(weight_decay: Any = 0.08) -> torch.optim.AdamW:
@@ -48,32 +78,46 @@ def put_derived(optimizer: Any, target: str) -> Any:
 # -- groups that are replaced --------------------------------------------------------------------
 
 
-@every_kind
-@pytest.mark.parametrize("as_kind", [float, torch.tensor], ids=["float", "tensor"])
-def test_a_schedule_follows_loaded_groups(put_schedule: Any, as_kind: Any) -> None:
-    """After ``load_state_dict`` a schedule goes on in the new groups, from the values in them."""
+def load(optimizer: Any) -> None:
+    optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+
+
+def load_a_float(optimizer: Any) -> None:
+    state = copy.deepcopy(optimizer.state_dict())
+    group = state["param_groups"][0]
+    group["weight_decay"] = float(group["weight_decay"])
+    optimizer.load_state_dict(state)
+
+
+def replace_in_the_list(optimizer: Any) -> None:
+    optimizer.param_groups[:] = [dict(group) for group in optimizer.param_groups]
+
+
+@pytest.mark.parametrize(
+    ("put_schedule", "as_kind", "replace"),
+    [
+        (put_curve, torch.tensor, load),
+        (put_lambda, float, replace_in_the_list),
+        (put, torch.tensor, load),
+        (put, float, replace_in_the_list),
+        (put_curve, torch.tensor, load_a_float),
+    ],
+)
+def test_a_schedule_follows_groups_that_are_replaced(
+    put_schedule: Any, as_kind: Any, replace: Any
+) -> None:
+    """A schedule goes on in new group dicts, from the values in them, and not in the old ones."""
     optimizer = decaying(as_kind(0.08))
     schedule = put_schedule(optimizer, "weight_decay")
     advance(schedule, 2)
-    saved = copy.deepcopy(optimizer.state_dict())
     old = optimizer.param_groups[0]
-    optimizer.load_state_dict(saved)
+    replace(optimizer)
+    kind = type(optimizer.param_groups[0]["weight_decay"])
     assert optimizer.param_groups[0] is not old
     advance(schedule)
     assert float(optimizer.param_groups[0]["weight_decay"]) == pytest.approx(0.01, rel=1e-6)
+    assert type(optimizer.param_groups[0]["weight_decay"]) is kind
     assert float(old["weight_decay"]) == pytest.approx(0.02, rel=1e-6)
-
-
-@every_kind
-def test_a_schedule_follows_groups_that_are_replaced_in_their_list(put_schedule: Any) -> None:
-    """A schedule goes on in new group dicts that were put into the same list."""
-    optimizer = decaying()
-    schedule = put_schedule(optimizer, "weight_decay")
-    groups = [dict(group) for group in optimizer.param_groups]
-    optimizer.param_groups.clear()
-    optimizer.param_groups.extend(groups)
-    advance(schedule)
-    assert held(optimizer, "weight_decay") == [0.04]
 
 
 @pytest.mark.parametrize("target", ["weight_decay", "betas[0]"])
@@ -90,9 +134,9 @@ def test_a_view_follows_a_group_that_is_replaced_in_its_list(target: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "curve", [halving, [halving], {"*": halving}], ids=["one", "list", "names"]
+    ("curve", "target"),
+    crossed([halving, [halving], {"*": halving}], ["weight_decay", "betas[0]"]),
 )
-@pytest.mark.parametrize("target", ["weight_decay", "betas[0]"])
 def test_a_replaced_group_starts_from_its_own_value(curve: Any, target: str) -> None:
     """A group that takes the place of another one starts from its own value."""
     optimizer = decaying()
@@ -109,22 +153,18 @@ def test_a_replaced_group_starts_from_its_own_value(curve: Any, target: str) -> 
     assert schedule.get_last_lr() == [initial / 8]
 
 
-def put_lambda_on_the_second_group(optimizer: Any, target: str) -> Any:
-    return put(optimizer, target, lambda proxy: LambdaLR(proxy, [lambda t: 1.0, halving]))
-
-
-def put_curve_on_the_second_group(optimizer: Any, target: str) -> Any:
-    return tsa_core.CurveSchedule(optimizer, [lambda t: 1.0, halving], target)
-
-
 @pytest.mark.parametrize(
-    "put_schedule", [put_lambda_on_the_second_group, put_curve_on_the_second_group]
+    "put_schedule",
+    [
+        lambda o: put(o, "weight_decay", lambda p: LambdaLR(p, [lambda t: 1.0, halving])),
+        lambda o: tsa_core.CurveSchedule(o, [lambda t: 1.0, halving], "weight_decay"),
+    ],
 )
 def test_a_replaced_group_gets_a_tensor_of_its_own(put_schedule: Any) -> None:
     """A new group dict that shares a tensor with another group gets its own tensor."""
     optimizer = decaying(torch.tensor(0.08))
     add_group(optimizer)
-    schedule = put_schedule(optimizer, "weight_decay")
+    schedule = put_schedule(optimizer)
     advance(schedule)
     first, second = optimizer.param_groups
     optimizer.param_groups[1] = {**first, "params": second["params"]}
@@ -133,86 +173,55 @@ def test_a_replaced_group_gets_a_tensor_of_its_own(put_schedule: Any) -> None:
     assert values == pytest.approx([0.08, 0.01], rel=1e-6)
 
 
-def test_a_loaded_float_takes_the_place_of_a_tensor() -> None:
-    """A schedule writes floats after loading a checkpoint that holds a float for a tensor."""
-    saved = copy.deepcopy(decaying(0.08).state_dict())
-    optimizer = decaying(torch.tensor(0.02))
-    schedule = put_curve(optimizer, "weight_decay")
-    optimizer.load_state_dict(saved)
-    advance(schedule)
-    assert held(optimizer, "weight_decay") == [0.04]
-    assert type(optimizer.param_groups[0]["weight_decay"]) is float
-
-
 # -- groups that lose the target -----------------------------------------------------------------
 
 
-@every_kind
-def test_a_checkpoint_without_the_target_is_refused_at_the_next_step(put_schedule: Any) -> None:
-    """A step after loading a checkpoint without the target raises, and moves no group."""
-    optimizer = decaying()
+@pytest.mark.parametrize(
+    ("put_schedule", "by_load"),
+    [(put_curve, True), (put_lambda, True), (put, True), (put_curve, False)],
+)
+def test_a_lost_target_is_named_and_can_be_added_again(put_schedule: Any, by_load: bool) -> None:
+    """A step without the target raises and moves no group, and goes on when the target is back."""
+    optimizer = adamw({}, {})
     saved = copy.deepcopy(optimizer.state_dict())
     tsa_core.extend_optimizer(optimizer, "clip", 1.0)
     schedule = put_schedule(optimizer, "clip")
-    advance(schedule)
-    optimizer.load_state_dict(saved)
+    sync = SynchronousSchedule([schedule])
+    if by_load:
+        optimizer.load_state_dict(saved)
+    else:
+        del optimizer.param_groups[1]["clip"]
     optimizer.step()
-    groups = copy.deepcopy(optimizer.param_groups)
-    with pytest.raises(KeyError, match=r"'clip' is not in param group 0.*extend_optimizer"):
-        schedule.step()
-    assert [{k: v for k, v in g.items() if k != "params"} for g in optimizer.param_groups] == [
-        {k: v for k, v in g.items() if k != "params"} for g in groups
-    ]
-    repr(schedule.optimizer)  # the repr does not raise, although the target is lost
-
-
-@torch_schedulers
-def test_a_lost_target_can_be_added_again(put_schedule: Any) -> None:
-    """A ``SynchronousSchedule`` goes on at the same step when a lost target is back."""
-    optimizer = decaying()
-    saved = copy.deepcopy(optimizer.state_dict())
-    tsa_core.extend_optimizer(optimizer, "clip", 1.0)
-    sync = tsa_core.SynchronousSchedule([put_schedule(optimizer, "clip")])
-    optimizer.load_state_dict(saved)
-    optimizer.step()
-    with pytest.raises(KeyError, match="'clip' is not in param group 0"):
+    before = copy.deepcopy(without_params(optimizer))
+    where = "groups 0, 1" if by_load else "group 1"
+    with pytest.raises(KeyError, match=f"'clip' is not in param {where}.*extend_optimizer"):
         sync.step()
+    assert without_params(optimizer) == before
+    repr(schedule.optimizer)  # the repr does not raise, although the target is lost
     tsa_core.extend_optimizer(optimizer, "clip", 1.0)
     sync.step()
-    assert sync.get_last_schedule("clip") == [0.5]
-
-
-@every_kind
-def test_a_deleted_key_is_named(put_schedule: Any) -> None:
-    """A step after an entry was deleted names the group that lacks it, and what to do."""
-    optimizer = decaying()
-    add_group(optimizer)
-    tsa_core.extend_optimizer(optimizer, "clip", 1.0)
-    schedule = put_schedule(optimizer, "clip")
+    assert sync.get_last_schedule("clip") == [0.5, 0.5]
     del optimizer.param_groups[1]["clip"]
-    optimizer.step()
     with pytest.raises(KeyError, match=r"'clip' is not in param group 1.*extend_optimizer"):
         schedule.step()
 
 
-def test_an_element_of_a_shortened_tuple_is_named() -> None:
-    """A view of an element names target, group and tuple when the tuple became too short."""
-    optimizer = decaying()
-    view = tsa_core.ProxyOptimizer(optimizer, "betas[1]").param_groups[0]
+@pytest.mark.parametrize(
+    ("target", "says"),
+    [
+        ("betas[1]", r"'betas\[1\]' is not in param group 0: 'betas' is \(0.9,\)"),
+        ("clip", r"'clip' is not in param group 0.*extend_optimizer"),
+    ],
+)
+def test_a_view_names_a_target_that_was_lost(target: str, says: str) -> None:
+    """A view names target and group where the tuple became too short or the entry was deleted."""
+    optimizer = tsa_core.extend_optimizer(decaying(), "clip", 1.0)
+    view = tsa_core.ProxyOptimizer(optimizer, target).param_groups[0]
     optimizer.param_groups[0]["betas"] = (0.9,)
-    says = r"'betas\[1\]' is not in param group 0: 'betas' is \(0.9,\)"
+    del optimizer.param_groups[0]["clip"]
     with pytest.raises(KeyError, match=says):
         view["lr"]
     with pytest.raises(KeyError, match=says):
-        view["lr"] = 0.5
-
-
-def test_a_write_to_a_deleted_key_names_it() -> None:
-    """A view names a deleted entry when a scheduler writes it without a read before."""
-    optimizer = tsa_core.extend_optimizer(decaying(), "clip", 1.0)
-    view = tsa_core.ProxyOptimizer(optimizer, "clip").param_groups[0]
-    del optimizer.param_groups[0]["clip"]
-    with pytest.raises(KeyError, match=r"'clip' is not in param group 0.*extend_optimizer"):
         view["lr"] = 0.5
 
 
@@ -307,20 +316,22 @@ if TORCH < (2, 10):  # past T_max, CosineAnnealingLR leaves out the groups that 
     )
 
 
-@pytest.mark.parametrize("target", ["lr", "weight_decay", "betas[0]"])
-@pytest.mark.parametrize("name", JOINABLE)
-def test_a_group_that_joins_gets_the_numbers_that_torch_gives_lr(name: str, target: str) -> None:
-    """A group joins a scheduler that reads present values, with torch's own numbers on ``lr``."""
-
-    def entries(value: float, key: str) -> dict[str, Any]:
-        return {"betas": (value, 0.999)} if key == "betas[0]" else {key: value}
-
-    plain, optimizer = adamw(entries(0.5, "lr")), adamw(entries(0.5, target))
+@pytest.mark.parametrize(
+    ("name", "target", "change"),
+    crossed(
+        JOINABLE, ["lr", "weight_decay", "betas[0]"], [add_group, *SWAPS, leave_and_join, add_group]
+    ),
+)
+def test_a_group_that_joins_gets_the_numbers_that_torch_gives_lr(
+    name: str, target: str, change: Any
+) -> None:
+    """A group joins a scheduler that reads present values, also in the place of another one."""
+    plain, optimizer = adamw_with("lr", 0.5, 0.25), adamw_with(target, 0.5, 0.25)
     reference, schedule = JOINABLE[name](plain), put(optimizer, target, JOINABLE[name])
     for t in range(9):
         if t == 3:
-            add_group(plain, lr=0.25)
-            add_group(optimizer, **entries(0.25, target))
+            change(optimizer, **entries(target, 0.125))
+            (add_group if change is add_group else leave_and_join)(plain, lr=0.125)
         plain.step(), optimizer.step()
         reference.step(), schedule.step()
         assert held(optimizer, target) == held(plain)
@@ -349,20 +360,19 @@ def test_a_group_that_joins_a_cosine_fails_past_its_end_as_on_lr() -> None:
 
 @ignore_epoch_deprecation
 @pytest.mark.parametrize(
-    "change", [add_group, lambda o: o.param_groups.pop()], ids=["join", "leave"]
+    ("make", "change", "call"),
+    crossed(
+        [
+            lambda o: put(o, "weight_decay", lambda proxy: torch_lr.StepLR(proxy, 1, 0.5)),
+            lambda o: put(o, "weight_decay"),
+            lambda o: torch_lr.StepLR(o, 1, 0.5),
+        ],
+        [add_group, lambda o: o.param_groups.pop()],
+        [lambda s: s.step(3), lambda s: s.step(epoch=3)],
+    ),
 )
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda o: put(o, "weight_decay", lambda proxy: torch_lr.StepLR(proxy, 1, 0.5)),
-        lambda o: put(o, "weight_decay"),
-        lambda o: torch_lr.StepLR(o, 1, 0.5),
-    ],
-    ids=["StepLR", "ExponentialLR", "StepLR on lr"],
-)
-@pytest.mark.parametrize("call", [lambda s: s.step(3), lambda s: s.step(epoch=3)])
 def test_an_epoch_after_a_group_joined_a_torch_scheduler_is_refused(
-    call: Any, make: Any, change: Any, untouched: Untouched
+    make: Any, change: Any, call: Any, untouched: Untouched
 ) -> None:
     """``step(epoch)`` is refused once groups joined or left a torch scheduler; nothing moves."""
     # torch computes a given epoch for the groups of the beginning alone.
@@ -392,8 +402,7 @@ def sequence_with_a_curve(optimizer: Any) -> Any:
 
 
 @ignore_epoch_deprecation
-@pytest.mark.parametrize("in_sync", [False, True], ids=["alone", "a member"])
-@pytest.mark.parametrize("steps", [0, 2, 7], ids=["fresh", "in the curve", "after the curve"])
+@pytest.mark.parametrize(("steps", "in_sync"), crossed([0, 2, 7], [False, True]))
 def test_a_group_that_joins_a_sequence_with_a_curve_is_refused(
     steps: int, in_sync: bool, untouched: Untouched
 ) -> None:
@@ -415,18 +424,18 @@ def test_a_group_that_joins_a_sequence_with_a_curve_is_refused(
 
 
 @pytest.mark.parametrize("name", NOT_JOINABLE)
-def test_the_state_can_be_saved_after_a_group_was_refused(name: str) -> None:
-    """A ``SynchronousSchedule`` that refused a group saves the state that it had before."""
+def test_a_group_that_torch_computes_wrong_is_refused(name: str, untouched: Untouched) -> None:
+    """A scheduler that cannot compute a new group refuses it, and saves the state before."""
     make, reason = NOT_JOINABLE[name]
     optimizer = decaying()
-    sync = tsa_core.SynchronousSchedule(
-        [put_curve(optimizer), put(optimizer, "weight_decay", make)]
-    )
+    schedule = put(optimizer, "weight_decay", make)
+    sync = SynchronousSchedule([put_curve(optimizer), schedule])
     advance(sync)
     before = sync.state_dict()
     add_group(optimizer)
     optimizer.step()
-    with pytest.raises(RuntimeError, match=reason):
+    says = rf"'weight_decay'.*1 param groups.*{reason}.*CurveSchedule"
+    with untouched(optimizer), pytest.raises(RuntimeError, match=says):
         sync.step()
     state = sync.state_dict()
     assert state["lr"]["last_epoch"] == 1
@@ -436,17 +445,7 @@ def test_the_state_can_be_saved_after_a_group_was_refused(name: str) -> None:
     optimizer.param_groups.pop()
     assert sync.state_dict() == before
     sync.step()
-
-
-@pytest.mark.parametrize("name", NOT_JOINABLE)
-def test_a_group_that_torch_computes_wrong_is_refused(name: str, untouched: Untouched) -> None:
-    """A scheduler that cannot compute a new group refuses it, with the reason and the remedy."""
-    make, reason = NOT_JOINABLE[name]
-    optimizer = decaying()
-    schedule = put(optimizer, "weight_decay", make)
     add_group(optimizer)
-    optimizer.step()
-    says = rf"'weight_decay'.*1 param groups.*{reason}.*CurveSchedule"
     with untouched(optimizer), pytest.raises(RuntimeError, match=says):
         schedule.step()
 
@@ -466,15 +465,6 @@ def test_a_proxy_takes_a_group_only_when_it_is_told_to() -> None:
     assert [group.get("max_lr") for group in proxy.param_groups] == [0.5, None]
     optimizer.param_groups.pop()
     assert [group.get("max_lr") for group in proxy.param_groups] == [0.5]
-
-
-def test_a_group_that_joins_under_a_curve_on_a_proxy_moves() -> None:
-    """A curve schedule on a proxy takes a group that joins, as it does on the optimizer."""
-    optimizer = decaying()
-    schedule = put(optimizer, "weight_decay", put_curve)
-    add_group(optimizer, weight_decay=0.4)
-    advance(schedule)
-    assert schedule.get_last_lr() == [0.04, 0.2]
 
 
 @pytest.mark.parametrize("put_schedule", [put_curve, put_lambda])
@@ -534,37 +524,6 @@ def test_a_group_that_joins_a_plateau_with_the_default_tensor_is_reduced_once() 
 # -- groups that leave and join between two steps ------------------------------------------------
 
 
-def leave_and_join(optimizer: Any) -> None:
-    optimizer.param_groups.pop()
-    add_group(optimizer, weight_decay=0.4)
-
-
-def leave_and_join_in_a_new_list(optimizer: Any) -> None:
-    optimizer.param_groups.pop()
-    optimizer.param_groups = list(optimizer.param_groups)
-    add_group(optimizer, weight_decay=0.4)
-
-
-def leave_and_join_after_a_new_list(optimizer: Any) -> None:
-    optimizer.param_groups = list(optimizer.param_groups)
-    optimizer.param_groups.pop()
-    add_group(optimizer, weight_decay=0.4)
-
-
-def leave_join_and_get_a_new_list(optimizer: Any) -> None:
-    leave_and_join(optimizer)
-    optimizer.param_groups = list(optimizer.param_groups)
-
-
-group_swaps = pytest.mark.parametrize(
-    "swap",
-    [
-        leave_and_join,
-        leave_and_join_in_a_new_list,
-        leave_and_join_after_a_new_list,
-        leave_join_and_get_a_new_list,
-    ],
-)
 CURVES: dict[str, Callable[[Any], Any]] = {
     "one curve": lambda o: put_curve(o, "weight_decay"),
     "by name": lambda o: tsa_core.CurveSchedule(o, {"*": halving}, "weight_decay"),
@@ -574,20 +533,22 @@ CURVES: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@group_swaps
-@pytest.mark.parametrize("stepped_between", [False, True])
-@pytest.mark.parametrize("as_kind", [float, torch.tensor], ids=["float", "tensor"])
-@pytest.mark.parametrize("make", CURVES.values(), ids=CURVES.keys())
+@pytest.mark.parametrize(
+    ("name", "swap", "kind_and_steps"),
+    crossed(CURVES, SWAPS, itertools.product(KINDS, [0, 1])),
+)
 def test_a_group_in_the_place_of_another_follows_the_curve(
-    make: Any, as_kind: Any, stepped_between: bool, swap: Any
+    name: str, swap: Any, kind_and_steps: tuple[str, int]
 ) -> None:
     """A group that takes a place that became free is driven, also in a list that was replaced."""
-    optimizer = adamw({"weight_decay": as_kind(0.08)}, {"weight_decay": as_kind(0.2)})
-    schedule = make(optimizer)
+    kind, stepped_between = kind_and_steps
+    as_kind = KINDS[kind]
+    optimizer = adamw_with("weight_decay", as_kind(0.08), as_kind(0.2))
+    schedule = CURVES[name](optimizer)
     if stepped_between:
         advance(schedule)
     left = optimizer.param_groups[1]
-    swap(optimizer)
+    swap(optimizer, weight_decay=0.4)
     advance(schedule)
     t = 2 if stepped_between else 1
     for _ in range(3):
@@ -598,23 +559,7 @@ def test_a_group_in_the_place_of_another_follows_the_curve(
     assert float(left["weight_decay"]) == pytest.approx(0.1 if stepped_between else 0.2, rel=1e-6)
 
 
-@group_swaps
-@pytest.mark.parametrize("name", JOINABLE)
-def test_a_group_in_the_place_of_another_gets_torchs_numbers(name: str, swap: Any) -> None:
-    """A torch scheduler that takes in groups gives one in the place of another what ``lr`` gets."""
-    optimizer, plain = (adamw({key: 0.08}, {key: 0.2}) for key in ("weight_decay", "lr"))
-    schedule, reference = put(optimizer, "weight_decay", JOINABLE[name]), JOINABLE[name](plain)
-    for t in range(8):
-        if t == 2:
-            swap(optimizer)
-            plain.param_groups.pop()
-            add_group(plain, lr=0.4)
-        plain.step(), optimizer.step()
-        reference.step(), schedule.step()
-        assert held(optimizer, "weight_decay") == held(plain)
-
-
-def swap_two(optimizer: Any) -> None:
+def swap_two(optimizer: Any, **entries: Any) -> None:
     optimizer.param_groups.reverse()
 
 
@@ -625,44 +570,33 @@ KEEP_ONE_ITEM_PER_GROUP: dict[str, Callable[[Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize(
-    "swap",
-    [
-        leave_and_join,
-        leave_and_join_in_a_new_list,
-        leave_and_join_after_a_new_list,
-        leave_join_and_get_a_new_list,
-        swap_two,
-    ],
-)
-@pytest.mark.parametrize("name", KEEP_ONE_ITEM_PER_GROUP)
+@pytest.mark.parametrize(("name", "swap"), crossed(KEEP_ONE_ITEM_PER_GROUP, [*SWAPS, swap_two]))
 def test_a_scheduler_with_one_item_per_group_refuses_a_group_in_the_place_of_another(
     name: str, swap: Any, untouched: Untouched
 ) -> None:
     """A scheduler that keeps one item per group refuses a list in which groups changed places."""
     optimizer = adamw({"weight_decay": 0.08}, {"weight_decay": 0.2})
     schedule = put(optimizer, "weight_decay", KEEP_ONE_ITEM_PER_GROUP[name])
-    swap(optimizer)
+    swap(optimizer, weight_decay=0.4)
     optimizer.step()
     says = f"'weight_decay' .* joined or left .* {name} keeps one item per group"
     with untouched(optimizer), pytest.raises(RuntimeError, match=says):
         schedule.step()
 
 
-@group_swaps
-@pytest.mark.parametrize("steps", [0, 2])
-@pytest.mark.parametrize("as_kind", [float, torch.tensor], ids=["float", "tensor"])
 @pytest.mark.parametrize(
-    "curve", [halving, [halving, halving], {"*": halving}], ids=["one", "list", "*"]
+    ("curve", "swap", "kind_and_steps"),
+    crossed([halving, [halving, halving], {"*": halving}], SWAPS, itertools.product(KINDS, [0, 2])),
 )
 def test_a_group_in_the_place_of_another_has_its_own_initial_value_under_absolute_values(
-    curve: Any, as_kind: Any, steps: int, swap: Any
+    curve: Any, swap: Any, kind_and_steps: tuple[str, int]
 ) -> None:
     """A curve of values records the initial value of a newcomer from the newcomer's own value."""
-    optimizer = adamw({"weight_decay": as_kind(0.5)}, {"weight_decay": as_kind(0.25)})
+    kind, steps = kind_and_steps
+    optimizer = adamw_with("weight_decay", *map(KINDS[kind], (0.5, 0.25)))
     schedule = tsa_core.CurveSchedule(optimizer, curve, "weight_decay", absolute=True)
     advance(schedule, steps)
-    swap(optimizer)
+    swap(optimizer, weight_decay=0.4)
     advance(schedule)
     value = 0.5 ** (steps + 1)
     assert held(optimizer, "weight_decay") == [value, value]
@@ -670,19 +604,6 @@ def test_a_group_in_the_place_of_another_has_its_own_initial_value_under_absolut
     assert initials == schedule.base_lrs == [0.5, 0.4]
     multiples = put_curve(optimizer, "weight_decay")
     assert multiples.get_last_lr() == pytest.approx([0.5, 0.4], rel=1e-6)
-
-
-@pytest.mark.parametrize("make", [CURVES["one curve"], CURVES["on a proxy"], CURVES["a member"]])
-def test_a_group_that_joins_a_shortened_list_is_driven(make: Any) -> None:
-    """A group that joins after a step on a shorter list is driven, in a list that was replaced."""
-    optimizer = adamw({"weight_decay": 0.08}, {"weight_decay": 0.2}, {"weight_decay": 0.4})
-    schedule = make(optimizer)
-    optimizer.param_groups.pop()
-    advance(schedule)
-    optimizer.param_groups = list(optimizer.param_groups)
-    add_group(optimizer, weight_decay=0.8)
-    advance(schedule)
-    assert held(optimizer, "weight_decay") == [0.02, 0.05, 0.2]
 
 
 @pytest.mark.parametrize("put_schedule", [put_curve, put, put_derived])
@@ -711,53 +632,28 @@ def test_groups_in_another_order_keep_their_own_values(put_schedule: Any) -> Non
     assert held(optimizer, "weight_decay") == [0.01, 0.01]
 
 
-@pytest.mark.parametrize("target", ["weight_decay", "betas[0]"])
 @pytest.mark.parametrize(
-    "curve", [halving, [halving] * 2, {"*": halving}], ids=["one", "list", "*"]
+    ("curve", "target_and_kind"),
+    crossed(
+        [halving, [halving] * 2, {"*": halving}, halving],
+        itertools.product(["weight_decay", "betas[0]"], KINDS),
+    ),
 )
 def test_a_tensor_that_is_put_into_two_groups_is_filled_once_per_group(
-    curve: Any, target: str
+    curve: Any, target_and_kind: tuple[str, str]
 ) -> None:
     """Two groups that are given one tensor after the build each get their own, and move apart."""
-
-    def entries(value: float) -> dict[str, Any]:
-        tensor = torch.tensor(value)
-        return {"betas": (tensor, 0.999)} if target == "betas[0]" else {target: tensor}
-
-    optimizer = adamw(entries(0.5), entries(0.25), foreach=False)
+    target, kind = target_and_kind
+    optimizer = adamw_with(target, *map(KINDS[kind], (0.5, 0.25)), foreach=False)
     schedule = tsa_core.CurveSchedule(optimizer, curve, target)
     advance(schedule)
     shared = torch.tensor(0.75)
     for group in optimizer.param_groups:
-        group.update({"betas": (shared, 0.999)} if target == "betas[0]" else {target: shared})
+        group.update(entries(target, shared))
     for t in (2, 3):
         advance(schedule)
         first, second = held(optimizer, target)
         assert first is shared
-        assert [first.item(), second.item()] == [0.5 * 0.5**t, 0.25 * 0.5**t]
-
-
-@pytest.mark.parametrize("target", ["weight_decay", "betas[0]"])
-@pytest.mark.parametrize(
-    "curve", [halving, [halving] * 2, {"*": halving}], ids=["one", "list", "*"]
-)
-def test_a_tensor_that_takes_the_place_of_two_floats_is_filled_once_per_group(
-    curve: Any, target: str
-) -> None:
-    """Two groups whose floats are replaced by one tensor each get their own, and move apart."""
-
-    def entries(value: Any) -> dict[str, Any]:
-        return {"betas": (value, 0.999)} if target == "betas[0]" else {target: value}
-
-    optimizer = adamw(entries(0.5), entries(0.25), foreach=False)
-    schedule = tsa_core.CurveSchedule(optimizer, curve, target)
-    advance(schedule)
-    shared = torch.tensor(0.75)
-    for group in optimizer.param_groups:
-        group.update(entries(shared))
-    for t in (2, 3):
-        advance(schedule)
-        first, second = held(optimizer, target)
         assert [float(first), float(second)] == [0.5 * 0.5**t, 0.25 * 0.5**t]
 
 

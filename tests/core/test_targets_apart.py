@@ -6,6 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
+from cases import crossed, some
 from helpers import adamw, held, put, put_curve, put_lambda, sgd, values_in_a_run
 from torch.optim.lr_scheduler import ExponentialLR, OneCycleLR
 from torch.optim.swa_utils import SWALR
@@ -48,20 +49,19 @@ ORDERS = [
 ]
 
 
-@pytest.mark.parametrize("order", ORDERS, ids=", ".join)
+@pytest.mark.parametrize("order", some(ORDERS, 6), ids=", ".join)
 def test_each_target_follows_its_own_initial_value(order: tuple[str, ...]) -> None:
     """In any order of construction, each target is its own initial value, halved at each step."""
     optimizer = optimizer_with_all_targets()
-    schedules = []
-    for name in order:
-        target, make = SCHEDULES[name]
-        schedules.append((target, make(optimizer, target)))
+    schedules = {
+        target: make(optimizer, target) for target, make in map(SCHEDULES.__getitem__, order)
+    }
     for t in range(4):
-        for target, _ in schedules:
+        for target in schedules:
             expected = [value * 0.5**t for value in INITIAL[target]]
             assert held(optimizer, target) == pytest.approx(expected, rel=1e-12)
         optimizer.step()
-        for _, schedule in schedules:
+        for schedule in schedules.values():
             schedule.step()
 
 
@@ -104,9 +104,11 @@ def test_the_auxiliary_keys_of_a_plain_scheduler_are_not_seen_on_another_target(
     assert optimizer.param_groups[0]["swa_lr"] == 0.3
 
 
-@pytest.mark.parametrize("make", MOMENTUM_CYCLES.values(), ids=MOMENTUM_CYCLES.keys())
-@pytest.mark.parametrize("target", ["weight_decay", "betas[0]", "momentum", "clip"])
-def test_cycled_momentum_on_any_target_but_lr_is_refused(make: Any, target: str) -> None:
+@pytest.mark.parametrize(
+    ("target", "make"),
+    crossed(["weight_decay", "betas[0]", "momentum", "clip"], MOMENTUM_CYCLES.values()),
+)
+def test_cycled_momentum_on_any_target_but_lr_is_refused(target: str, make: Any) -> None:
     """A scheduler that cycles momentum is refused on any target but lr, and no group changes."""
     optimizer = sgd(momentum=0.9) if target == "momentum" else adamw()
     optimizer.param_groups[0]["clip"] = 1.0

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from cases import crossed
 from torch.optim import lr_scheduler as torch_lr
 from torch.optim.swa_utils import SWALR
 
@@ -97,15 +98,17 @@ ignore_order_when_nested = pytest.mark.filterwarnings(
 )
 
 
-def each_scheduler(names: Iterable[str] = SCHEDULERS) -> pytest.MarkDecorator:
-    """Run a test once per torch scheduler; the test gets its key in ``SCHEDULERS`` as ``name``."""
+def each_scheduler(
+    names: Iterable[str] = SCHEDULERS, **axes: Iterable[Any]
+) -> pytest.MarkDecorator:
+    """Run a test per torch scheduler, whose key it gets as ``name``, crossed with the axes."""
     return pytest.mark.parametrize(
-        "name",
+        ("name", *axes),
         [
             pytest.param(
-                name, marks=[ignore_order_when_nested] if "in SequentialLR" in name else []
+                *case, marks=[ignore_order_when_nested] if "in SequentialLR" in case[0] else []
             )
-            for name in names
+            for case in crossed(names, *axes.values())
         ],
     )
 

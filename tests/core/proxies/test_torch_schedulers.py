@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import warnings
 from typing import Any
 
 import pytest
 import torch
 from helpers import Untouched, adamw, held, ignore_epoch_deprecation, put, sgd
+from target_helpers import KINDS, entries
 from torch.optim import lr_scheduler as torch_lr
 from torch_schedulers import (
     MOMENTUM_CYCLES,
@@ -25,7 +27,7 @@ pytestmark = ignore_epoch_deprecation
 
 
 def initial_values(kind: str) -> list[Any]:
-    return [torch.tensor(value) if kind == "tensor" else value for value in INITIAL]
+    return [KINDS[kind](value) for value in INITIAL]
 
 
 def plain_optimizer(kind: str) -> torch.optim.Optimizer:
@@ -36,10 +38,7 @@ def plain_optimizer(kind: str) -> torch.optim.Optimizer:
 def scheduled_optimizer(target: str, kind: str) -> torch.optim.Optimizer:
     """The optimizer that the library schedules: its ``target`` has the initial values."""
     return adamw(
-        *(
-            {"betas": (value, 0.999)} if target == "betas[0]" else {target: value}
-            for value in initial_values(kind)
-        ),
+        *(entries(target, value) for value in initial_values(kind)),
         lr=0.007,
         weight_decay=0.013,
     )
@@ -51,9 +50,9 @@ def everything_but(target: str, optimizer: torch.optim.Optimizer) -> list[dict[s
     own = {key, *(f"{prefix}_{target}" for prefix in ("initial", "max", "min", "swa"))}
     rest = [{k: v for k, v in group.items() if k not in own} for group in optimizer.param_groups]
     if target == "betas[0]":
-        for entries, group in zip(rest, optimizer.param_groups):
-            entries["neighbours"] = group["betas"][1:]
-            entries["container"] = type(group["betas"])
+        for others, group in zip(rest, optimizer.param_groups):
+            others["neighbours"] = group["betas"][1:]
+            others["container"] = type(group["betas"])
     return rest
 
 
@@ -95,13 +94,12 @@ def test_every_scheduler_of_the_installed_torch_is_tested() -> None:
     assert tested == in_torch | {"SWALR"}
 
 
-@pytest.mark.parametrize("kind", ["float", "tensor"])
-@pytest.mark.parametrize("target", TARGETS)
-@each_scheduler()
+@each_scheduler(target_and_kind=itertools.product(TARGETS, KINDS))
 def test_a_torch_scheduler_gives_any_target_the_numbers_it_gives_lr(
-    name: str, target: str, kind: str
+    name: str, target_and_kind: tuple[str, str]
 ) -> None:
     """At each step the target holds what torch gives a plain lr, and no other entry changes."""
+    target, kind = target_and_kind
     # torch before 2.13 makes lr and initial_lr one tensor in SequentialLR, and since 2.4 torch
     # fills that tensor, so its own numbers are wrong. Then a float lr is the reference, up to
     # float32.
@@ -125,13 +123,12 @@ def test_a_torch_scheduler_gives_any_target_the_numbers_it_gives_lr(
         step(schedule)
 
 
-@pytest.mark.parametrize("right_order", [True, False])
-@pytest.mark.parametrize("target", TARGETS)
-@each_scheduler()
+@each_scheduler(target_and_order=itertools.product(TARGETS, [True, False]))
 def test_a_torch_scheduler_on_any_target_warns_as_on_lr(
-    name: str, target: str, right_order: bool
+    name: str, target_and_order: tuple[str, bool]
 ) -> None:
     """A scheduler on any target warns if and only if torch warns on lr, in the same words."""
+    target, right_order = target_and_order
 
     def warnings_in_a_run(optimizer: torch.optim.Optimizer, through_factory: bool) -> list[str]:
         make = SCHEDULERS[name]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import copy
 import enum
 import math
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import torch
+from cases import crossed
 from helpers import Untouched, adamw, add_group, advance, held, put, put_curve, sgd
+from target_helpers import KINDS, adamw_with
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import ExponentialLR
 
@@ -20,9 +23,18 @@ import tsa_core
 
 Call = Callable[[Any, Any], Any]
 
+
+def put_values(optimizer: Any, target: str) -> tsa_core.CurveSchedule:
+    """Curves of values that halve ``target`` at each step."""
+    initial = [float(value) for value in held(optimizer, target)]
+    curves = [lambda t, value=value: value * 0.5**t for value in initial]
+    return tsa_core.CurveSchedule(optimizer, curves, target, absolute=True)
+
+
 # Everything that takes an optimizer and a target. A schedule among them halves the target.
 CALLS: dict[str, Call] = {
     "curve": put_curve,
+    "values": put_values,
     "factory": put,
     "factory with default": lambda opt, target: tsa_core.arbitrary_schedule_factory(
         opt, lambda proxy: ExponentialLR(proxy, 0.5), 1.0, target
@@ -31,18 +43,19 @@ CALLS: dict[str, Call] = {
     "regrouped": tsa_core.get_param_groups_regrouped_by_key,
     "extend": lambda opt, target: tsa_core.extend_optimizer(opt, target, 1.0),
 }
+SCHEDULES = ("curve", "values", "factory")
+SCHEDULE_IT = ("curve", "proxy", "factory", "factory with default")
+NEED_IT = ("curve", "proxy", "factory", "regrouped")
+ALL = ("curve", "proxy", "factory", "factory with default", "regrouped", "extend")
 
 
-def through(*names: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("call", [CALLS[name] for name in names], ids=names)
-
-
-schedules = through("curve", "factory")
-calls_that_need_it_in_every_group = through("curve", "proxy", "factory")
-calls_that_need_it_somewhere = through("curve", "proxy", "factory", "regrouped")
-calls_that_schedule_it = through("curve", "proxy", "factory", "factory with default")
-calls_that_need_a_number = calls_that_schedule_it
-all_calls = through(*CALLS)
+def through(*names: str, **axes: Iterable[Any]) -> pytest.MarkDecorator:
+    """Run a test through each of the named calls, crossed with the axes."""
+    cases = [
+        pytest.param(CALLS[name], *others, id="-".join([name, *map(str, others)]))
+        for name, *others in crossed(names, *axes.values())
+    ]
+    return pytest.mark.parametrize(("call", *axes), cases)
 
 
 def two_groups(**entries: Any) -> Any:
@@ -63,35 +76,45 @@ REAL_NUMBERS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("value", REAL_NUMBERS.values(), ids=REAL_NUMBERS.keys())
-@schedules
-def test_every_real_number_can_be_scheduled(call: Call, value: Any) -> None:
+@through(*SCHEDULES, kind=REAL_NUMBERS)
+def test_every_real_number_can_be_scheduled(call: Call, kind: str) -> None:
     """A real number of any type is halved by one step of a halving schedule."""
+    value = REAL_NUMBERS[kind]
     opt = sgd(*({"clip": copy.deepcopy(value)} for _ in range(2)))
     advance(call(opt, "clip"))
     for group in opt.param_groups:
         assert group["clip"] == 1.5
         assert type(group["clip"]) is (torch.Tensor if torch.is_tensor(value) else float)
+        assert type(group["initial_clip"]) in (int, float) or torch.is_tensor(value)
 
 
-@pytest.mark.parametrize("kind", [tuple, list])
-@schedules
-def test_an_element_moves_alone(call: Call, kind: Callable[[Any], Any]) -> None:
+class Weights(NamedTuple):
+    """A tuple whose constructor takes the elements one by one."""
+
+    first: float
+    second: float
+    third: float
+
+
+ENTRIES_WITH_ELEMENTS: dict[str, tuple[Any, str, Any]] = {
+    "tuple": ((1.0, 2.0, 4.0), "weights[1]", (1.0, 1.0, 4.0)),
+    "list": ([1.0, 2.0, 4.0], "weights[1]", [1.0, 1.0, 4.0]),
+    "named tuple": (Weights(1.0, 2.0, 4.0), "weights[1]", Weights(1.0, 1.0, 4.0)),
+    "two digits": ((1.0,) * 12, "weights[10]", (*(1.0,) * 10, 0.5, 1.0)),
+}
+
+
+@through(*SCHEDULES, kind=ENTRIES_WITH_ELEMENTS)
+def test_an_element_moves_alone(call: Call, kind: str) -> None:
     """A schedule of one element keeps the type of the tuple or list, and the other elements."""
-    opt = sgd({"weights": kind((1.0, 2.0, 4.0))})
-    advance(call(opt, "weights[1]"))
-    assert held(opt, "weights") == [kind((1.0, 1.0, 4.0))]
+    entry, target, moved = ENTRIES_WITH_ELEMENTS[kind]
+    opt = sgd({"weights": entry})
+    advance(call(opt, target))
+    assert held(opt, "weights") == [moved]
+    assert type(opt.param_groups[0]["weights"]) is type(entry)
 
 
-@schedules
-def test_an_element_number_can_have_two_digits(call: Call) -> None:
-    """An element beyond the tenth moves alone, too."""
-    opt = sgd({"weights": (1.0,) * 12})
-    advance(call(opt, "weights[10]"))
-    assert held(opt, "weights") == [(*(1.0,) * 10, 0.5, 1.0)]
-
-
-@schedules
+@through(*SCHEDULES)
 def test_a_list_that_groups_share_is_not_written(call: Call) -> None:
     """Each group gets its own list with the new element, and the shared list stays as it is."""
     shared = [1.0, 2.0]
@@ -101,7 +124,7 @@ def test_a_list_that_groups_share_is_not_written(call: Call) -> None:
     assert shared == [1.0, 2.0]
 
 
-@schedules
+@through(*SCHEDULES)
 def test_a_tensor_in_a_tuple_is_filled_in_place(call: Call) -> None:
     """A tensor that is an element stays the same object, and so does the tuple around it."""
     betas = (torch.tensor(0.5), 0.999)
@@ -111,38 +134,16 @@ def test_a_tensor_in_a_tuple_is_filled_in_place(call: Call) -> None:
     assert betas[0].item() == 0.25
 
 
-class Betas(NamedTuple):
-    first: float
-    second: float
-
-
-@schedules
-def test_a_named_tuple_keeps_its_type(call: Call) -> None:
-    """A named tuple keeps its type, although its constructor takes the elements one by one."""
-    opt = two_groups(betas=Betas(0.5, 0.999))
-    advance(call(opt, "betas[0]"))
-    assert opt.param_groups[1]["betas"] == Betas(0.25, 0.999)
-    assert type(opt.param_groups[1]["betas"]) is Betas
-
-
-@calls_that_need_a_number
+@through(*SCHEDULE_IT)
 def test_anything_with_param_groups_is_an_optimizer(call: Call) -> None:
-    """An object that has only ``param_groups`` is accepted, even where no group has an ``lr``."""
+    """An object that has only ``param_groups`` is accepted, without an ``lr`` and step hooks."""
     group = {"params": [Parameter(torch.ones(1))], "weight_decay": 0.25}
-    assert call(SimpleNamespace(param_groups=[group]), "weight_decay") is not None
+    schedule = call(SimpleNamespace(param_groups=[group]), "weight_decay")
     assert group["weight_decay"] == 0.25
-
-
-@schedules
-def test_a_schedule_of_an_object_without_step_hooks_does_not_warn(call: Call) -> None:
-    """The target moves without a warning where nothing can tell whether the optimizer stepped."""
-    wrapper = SimpleNamespace(
-        param_groups=[{"params": [Parameter(torch.ones(1))], "weight_decay": 0.25}]
-    )
-    schedule = call(wrapper, "weight_decay")
-    schedule.step()
-    schedule.step()
-    assert wrapper.param_groups[0]["weight_decay"] == 0.0625
+    if call is not tsa_core.ProxyOptimizer:
+        schedule.step()  # no warning, because nothing can tell if the optimizer stepped
+        schedule.step()
+        assert group["weight_decay"] == 0.0625
 
 
 # -- invalid targets -----------------------------------------------------------------------------
@@ -168,14 +169,12 @@ INVALID_ENTRIES: dict[str, tuple[Any, type[Exception], str]] = {
 }
 
 
-@calls_that_need_a_number
-@pytest.mark.parametrize(
-    ("value", "error", "shown"), INVALID_ENTRIES.values(), ids=INVALID_ENTRIES.keys()
-)
+@through(*SCHEDULE_IT, entry=INVALID_ENTRIES)
 def test_an_entry_that_is_not_a_finite_real_number_is_refused(
-    call: Call, value: Any, error: type[Exception], shown: str, untouched: Untouched
+    call: Call, entry: str, untouched: Untouched
 ) -> None:
     """An invalid entry is an error that names the entry and shows its value."""
+    value, error, shown = INVALID_ENTRIES[entry]
     opt = adamw({"entry": 1.0}, {"entry": value})
     with untouched(opt), pytest.raises(error) as raised:
         call(opt, "entry")
@@ -184,8 +183,7 @@ def test_an_entry_that_is_not_a_finite_real_number_is_refused(
     assert shown in message
 
 
-@all_calls
-@pytest.mark.parametrize("target", [None, True, 0, 1.5, ["lr"], ("lr",), b"lr"], ids=repr)
+@through(*ALL, target=[None, True, 0, 1.5, ["lr"], ("lr",), b"lr"])
 def test_a_target_that_is_not_a_string_is_refused(
     call: Call, target: Any, untouched: Untouched
 ) -> None:
@@ -199,21 +197,12 @@ def test_a_target_that_is_not_a_string_is_refused(
     assert "'betas[0]'" in message
 
 
-@all_calls
-@pytest.mark.parametrize(
-    "target",
-    [
-        "",
-        "betas[-1]",
-        "betas[]",
-        "betas[a]",
-        "betas[0",
-        "betas0]",
-        "[0]",
-        "betas[0.5]",
-        "betas[00]",
-    ],
-)
+MALFORMED = [
+    "", "betas[-1]", "betas[]", "betas[a]", "betas[0", "betas0]", "[0]", "betas[0.5]", "betas[00]"
+]  # fmt: skip
+
+
+@through(*ALL, target=MALFORMED)
 def test_a_malformed_target_is_refused(call: Call, target: str, untouched: Untouched) -> None:
     """A malformed target is a ``ValueError`` with its value and a correct example."""
     opt = two_groups()
@@ -223,8 +212,7 @@ def test_a_malformed_target_is_refused(call: Call, target: str, untouched: Untou
     assert "'betas[0]'" in str(raised.value)
 
 
-@all_calls
-@pytest.mark.parametrize("target", ["params", "params[0]"])
+@through(*ALL, target=["params", "params[0]"])
 def test_parameters_are_refused_as_a_target(call: Call, target: str, untouched: Untouched) -> None:
     """The parameters, all or one, are a ``TypeError``, because they are what is optimized."""
     opt = torch.optim.SGD([torch.tensor(2.0), torch.tensor(3.0)], lr=0.1)
@@ -233,8 +221,7 @@ def test_parameters_are_refused_as_a_target(call: Call, target: str, untouched: 
     assert opt.param_groups[0]["params"] == [2.0, 3.0]
 
 
-@all_calls
-@pytest.mark.parametrize("target", ["betas[2]", "betas[7]", "lr[0]", "nothing[0]"])
+@through(*ALL, target=["betas[2]", "betas[7]", "lr[0]", "nothing[0]"])
 def test_a_missing_element_is_refused(call: Call, target: str, untouched: Untouched) -> None:
     """A missing element is a ``KeyError`` that offers no default, which could not add it."""
     opt = two_groups()
@@ -244,7 +231,7 @@ def test_a_missing_element_is_refused(call: Call, target: str, untouched: Untouc
     assert "default_value" not in raised.value.args[0]
 
 
-@calls_that_need_it_somewhere
+@through(*NEED_IT)
 def test_an_unknown_target_is_refused(call: Call, untouched: Untouched) -> None:
     """A ``KeyError`` names the target, the groups that lack it, and both ways to add it."""
     opt = two_groups()
@@ -257,14 +244,12 @@ def test_an_unknown_target_is_refused(call: Call, untouched: Untouched) -> None:
     assert "did you mean" not in message
 
 
-@calls_that_need_it_somewhere
-@pytest.mark.parametrize(
-    ("target", "meant"), [("weight_decy", "weight_decay"), ("lrr", "lr"), ("beta[0]", "betas")]
-)
+@through(*NEED_IT, target=["weight_decy", "lrr", "beta[0]"])
 def test_a_misspelt_target_is_refused_with_the_closest_name(
-    call: Call, target: str, meant: str, untouched: Untouched
+    call: Call, target: str, untouched: Untouched
 ) -> None:
     """A ``KeyError`` names the misspelt target, and offers the closest existing name."""
+    meant = {"weight_decy": "weight_decay", "lrr": "lr", "beta[0]": "betas"}[target]
     opt = two_groups()
     with untouched(opt), pytest.raises(KeyError) as raised:
         call(opt, target)
@@ -272,7 +257,7 @@ def test_a_misspelt_target_is_refused_with_the_closest_name(
     assert f"did you mean {meant!r}" in raised.value.args[0]
 
 
-@calls_that_need_it_in_every_group
+@through("curve", "proxy", "factory")
 def test_a_target_that_one_group_lacks_is_refused(call: Call, untouched: Untouched) -> None:
     """A ``KeyError`` names only the group that lacks the target, and how to add the entry."""
     opt = two_groups(clip=1.0)
@@ -298,16 +283,16 @@ NOT_OPTIMIZERS: dict[str, Any] = {
 }
 
 
-@all_calls
-@pytest.mark.parametrize("value", NOT_OPTIMIZERS.values(), ids=NOT_OPTIMIZERS.keys())
-def test_a_value_that_is_not_an_optimizer_is_refused(call: Call, value: Any) -> None:
+@through(*ALL, kind=NOT_OPTIMIZERS)
+def test_a_value_that_is_not_an_optimizer_is_refused(call: Call, kind: str) -> None:
     """An object without param groups is a ``TypeError`` that says what ``optimizer`` must be."""
+    value = NOT_OPTIMIZERS[kind]
     with pytest.raises(TypeError, match=r"optimizer: expected .*param_groups") as raised:
         call(value, "lr")
     assert f"got {type(value).__name__}" in str(raised.value)
 
 
-@all_calls
+@through(*ALL)
 def test_an_optimizer_without_groups_is_refused(call: Call) -> None:
     """An empty list of param groups is a ``ValueError``, because there is nothing to schedule."""
     with pytest.raises(ValueError, match=r"optimizer: .* no param groups"):
@@ -323,8 +308,7 @@ def test_a_proxy_of_a_proxy_is_refused(call: Call, untouched: Untouched) -> None
         call(proxy, "lr")
 
 
-@through("curve", "extend")
-@pytest.mark.parametrize("proxied", ["lr", "weight_decay"])
+@through("curve", "extend", proxied=["lr", "weight_decay"])
 def test_no_entry_of_a_proxy_but_lr_is_a_target(
     call: Call, proxied: str, untouched: Untouched
 ) -> None:
@@ -354,31 +338,29 @@ def test_an_instance_of_a_subclass_of_str_is_the_same_name(name: Any) -> None:
     assert {type(key) for key in opt.param_groups[0]} == {str}
 
 
-@schedules
-@pytest.mark.parametrize(
-    ("target", "entries", "neighbour"),
-    [
-        ("entry", lambda one: {"entry": one, "other": one}, lambda group: group["other"]),
-        ("entry", lambda one: {"entry": one, "pair": (0.9, one)}, lambda group: group["pair"][1]),
-        ("entry", lambda one: {"entry": one, "pair": [0.9, one]}, lambda group: group["pair"][1]),
-        ("pair[0]", lambda one: {"pair": (one, one)}, lambda group: group["pair"][1]),
-        ("pair[0]", lambda one: {"pair": (one, 0.9), "other": one}, lambda group: group["other"]),
-    ],
-    ids=["two entries", "and in a tuple", "and in a list", "twice in a tuple", "element and entry"],
-)
-def test_a_tensor_under_two_names_moves_under_the_target_alone(
-    call: Call, target: str, entries: Any, neighbour: Any
-) -> None:
+SHARED: dict[str, tuple[str, Any]] = {
+    "two entries": ("entry", lambda one: {"entry": one, "other": one}),
+    "and in a tuple": ("entry", lambda one: {"entry": one, "pair": (0.9, one)}),
+    "and in a list": ("entry", lambda one: {"entry": one, "pair": [0.9, one]}),
+    "twice in a tuple": ("pair[0]", lambda one: {"pair": (one, one)}),
+    "element and entry": ("pair[0]", lambda one: {"pair": (one, 0.9), "other": one}),
+}
+
+
+@through(*SCHEDULES, where=SHARED)
+def test_a_tensor_under_two_names_moves_under_the_target_alone(call: Call, where: str) -> None:
     """A target that shares its tensor with any other entry gets a new tensor, and moves alone."""
+    target, entries = SHARED[where]
     one = torch.tensor(0.5)
     opt = sgd(entries(one))
     advance(call(opt, target))
     (moved,) = held(opt, target)
     assert (float(moved), float(one)) == (0.25, 0.5)
-    assert neighbour(opt.param_groups[0]) is one
+    (group,) = opt.param_groups
+    assert any(one is each for each in (group.get("other"), *group.get("pair", ())))
 
 
-@schedules
+@through(*SCHEDULES)
 def test_a_tensor_that_is_also_recorded_as_its_initial_value_stays(call: Call) -> None:
     """A tensor lr is filled in place, also where torch recorded that very tensor as initial_lr."""
     # torch < 2.4 puts the tensor itself under initial_lr, which is not a second target.
@@ -389,7 +371,7 @@ def test_a_tensor_that_is_also_recorded_as_its_initial_value_stays(call: Call) -
     assert lr.item() == 0.125
 
 
-@calls_that_schedule_it
+@through(*SCHEDULE_IT)
 def test_a_tensor_that_requires_a_gradient_is_refused(call: Call, untouched: Untouched) -> None:
     """A schedule would overwrite a tensor that is learned, so a ``ValueError`` names its group."""
     opt = adamw({"entry": 1.0}, {"entry": torch.tensor(1.0, requires_grad=True)})
@@ -397,7 +379,7 @@ def test_a_tensor_that_requires_a_gradient_is_refused(call: Call, untouched: Unt
         call(opt, "entry")
 
 
-@calls_that_schedule_it
+@through(*SCHEDULE_IT)
 def test_a_tensor_of_inference_mode_is_refused(call: Call, untouched: Untouched) -> None:
     """Torch does not let a schedule fill it, so it is refused before anything is recorded."""
     with torch.inference_mode():
@@ -409,44 +391,34 @@ def test_a_tensor_of_inference_mode_is_refused(call: Call, untouched: Untouched)
         call(opt, "entry")
 
 
-@schedules
-@pytest.mark.parametrize(("value", "error"), [(math.nan, ValueError), (None, TypeError)])
+INVALID_INITIALS = [math.nan, math.inf, "0.5", None, torch.ones(2)]
+
+
+@through("curve", "factory", value=[*INVALID_INITIALS, True], kind=[*KINDS, "tensor"])
 def test_a_recorded_initial_value_that_is_not_a_number_is_refused(
-    call: Call, value: Any, error: type[Exception], untouched: Untouched
+    call: Call, value: Any, kind: str, untouched: Untouched
 ) -> None:
-    """An invalid initial value is an error that names it, and says how to set another one."""
-    opt = two_groups()
-    opt.param_groups[0]["initial_lr"] = value
-    said = rf"the initial value of 'lr', 'initial_lr' .*{value}.*extend_optimizer\(optimizer, 'lr'"
-    with untouched(opt), pytest.raises(error, match=said):
-        call(opt, "lr")
-
-
-INVALID_INITIALS = [math.nan, math.inf, "0.5", None, True, torch.ones(2)]
-
-
-@schedules
-@pytest.mark.parametrize("as_kind", [float, torch.tensor], ids=["float", "tensor"])
-@pytest.mark.parametrize("value", INVALID_INITIALS, ids=str)
-def test_an_invalid_initial_value_in_a_later_group_touches_no_earlier_one(
-    call: Call, value: Any, as_kind: Any, untouched: Untouched
-) -> None:
-    """An invalid initial value that the last group recorded leaves all groups as they were."""
-    opt = adamw(*({"weight_decay": as_kind(each)} for each in (0.5, 0.25, 0.125)))
+    """An invalid initial value, also of the last group, is an error that says how to set it."""
+    opt = adamw_with("weight_decay", *map(KINDS[kind], (0.5, 0.25, 0.125)))
     opt.param_groups[2]["initial_weight_decay"] = value
-    says = "the initial value of 'weight_decay', 'initial_weight_decay'"
-    with untouched(opt), pytest.raises((TypeError, ValueError), match=says):
+    says = (
+        "the initial value of 'weight_decay', 'initial_weight_decay' .*"
+        rf"{re.escape(str(value))}.*extend_optimizer\(optimizer, 'weight_decay'"
+    )
+    error = ValueError if isinstance(value, float) else TypeError
+    with untouched(opt), pytest.raises(error, match=says):
         call(opt, "weight_decay")
 
 
-@pytest.mark.parametrize("how", ["loaded", "joined"])
-@pytest.mark.parametrize("as_kind", [float, torch.tensor], ids=["float", "tensor"])
-@pytest.mark.parametrize("value", INVALID_INITIALS, ids=str)
+@pytest.mark.parametrize(
+    ("value", "how", "as_kind"),
+    crossed(INVALID_INITIALS, ["loaded", "joined"], [float, torch.tensor, torch.tensor]),
+)
 def test_an_invalid_initial_value_that_came_later_moves_no_group(
     value: Any, as_kind: Any, how: str, untouched: Untouched
 ) -> None:
     """A step refuses an invalid initial value that a later group brought, and moves no group."""
-    opt = adamw(*({"weight_decay": as_kind(each)} for each in (0.5, 0.25)))
+    opt = adamw_with("weight_decay", as_kind(0.5), as_kind(0.25))
     schedule = put_curve(opt, "weight_decay")
     advance(schedule)
     if how == "loaded":

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from helpers import adamw, held, put
+from cases import crossed
+from helpers import put
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import LambdaLR
 from torch_schedulers import TORCH
@@ -58,15 +57,8 @@ def optimizer_and_parameter(cls: Any, target: str, kind: str) -> tuple[Any, Para
 
 
 def set_by_hand(optimizer: Any, target: str, t: int) -> None:
-    group = optimizer.param_groups[0]
     value = INITIAL[target] * decay(t)
-    (entry,) = held(optimizer, target)
-    if isinstance(entry, torch.Tensor):
-        entry.fill_(value)
-    elif target == "betas[0]":
-        group["betas"] = (value, *group["betas"][1:])
-    else:
-        group[target] = value
+    tsa_core.extend_optimizer(optimizer, target, value, overwrite_values=True)
 
 
 class GraphCounter:
@@ -80,23 +72,24 @@ class GraphCounter:
         return graph.forward
 
 
-def compiled_run(
+def parameters_in_a_run(
     cls: Any,
     target: str,
-    kind: str,
-    schedule_it: Callable[[Any, str], Any] | None,
+    kind: str = "float",
+    schedule_it: Callable[[Any, str], Any] | None = None,
+    *,
     when: str = "before",
-) -> tuple[list[list[float]], int]:
-    """The parameters after each of six compiled steps, and the number of compiled graphs.
+    backend: GraphCounter | None = None,
+) -> list[list[float]]:
+    """The parameters after each of six steps, which are compiled if a backend is given.
 
     ``schedule_it`` schedules the target before or after compilation. Without it, the target is set
     by hand.
     """
     torch._dynamo.reset()
     optimizer, parameter = optimizer_and_parameter(cls, target, kind)
-    graphs = GraphCounter()
     schedule = schedule_it(optimizer, target) if schedule_it and when == "before" else None
-    step = torch.compile(optimizer.step, backend=graphs)
+    step = torch.compile(optimizer.step, backend=backend) if backend else optimizer.step
     if schedule_it and when == "after":
         schedule = schedule_it(optimizer, target)
     parameters = []
@@ -108,41 +101,30 @@ def compiled_run(
         else:
             schedule.step()
         parameters.append(parameter.tolist())
-    return parameters, graphs.count
-
-
-def eager_run(cls: Any, target: str) -> list[list[float]]:
-    """The parameters after each of six eager steps, with the target set by hand."""
-    optimizer, parameter = optimizer_and_parameter(cls, target, "float")
-    parameters = []
-    for t in range(6):
-        parameter.grad = torch.full((3,), 1.0 + t)
-        optimizer.step()
-        set_by_hand(optimizer, target, t + 1)
-        parameters.append(parameter.tolist())
     return parameters
 
 
-@functools.lru_cache
-def graphs_by_hand(cls: Any, target: str, kind: str) -> int:
-    return compiled_run(cls, target, kind, None)[1]
-
-
 @pytest.mark.parametrize(
-    ("schedule_it", "when"), [(scheduled_curve, "before"), (scheduled_lambda, "after")]
+    ("cell", "kind", "when"),
+    crossed(CELLS, ["tensor", "float", "float", "tensor"], ["before", "after"]),
 )
-@pytest.mark.parametrize("kind", ["float", "tensor"])
-@pytest.mark.parametrize(("cls", "target"), CELLS)
 def test_a_compiled_step_follows_every_scheduled_value(
-    cls: Any, target: str, kind: str, schedule_it: Any, when: str
+    cell: tuple[Any, str], kind: str, when: str
 ) -> None:
     """A compiled step takes every scheduled value, in as few graphs as for values set by hand."""
-    parameters, graphs = compiled_run(cls, target, kind, schedule_it, when)
+    cls, target = cell
+    schedule_it = scheduled_curve if when == "before" else scheduled_lambda
+    graphs, by_hand = GraphCounter(), GraphCounter()
+    parameters = parameters_in_a_run(cls, target, kind, schedule_it, when=when, backend=graphs)
     # Compiled, AdamW takes its capturable path, which rounds differently in float32.
     torch.testing.assert_close(
-        torch.tensor(parameters), torch.tensor(eager_run(cls, target)), rtol=1e-4, atol=1e-4
+        torch.tensor(parameters),
+        torch.tensor(parameters_in_a_run(cls, target)),
+        rtol=1e-4,
+        atol=1e-4,
     )
-    assert graphs <= graphs_by_hand(cls, target, kind)
+    parameters_in_a_run(cls, target, kind, backend=by_hand)
+    assert graphs.count <= by_hand.count
 
 
 TENSOR_BETAS = "AdamW takes tensor betas since torch 2.6"
@@ -154,17 +136,8 @@ TENSOR_BETAS = "AdamW takes tensor betas since torch 2.6"
 )
 def test_a_tensor_needs_one_graph(target: str) -> None:
     """The step of an AdamW is compiled once, however often a target that is a tensor moves."""
-    assert compiled_run(torch.optim.AdamW, target, "tensor", scheduled_curve, "after")[1] == 1
-
-
-@pytest.mark.parametrize("schedule_it", [scheduled_curve, scheduled_lambda])
-@pytest.mark.parametrize("target", ["lr", "betas[0]"])
-def test_a_float_in_a_capturable_group_warns(target: str, schedule_it: Any) -> None:
-    """A float warns, because a captured step keeps it; a tensor or an unread entry does not."""
-    optimizer = adamw(capturable=True)
-    with pytest.warns(UserWarning, match=rf"{re.escape(target)}.*capturable=True"):
-        schedule_it(optimizer, target)
-    tsa_core.extend_optimizer(optimizer, target, torch.tensor(0.5), overwrite_values=True)
-    schedule_it(optimizer, target)
-    tsa_core.extend_optimizer(optimizer, "clip", 1.0)  # the optimizer's step never reads it
-    schedule_it(optimizer, "clip")
+    graphs = GraphCounter()
+    parameters_in_a_run(
+        torch.optim.AdamW, target, "tensor", scheduled_curve, when="after", backend=graphs
+    )
+    assert graphs.count == 1

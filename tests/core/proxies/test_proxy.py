@@ -60,12 +60,8 @@ def test_the_default_lr_of_a_proxy_is_the_default_of_the_target(
     assert proxy.defaults == {**optimizer.defaults, "lr": default}
     tsa_core.CurveSchedule(optimizer, lambda t: 0.5, target)
     assert proxy.defaults["lr"] == default
-
-
-def test_a_proxy_of_an_object_without_defaults_presents_the_first_value() -> None:
-    """The default lr is the target's value in the first group where the object has no defaults."""
-    proxy = tsa_core.ProxyOptimizer(SimpleNamespace(param_groups=[{"clip": 4.0}]), "clip")
-    assert proxy.defaults == {"lr": 4.0}
+    without_defaults = SimpleNamespace(param_groups=[{"clip": 4.0}])
+    assert tsa_core.ProxyOptimizer(without_defaults, "clip").defaults == {"lr": 4.0}
 
 
 def test_a_proxy_forwards_step_and_load() -> None:
@@ -96,6 +92,9 @@ def test_a_group_view_is_a_consistent_mapping() -> None:
     optimizer.param_groups[0].update(initial_lr=7.0, max_lr=8.0)  # of a plain scheduler, on lr
     group: Any = tsa_core.ProxyOptimizer(optimizer, "weight_decay").param_groups[0]
     assert "initial_lr" not in group
+    assert "initial_lr" not in list(group)
+    with pytest.raises(KeyError, match="'initial_lr'"):
+        group["initial_lr"]
     assert "max_lr" not in group
     assert group.get("max_lr") is None
     group.setdefault("initial_lr", 0.25)
@@ -150,13 +149,12 @@ def test_a_value_lands_as_a_python_number(make: Any) -> None:
     ("bad", "error"),
     [(math.nan, ValueError), (math.inf, ValueError), (1j, TypeError), (np.nan, ValueError)],
 )
-@pytest.mark.parametrize("at", [0, 3])
-def test_a_value_that_is_not_a_finite_real_number_is_refused(bad: Any, error: Any, at: int) -> None:
+def test_a_value_that_is_not_a_finite_real_number_is_refused(bad: Any, error: Any) -> None:
     """An invalid value is an error with target and group; at step 0 no group has changed."""
     optimizer = adamw_with_weight_decays()
     before = [dict(group) for group in optimizer.param_groups]
 
-    def put_bad() -> Any:
+    def put_bad(at: int) -> Any:
         return put(
             optimizer,
             "weight_decay",
@@ -164,12 +162,10 @@ def test_a_value_that_is_not_a_finite_real_number_is_refused(bad: Any, error: An
         )
 
     where = "'weight_decay' in param group 0: .* finite real number"
-    if at == 0:
-        with pytest.raises(error, match=where):
-            put_bad()
-        assert optimizer.param_groups == before
-        return
-    schedule = put_bad()
+    with pytest.raises(error, match=where):
+        put_bad(0)
+    assert optimizer.param_groups == before
+    schedule = put_bad(3)
     advance(schedule, 2)
     with pytest.raises(error, match=where):
         schedule.step()
@@ -207,20 +203,14 @@ def one_cycle(proxy: Any) -> OneCycleLR:
     return OneCycleLR(proxy, np.float64(0.5), total_steps=10, cycle_momentum=False, div_factor=4)
 
 
-def test_a_scheduler_assigns_the_initial_value_of_the_target() -> None:
-    """OneCycleLR assigns an initial value, which is the target's, as it is lr's on lr."""
-    optimizer = adamw_with_weight_decays()
+@pytest.mark.parametrize("as_kind", [float, torch.tensor])
+def test_a_scheduler_assigns_the_initial_value_of_the_target(as_kind: Any) -> None:
+    """OneCycleLR assigns an initial value, which is the target's, as a Python number."""
+    optimizer = adamw({"weight_decay": as_kind(0.25)}, {"weight_decay": as_kind(0.25)})
     put(optimizer, "weight_decay", one_cycle)
     assert held(optimizer, "initial_weight_decay") == [0.125, 0.125]
-    assert {"max_lr", "min_lr", "initial_lr"}.isdisjoint(optimizer.param_groups[0])
-
-
-@pytest.mark.parametrize("value", [0.25, torch.tensor(0.25)], ids=["float", "tensor"])
-def test_an_initial_value_lands_as_a_python_number(value: Any) -> None:
-    """An initial value that a scheduler computed as a NumPy number is recorded as a float."""
-    optimizer = adamw({"weight_decay": value}, {"weight_decay": value})
-    put(optimizer, "weight_decay", one_cycle)
     assert {type(value) for value in held(optimizer, "initial_weight_decay")} == {float}
+    assert {"max_lr", "min_lr", "initial_lr"}.isdisjoint(optimizer.param_groups[0])
 
 
 def test_an_initial_value_is_not_an_alias_of_the_tensor() -> None:
@@ -244,15 +234,6 @@ def test_a_key_of_the_scheduler_is_kept_under_a_name_of_the_target() -> None:
     del group["note"]
     assert "note_weight_decay" not in optimizer.param_groups[0]
     assert group["note"] == 2
-
-
-def test_a_view_has_no_initial_lr_before_a_scheduler_records_it() -> None:
-    """A view neither lists nor gives ``initial_lr`` before a scheduler has recorded it."""
-    group = tsa_core.ProxyOptimizer(adamw_with_weight_decays(), "weight_decay").param_groups[0]
-    assert "initial_lr" not in list(group)
-    assert dict(group)["lr"] == 0.25
-    with pytest.raises(KeyError, match="'initial_lr'"):
-        group["initial_lr"]
 
 
 class Floored(LRScheduler):

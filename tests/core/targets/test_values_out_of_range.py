@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from cases import crossed
 from helpers import Untouched, adamw, add_group, advance, halving, held, put, put_curve
 from torch.optim.lr_scheduler import LambdaLR
 
@@ -31,6 +33,7 @@ LARGEST: dict[torch.dtype | None, float] = {
     },
 }
 each_kind = pytest.mark.parametrize("kind", LARGEST, ids=str)
+NARROW = [torch.float32, torch.float16, torch.bfloat16]
 
 
 def as_kind(kind: torch.dtype | None, value: float) -> Any:
@@ -63,50 +66,34 @@ def assert_refused(
 # -- initial value × λ ----------------------------------------------------------------------------
 
 
-def built(optimizer: Any, huge: float) -> CurveSchedule:
-    optimizer.param_groups[1]["weight_decay"] = as_kind(
-        getattr(optimizer.param_groups[1]["weight_decay"], "dtype", None), huge
-    )
-    return CurveSchedule(optimizer, quadruple, "weight_decay")
+WAYS = ["built", "overwritten", "base_lrs", "state loaded", "optimizer's state loaded"]
 
 
-def overwritten(optimizer: Any, huge: float) -> CurveSchedule:
+def with_initial_value(way: str, optimizer: Any, huge: Any) -> CurveSchedule:
+    """A schedule whose second group has a huge initial value, which came in the given way."""
+    if way == "built":
+        optimizer.param_groups[1]["weight_decay"] = huge
     schedule = CurveSchedule(optimizer, quadruple, "weight_decay")
-    extend_optimizer(optimizer, "weight_decay", huge, overwrite_values=True)
+    if way == "overwritten":
+        extend_optimizer(optimizer, "weight_decay", float(huge), overwrite_values=True)
+    elif way == "base_lrs":  # the first one stays the same object
+        schedule.base_lrs = [optimizer.param_groups[0]["initial_weight_decay"], float(huge)]
+    elif way == "state loaded":
+        schedule.load_state_dict({**schedule.state_dict(), "base_lrs": [0.5, float(huge)]})
+    elif way == "optimizer's state loaded":
+        state = copy.deepcopy(optimizer.state_dict())
+        state["param_groups"][1]["initial_weight_decay"] = float(huge)
+        optimizer.load_state_dict(state)
     return schedule
 
 
-def base_lrs_assigned(optimizer: Any, huge: float) -> CurveSchedule:
-    schedule = CurveSchedule(optimizer, quadruple, "weight_decay")
-    schedule.base_lrs = [0.125, huge]
-    return schedule
-
-
-def state_loaded(optimizer: Any, huge: float) -> CurveSchedule:
-    schedule = CurveSchedule(optimizer, quadruple, "weight_decay")
-    schedule.load_state_dict({**schedule.state_dict(), "base_lrs": [0.5, huge]})
-    return schedule
-
-
-def optimizer_state_loaded(optimizer: Any, huge: float) -> CurveSchedule:
-    schedule = CurveSchedule(optimizer, quadruple, "weight_decay")
-    state = copy.deepcopy(optimizer.state_dict())
-    state["param_groups"][1]["initial_weight_decay"] = huge
-    optimizer.load_state_dict(state)
-    return schedule
-
-
-@each_kind
-@pytest.mark.parametrize("sign", [1, -1], ids=["positive", "negative"])
-@pytest.mark.parametrize(
-    "make", [built, overwritten, base_lrs_assigned, state_loaded, optimizer_state_loaded]
-)
+@pytest.mark.parametrize(("way", "sign", "kind"), crossed(WAYS, [1, -1], LARGEST))
 def test_a_value_beyond_the_targets_range_is_refused(
-    make: Any, sign: int, kind: Any, untouched: Untouched
+    way: str, sign: int, kind: Any, untouched: Untouched
 ) -> None:
     """A product that does not fit is an error with target, step and value, however it came."""
     huge = sign * LARGEST[kind] / 2
-    schedule = make(decaying(kind, 0.5, 0.25), huge)
+    schedule = with_initial_value(way, decaying(kind, 0.5, 0.25), as_kind(kind, huge))
     value = repr(huge * 4.0)
     assert_refused(
         schedule, schedule.step, "'weight_decay' at step 1", "4.0", value, untouched=untouched
@@ -115,18 +102,9 @@ def test_a_value_beyond_the_targets_range_is_refused(
     assert held(schedule.optimizer, "weight_decay")[1] == huge
 
 
-def test_an_initial_value_behind_an_unchanged_one_is_checked(untouched: Untouched) -> None:
-    """Assigned initial values are checked, also if the first group's is the same object."""
-    optimizer = decaying(None, 0.5, 0.25)
-    schedule = CurveSchedule(optimizer, quadruple, "weight_decay")
-    schedule.base_lrs = [optimizer.param_groups[0]["initial_weight_decay"], 1e308]
-    assert_refused(schedule, schedule.step, "'weight_decay' at step 1", untouched=untouched)
-
-
-@each_kind
-@pytest.mark.parametrize("stepped", [False, True])
 @pytest.mark.parametrize(
-    "curve", [quadruple, {"*": quadruple}, [quadruple, quadruple]], ids=["one", "*", "list"]
+    ("curve", "stepped", "kind"),
+    crossed([quadruple, {"*": quadruple}, [quadruple, quadruple]], [False, True], LARGEST),
 )
 def test_a_group_in_the_place_of_another_is_checked(
     curve: Any, stepped: bool, kind: Any, untouched: Untouched
@@ -146,20 +124,22 @@ def test_a_group_in_the_place_of_another_is_checked(
     assert held(optimizer, "weight_decay") == [2.0, 1.0]
 
 
-@pytest.mark.parametrize("make", ["curve", "absolute", "derived"])
+UNFIT_TENSORS = [
+    (torch.tensor(0.5, dtype=torch.float16), 2e5, ValueError, r"from -65504\.0 to 65504\.0"),
+    (torch.tensor(0.5, dtype=torch.float16), -2e5, ValueError, r"from -65504\.0 to 65504\.0"),
+    (torch.tensor(1), 0.5, TypeError, "is a torch.int64 tensor"),
+]
+
+
 @pytest.mark.parametrize(
-    ("tensor", "value", "error", "says"),
-    [
-        (torch.tensor(0.5, dtype=torch.float16), 2e5, ValueError, r"from -65504\.0 to 65504\.0"),
-        (torch.tensor(0.5, dtype=torch.float16), -2e5, ValueError, r"from -65504\.0 to 65504\.0"),
-        (torch.tensor(1), 0.5, TypeError, "is a torch.int64 tensor"),
-    ],
-    ids=["float16", "negative", "int64"],
+    ("make", "unfit"),
+    crossed(["curve", "absolute", "derived", "absolute"], UNFIT_TENSORS),
 )
 def test_a_tensor_that_was_put_into_a_dict_is_checked(
-    tensor: torch.Tensor, value: float, error: type[Exception], says: str, make: str
+    make: str, unfit: tuple[torch.Tensor, float, type[Exception], str]
 ) -> None:
     """A step names the target if a tensor in the place of a float cannot hold the value."""
+    tensor, value, error, says = unfit
     optimizer = decaying(None, 1.0, 1.0)
     if make == "derived":
         schedule: Any = DerivedSchedule(optimizer, lambda _: value, "weight_decay", absolute=True)
@@ -188,11 +168,9 @@ def test_the_largest_value_itself_is_written(kind: Any) -> None:
     assert held(schedule.optimizer, "weight_decay") == [LARGEST[kind], -LARGEST[kind]]
 
 
-@each_kind
 @pytest.mark.parametrize(
-    "as_number",
-    [int, np.float32, np.float64, np.int64, torch.tensor, lambda number: -number],
-    ids=["int", "float32", "float64", "int64", "tensor", "negative"],
+    ("as_number", "kind"),
+    crossed([int, np.float32, np.float64, np.int64, torch.tensor, float.__neg__], LARGEST),
 )
 def test_a_multiplier_of_any_type_is_refused_alike(
     as_number: Any, kind: Any, untouched: Untouched
@@ -200,7 +178,7 @@ def test_a_multiplier_of_any_type_is_refused_alike(
     """A product that does not fit is refused whatever type λ has, and if λ is negative."""
     schedule = CurveSchedule(
         decaying(kind, 0.5, LARGEST[kind] / 2),
-        lambda t: as_number(4) if t else 1.0,
+        lambda t: as_number(4.0) if t else 1.0,
         "weight_decay",
     )
     assert_refused(schedule, schedule.step, "'weight_decay' at step 1", untouched=untouched)
@@ -210,10 +188,18 @@ def test_a_multiplier_of_any_type_is_refused_alike(
 def test_one_group_that_does_not_fit_keeps_the_others_in_place(
     kind: Any, untouched: Untouched
 ) -> None:
-    """A group of one curve that does not fit keeps the groups of all other curves in place."""
+    """A group that does not fit is foreseen, and keeps the groups of all curves in place."""
     optimizer = decaying(kind, 0.5, LARGEST[kind] / 2, 0.25)
-    schedule = CurveSchedule(optimizer, [halving, quadruple, halving], "weight_decay")
-    assert_refused(schedule, schedule.step, "'weight_decay' at step 1", untouched=untouched)
+    for curves in (quadruple, [halving, quadruple, halving]):
+        schedule = CurveSchedule(optimizer, curves, "weight_decay")
+        for call in (
+            schedule.step,
+            lambda schedule=schedule: schedule.values_at(1),
+            lambda schedule=schedule: preview(schedule, 2),
+        ):
+            assert_refused(schedule, call, "'weight_decay' at step 1", untouched=untouched)
+    with untouched(optimizer), pytest.raises(ValueError, match=r"'weight_decay' at step 0: 4\.0"):
+        CurveSchedule(optimizer, lambda t: 4.0, "weight_decay")
 
 
 def test_groups_of_different_types_have_their_own_ranges(untouched: Untouched) -> None:
@@ -242,18 +228,7 @@ def test_an_initial_value_of_0_stays_0(kind: Any) -> None:
     assert held(optimizer, "weight_decay") == [0.0, 1.0]
 
 
-@each_kind
-def test_a_schedule_on_a_value_that_does_not_fit_is_not_built(
-    kind: Any, untouched: Untouched
-) -> None:
-    """A schedule whose first value does not fit is refused, and the optimizer is as it was."""
-    optimizer = decaying(kind, 0.5, LARGEST[kind] / 2)
-    with untouched(optimizer), pytest.raises(ValueError, match=r"'weight_decay' at step 0: 4\.0"):
-        CurveSchedule(optimizer, lambda t: 4.0, "weight_decay")
-
-
-@pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.bfloat16], ids=str)
-@pytest.mark.parametrize("sign", [1, -1], ids=["positive", "negative"])
+@pytest.mark.parametrize(("sign", "kind"), crossed([1, -1], NARROW))
 def test_an_absolute_value_that_a_tensor_cannot_hold_is_refused(
     sign: int, kind: Any, untouched: Untouched
 ) -> None:
@@ -267,8 +242,7 @@ def test_an_absolute_value_that_a_tensor_cannot_hold_is_refused(
     )
 
 
-@each_kind
-@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize(("place", "kind"), crossed([0, 1, 2], LARGEST))
 def test_a_member_that_does_not_fit_keeps_all_members_in_place(
     place: int, kind: Any, untouched: Untouched
 ) -> None:
@@ -288,33 +262,6 @@ def test_a_member_that_does_not_fit_keeps_all_members_in_place(
     }
 
 
-@pytest.mark.parametrize("make", [put_curve, put])
-@pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.bfloat16], ids=str)
-def test_a_saved_value_that_a_tensor_cannot_hold_is_refused(
-    kind: Any, make: Any, untouched: Untouched
-) -> None:
-    """A saved value that a tensor cannot hold is an error with target and value; nothing moves."""
-    sync = SynchronousSchedule([make(decaying(kind, 0.5, 0.25), "weight_decay")])
-    state = sync.state_dict()
-    state["weight_decay"]["_last_lr"] = [0.125, 1e300]
-    assert_refused(
-        sync,
-        lambda: sync.load_state_dict(state),
-        "'weight_decay'",
-        "1e+300",
-        untouched=untouched,
-    )
-
-
-@each_kind
-def test_a_value_that_does_not_fit_is_foreseen(kind: Any, untouched: Untouched) -> None:
-    """``values_at`` and ``preview`` refuse a value that a step would refuse."""
-    optimizer = decaying(kind, 0.5, LARGEST[kind] / 2)
-    schedule = CurveSchedule(optimizer, quadruple, "weight_decay")
-    for call in (lambda: schedule.values_at(1), lambda: preview(schedule, 2)):
-        assert_refused(schedule, call, "'weight_decay' at step 1", untouched=untouched)
-
-
 # -- elements of betas ----------------------------------------------------------------------------
 
 BETAS = {
@@ -323,8 +270,9 @@ BETAS = {
     "negative": -0.125,
     "hardly negative": -sys.float_info.min,
 }
-beta_kinds = pytest.mark.parametrize("kind", [None, torch.float32], ids=str)
-each_element = pytest.mark.parametrize("target", ["betas[0]", "betas[1]"])
+BETA_KINDS = [None, torch.float32]
+ELEMENTS = ["betas[0]", "betas[1]"]
+beta_kinds = pytest.mark.parametrize("kind", BETA_KINDS, ids=str)
 
 
 def adamw_with_betas(kind: torch.dtype | None, *values: float) -> torch.optim.AdamW:
@@ -333,30 +281,28 @@ def adamw_with_betas(kind: torch.dtype | None, *values: float) -> torch.optim.Ad
     return adamw(*entries, lr=0.1)
 
 
-@beta_kinds
-@each_element
-@pytest.mark.parametrize("absolute", [False, True], ids=["multiplier", "absolute"])
-@pytest.mark.parametrize("value", BETAS.values(), ids=BETAS.keys())
+@pytest.mark.parametrize(
+    ("name", "absolute", "target", "kind"),
+    crossed(BETAS, [False, True], ELEMENTS, [torch.float32, None]),
+)
 def test_a_beta_that_torch_would_refuse_is_refused(
-    value: float, absolute: bool, target: str, kind: Any, untouched: Untouched
+    name: str, absolute: bool, target: str, kind: Any, untouched: Untouched
 ) -> None:
     """A beta outside [0, 1) is refused with target, step and value, as torch's constructor does."""
+    value = BETAS[name]
     with pytest.raises(ValueError, match="beta"):
         adamw(betas=(value, 0.5))
-    first, other = (0.5, 0.5) if absolute else (1.0, value / 0.5)
+    first, other = (0.5, value) if absolute else (1.0, value / 0.5)
     optimizer = adamw_with_betas(kind, 0.5, 0.25)
-    schedule = CurveSchedule(
-        optimizer,
-        lambda t: (value if absolute else other) if t else first,
-        target,
-        absolute=absolute,
-    )
+    with untouched(optimizer), pytest.raises(ValueError, match=f"{re.escape(target)}' at step 0"):
+        CurveSchedule(optimizer, lambda t: other, target, absolute=absolute)
+    schedule = CurveSchedule(optimizer, lambda t: other if t else first, target, absolute=absolute)
     assert_refused(
         schedule, schedule.step, f"{target!r} at step 1", repr(value), untouched=untouched
     )
 
 
-@each_element
+@pytest.mark.parametrize("target", ELEMENTS)
 def test_a_beta_that_a_tensor_rounds_to_1_is_refused(target: str, untouched: Untouched) -> None:
     """A beta below 1 that a float32 tensor would hold as 1 is refused, and a float takes it."""
     value = 1.0 - 2.0**-40
@@ -371,8 +317,7 @@ def test_a_beta_that_a_tensor_rounds_to_1_is_refused(target: str, untouched: Unt
             assert_refused(schedule, schedule.step, "at step 1", repr(value), untouched=untouched)
 
 
-@beta_kinds
-@each_element
+@pytest.mark.parametrize(("target", "kind"), crossed(ELEMENTS, BETA_KINDS))
 def test_the_ends_of_the_range_of_a_beta_are_written(target: str, kind: Any) -> None:
     """A beta of 0, and the largest one below 1, are written, as torch's constructor takes them."""
     below_1 = math.nextafter(1.0, 0.0) if kind is None else 1.0 - 2.0**-24
@@ -385,38 +330,7 @@ def test_the_ends_of_the_range_of_a_beta_are_written(target: str, kind: Any) -> 
         assert held(optimizer, target) == [value]
 
 
-@beta_kinds
-def test_a_beta_out_of_range_is_refused_at_step_0(kind: Any, untouched: Untouched) -> None:
-    """A schedule whose first beta is out of range is not built, and the optimizer is as it was."""
-    optimizer = adamw_with_betas(kind, 0.25, 0.5)
-    with untouched(optimizer), pytest.raises(ValueError, match=r"'betas\[0\]' at step 0.*1\.0"):
-        CurveSchedule(optimizer, lambda t: 2.0, "betas[0]")
-
-
-@beta_kinds
-def test_a_beta_that_was_overwritten_is_checked_again(kind: Any, untouched: Untouched) -> None:
-    """A new initial beta that λ takes out of range is refused, and one that fits is followed."""
-    optimizer = adamw_with_betas(kind, 0.25, 0.125)
-    schedule = CurveSchedule(optimizer, lambda t: 2.0 if t else 1.0, "betas[0]")
-    extend_optimizer(optimizer, "betas[0]", 0.75, overwrite_values=True)
-    assert_refused(schedule, schedule.step, "'betas[0]' at step 1", "1.5", untouched=untouched)
-    extend_optimizer(optimizer, "betas[0]", 0.375, overwrite_values=True)
-    advance(schedule)
-    assert held(optimizer, "betas[0]") == [0.75, 0.75]
-
-
-@beta_kinds
-def test_a_beta_out_of_range_keeps_all_members_in_place(kind: Any, untouched: Untouched) -> None:
-    """A curve that takes a beta out of range moves no other member."""
-    optimizer = adamw_with_betas(kind, 0.25, 0.5)
-    schedules = [put(optimizer), CurveSchedule(optimizer, lambda t: 1.0 + t, "betas[1]")]
-    sync = SynchronousSchedule([*schedules, put_curve(optimizer, "weight_decay")])
-    assert_refused(sync, sync.step, "'betas[1]' at step 1", "1.0", untouched=untouched)
-    assert [each.last_epoch for each in schedules] == [0, 0]
-
-
-@beta_kinds
-@pytest.mark.parametrize("absolute", [False, True], ids=["multiplier", "absolute"])
+@pytest.mark.parametrize(("absolute", "kind"), crossed([False, True], BETA_KINDS))
 def test_a_beta_in_the_place_of_another_is_checked(
     absolute: bool, kind: Any, untouched: Untouched
 ) -> None:
@@ -441,22 +355,24 @@ def test_a_beta_in_the_place_of_another_is_checked(
         assert_refused(schedule, schedule.step, "'betas[0]' at step 2", "1.5", untouched=untouched)
 
 
-@pytest.mark.parametrize("make", [put_curve, put])
-@beta_kinds
-@pytest.mark.parametrize("value", [1.0, 1.5, -0.125])
-def test_a_saved_beta_out_of_range_is_refused(
-    value: float, kind: Any, make: Any, untouched: Untouched
+UNFIT = [
+    *crossed(["weight_decay"], [1e300], NARROW),
+    *crossed(["betas[0]"], [1.0, 1.5, -0.125], BETA_KINDS),
+]
+
+
+@pytest.mark.parametrize(("unfit", "make"), crossed(UNFIT, [put_curve, put]))
+def test_a_saved_value_that_does_not_fit_is_refused(
+    unfit: tuple[str, float, Any], make: Any, untouched: Untouched
 ) -> None:
-    """A state with a beta outside [0, 1) is refused, and nothing has moved."""
-    sync = SynchronousSchedule([make(adamw_with_betas(kind, 0.5, 0.25), "betas[0]")])
+    """A saved value that the target cannot hold is an error with target and value; none moves."""
+    target, value, kind = unfit
+    both = adamw_with_betas(kind, 0.5, 0.25) if target == "betas[0]" else decaying(kind, 0.5, 0.25)
+    sync = SynchronousSchedule([make(both, target)])
     state = sync.state_dict()
-    state["betas[0]"]["_last_lr"] = [0.125, value]
+    state[target]["_last_lr"] = [0.125, value]
     assert_refused(
-        sync,
-        lambda: sync.load_state_dict(state),
-        "'betas[0]'",
-        repr(value),
-        untouched=untouched,
+        sync, lambda: sync.load_state_dict(state), repr(target), repr(value), untouched=untouched
     )
 
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from cases import crossed, some
 from helpers import INVALID_VALUES, Untouched, adamw, advance, held, put_curve, sgd
+from target_helpers import without_params
 from torch.optim.lr_scheduler import (
     CosineAnnealingLR,
     CyclicLR,
@@ -81,10 +84,10 @@ def test_the_scheduler_comes_back_as_it_is() -> None:
 def test_a_default_is_added_where_the_entry_is_missing_and_nowhere_else() -> None:
     """A group that has the entry keeps its own value, and the schedule starts from that value."""
     opt = optimizer_with_one_clip()
-    schedule = arbitrary_schedule_factory(opt, exponential, 3.0, "clip")
-    assert held(opt, "clip") == [3.0, 2.0]
+    schedule = arbitrary_schedule_factory(opt, exponential, -3.0, "clip")
+    assert held(opt, "clip") == [-3.0, 2.0]
     advance(schedule)
-    assert held(opt, "clip") == [1.5, 1.0]
+    assert held(opt, "clip") == [-1.5, 1.0]
 
 
 @each_target_and_default
@@ -140,28 +143,35 @@ def writes_nan(proxy: Any) -> Any:
     return LambdaLR(proxy, lambda t: math.nan)
 
 
+NOT_FACTORIES = {
+    "None": None,
+    "a number": 0.5,
+    "NaN": math.nan,
+    "a bool": True,
+    "a string": "StepLR",
+    "a list of factories": [exponential],
+    "a scheduler": ExponentialLR(sgd(), 0.5),
+}
+NOT_SCHEDULERS = {
+    "None": None,
+    "a number": 0.5,
+    "a class": ExponentialLR,
+    "a list": [exponential],
+    "something without a step": SimpleNamespace(optimizer=None),
+}
+
+
+def shown(value: Any) -> str:
+    return "schedule_factory: .* got " + re.escape(repr(value)[:9])
+
+
 FACTORIES: dict[str, tuple[Any, type[BaseException], str]] = {
-    "None": (None, TypeError, "schedule_factory: .* got None"),
-    "returns something without a step": (
-        lambda proxy: SimpleNamespace(optimizer=proxy),
-        TypeError,
-        "schedule_factory: .*namespace",
-    ),
-    "a number": (0.5, TypeError, "schedule_factory: .* got 0.5"),
-    "NaN": (math.nan, TypeError, "schedule_factory: .* got nan"),
-    "a bool": (True, TypeError, "schedule_factory: .* got True"),
-    "a string": ("StepLR", TypeError, "schedule_factory: .* got 'StepLR'"),
-    "a list of factories": ([exponential], TypeError, "schedule_factory: "),
-    "a scheduler": (
-        builds_on_another_optimizer(None),
-        TypeError,
-        "schedule_factory: .*ExponentialLR",
-    ),
-    "returns None": (lambda proxy: None, TypeError, "schedule_factory: .* got None"),
-    "returns a number": (lambda proxy: 0.5, TypeError, "schedule_factory: .* got 0.5"),
+    **{name: (value, TypeError, shown(value)) for name, value in NOT_FACTORIES.items()},
+    **{
+        f"returns {name}": (lambda proxy, value=value: value, TypeError, shown(value))
+        for name, value in NOT_SCHEDULERS.items()
+    },
     "returns the proxy": (lambda proxy: proxy, TypeError, "schedule_factory: "),
-    "returns a class": (lambda proxy: ExponentialLR, TypeError, "schedule_factory: "),
-    "returns a list": (lambda proxy: [exponential(proxy)], TypeError, "schedule_factory: "),
     "builds on another optimizer": (
         builds_on_another_optimizer,
         ValueError,
@@ -178,17 +188,15 @@ FACTORIES: dict[str, tuple[Any, type[BaseException], str]] = {
 }
 
 
-@pytest.mark.parametrize(("factory", "error", "said"), FACTORIES.values(), ids=FACTORIES.keys())
-@each_target_and_default
+@pytest.mark.parametrize(
+    ("name", "target_and_default"), crossed(FACTORIES, TARGETS_AND_DEFAULTS), ids=str
+)
 def test_a_factory_that_fails_leaves_no_trace(
-    factory: Any,
-    error: type[BaseException],
-    said: str,
-    target: str,
-    default: float | None,
-    untouched: Untouched,
+    name: str, target_and_default: tuple[str, float | None], untouched: Untouched
 ) -> None:
     """The error of a factory comes through, and no group changes in keys, their order or values."""
+    factory, error, said = FACTORIES[name]
+    target, default = target_and_default
     opt = optimizer_with_one_clip()
     with untouched(opt), pytest.raises(error, match=said):
         arbitrary_schedule_factory(opt, factory, default, target)
@@ -204,13 +212,7 @@ def test_a_call_after_a_failed_one_starts_from_the_same_value(
         arbitrary_schedule_factory(tried, raises_after_writing, default, target)
     for opt in (tried, fresh):
         advance(arbitrary_schedule_factory(opt, exponential, default, target))
-    assert [
-        {key: value for key, value in group.items() if key != "params"}
-        for group in tried.param_groups
-    ] == [
-        {key: value for key, value in group.items() if key != "params"}
-        for group in fresh.param_groups
-    ]
+    assert without_params(tried) == without_params(fresh)
 
 
 @pytest.mark.parametrize(
@@ -242,22 +244,17 @@ def test_a_factory_that_fails_leaves_the_optimizers_defaults() -> None:
 # -- default_value --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("value", "error"), INVALID_VALUES.values(), ids=INVALID_VALUES.keys())
-@pytest.mark.parametrize("target", ["clip", "weight_decay", "nowhere"])
+@pytest.mark.parametrize(
+    ("name", "target"), crossed(some(INVALID_VALUES, 6), ["clip", "weight_decay", "nowhere"])
+)
 def test_a_default_that_is_not_a_finite_real_number_is_refused(
-    value: Any, error: type[Exception], target: str, untouched: Untouched
+    name: str, target: str, untouched: Untouched
 ) -> None:
     """An invalid default is an error with the parameter's name, also if the entry is there."""
+    value, error = INVALID_VALUES[name]
     opt = optimizer_with_one_clip()
     with untouched(opt), pytest.raises(error, match=r"^default_value: "):
         arbitrary_schedule_factory(opt, exponential, value, target)
-
-
-def test_a_negative_default_is_added() -> None:
-    """A negative default is a number like any other."""
-    opt = adamw({}, {})
-    arbitrary_schedule_factory(opt, exponential, -1.5, "offset")
-    assert held(opt, "offset") == [-1.5, -1.5]
 
 
 @pytest.mark.parametrize(("target", "default"), [("momentum", None), ("clip", 0.0)])

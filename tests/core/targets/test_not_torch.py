@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from cases import crossed
 from helpers import held, put, put_curve, sgd
 
 import tsa_core
@@ -70,8 +71,9 @@ def test_a_wrapper_that_forwards_is_an_optimizer(put: Any) -> None:
     assert sync.get_last_lr() == [0.8]
 
 
-@both_kinds
-@pytest.mark.parametrize("cls", [BareOptimizer, RebuildingOptimizer])
+@pytest.mark.parametrize(
+    ("put", "cls"), crossed([put_curve, put], [BareOptimizer, RebuildingOptimizer])
+)
 def test_an_optimizer_needs_no_lr(put: Any, cls: Any) -> None:
     """Any entry can be scheduled without an lr, and only reading the lr is a ``KeyError``."""
     optimizer = cls()
@@ -86,25 +88,16 @@ def test_an_optimizer_needs_no_lr(put: Any, cls: Any) -> None:
 
 
 @both_kinds
-def test_a_schedule_follows_a_group_replaced_in_a_rebuilt_list(put: Any) -> None:
-    """A schedule moves the new dict and not the old one, although every list is new."""
+def test_a_schedule_follows_the_groups_of_a_rebuilt_list(put: Any) -> None:
+    """A schedule moves a new dict and not the old one, and a group that joins, in a new list."""
     optimizer = RebuildingOptimizer()
     schedule = put(optimizer, "temperature")
     old = optimizer.parts[0]
     optimizer.parts[0] = dict(old)
-    schedule.step()
-    assert schedule.get_last_lr() == [1.0, 2.0]
-    assert (optimizer.parts[0]["temperature"], old["temperature"]) == (1.0, 2.0)
-
-
-@both_kinds
-def test_a_group_that_joins_a_rebuilt_list_is_seen(put: Any) -> None:
-    """A curve and an ``ExponentialLR`` take in a group that joins."""
-    optimizer = RebuildingOptimizer()
-    schedule = put(optimizer, "temperature")
     optimizer.parts.append({"params": [], "temperature": 8.0})
     schedule.step()
     assert schedule.get_last_lr() == [1.0, 2.0, 4.0]
+    assert (optimizer.parts[0]["temperature"], old["temperature"]) == (1.0, 2.0)
 
 
 ZERO_REDUNDANCY = """
@@ -152,8 +145,7 @@ def test_a_zero_redundancy_optimizer_is_scheduled(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-2:] == ["0.2 0.02"] * 2, done.stderr
 
 
-@both_kinds
-@pytest.mark.parametrize("has_defaults", [False, True])
+@pytest.mark.parametrize(("put", "has_defaults"), crossed([put_curve, put], [False, True]))
 def test_defaults_that_cannot_be_set_are_no_obstacle(put: Any, has_defaults: bool) -> None:
     """A tensor is scheduled also where the object's defaults are ``None`` or read-only."""
     value = torch.tensor(0.5)
