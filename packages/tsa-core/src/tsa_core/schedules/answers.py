@@ -30,6 +30,10 @@ class TargetAnswers(LRScheduler):
         """Return the param groups that the schedule writes to."""
 
     @abstractmethod
+    def initials_of(self, groups: Sequence[ParamGroup]) -> list[float]:
+        """Return the initial value of each group."""
+
+    @abstractmethod
     def values_at(self, t: float) -> list[float]:
         """Compute the value of each group at step ``t``, and move nothing."""
 
@@ -47,7 +51,7 @@ class TargetAnswers(LRScheduler):
         """
         groups = self.real_optimizer.param_groups
         check_present(self.target, groups)
-        return [self.target.initial_or_present(group) for group in groups]
+        return self.initials_of(groups)
 
     @base_lrs.setter  # type: ignore[override]  # takes no tensor as an initial value
     def base_lrs(self, values: Sequence[float]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ..targets.checks import check_target, present_numbers
@@ -55,6 +55,8 @@ class TargetSchedule(TargetAnswers):
         # Set by the first step() without an argument: only that says that the optimizer should
         # have used the value before.
         self._order_was_checked = False
+        self._seen: Sequence[ParamGroup] = ()
+        self._in_code: list[float | None] = []
 
     @abstractmethod
     def moves_to(
@@ -134,9 +136,49 @@ class TargetSchedule(TargetAnswers):
         """Record the initial values of ``driven`` groups that joined, or were put into the list."""
         target = self.target
         give_each_group_its_own_tensor(target, self.real_optimizer, groups)
-        for group in driven:
-            if target.initial_key not in group:
-                group[target.initial_key] = target.initial_or_present(group)
+        initials = self.initials_of(driven)
+        if not self._step_count:
+            known = {id(group): not target.has_initial(group) for group in driven}
+            values = {id(group): initial for group, initial in zip(driven, initials)}
+            self._in_code = [
+                values[id(group)] if known.get(id(group)) else None for group in groups
+            ]
+        for group, initial in zip(driven, initials):
+            group.setdefault(target.initial_key, initial)
+        self._seen = [*groups]
+
+    def initials_of(self, groups: Sequence[ParamGroup]) -> list[float]:
+        """Return the initial value of each group, also if it has not recorded one yet.
+
+        A group that took another one's place in a load, and brings no record, keeps the initial
+        value of that place, as torch's schedulers keep ``base_lrs``.
+        """
+        return [
+            self.target.initial_or_present(each)
+            for each in self.having(self.target.has_initial, groups)
+        ]
+
+    def having(
+        self, has_record: Callable[[ParamGroup], bool], groups: Sequence[ParamGroup]
+    ) -> list[ParamGroup]:
+        """Return for each group the dict that has a record: it, or the one that it replaced.
+
+        It replaced one if a load put other dicts into the place of all. It is returned itself if
+        there is no record at all.
+        """
+        present, seen = self.real_optimizer.param_groups, self._seen
+        if not {*map(id, seen)}.isdisjoint(map(id, present)):
+            return [*groups]
+        before = {id(group): each for group, each in zip(present, seen) if has_record(each)}
+        return [group if has_record(group) else before.get(id(group), group) for group in groups]
+
+    @property
+    def initials_in_code(self) -> list[float | None]:
+        """The initial value of each group when the schedule was built.
+
+        None if the group had recorded one before: the code that made the optimizer may say another.
+        """
+        return self._in_code
 
     def rewrite(self) -> None:
         """Compute the values of the present step anew, and write them."""
@@ -213,7 +255,13 @@ class TargetSchedule(TargetAnswers):
             "_last_lr": present_numbers(self.target, self.real_optimizer.param_groups),
         }
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], *, plan: Choice = "code") -> None:
+    def load_state_dict(
+        self,
+        state_dict: Mapping[str, Any],
+        *,
+        plan: Choice = "code",
+        initial: Choice | None = None,
+    ) -> None:
         """Restore a saved state, and write its values into the optimizer at once.
 
         Also takes the state of a built-in of torch-schedule-anything 1.x.
@@ -223,20 +271,27 @@ class TargetSchedule(TargetAnswers):
             plan: the plan that the schedule follows afterwards, if the saved one differs.
                 ``"code"``: the one in the code, with a warning. ``"saved"``: the saved one.
                 ``"same"``: it must not differ.
+            initial: the initial values from which the schedule goes on, if the saved ones differ
+                from those that the groups had when the schedule was built. ``"saved"``: the saved
+                ones, which is the default with a warning. ``"code"``: those in the code, and the
+                values are computed anew from them. ``"same"``: they must not differ. If the
+                optimizer was loaded before the schedule was built, those in the code are unknown.
 
         Raises:
             TypeError, ValueError: it is not the state of such a schedule. An entry is missing,
                 unknown or of a wrong kind, or the target or the number of param groups differs.
             ValueError: the saved plan differs and ``plan`` is ``"same"``; or it is code, not data,
                 and ``plan`` is ``"saved"``.
+            ValueError: the saved initial values differ, and ``initial`` is ``"same"``.
 
         If it raises, nothing has moved.
 
         Warns:
             UserWarning: the saved plan differs and ``plan`` is ``"code"``.
+            UserWarning: the saved initial values differ, and ``initial`` is not given.
         """
-        check_state(self, TargetSchedule.state_dict(self), state_dict, plan)
-        load_state(self, state_dict, plan)
+        check_state(self, TargetSchedule.state_dict(self), state_dict, plan, initial)
+        load_state(self, state_dict, plan, initial)
 
     def stand_at(self, position: float, step_count: int) -> None:
         """Stand at a loaded position, after so many steps."""

@@ -9,9 +9,9 @@ from math import isfinite
 from types import FunctionType, MappingProxyType, MethodType
 from typing import Any
 
-from ..targets.checks import warn_if_all_zero
+from ..targets.checks import warn_if_all_zero, warn_if_momentum_grows, warn_if_some_zero
 from ..targets.driven import Curve, CurvePerGroup, SeveralCurves, given_by
-from ..targets.moves import Move, Numbers, move_to
+from ..targets.moves import END, Move, Numbers, move_to
 from ..targets.numbers_ import real_number
 from ..targets.target import OptimizerLike, ParamGroup
 from ..targets.tensors import warn_if_captured_step_ignores
@@ -19,7 +19,7 @@ from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
 from ..torch_.steps import watch_steps
 from .base import TargetSchedule
-from .records import Record, curve_of, record_of
+from .records import Record, boundaries_of, curve_of, is_data, record_of
 
 
 class CurveSchedule(TargetSchedule):
@@ -82,8 +82,11 @@ class CurveSchedule(TargetSchedule):
         super().__init__(optimizer, schedule_target, absolute)
         self._start(curve, 0)
         first = self.prepare(0)
+        self._check_ahead()
+        driven = self.driven_groups()
+        if absolute:
+            warn_if_some_zero(self.target, driven, self.real_optimizer.param_groups)
         if self.real_optimizer is optimizer:  # on a proxy, arbitrary_schedule_factory warns
-            driven = self.driven_groups()
             if not absolute:
                 warn_if_all_zero(self.target, driven)
             warn_if_captured_step_ignores(self.target, optimizer, driven)
@@ -104,6 +107,20 @@ class CurveSchedule(TargetSchedule):
         self._ask: Any = MethodType(method, curve) if is_plain else curve
         self._origin = origin
 
+    def _check_ahead(self) -> None:
+        """Raise if the curve will lead out of the range where its pieces meet, or at its end.
+
+        A function knows neither, and is checked at each step.
+        """
+        curves = [self._curve] if self._several is None else self._several.distinct
+        groups = self.real_optimizer.param_groups
+        for curve in filter(is_data, curves):
+            steps = [0, *boundaries_of(curve), END]
+            # Of all values, those of the least and of the greatest λ are the furthest.
+            for t in {min(steps, key=curve), max(steps, key=curve)}:
+                _, values, *_ = self.moves_to(self._origin + t, groups)
+                warn_if_momentum_grows(self.target, values)
+
     @property
     def curve(self) -> Curve | CurvePerGroup:
         """λ as it was passed; several curves as a tuple, or as a mapping that is read-only.
@@ -119,11 +136,12 @@ class CurveSchedule(TargetSchedule):
     def moves_to(
         self, position: float, groups: Sequence[ParamGroup], source_values: object = None
     ) -> Move:
-        target, t = self.target, position - self._origin
+        # Before the origin, the beginning of the curve holds, as delay has it.
+        target, t = self.target, max(position - self._origin, 0)
         if self._several is not None:
             return self._several_move_to(self._several, position, t, groups)
         number = self._ask(t)
-        if type(number) is float and target.index is None and not self.absolute:
+        if type(number) is float and number >= 0 and target.index is None and not self.absolute:
             # The common case in line and in one look at each group: a call takes longer. It is the
             # first case of move_to, which says why it needs no closer look.
             key, initial = target.key, target.initial_key
@@ -141,20 +159,20 @@ class CurveSchedule(TargetSchedule):
                 pass
         each, types = [number] * len(groups), {type(number)}
         numbers = Numbers(position, groups, each, types, lambda _: given_by(self._curve))
-        return move_to(numbers, target, groups, self.absolute, self.label)
+        return move_to(numbers, target, groups, self.absolute, self.label, self.initials_of)
 
     def _several_move_to(
         self, several: SeveralCurves, position: float, t: float, groups: Sequence[ParamGroup]
     ) -> Move:
-        given = several.at(t)
-        if not self.absolute and {*map(type, given)} == {float}:
+        given, target = several.at(t), self.target
+        if not self.absolute and {*map(type, given)} == {float} and min(given) >= 0:
             with suppress(LookupError, TypeError):
-                values = several.times_initial(given, groups, self.target)
+                values = several.times_initial(given, groups, target)
                 total = sum(values)
                 if len(values) == len(groups) and type(total) is float and isfinite(total):
                     return groups, values, True, False
         numbers = several.numbers(given, position, groups)
-        return move_to(numbers, self.target, groups, self.absolute, self.label)
+        return move_to(numbers, target, groups, self.absolute, self.label, self.initials_of)
 
     def driven_groups(self) -> list[ParamGroup]:
         groups = self.real_optimizer.param_groups
@@ -190,6 +208,7 @@ class CurveSchedule(TargetSchedule):
             raise RuntimeError("replan: the schedule waits for its turn in a SequentialLR")
         with undone_on_error([self.real_optimizer], [self]):
             self._start(curve, self.last_epoch)
+            self._check_ahead()
             self.rewrite()
 
     def follows(self) -> dict[str, Record]:

@@ -119,15 +119,28 @@ class DerivedSchedule(TargetSchedule):
             values = source_values or present_numbers(self.source_target, groups)
             given = values if self.absolute else self._multiples(groups, values)
         inputs = given
-        results = [*map(self._rule, inputs)]
+        results = self._results(inputs, position)
 
         def giver(i: int) -> str:
             return f"which {self._text} gave for {inputs[i]!r}"
 
         numbers = Numbers(position, groups, results, {*map(type, results)}, giver)
-        move = move_to(numbers, self.target, groups, self.absolute, self.label)
+        target, label = self.target, self.label
+        move = move_to(numbers, target, groups, self.absolute, label, self.initials_of)
         # A group that joined has no record of its source yet.
         return (groups, move[1], False, True) if is_closer_look and not self.absolute else move
+
+    def _results(self, inputs: list[float], position: float) -> list[float]:
+        results: list[float] = []
+        try:
+            results.extend(map(self._rule, inputs))  # those before a failure are in it
+        except Exception as error:
+            kind = type(error) if type(error).__module__ == "builtins" else RuntimeError
+            raise kind(
+                f"the rule of {self.label!r}, {describe(self._rule)}, raised an error for "
+                f"{inputs[len(results)]!r} at step {position}: {error}"
+            ) from error
+        return results
 
     def _multiples_of_known(
         self, groups: Sequence[ParamGroup], values: list[float] | None
@@ -148,7 +161,7 @@ class DerivedSchedule(TargetSchedule):
         return multiples if type(total) is float and isfinite(total) else None
 
     def _multiples(self, groups: Sequence[ParamGroup], values: list[float]) -> list[float]:
-        initials = [*map(self._initial_of_source, groups)]
+        initials = self._initials_of_source(groups)
         if 0 in initials:
             raise ValueError(
                 f"the initial value of {self.source!r} is 0, so there are no multiples of it "
@@ -157,10 +170,10 @@ class DerivedSchedule(TargetSchedule):
         return [value / initial for value, initial in zip(values, initials)]
 
     def take_in(self, groups: Sequence[ParamGroup], driven: Sequence[ParamGroup]) -> None:
+        initials = self._initials_of_source(groups)
         super().take_in(groups, driven)
-        for group in groups:
-            if self._source_key not in group:
-                group[self._source_key] = self._initial_of_source(group)
+        for group, initial in zip(groups, initials):
+            group.setdefault(self._source_key, initial)
 
     def take_in_new(self) -> None:
         """Take in groups that joined, before their source moves: it holds its initial value now."""
@@ -170,10 +183,14 @@ class DerivedSchedule(TargetSchedule):
             check_target(self.source_target, groups)
             self.take_in(groups, groups)
 
-    def _initial_of_source(self, group: ParamGroup) -> float:
-        if self._source_key in group and not self.source_target.has_initial(group):
-            return real_number(group[self._source_key])
-        return self.source_target.initial_or_present(group)
+    def _initials_of_source(self, groups: Sequence[ParamGroup]) -> list[float]:
+        source, own = self.source_target, self._source_key
+        return [
+            source.initial_or_present(each)
+            if source.has_initial(each) or own not in each
+            else real_number(each[own])
+            for each in self.having(lambda g: source.has_initial(g) or own in g, groups)
+        ]
 
     def driven_groups(self) -> list[ParamGroup]:
         return [*self.real_optimizer.param_groups]

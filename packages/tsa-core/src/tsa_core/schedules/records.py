@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -48,6 +49,19 @@ def _of_each(function: Callable[[Any], Any], several: Any) -> Any:
     if isinstance(several, Mapping):
         return {key: each if each is None else function(each) for key, each in several.items()}
     return [each if each is None else function(each) for each in several]
+
+
+def is_data(curve: Curve) -> bool:
+    """True if ``curve`` is of a kind that a state holds as data: it knows where its pieces meet."""
+    return _is_data(_record_of_one(curve))
+
+
+def boundaries_of(curve: object) -> tuple[float, ...]:
+    """Return the steps at which one curve hands over to the next, if ``curve`` knows them."""
+    found = getattr(curve, "boundaries", ())  # somebody's callable may have others
+    if not isinstance(found, tuple) or not all(isinstance(b, numbers.Real) for b in found):
+        return ()
+    return found
 
 
 def _record_of_one(curve: Curve) -> Record:

@@ -22,16 +22,25 @@ Choice: TypeAlias = Literal["code", "saved", "same"]
 
 
 def checked_choice(argument: str, choice: object) -> Choice:
+    """Return ``choice``; an error calls it ``argument``."""
     for each in get_args(Choice):
         if choice == each:
             return each  # type: ignore[no-any-return]  # one of the three
     raise ValueError(f"{argument}: expected one of {list(get_args(Choice))}, got {choice!r}")
 
 
-def check_state(schedule: TargetSchedule, own: Mapping[str, Any], state: Any, plan: Choice) -> None:
+def check_state(
+    schedule: TargetSchedule,
+    own: Mapping[str, Any],
+    state: Any,
+    plan: Choice,
+    initial: Choice | None,
+) -> None:
     """Raise unless ``state`` fits ``schedule``, whose own one is ``own``; nothing is touched."""
     what = f"state of the schedule of {schedule.label!r}"
     checked_choice("plan", plan)
+    if initial is not None:
+        checked_choice("initial", initial)
     target = schedule.target
     saved = _as_saved_today(schedule, state)
     check_entries(
@@ -49,6 +58,12 @@ def check_state(schedule: TargetSchedule, own: Mapping[str, Any], state: Any, pl
     check_target(target, groups)
     check_values_fit(target, groups, saved["_last_lr"], what)
     schedule.driven_groups()
+    changed = _changed_initials(schedule, saved)
+    if changed and initial == "same":
+        raise ValueError(
+            f"{what}: the initial values of {target.name!r} were {[*changed.values()]}, and the "
+            f"code has {[schedule.initials_in_code[i] for i in changed]}; expected the same"
+        )
     if differ(saved, schedule.follows()):
         if plan == "same":
             both = f"{sentence_of(saved)}, and the code has {sentence_of(schedule.follows())}"
@@ -60,9 +75,19 @@ def check_state(schedule: TargetSchedule, own: Mapping[str, Any], state: Any, pl
                 raise type(error)(f"{what}: {error.args[0]}") from None
 
 
-def load_state(schedule: TargetSchedule, state: Mapping[str, Any], plan: Choice) -> None:
+def load_state(
+    schedule: TargetSchedule, state: Mapping[str, Any], plan: Choice, initial: Choice | None
+) -> None:
     """Load a state that :func:`check_state` accepted."""
     state = _as_saved_today(schedule, state)
+    changed = _changed_initials(schedule, state)
+    if changed and initial is None:
+        warn_user(
+            f"the initial values of {schedule.label!r} were {[*changed.values()]} when the state "
+            f"was saved, and the code has {[schedule.initials_in_code[i] for i in changed]}. The "
+            "run goes on from the saved ones. Write load_state_dict(state, initial='code') for "
+            "those in the code, or initial='saved' if the saved ones are meant"
+        )
     driven = {id(group) for group in schedule.driven_groups()}
     if differ(state, schedule.follows()):
         if plan == "saved":
@@ -71,17 +96,31 @@ def load_state(schedule: TargetSchedule, state: Mapping[str, Any], plan: Choice)
             warn_user(
                 f"the schedule of {schedule.label!r} was saved under {sentence_of(state)} "
                 f"and goes on under {sentence_of(schedule.follows())}, from the step after "
-                f"{state['last_epoch']}"
+                f"{state['last_epoch']}. To go on under the saved plan, write "
+                "load_state_dict(state, plan='saved')"
             )
     target, groups = schedule.target, schedule.real_optimizer.param_groups
     # Building wrote into the groups that the code's curve drives, and loading sets them all.
     driven |= {id(group) for group in schedule.driven_groups()}
     give_each_group_its_own_tensor(target, schedule.real_optimizer, groups)
-    for group, initial, value in zip(groups, state["base_lrs"], state["_last_lr"]):
+    initials = [*state["base_lrs"]]
+    for i in changed if initial == "code" else ():
+        initials[i] = schedule.initials_in_code[i]
+    for group, its_initial, value in zip(groups, initials, state["_last_lr"]):
         if id(group) in driven:
-            group[target.initial_key] = real_number(initial)
+            group[target.initial_key] = real_number(its_initial)
             target.write(group, real_number(value))
     schedule.stand_at(real_number(state["last_epoch"]), int(real_number(state["_step_count"])))
+    if changed and initial == "code" and schedule.last_epoch >= 0:
+        schedule.rewrite()
+
+
+def _changed_initials(schedule: TargetSchedule, state: Mapping[str, Any]) -> dict[int, float]:
+    """Return the saved initial values that the code has otherwise, by the position of the group."""
+    in_code, saved = schedule.initials_in_code, state["base_lrs"]
+    if schedule.absolute or len(in_code) != len(saved):
+        return {}
+    return {i: v for i, (own, v) in enumerate(zip(in_code, saved)) if own not in (None, v)}
 
 
 def _as_saved_today(schedule: TargetSchedule, state: Any) -> Any:

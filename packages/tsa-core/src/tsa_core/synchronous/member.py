@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numbers
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..schedules.base import Prepared, TargetSchedule
 from ..schedules.derived import DerivedSchedule
+from ..schedules.records import boundaries_of
 from ..schedules.states import Choice, check_state, load_state
 from ..targets.checks import check_values_fit, present_numbers
 from ..targets.numbers_ import real_number
@@ -25,6 +25,13 @@ from ..torch_.schedulers import (
 from ..warnings_ import warn_user
 
 _LR = Target.parse("lr")
+
+
+class Chosen(NamedTuple):
+    """What goes on where a saved state and the code differ."""
+
+    plan: Choice
+    initial: Choice | None
 
 
 def member_of(schedule: Any) -> Member:
@@ -134,10 +141,7 @@ class Member:
     @property
     def boundaries(self) -> tuple[float, ...]:
         """The steps at which one curve hands over to the next, if the curve knows them."""
-        curve = getattr(self.schedule, "curve", None)
-        found = getattr(curve, "boundaries", ())  # somebody's callable may have others
-        if not isinstance(found, tuple) or not all(isinstance(b, numbers.Real) for b in found):
-            return ()
+        found = boundaries_of(getattr(self.schedule, "curve", None))
         origin = self.schedule.follows().get("origin", 0) if self.is_own else 0  # since replan
         return tuple(boundary + origin for boundary in found)
 
@@ -151,7 +155,7 @@ class Member:
             state = {**state, "_schedulers": [part.save() for part in self.parts]}
         return state
 
-    def check(self, state: Any, plan: Choice, may_wait: bool = False) -> None:
+    def check(self, state: Any, chosen: Chosen, may_wait: bool = False) -> None:
         """Raise unless ``state`` can be loaded; nothing is touched.
 
         ``may_wait``: the schedule is part of a compound and may stand before its first step.
@@ -166,35 +170,35 @@ class Member:
                     f"{what}: expected {len(self.parts)} schedulers' states, got {states!r}"
                 )
             for part, its_state in zip(self.parts, states):
-                part.check(its_state, plan, may_wait=True)
+                part.check(its_state, chosen, may_wait=True)
         changed = torch_states.changed_settings(self.schedule, state)
-        if changed and plan == "same":
+        if changed and chosen.plan == "same":
             both = _both(changed, ", and the code has")
             raise ValueError(f"{what}: it was saved under {both}; expected the same")
 
-    def load(self, state: Mapping[str, Any], plan: Choice) -> None:
+    def load(self, state: Mapping[str, Any], chosen: Chosen) -> None:
         """Load a checked state, and write the values that it reports into the optimizer."""
-        self.schedule.load_state_dict(self.for_torch(state, plan))
+        self.schedule.load_state_dict(self.for_torch(state, chosen))
         # torch leaves the optimizer as it is, and its recurrences would go on from there.
         for group, value in zip(self.schedule.optimizer.param_groups, state.get("_last_lr", ())):
             _LR.write(group, real_number(value))
-        self.load_own_parts(state, plan)
+        self.load_own_parts(state, chosen)
 
-    def for_torch(self, state: Mapping[str, Any], plan: Choice) -> dict[str, Any]:
+    def for_torch(self, state: Mapping[str, Any], chosen: Chosen) -> dict[str, Any]:
         """Return the state that torch is to load; warn if the code's settings replace others."""
         changed = torch_states.changed_settings(self.schedule, state)
-        if changed and plan == "code":
+        if changed and chosen.plan == "code":
             warn_user(f"{self.what} was saved under {_both(changed, ' and goes on under')}")
-        loaded = torch_states.state_to_load(self.schedule, state, changed, plan == "saved")
+        loaded = torch_states.state_to_load(self.schedule, state, changed, chosen.plan == "saved")
         if self.parts:
             pairs = zip(self.parts, state["_schedulers"])
-            loaded["_schedulers"] = [part.for_torch(each, plan) for part, each in pairs]
+            loaded["_schedulers"] = [part.for_torch(each, chosen) for part, each in pairs]
         return loaded
 
-    def load_own_parts(self, state: Mapping[str, Any], plan: Choice) -> None:
+    def load_own_parts(self, state: Mapping[str, Any], chosen: Chosen) -> None:
         """Load the parts that are schedules of this library; torch has loaded the others."""
         for part, its_state in zip(self.parts, state.get("_schedulers", ())):
-            part.load_own_parts(its_state, plan)
+            part.load_own_parts(its_state, chosen)
 
     def schedules(self) -> list[Any]:
         """Return the schedule and its parts, and theirs."""
@@ -231,14 +235,14 @@ class OwnMember(Member):
         state: dict[str, Any] = self.schedule.state_dict()
         return state
 
-    def check(self, state: Any, plan: Choice, may_wait: bool = False) -> None:
-        check_state(self.schedule, self.save(), state, plan)
+    def check(self, state: Any, chosen: Chosen, may_wait: bool = False) -> None:
+        check_state(self.schedule, self.save(), state, chosen.plan, chosen.initial)
 
-    def load(self, state: Mapping[str, Any], plan: Choice) -> None:
-        load_state(self.schedule, state, plan)
+    def load(self, state: Mapping[str, Any], chosen: Chosen) -> None:
+        load_state(self.schedule, state, chosen.plan, chosen.initial)
 
-    def for_torch(self, state: Mapping[str, Any], plan: Choice) -> dict[str, Any]:
+    def for_torch(self, state: Mapping[str, Any], chosen: Chosen) -> dict[str, Any]:
         return self.save()  # torch's compound loads the present state, load_own_parts the saved one
 
-    def load_own_parts(self, state: Mapping[str, Any], plan: Choice) -> None:
-        self.load(state, plan)
+    def load_own_parts(self, state: Mapping[str, Any], chosen: Chosen) -> None:
+        self.load(state, chosen)

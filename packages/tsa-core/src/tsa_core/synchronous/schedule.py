@@ -15,7 +15,7 @@ from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
 from .arguments import named_arguments
 from .by_name import MembersByName
-from .member import Member, OwnMember
+from .member import Chosen, Member, OwnMember
 from .membership import check_clock, follows_a_step, members_of, sources_first
 
 
@@ -234,7 +234,13 @@ class SynchronousSchedule(MembersByName):
         """Return ``{name: state of that member}``."""
         return {name: member.save() for name, member in self._members.items()}
 
-    def load_state_dict(self, state_dict: Mapping[str, Any], *, plan: Choice = "code") -> None:
+    def load_state_dict(
+        self,
+        state_dict: Mapping[str, Any],
+        *,
+        plan: Choice = "code",
+        initial: Choice | None = None,
+    ) -> None:
         """Load every member's state, and write the values into the optimizer at once.
 
         Also takes the state of a ``SynchronousSchedule`` of torch-schedule-anything 1.x.
@@ -246,6 +252,9 @@ class SynchronousSchedule(MembersByName):
                 ``"same"``: it must not differ. The plan of a torch scheduler is its settings. A
                 scheduler of another author takes its whole state, because only its author knows
                 which part is the plan.
+            initial: the initial values from which members go on, if the saved ones differ; see
+                :meth:`CurveSchedule.load_state_dict`. The torch schedulers that compute each value
+                from ``base_lrs`` take part; the others go on from the saved values.
 
         Raises:
             KeyError: a member's state is missing, or there is one that no member has.
@@ -257,10 +266,12 @@ class SynchronousSchedule(MembersByName):
 
         Warns:
             UserWarning: a saved plan differs and ``plan`` is ``"code"``.
+            UserWarning: saved initial values differ, and ``initial`` is not given.
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"state_dict: expected a dict, got {type(state_dict).__name__}")
         checked_choice("plan", plan)
+        chosen = Chosen(plan, None if initial is None else checked_choice("initial", initial))
         missing = [name for name in self._members if name not in state_dict]
         unknown = [name for name in state_dict if name not in self._members]
         if missing or unknown:
@@ -269,8 +280,10 @@ class SynchronousSchedule(MembersByName):
                 f"unknown {unknown}"
             )
         for name, member in self._members.items():
-            member.check(state_dict[name], plan)
+            member.check(state_dict[name], chosen)
         with self._undone_on_error(self.members):
             for name, member in self._members.items():
-                member.load(state_dict[name], plan)  # may fail, or warn and the warning may raise
+                member.load(state_dict[name], chosen)  # may fail, or warn and that may raise
+            if initial == "code":
+                self._derive_again(self.members)
         self._note_positions()

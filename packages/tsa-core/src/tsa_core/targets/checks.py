@@ -112,6 +112,36 @@ def warn_if_all_zero(target: Target, driven: Sequence[ParamGroup]) -> None:
         )
 
 
+def warn_if_some_zero(
+    target: Target, driven: Sequence[ParamGroup], groups: Sequence[ParamGroup]
+) -> None:
+    """Warn if absolute values go into groups that held 0, and others did not: biases and norms."""
+    zero = [group for group in driven if target.initial_or_present(group) == 0]
+    if not zero or len(zero) == len(driven):
+        return
+    names = [
+        group["name"] if isinstance(group.get("name"), str) else f"group {i}"
+        for i, group in enumerate(groups)
+        if any(group is each for each in zero)
+    ]
+    warn_user(
+        f"{target.name!r} was 0 in {', '.join(names)} and not in other param groups, and "
+        "absolute=True gives all of them the same values. If those groups were meant to stay, "
+        "give each group its curve: {'decay': curve, '*': None} by their names, or [curve, None]. "
+        "If not, ignore this warning"
+    )
+
+
+def warn_if_momentum_grows(target: Target, values: Iterable[float]) -> None:
+    """Warn of a momentum of 1 or more: the sum of the gradients then never fades."""
+    greatest = max(values, default=0)
+    if target.key == "momentum" and greatest >= 1:
+        warn_user(
+            f"'momentum' will be {greatest!r}. With 1 or more, old gradients never fade; if that is "
+            "meant, ignore this warning"
+        )
+
+
 def did_you_mean(name: object, names: Iterable[object]) -> str:
     """Return the end of an error about ``name``: the closest of ``names``, or nothing."""
     texts = [each for each in names if isinstance(each, str)]

@@ -15,6 +15,9 @@ from .tensors import are_of_one_kind, share_a_tensor
 _PLAIN_NUMBERS = {float, int}
 
 
+END = 10**18
+"""A step at which every curve has long reached its end."""
+
 # A value for each of some param groups, and two facts. A plain tuple, because one of a class takes
 # a third of the time of a step. First fact: each group holds a float, which is replaced without
 # another look. Second: a group may lack its initial value, or share its tensor with another one.
@@ -35,14 +38,26 @@ class Numbers(NamedTuple):
 
 
 def move_to(
-    numbers: Numbers, target: Target, all_groups: Sequence[ParamGroup], absolute: bool, label: str
+    numbers: Numbers,
+    target: Target,
+    all_groups: Sequence[ParamGroup],
+    absolute: bool,
+    label: str,
+    initials_of: Callable[[Sequence[ParamGroup]], list[float]],
 ) -> Move:
-    """Return the move that gives each group its number; an error calls the target ``label``."""
+    """Return the move that gives each group its number; an error calls the target ``label``.
+
+    ``initials_of`` returns the initial values of groups that may not have recorded them yet.
+    """
     try:
         move = _over_floats_or_alike(numbers, target, all_groups, absolute)
     except (ArithmeticError, AttributeError, LookupError, TypeError):
         move = None  # a group joined or has lost the target, or a number is not one
-    return move or _looked_at_one_by_one(numbers, target, all_groups, absolute, label)
+    if move is not None:
+        return move
+    check_target(target, numbers.groups if all(map(target.is_in, all_groups)) else all_groups)
+    initials = initials_of(numbers.groups)
+    return _looked_at_one_by_one(numbers, target, initials, absolute, label)
 
 
 def _over_floats_or_alike(
@@ -61,7 +76,9 @@ def _over_floats_or_alike(
             values = [group[initial] * n for group, n in pairs if type(group[key]) is float]
         total = sum(values)  # no finite float if a value is NaN, infinite or a tensor
         if len(values) == len(groups) and type(total) is float and isfinite(total):
-            return groups, values, True, False
+            if not target.is_never_negative or min(values) >= 0:
+                return groups, values, True, False
+            return None
     held = [group[key] if index is None else group[key][index] for group in groups]
     values = [group[initial] * n for group, n in zip(groups, each)]  # KeyError for a new group
     if absolute:
@@ -77,12 +94,12 @@ def _over_floats_or_alike(
 
 
 def _looked_at_one_by_one(
-    numbers: Numbers, target: Target, all_groups: Sequence[ParamGroup], absolute: bool, label: str
+    numbers: Numbers, target: Target, initials: list[float], absolute: bool, label: str
 ) -> Move:
     """Return the move to values of any kind, also of new groups; or say which one is wrong."""
     groups = numbers.groups
-    check_target(target, groups if all(map(target.is_in, all_groups)) else all_groups)
-    what = f"the {'value' if absolute else 'multiplier'} of {label!r} at step {numbers.position}"
+    place = f"step {numbers.position}" if numbers.position < END else "its end"
+    what = f"the {'value' if absolute else 'multiplier'} of {label!r} at {place}"
     values = []
     for i, (group, number) in enumerate(zip(groups, numbers.each)):
         held = target.read(group)
@@ -93,7 +110,7 @@ def _looked_at_one_by_one(
                 f"{what}: {error}, {numbers.giver(i)}; return a finite real number"
             ) from None
         if not absolute:
-            value = target.initial_or_present(group) * number
+            value = initials[i] * number
         else:  # an entry that is a float stays one
             value = float(number) if type(held) is float else number
         low, high = target.range_of(held)

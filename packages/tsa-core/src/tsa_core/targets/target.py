@@ -27,6 +27,9 @@ class OptimizerLike(Protocol):
 
 _ELEMENT = re.compile(r"(?P<key>.+)\[(?P<index>0|[1-9][0-9]*)\]")
 
+# The constructors of torch's optimizers refuse these below 0, and Adam's also betas of 1 and more.
+_NEVER_NEGATIVE = frozenset({"lr", "weight_decay", "momentum", "betas"})
+
 # torch-schedule-anything 1.x kept initial values here, and its checkpoints still do.
 LEGACY_KEY = "schedule_namespaces"
 
@@ -139,9 +142,13 @@ class Target:
         """Return the least and the greatest value that can take the place of ``held``."""
         eps, greatest = _limits(held.dtype if isinstance(held, Tensor) else torch.float64)
         if self.key == "betas" and self.index is not None:
-            # Adam and its relatives demand 0 ≤ beta < 1, and check it at construction only.
             return 0.0, 1.0 - eps / 2
-        return -greatest, greatest
+        return (0.0 if self.is_never_negative else -greatest), greatest
+
+    @property
+    def is_never_negative(self) -> bool:
+        """True if torch's optimizers refuse a negative value, and check it at construction only."""
+        return self.key in _NEVER_NEGATIVE
 
     # -- the initial value -----------------------------------------------------------------------
 
@@ -163,14 +170,19 @@ class Target:
         ``initial_key`` in the group comes first. This one serves a source that nobody has scheduled
         yet: recorded as "initial_lr", it would change the numbers of a CyclicLR built later.
         """
-        return f"initial_{self.name}_of_{derived.name}"
+        return f"{self._source_prefix}{derived.name}]"
+
+    @property
+    def _source_prefix(self) -> str:
+        # With a bracket, which no name of a target has there: it is not the record of any other.
+        return f"initial_{self.name}[of "
 
     def set_new_initial(self, group: ParamGroup, value: float) -> None:
         """Set the initial value wherever one was recorded; elsewhere the next schedule does it."""
         if self.has_initial(group):
             group[self.initial_key] = value
         for key in [*group]:
-            if key.startswith(f"initial_{self.name}_of_"):
+            if str(key).startswith(self._source_prefix):
                 group[key] = value
 
     def initial_or_present(self, group: ParamGroup) -> float:
