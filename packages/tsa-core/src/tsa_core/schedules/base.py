@@ -55,7 +55,8 @@ class TargetSchedule(TargetAnswers):
         # Set by the first step() without an argument: only that says that the optimizer should
         # have used the value before.
         self._order_was_checked = False
-        self._seen: Sequence[ParamGroup] = ()
+        # The optimizer's list and its dicts when a group was last taken in.
+        self._seen: tuple[Sequence[ParamGroup], list[ParamGroup]] = ((), [])
         self._in_code: list[float | None] = []
 
     @abstractmethod
@@ -145,7 +146,7 @@ class TargetSchedule(TargetAnswers):
             ]
         for group, initial in zip(driven, initials):
             group.setdefault(target.initial_key, initial)
-        self._seen = [*groups]
+        self._seen = groups, [*groups]
 
     def initials_of(self, groups: Sequence[ParamGroup]) -> list[float]:
         """Return the initial value of each group, also if it has not recorded one yet.
@@ -163,11 +164,11 @@ class TargetSchedule(TargetAnswers):
     ) -> list[ParamGroup]:
         """Return for each group the dict that has a record: it, or the one that it replaced.
 
-        It replaced one if a load put other dicts into the place of all. It is returned itself if
-        there is no record at all.
+        It replaced one if a load put a new list of new dicts into the optimizer. It is returned
+        itself if there is no record at all.
         """
-        present, seen = self.real_optimizer.param_groups, self._seen
-        if not {*map(id, seen)}.isdisjoint(map(id, present)):
+        present, (seen_in, seen) = self.real_optimizer.param_groups, self._seen
+        if present is seen_in or not {*map(id, seen)}.isdisjoint(map(id, present)):
             return [*groups]
         before = {id(group): each for group, each in zip(present, seen) if has_record(each)}
         return [group if has_record(group) else before.get(id(group), group) for group in groups]

@@ -120,7 +120,8 @@ def _changed_initials(schedule: TargetSchedule, state: Mapping[str, Any]) -> dic
     in_code, saved = schedule.initials_in_code, state["base_lrs"]
     if schedule.absolute or len(in_code) != len(saved):
         return {}
-    return {i: v for i, (own, v) in enumerate(zip(in_code, saved)) if own not in (None, v)}
+    pairs = enumerate(zip(in_code, map(real_number, saved)))
+    return {i: value for i, (own, value) in pairs if own not in (None, value)}
 
 
 def _as_saved_today(schedule: TargetSchedule, state: Any) -> Any:

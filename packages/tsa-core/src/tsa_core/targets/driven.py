@@ -46,7 +46,8 @@ class SeveralCurves:
         index_of = {id(curve): i for i, curve in enumerate(self.distinct)}
         # Which of the distinct curves it is, in order and by name; None to leave a group alone.
         self._indices = [index_of.get(id(curve)) for curve in each]
-        self._index_of: dict[Any, int | None] = dict(zip(self.curves, self._indices))
+        names = self.curves if isinstance(self.curves, dict) else ()
+        self._index_of: dict[Any, int | None] = dict(zip(names, self._indices))
         self._leaves_out = None in self._indices
 
     def at(self, t: float) -> list[float]:
