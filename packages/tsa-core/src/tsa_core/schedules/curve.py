@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from math import isfinite
 from types import FunctionType, MappingProxyType, MethodType
 from typing import Any
 
-from ..targets.checks import warn_if_all_zero, warn_if_momentum_grows, warn_if_some_zero
+from ..targets.checks import (
+    check_target,
+    warn_if_all_zero,
+    warn_if_momentum_grows,
+    warn_if_some_zero,
+)
 from ..targets.driven import Curve, CurvePerGroup, SeveralCurves, given_by
 from ..targets.moves import END, Move, Numbers, move_to
 from ..targets.numbers_ import real_number
@@ -35,12 +40,15 @@ class CurveSchedule(TargetSchedule):
         curve: λ, a callable that takes the step t (0, 1, 2, …) and returns the multiplier, a
             finite real number. It is called once per step. Or one curve per param group: a
             sequence in the optimizer's order, or a mapping from the groups' ``"name"`` entries.
-            In a mapping, ``"*"`` stands for all other groups. ``None`` leaves a group alone. A
-            group that joins later finds its curve by the same rule.
+            In a mapping, ``"*"`` stands for all other groups. ``None`` leaves a group alone, which
+            then need not have the entry. A group that joins later finds its curve by the same rule.
         schedule_target: the param-group entry to drive, such as ``"weight_decay"``, or
             ``"betas[0]"`` for an element of a tuple.
         absolute: if true, λ(t) is the value itself: value(t) = λ(t) in every group that the curve
             drives. The initial value is recorded and not used.
+        where: a function of a param group, ``lambda group: group["weight_decay"] > 0``. The groups
+            for which it is true are driven, also those that join later; the others are left alone.
+            It is asked at each step, and goes with one curve.
 
     Raises:
         TypeError: ``optimizer`` has no param groups, or ``curve`` is not a callable.
@@ -78,9 +86,11 @@ class CurveSchedule(TargetSchedule):
         schedule_target: str = "lr",
         *,
         absolute: bool = False,
+        where: Callable[[ParamGroup], bool] | None = None,
     ) -> None:
-        super().__init__(optimizer, schedule_target, absolute)
+        super().__init__(optimizer, schedule_target, absolute, where)
         self._start(curve, 0)
+        check_target(self.target, self.real_optimizer.param_groups, self.driven_groups())
         first = self.prepare(0)
         self._check_ahead()
         driven = self.driven_groups()
@@ -97,6 +107,10 @@ class CurveSchedule(TargetSchedule):
         """Follow ``curve``, whose step 0 is at the position ``origin``."""
         several = None if callable(curve) else SeveralCurves(curve)
         if several is not None:
+            if self._where is not None:
+                raise TypeError(
+                    "where: it goes with one curve. Of several, give None to a group to leave alone"
+                )
             several.driven(self.real_optimizer.param_groups)
             several.check_names(self.real_optimizer.param_groups)
         self._curve: Any = curve
@@ -140,6 +154,8 @@ class CurveSchedule(TargetSchedule):
         target, t = self.target, max(position - self._origin, 0)
         if self._several is not None:
             return self._several_move_to(self._several, position, t, groups)
+        if self._where is not None:
+            groups = self.chosen(groups)
         number = self._ask(t)
         if type(number) is float and number >= 0 and target.index is None and not self.absolute:
             # The common case in line and in one look at each group: a call takes longer. It is the
@@ -159,7 +175,8 @@ class CurveSchedule(TargetSchedule):
                 pass
         each, types = [number] * len(groups), {type(number)}
         numbers = Numbers(position, groups, each, types, lambda _: given_by(self._curve))
-        return move_to(numbers, target, groups, self.absolute, self.label, self.initials_of)
+        every = self.real_optimizer.param_groups
+        return move_to(numbers, target, every, self.absolute, self.label, self.initials_of)
 
     def _several_move_to(
         self, several: SeveralCurves, position: float, t: float, groups: Sequence[ParamGroup]
@@ -176,7 +193,9 @@ class CurveSchedule(TargetSchedule):
 
     def driven_groups(self) -> list[ParamGroup]:
         groups = self.real_optimizer.param_groups
-        return [*(groups if self._several is None else self._several.driven(groups)[0])]
+        return [
+            *(self.chosen(groups) if self._several is None else self._several.driven(groups)[0])
+        ]
 
     @uncompiled
     def replan(self, curve: Curve | CurvePerGroup) -> None:

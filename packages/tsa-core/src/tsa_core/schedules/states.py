@@ -55,9 +55,8 @@ def check_state(
     if saved["schedule_target"] != target.name:
         raise ValueError(f"{what}: it was saved for {saved['schedule_target']!r}")
     groups = groups_of(schedule.real_optimizer)
-    check_target(target, groups)
+    check_target(target, groups, schedule.driven_groups())
     check_values_fit(target, groups, saved["_last_lr"], what)
-    schedule.driven_groups()
     changed = _changed_initials(schedule, saved)
     if changed and initial == "same":
         raise ValueError(
@@ -120,8 +119,12 @@ def _changed_initials(schedule: TargetSchedule, state: Mapping[str, Any]) -> dic
     in_code, saved = schedule.initials_in_code, state["base_lrs"]
     if schedule.absolute or len(in_code) != len(saved):
         return {}
-    pairs = enumerate(zip(in_code, map(real_number, saved)))
-    return {i: value for i, (own, value) in pairs if own not in (None, value)}
+    pairs = enumerate(zip(in_code, saved))
+    return {
+        i: real_number(value)
+        for i, (own, value) in pairs
+        if None not in (own, value) and own != real_number(value)
+    }
 
 
 def _as_saved_today(schedule: TargetSchedule, state: Any) -> Any:

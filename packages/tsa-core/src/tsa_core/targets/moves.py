@@ -55,7 +55,7 @@ def move_to(
         move = None  # a group joined or has lost the target, or a number is not one
     if move is not None:
         return move
-    check_target(target, numbers.groups if all(map(target.is_in, all_groups)) else all_groups)
+    check_target(target, all_groups, numbers.groups)
     initials = initials_of(numbers.groups)
     return _looked_at_one_by_one(numbers, target, initials, absolute, label)
 
@@ -66,7 +66,7 @@ def _over_floats_or_alike(
     """Return the move if all groups are known, and hold floats or tensors of one kind."""
     groups, each = numbers.groups, numbers.each
     key, initial, index = target.key, target.initial_key, target.index
-    if not numbers.types <= _PLAIN_NUMBERS:
+    if not groups or not numbers.types <= _PLAIN_NUMBERS:
         return None
     if index is None:
         pairs = zip(groups, each)
