@@ -13,7 +13,7 @@ from ..targets.stand_ins import refuse_stand_in
 from ..targets.target import OptimizerLike, Target, groups_of
 from ..targets.tensors import warn_if_captured_step_ignores
 from ..targets.undo import undone_on_error
-from ..torch_.schedulers import is_schedule, parts_of, takes_values, why_new_groups_are_refused
+from ..torch_.schedulers import is_schedule, takes_values, why_new_groups_are_refused
 from .proxy import ProxyOptimizer
 
 Schedule = TypeVar("Schedule")
@@ -44,11 +44,10 @@ def arbitrary_schedule_factory(
 
     Raises:
         TypeError: ``schedule_factory`` is not a callable, or does not return a scheduler.
-        TypeError: the target or ``default_value`` is not a real number.
-        KeyError: a group lacks the target and there is no ``default_value``.
-        ValueError: the target holds NaN, an infinity or a tensor that requires a gradient.
+        TypeError: ``default_value`` is not a real number.
         ValueError: the scheduler was built on a different optimizer.
         ValueError: the scheduler would write another entry of the groups (``cycle_momentum``).
+        TypeError, ValueError, KeyError: the target cannot be driven: as :class:`CurveSchedule`.
 
     Whatever is raised, by ``schedule_factory`` too, leaves the param groups as they were.
 
@@ -77,8 +76,7 @@ def arbitrary_schedule_factory(
             f"default_value: expected a number, got {default_value!r}; to name the target, "
             f"write schedule_target={default_value!r}"
         )
-    target = Target.parse(schedule_target)
-    groups = groups_of(optimizer)
+    target, groups = Target.parse(schedule_target), groups_of(optimizer)
     refuse_stand_in(optimizer)
     with undone_on_error([optimizer]):
         if default_value is not None:
@@ -91,16 +89,10 @@ def arbitrary_schedule_factory(
         for group, initial in zip(groups, initial_values):
             if not target.has_initial(group):
                 group[target.initial_key] = initial
-        if not _gives_values(schedule):
+        if not takes_values(schedule):
             warn_if_all_zero(target, groups)
         warn_if_captured_step_ignores(target, optimizer, groups)
     return schedule
-
-
-def _gives_values(schedule: Any) -> bool:
-    """True if the schedule, or a part of it, gives values that are no multiples."""
-    own = getattr(schedule, "absolute", False) or takes_values(schedule)
-    return own or any(map(_gives_values, parts_of(schedule)))
 
 
 def _check_is_built_on(proxy: ProxyOptimizer, schedule: Any) -> None:

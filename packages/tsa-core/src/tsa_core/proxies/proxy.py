@@ -42,11 +42,8 @@ class ProxyOptimizer(StandIn, Optimizer):
             an element of a tuple.
 
     Raises:
-        TypeError: ``optimizer`` has no param groups.
-        TypeError: the target does not hold a real number.
-        KeyError: a group lacks the target.
-        ValueError: the target holds NaN, an infinity or a tensor that requires a gradient.
-        ValueError: the target's name is malformed, or ``optimizer`` is a proxy.
+        ValueError: ``optimizer`` is a proxy.
+        TypeError, ValueError, KeyError: the target cannot be driven: as :class:`CurveSchedule`.
 
     Example:
         >>> import torch
@@ -64,11 +61,9 @@ class ProxyOptimizer(StandIn, Optimizer):
 
     # The base constructor never runs: it would collect parameters and groups of its own.
     def __init__(self, optimizer: OptimizerLike, schedule_target: str | Target = "lr") -> None:
-        target = parsed(schedule_target)
-        groups = groups_of(optimizer)
+        target, groups = parsed(schedule_target), groups_of(optimizer)
         refuse_stand_in(optimizer)
-        self.optimizer = optimizer
-        self.target = target
+        self.optimizer, self.target = optimizer, target
         self.why_new_groups_are_refused = "not every scheduler computes a new group right"
         self._kept_by_scheduler: list[dict[str, Any]] = [{} for _ in groups]
         self._forget_groups()
@@ -154,9 +149,9 @@ class ProxyOptimizer(StandIn, Optimizer):
         the optimizer has no default for it. Some schedulers scale by ``defaults["lr"]``.
         """
         defaults, target = defaults_of(self.optimizer), self.target
-        if target.is_in(defaults):
-            return {**defaults, "lr": target.read(defaults)}
-        return {**defaults, "lr": target.initial_or_present(groups_of(self.optimizer)[0])}
+        if not target.is_in(defaults):
+            return {**defaults, "lr": target.initial_or_present(groups_of(self.optimizer)[0])}
+        return {**defaults, "lr": target.read(defaults)}
 
     def _forward_step(self, *args: Any, **kwargs: Any) -> Any:
         return self.optimizer.step(*args, **kwargs)
@@ -212,11 +207,7 @@ class ProxyOptimizer(StandIn, Optimizer):
         )
 
 
-def _forward(name: str) -> property:
-    return property(lambda proxy: getattr(proxy.optimizer, name))
-
-
 # An inherited method would act on the proxy, which holds nothing: forward them all.
 for _name, _member in vars(Optimizer).items():
     if inspect.isfunction(_member) and _name not in vars(ProxyOptimizer):
-        setattr(ProxyOptimizer, _name, _forward(_name))
+        setattr(ProxyOptimizer, _name, property(operator.attrgetter(f"optimizer.{_name}")))

@@ -94,8 +94,13 @@ class GroupView(MutableMapping[str, Any]):
             group[target.initial_key] = initial.clone() if isinstance(initial, Tensor) else initial
         elif key in AUXILIARY_KEYS or key not in group:
             own_key = auxiliary_key(key, target.name)
-            if own_key in group and key not in self._kept:
-                self._check_is_no_users_entry(own_key, key)
+            is_strange = own_key in group and key not in self._kept and target.name != "lr"
+            if is_strange and (self._is_first or f"initial_{own_key}" in group):
+                raise ValueError(
+                    f"{own_key!r} is an entry of param group {self._index}, and a schedule of "
+                    f"{target.name!r} would keep what it calls {key!r} there. Give one of both "
+                    "entries a different name"
+                )
             self._kept[key] = group[own_key] = value
         elif target.name == "lr":
             group[key] = value
@@ -107,32 +112,20 @@ class GroupView(MutableMapping[str, Any]):
                 f"{key!r} a schedule of its own"
             )
 
-    def _check_is_no_users_entry(self, own_key: str, key: str) -> None:
-        target, group = self._target, self._group
-        if target.name != "lr" and (self._is_first or f"initial_{own_key}" in group):
-            raise ValueError(
-                f"{own_key!r} is an entry of param group {self._index}, and a schedule of "
-                f"{target.name!r} would keep what it calls {key!r} there. Give one of both entries "
-                "a different name"
-            )
-
     def _checked(self, value: Any) -> Any:
         # Reading a tensor's value would make an accelerator wait.
         if isinstance(value, Tensor) and value.device.type != "cpu":
             return value
+        where = f"{self._target.name!r} in param group {self._index}"
         try:
             number = real_number(value)
         except (TypeError, ValueError) as error:
             raise type(error)(
-                f"{self._target.name!r} in param group {self._index}: {error}; "
-                "a scheduler has to give a finite real number"
+                f"{where}: {error}; a scheduler has to give a finite real number"
             ) from None
         low, high = self._target.range_in(self._group)
         if not low <= number <= high:
-            raise ValueError(
-                f"{self._target.name!r} in param group {self._index}: {number!r}; it must be from "
-                f"{low!r} to {high!r}"
-            )
+            raise ValueError(f"{where}: {number!r}; it must be from {low!r} to {high!r}")
         return value if isinstance(value, Tensor) and isinstance(self["lr"], Tensor) else number
 
     def __delitem__(self, key: str) -> None:

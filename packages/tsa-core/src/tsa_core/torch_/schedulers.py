@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -73,19 +74,18 @@ def position_of(schedule: Any) -> Any:
     try:
         return schedule.last_epoch
     except AttributeError:  # ChainedScheduler has no last_epoch; its parts have
-        parts = parts_of(schedule)
-        return position_of(parts[0]) if parts else None
+        return next(map(position_of, parts_of(schedule)), None)
+
+
+def with_parts(schedule: Any) -> Iterator[Any]:
+    """Yield the schedule, its parts, and theirs."""
+    yield schedule
+    for part in parts_of(schedule):
+        yield from with_parts(part)
 
 
 def cycles_momentum(schedule: Any) -> bool:
-    own = bool(getattr(schedule, "cycle_momentum", False))
-    return own or any(map(cycles_momentum, parts_of(schedule)))
-
-
-def functions_of(schedule: Any) -> list[Any]:
-    """Return the functions of t that LambdaLR and MultiplicativeLR keep, of all parts too."""
-    functions = list(getattr(schedule, "lr_lambdas", ()))
-    return functions + [each for part in parts_of(schedule) for each in functions_of(part)]
+    return any(getattr(each, "cycle_momentum", False) for each in with_parts(schedule))
 
 
 class StepArguments:
@@ -93,13 +93,11 @@ class StepArguments:
 
     def __init__(self, schedule: Any) -> None:
         parameters = inspect.signature(schedule.step).parameters.values()
-        kinds = {parameter.kind for parameter in parameters}
-        self.any_position = inspect.Parameter.VAR_POSITIONAL in kinds
-        self.any_keyword = inspect.Parameter.VAR_KEYWORD in kinds
-        variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-        named = [parameter for parameter in parameters if parameter.kind not in variable]
-        self.names = {parameter.name for parameter in named}
-        self.required = {p.name for p in named if p.default is inspect.Parameter.empty}
+        self.any_position = any(each.kind is each.VAR_POSITIONAL for each in parameters)
+        self.any_keyword = any(each.kind is each.VAR_KEYWORD for each in parameters)
+        named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        self.names = {each.name for each in named}
+        self.required = {each.name for each in named if each.default is each.empty}
 
     def take(self, name: str) -> bool:
         return name in self.names or self.any_position or self.any_keyword
@@ -111,12 +109,15 @@ def metrics_must_be_numbers(schedule: Any) -> bool:
 
 
 def takes_values(schedule: Any) -> bool:
-    """True if its settings are values of the target, so that it can move a target of 0.
+    """True if the schedule, or a part of it, gives values of the target that are not multiples.
 
-    They are max_lr, swa_lr, and an eta_min that is not 0: get_lr of the classes.
+    torch's give max_lr, swa_lr, and an eta_min that is not 0: get_lr of the classes.
     """
-    return isinstance(schedule, (CyclicLR, OneCycleLR, SWALR)) or bool(
-        getattr(schedule, "eta_min", 0)
+    return any(
+        isinstance(each, (CyclicLR, OneCycleLR, SWALR))
+        or getattr(each, "eta_min", 0)
+        or getattr(each, "absolute", False)
+        for each in with_parts(schedule)
     )
 
 
@@ -140,7 +141,7 @@ def why_new_groups_are_refused(schedule: Any) -> str | None:
     if isinstance(schedule, ChainedScheduler):
         return next(filter(None, map(why_new_groups_are_refused, parts_of(schedule))), None)
     kind = type(schedule)
-    # Since torch 2.4 a plateau repeats its one min_lr for groups that joined; before, it raises.
+    # torch >= 2.4: a plateau repeats its one min_lr for groups that joined; before, it raises.
     if kind in _TAKES_NEW_GROUPS or hasattr(schedule, "default_min_lr"):
         return None
     if kind is CosineAnnealingLR:

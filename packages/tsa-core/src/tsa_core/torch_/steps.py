@@ -45,15 +45,11 @@ class StepCounter:
         group = optimizer.param_groups[0]
         if (
             (kwargs or len(args) > 1)  # hardly any step has arguments
-            and _passes_no_closure(args, kwargs)
+            and (args[1:] == (None,) or kwargs.get("closure", args) is None)
             and _only_makes_state(optimizer, group.get(self.key))
         ):
             return
         group[self.key] = self.last = group.get(self.key, self.last) + 1
-
-
-def _passes_no_closure(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
-    return args[1:] == (None,) or kwargs.get("closure", args) is None
 
 
 @uncompiled  # the compiler cannot trace frames
