@@ -75,15 +75,12 @@ def extend_optimizer(
         if overwrite_values:
             give_each_group_its_own_tensor(target, optimizer, [*holding.values()])
         for group in groups:
-            # A number is written into a tensor that is there; a new tensor replaces anything.
-            if isinstance(value, Tensor) and (overwrite_values or not target.is_in(group)):
-                target.replace(group, value.clone())
-            elif not target.is_in(group):
-                target.replace(group, value)
-            elif overwrite_values:
-                target.write(group, value)
-            else:
+            if target.is_in(group) and not overwrite_values:
                 continue
+            # A number is written into a tensor that is there; a new tensor replaces anything.
+            is_new = isinstance(value, Tensor) or not target.is_in(group)
+            own = value.clone() if isinstance(value, Tensor) else value
+            (target.replace if is_new else target.write)(group, own)
             target.set_new_initial(group, number)
     return optimizer
 
@@ -98,13 +95,13 @@ def _check_fits(target: Target, value: float | Tensor, group: ParamGroup, i: int
             f"default_value: {where} is a tensor made under torch.inference_mode, which cannot be "
             "filled outside of it; give a tensor, which takes its place"
         )
-    low, high = target.range_in(group)
+    low, high = target.range_of(held)
     if not low <= real_number(value) <= high:
         is_tensor = isinstance(held, Tensor)
         hint = f"; or give a tensor, to replace the {held.dtype} one" if is_tensor else ""
         raise ValueError(
-            f"default_value: {value!r} does not fit {where}; it must be from {low!r} to {high!r}"
-            f"{hint}"
+            f"default_value: {value!r} does not fit {where}; it must be from {low!r} to "
+            f"{high!r}{hint}"
         )
 
 

@@ -253,13 +253,11 @@ def _stepped_ahead(
     sync: SynchronousSchedule, assumed: list[tuple[float, ...]]
 ) -> dict[str, list[list[float]]]:
     """Return the values at each step by stepping ``sync``, as the run does."""
-
-    def now(member: Member) -> list[float]:
-        return present_numbers(member.target, member.optimizer.param_groups)
-
-    values = {member.name: [now(member)] for member in sync.members}
-    for arguments in assumed:
-        sync.step(*arguments)
+    values: dict[str, list[list[float]]] = {name: [] for name in sync.schedule_names}
+    for arguments in (None, *assumed):
+        if arguments is not None:
+            sync.step(*arguments)
         for member in sync.members:
-            values[member.name].append(now(member))
+            now = present_numbers(member.target, member.optimizer.param_groups)
+            values[member.name].append(now)
     return values

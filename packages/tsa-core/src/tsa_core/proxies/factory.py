@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from torch import Tensor
 
@@ -84,26 +84,21 @@ def arbitrary_schedule_factory(
         proxy = ProxyOptimizer(optimizer, target)
         initial_values = [target.initial_or_present(group) for group in groups]
         schedule = schedule_factory(proxy)
-        _check_is_built_on(proxy, schedule)
+        if not is_schedule(schedule) or isinstance(schedule, ProxyOptimizer):
+            raise TypeError(
+                "schedule_factory: expected it to return a scheduler built on the optimizer that "
+                f"it is given, got {schedule!r} ({type(schedule).__name__})"
+            )
+        built_on = getattr(schedule, "optimizer", None)
+        if built_on is not proxy:
+            raise ValueError(
+                f"schedule_factory: it returned a scheduler on {type(built_on).__name__}; build it "
+                f"on the optimizer that the factory is given, which stands for {target.name!r}"
+            )
         proxy.why_new_groups_are_refused = why_new_groups_are_refused(schedule)
         for group, initial in zip(groups, initial_values):
-            if not target.has_initial(group):
-                group[target.initial_key] = initial
+            group.setdefault(target.initial_key, initial)
         if not takes_values(schedule):
             warn_if_all_zero(target, groups)
         warn_if_captured_step_ignores(target, optimizer, groups)
     return schedule
-
-
-def _check_is_built_on(proxy: ProxyOptimizer, schedule: Any) -> None:
-    if not is_schedule(schedule) or isinstance(schedule, ProxyOptimizer):
-        raise TypeError(
-            "schedule_factory: expected it to return a scheduler built on the optimizer that it is "
-            f"given, got {schedule!r} ({type(schedule).__name__})"
-        )
-    if schedule.optimizer is not proxy:
-        raise ValueError(
-            f"schedule_factory: it returned a scheduler on {type(schedule.optimizer).__name__}; "
-            "build it on the optimizer that the factory is given, which stands for "
-            f"{proxy.schedule_target!r}"
-        )

@@ -66,7 +66,8 @@ class ProxyOptimizer(StandIn, Optimizer):
         self.optimizer, self.target = optimizer, target
         self.why_new_groups_are_refused = "not every scheduler computes a new group right"
         self._kept_by_scheduler: list[dict[str, Any]] = [{} for _ in groups]
-        self._forget_groups()
+        self._known: list[ParamGroup] = []
+        self._list: Sequence[ParamGroup] = []
         self._is_first = not any(target.has_initial(group) for group in groups)
         self._renew_views(groups)
         watch_steps(optimizer)
@@ -95,12 +96,6 @@ class ProxyOptimizer(StandIn, Optimizer):
 
     def check_groups(self) -> None:
         self.param_groups  # noqa: B018
-
-    def _forget_groups(self) -> None:
-        self._known: list[ParamGroup] = []
-        self._list: Sequence[ParamGroup] = []
-        self._has_tensors = False
-        self._views: list[GroupView] = []
 
     def _renew_views(self, groups: Sequence[ParamGroup]) -> None:
         known, kept = self._known, self._kept_by_scheduler
@@ -160,29 +155,16 @@ class ProxyOptimizer(StandIn, Optimizer):
         setattr(_forward_step, _mark, True)
     del _mark
 
-    @property
-    @skip_frames
-    def step(self) -> Any:
-        """The real optimizer's step."""
-        return self._forward_step
+    # torch < 2.4 puts the marked method back, which would be a reference cycle.
+    step = property(skip_frames(lambda self: self._forward_step), lambda *_: None)
+    """The real optimizer's step."""
 
-    @step.setter
-    def step(self, value: object) -> None:
-        """Ignore the assignment: torch < 2.4 puts the marked method back, a reference cycle."""
-
-    @property
     @skip_frames
-    def _opt_called(self) -> bool:  # read by torch >= 2.4
+    def _has_stepped(self) -> bool:
         return has_stepped(self.optimizer)
 
-    @property
-    @skip_frames
-    def _step_count(self) -> int:  # read, and set to 0, by torch < 2.4
-        return int(has_stepped(self.optimizer))
-
-    @_step_count.setter
-    def _step_count(self, value: int) -> None:
-        pass
+    _opt_called = property(_has_stepped)  # read by torch >= 2.4
+    _step_count = property(_has_stepped, lambda *_: None)  # read, and set to 0, by torch < 2.4
 
     def __getattr__(self, name: str) -> Any:
         # copy and pickle ask before `optimizer` is set. They ask for __deepcopy__ and the like,
@@ -191,13 +173,11 @@ class ProxyOptimizer(StandIn, Optimizer):
             raise AttributeError(name)
         return getattr(self.optimizer, name)
 
-    def __getstate__(self) -> dict[str, Any]:
-        derived = ("_has_tensors", "_known", "_list", "_views")
-        return {name: value for name, value in self.__dict__.items() if name not in derived}
+    def __getstate__(self) -> dict[str, Any]:  # without groups that the optimizer may have replaced
+        return {**self.__dict__, "_known": [], "_list": [], "_views": []}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._forget_groups()
         watch_steps(self.optimizer)  # hooks do not survive a copy of the optimizer
 
     def __repr__(self) -> str:

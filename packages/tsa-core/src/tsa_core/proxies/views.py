@@ -116,16 +116,19 @@ class GroupView(MutableMapping[str, Any]):
         # Reading a tensor's value would make an accelerator wait.
         if isinstance(value, Tensor) and value.device.type != "cpu":
             return value
-        where = f"{self._target.name!r} in param group {self._index}"
         try:
             number = real_number(value)
         except (TypeError, ValueError) as error:
             raise type(error)(
-                f"{where}: {error}; a scheduler has to give a finite real number"
+                f"{self._target.name!r} in param group {self._index}: {error}; "
+                "a scheduler has to give a finite real number"
             ) from None
         low, high = self._target.range_in(self._group)
         if not low <= number <= high:
-            raise ValueError(f"{where}: {number!r}; it must be from {low!r} to {high!r}")
+            raise ValueError(
+                f"{self._target.name!r} in param group {self._index}: {number!r}; it must be from "
+                f"{low!r} to {high!r}"
+            )
         return value if isinstance(value, Tensor) and isinstance(self["lr"], Tensor) else number
 
     def __delitem__(self, key: str) -> None:
@@ -135,19 +138,10 @@ class GroupView(MutableMapping[str, Any]):
         self._group.pop(auxiliary_key(key, self._target.name), None)
 
     def __iter__(self) -> Iterator[str]:
-        group, target = self._group, self._target
-        yield "lr"
-        if target.has_initial(group):
-            yield "initial_lr"
-        if target.name == "lr":
-            yield from (key for key in group if key not in ("lr", "initial_lr"))
-            return
-        renamed = {auxiliary_key(key, target.name): key for key in (*AUXILIARY_KEYS, *self._kept)}
-        for key in group:
-            if key in renamed:
-                yield renamed[key]
-            elif key not in _ABOUT_LR and key not in self._kept:
-                yield key
+        own_keys = (*AUXILIARY_KEYS, *self._kept)
+        renamed = {auxiliary_key(key, self._target.name): key for key in own_keys}
+        keys = ["lr", "initial_lr", *(renamed.get(key, key) for key in self._group)]
+        yield from (key for key in dict.fromkeys(keys) if key in self)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -31,8 +31,16 @@ def members_of(schedules: object) -> list[Member]:
             member.name = f"{name}/{member.name}"
     members = [member for some in members_at.values() for member in some]
     _check_groups_apart(members)
-    for argument, some in members_at.items() if members else [("schedules", members)]:
-        _check_is_of_one_optimizer(some, argument)
+    for argument, some in members_at.items() or [("schedules", members)]:
+        if not some:
+            raise ValueError(f"{argument}: expected at least one schedule, got an empty list")
+        for i, member in enumerate(some):
+            if member.optimizer is not some[0].optimizer:
+                raise ValueError(
+                    f"{argument}: the schedule of {member.target.name!r} at position {i} is on a "
+                    f"different optimizer than that of {some[0].target.name!r} at position 0. Name "
+                    "each optimizer: SynchronousSchedule({'muon': [...], 'adamw': [...]})"
+                )
     for member in members:
         _check_parts(member)
     _connect(members)
@@ -72,18 +80,6 @@ def check_clock(clock: object, members: Sequence[Member]) -> None:
             )
 
 
-def _check_is_of_one_optimizer(members: Sequence[Member], argument: str) -> None:
-    if not members:
-        raise ValueError(f"{argument}: expected at least one schedule, got an empty list")
-    for i, member in enumerate(members):
-        if member.optimizer is not members[0].optimizer:
-            raise ValueError(
-                f"{argument}: the schedule of {member.target.name!r} at position {i} is on a "
-                f"different optimizer than that of {members[0].target.name!r} at position 0. Name "
-                "each optimizer: SynchronousSchedule({'muon': [...], 'adamw': [...]})"
-            )
-
-
 def _flattened(schedules: object, argument: str) -> Iterator[Any]:
     if not isinstance(schedules, Iterable) or isinstance(schedules, (str, bytes)):
         raise TypeError(
@@ -110,13 +106,11 @@ def _flattened(schedules: object, argument: str) -> Iterator[Any]:
 
 def _check_groups_apart(members: Sequence[Member]) -> None:
     """Raise if the members are on an optimizer and on a wrapper of it."""
-    owners: dict[int, Member] = {}
-    groups_alive = []  # so that no id is used again
-    for member in {id(member.optimizer): member for member in members}.values():
+    owners: dict[int, tuple[Member, object]] = {}  # the groups too, so that no id is used again
+    for member in members:
         for group in member.optimizer.param_groups:
-            groups_alive.append(group)
-            owner = owners.setdefault(id(group), member)
-            if owner is not member:
+            owner, _ = owners.setdefault(id(group), (member, group))
+            if owner.optimizer is not member.optimizer:
                 raise ValueError(
                     f"schedules: the schedules of {owner.name!r} and {member.name!r} are on "
                     f"different objects, a {type(owner.optimizer).__name__} and a "

@@ -13,25 +13,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch.optim.lr_scheduler import (
-    ChainedScheduler,
-    ConstantLR,
-    CosineAnnealingLR,
-    CyclicLR,
-    ExponentialLR,
-    LinearLR,
-    MultiStepLR,
-    OneCycleLR,
-    PolynomialLR,
-    ReduceLROnPlateau,
-    SequentialLR,
-    StepLR,
-)
+from torch.optim import lr_scheduler as torch_lr
 from torch.optim.swa_utils import SWALR
 
 TORCH = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
-
-# -- param groups --------------------------------------------------------------------------------
 
 # Entries that torch's schedulers keep in a param group for themselves: OneCycleLR.__init__
 # (max_lr, min_lr, max_momentum, base_momentum), CyclicLR.__init__ (max_momentum, base_momentum)
@@ -52,9 +37,6 @@ def auxiliary_key(key: str, target_name: str) -> str:
     return f"{key}_{target_name}" if named == key else named
 
 
-# -- what a scheduler is ---------------------------------------------------------------------------
-
-
 def is_schedule(schedule: object) -> bool:
     return hasattr(schedule, "optimizer") and callable(getattr(schedule, "step", None))
 
@@ -66,7 +48,8 @@ def is_torchs_own(schedule: object) -> bool:
 
 def parts_of(schedule: Any) -> Any:
     """Return the schedulers that a compound scheduler steps; () for any other scheduler."""
-    return schedule._schedulers if isinstance(schedule, (SequentialLR, ChainedScheduler)) else ()
+    is_compound = isinstance(schedule, (torch_lr.SequentialLR, torch_lr.ChainedScheduler))
+    return schedule._schedulers if is_compound else ()
 
 
 def position_of(schedule: Any) -> Any:
@@ -105,7 +88,7 @@ class StepArguments:
 
 def metrics_must_be_numbers(schedule: Any) -> bool:
     """True if ``step`` is ReduceLROnPlateau's, which calls ``float(metrics)``."""
-    return type(schedule).step is ReduceLROnPlateau.step
+    return type(schedule).step is torch_lr.ReduceLROnPlateau.step
 
 
 def takes_values(schedule: Any) -> bool:
@@ -114,18 +97,16 @@ def takes_values(schedule: Any) -> bool:
     torch's give max_lr, swa_lr, and an eta_min that is not 0: get_lr of the classes.
     """
     return any(
-        isinstance(each, (CyclicLR, OneCycleLR, SWALR))
+        isinstance(each, (torch_lr.CyclicLR, torch_lr.OneCycleLR, SWALR))
         or getattr(each, "eta_min", 0)
         or getattr(each, "absolute", False)
         for each in with_parts(schedule)
     )
 
 
-# -- a group that joins later ----------------------------------------------------------------------
-
 # get_lr reads the present value of each group and multiplies it, so a group that joined goes on
 # from its own value.
-_TAKES_NEW_GROUPS = (StepLR, MultiStepLR, ExponentialLR, PolynomialLR)
+_MULTIPLY = (torch_lr.StepLR, torch_lr.MultiStepLR, torch_lr.ExponentialLR, torch_lr.PolynomialLR)
 
 
 def why_new_groups_are_refused(schedule: Any) -> str | None:
@@ -133,23 +114,22 @@ def why_new_groups_are_refused(schedule: Any) -> str | None:
 
     A scheduler of any author can say that it takes them in: ``takes_new_groups = True``.
     """
-    if getattr(schedule, "takes_new_groups", False):
+    kind = type(schedule)
+    if getattr(schedule, "takes_new_groups", False) or kind in _MULTIPLY:
         return None
-    if isinstance(schedule, SequentialLR):
+    if hasattr(schedule, "default_min_lr"):
+        return None  # torch >= 2.4: a plateau repeats its one min_lr for groups that joined
+    if isinstance(schedule, torch_lr.SequentialLR):
         # At a milestone it calls the part's _get_closed_form_lr, which reads base_lrs.
         return "SequentialLR starts each part from the groups that it was built with"
-    if isinstance(schedule, ChainedScheduler):
+    if isinstance(schedule, torch_lr.ChainedScheduler):
         return next(filter(None, map(why_new_groups_are_refused, parts_of(schedule))), None)
-    kind = type(schedule)
-    # torch >= 2.4: a plateau repeats its one min_lr for groups that joined; before, it raises.
-    if kind in _TAKES_NEW_GROUPS or hasattr(schedule, "default_min_lr"):
-        return None
-    if kind is CosineAnnealingLR:
+    if kind is torch_lr.CosineAnnealingLR:
         # Past T_max it reads base_lrs. torch >= 2.10 raises there; before, it left the group out.
         if TORCH >= (2, 10):
             return None
         return "CosineAnnealingLR of this torch leaves out a new group past T_max"
-    if kind in (ConstantLR, LinearLR):
+    if kind in (torch_lr.ConstantLR, torch_lr.LinearLR):
         return (
             f"{kind.__name__} divides each group's present value by the factor of the step before, "
             "which a new group was never multiplied by"

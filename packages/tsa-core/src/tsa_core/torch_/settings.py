@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -21,16 +22,13 @@ Kind: TypeAlias = Literal[
 class Setting(NamedTuple):
     """The values that a constructor in torch takes for one of its arguments."""
 
-    kind: Kind
-    """The values that it takes; ``"number per group"`` is one number, or a list of them."""
+    kind: Kind  # "number per group" is one number, or a list of them
     required: bool = False
-    """True if it has to be given."""
-    may_be_none: bool = False
-    """True if None is the default."""
-    words: tuple[str, ...] = ()
-    """The strings of which a ``"word"`` is one."""
+    may_be_none: bool = False  # None is the default
+    words: tuple[str, ...] = ()  # the strings of which a "word" is one
 
 
+@dataclass(frozen=True)
 class SchedulerForm:
     """A torch scheduler as data: its settings, a scheduler made from them, and back.
 
@@ -39,17 +37,16 @@ class SchedulerForm:
 
     scheduler_class: type[Any]
     """The class in torch."""
-    settings: Mapping[str, Setting]
-    """What the constructor takes, by name: its arguments except ``optimizer``, ``last_epoch`` and
-    ``verbose``. Each has a ``kind`` of values, and is ``required`` or has a default."""
 
-    def __init__(self, scheduler_class: type[Any]) -> None:
-        self.scheduler_class = scheduler_class
-        parameters = inspect.signature(scheduler_class.__init__).parameters
+    @property
+    def settings(self) -> Mapping[str, Setting]:
+        """What the constructor takes, by name: all but ``optimizer``, ``last_epoch``, ``verbose``.
+
+        Each has a ``kind`` of values, and is ``required`` or has a default.
+        """
+        parameters = inspect.signature(self.scheduler_class.__init__).parameters
         names = [name for name in parameters if name not in NOT_SETTINGS]
-        self.settings = MappingProxyType(
-            {name: _setting(name, parameters[name].default) for name in names}
-        )
+        return {name: _setting(name, parameters[name].default) for name in names}
 
     def make(self, optimizer: Any, settings: Mapping[str, Any]) -> Any:
         """Return a scheduler on ``optimizer`` at its first step.
@@ -102,27 +99,25 @@ def _near(estimate: float, gives_what_is_kept: Callable[[float], bool]) -> float
     A quotient undoes a product, and the reverse, but for the last digits. Numbers of few digits
     come first, because a user wrote the argument.
     """
-    candidates = [round(estimate, digits) for digits in range(16)]
+    candidates = [*(round(estimate, digits) for digits in range(16)), estimate]
     for direction in (math.inf, -math.inf):
         neighbour = estimate
-        for _ in range(4):
-            candidates.append(neighbour)
-            neighbour = math.nextafter(neighbour, direction)
+        for _ in range(3):
+            candidates.append(neighbour := math.nextafter(neighbour, direction))
     return next(filter(gives_what_is_kept, candidates), estimate)
 
 
 def _kept_by_cyclic(schedule: Any) -> dict[str, Any]:
     total, ratio = float(schedule.total_size), float(schedule.step_ratio)
     up = _near(total * ratio, lambda size: size / total == ratio and size + (total - size) == total)
-    has_momentum = schedule.cycle_momentum
     return {
         "base_lr": schedule.base_lrs,
         "max_lr": schedule.max_lrs,
         "step_size_up": up,
         "step_size_down": total - up,
         "scale_fn": schedule._scale_fn_custom,
-        "base_momentum": schedule.base_momentums if has_momentum else None,
-        "max_momentum": schedule.max_momentums if has_momentum else None,
+        "base_momentum": getattr(schedule, "base_momentums", None),
+        "max_momentum": getattr(schedule, "max_momentums", None),
     }
 
 
@@ -166,9 +161,6 @@ def _strategy(schedule: Any) -> str:
     # torch < 2.4 (OneCycleLR) and < 2.13 (SWALR) keep the function, _annealing_linear or
     # _linear_anneal, in place of the word.
     return "linear" if "linear" in schedule.anneal_func.__name__ else "cos"
-
-
-# -- each scheduler: every argument of its constructor, but optimizer, last_epoch, verbose ---------
 
 
 # A default says what kind of value an argument takes. These say more, or have none.

@@ -29,24 +29,21 @@ _KEPT_AS: dict[str, tuple[str, ...]] = {
     "milestones": ("milestones", "_milestones"),
     "base_lr": ("base_lrs",),
     "max_lr": ("max_lrs",),
-    "step_size_up": ("total_size", "step_ratio"),
-    "step_size_down": ("total_size", "step_ratio"),
+    **dict.fromkeys(("step_size_up", "step_size_down"), ("total_size", "step_ratio")),
     "scale_fn": ("_scale_fn_custom",),
     "cycle_momentum": ("cycle_momentum", "use_beta1"),
     "base_momentum": ("base_momentums",),
     "max_momentum": ("max_momentums",),
-    "pct_start": ("_schedule_phases",),
-    "three_phase": ("_schedule_phases",),
+    **dict.fromkeys(("pct_start", "three_phase"), ("_schedule_phases",)),
     "anneal_strategy": ("_anneal_func_type", "_anneal_strategy", "anneal_func"),
-    "epochs": ("total_steps",),
-    "steps_per_epoch": ("total_steps",),
-    "div_factor": (),
-    "final_div_factor": (),
-    "swa_lr": (),
+    **dict.fromkeys(("epochs", "steps_per_epoch"), ("total_steps",)),
+    **dict.fromkeys(("div_factor", "final_div_factor", "swa_lr"), ()),
     "mode": ("mode", "mode_worse"),
     "min_lr": ("min_lrs", "default_min_lr"),
 }
 NOT_SETTINGS = frozenset({"self", "optimizer", "last_epoch", "verbose"})  # verbose: torch < 2.7
+
+_NUMBERS = (numbers.Real, Tensor)
 
 # Entries that hold one item per param group, and entries that are numbers of steps.
 _PER_GROUP = ("base_lrs", "_last_lr", "lr_lambdas", "min_lrs", "max_lrs")
@@ -79,15 +76,10 @@ def check_state(schedule: Any, state: Any, what: str, num_groups: int, may_wait:
     """
     own = schedule.state_dict()
     checked = {"last_epoch", "_step_count", "_last_lr"}
-    optional = _VERSION_DEPENDENT
     if is_torchs_own(schedule):
         # Of other private entries, and of those of a newer torch, only torch knows.
-        checked |= {key for key in own.keys() - optional if not key.startswith("_")}
-    if isinstance(schedule, ReduceLROnPlateau):  # saved by itself, it has no _last_lr
-        optional |= {"_last_lr"}
-    check_entries(
-        own, state, what, num_groups, checked=checked, optional=optional, may_wait=may_wait
-    )
+        checked |= {key for key in own.keys() - _VERSION_DEPENDENT if not key.startswith("_")}
+    check_entries(own, state, what, num_groups, checked=checked, may_wait=may_wait)
     if isinstance(schedule, SequentialLR):
         _check_milestones(own, state, what)
 
@@ -100,23 +92,22 @@ def check_entries(
     *,
     checked: Collection[str],
     settings: object = (),  # no longer read
-    optional: Collection[str] = (),
     may_wait: bool = False,
 ) -> None:
     """Raise unless ``state`` has the entries of ``own``, the schedule's present state.
 
     The ``checked`` entries have to hold the kind of value that ``own`` holds, and steps count from
-    0. ``optional`` entries may be missing or unknown. With ``may_wait``, the schedule may stand
-    before its first step, as torch's SequentialLR has its parts do.
+    0. With ``may_wait``, the schedule may stand before its first step, as torch's SequentialLR has
+    its parts do.
     """
     if not isinstance(state, Mapping):
         raise TypeError(f"{what}: expected a dict, got {type(state).__name__}")
-    # Other private names come and go with torch's versions.
-    stable = {"_schedulers", "_step_count", "_last_lr"} & own.keys()
+    # Other private names come and go with torch's versions. A plateau's own state lacks _last_lr.
+    stable = {"_schedulers", "_step_count", *([] if "num_bad_epochs" in own else ["_last_lr"])}
     strange = {
         key
-        for key in own.keys() ^ state.keys()
-        if key not in optional and (key in stable or not str(key).startswith("_"))
+        for key in (own.keys() ^ state.keys()) - _VERSION_DEPENDENT
+        if key in stable & own.keys() or not str(key).startswith("_")
     }
     if strange:
         missing, unknown = strange & own.keys(), strange - own.keys()
@@ -141,31 +132,22 @@ def _check_length(key: str, own: Mapping[str, Any], saved: Any, num_groups: int)
     if key == "min_lrs" and saved and own.get("default_min_lr") is not None:
         return  # torch repeats a single min_lr for groups that joined, but only when it reduces
     # torch's lists lack a group that joined later.
-    if not isinstance(saved, (list, tuple)) or len(saved) not in (num_groups, len(own[key])):
+    if not isinstance(saved, list | tuple) or len(saved) not in (num_groups, len(own[key])):
         raise ValueError(f"expected one item for each of {num_groups} param groups")
 
 
 def _check_kind(own: Any, saved: Any) -> None:
-    for kind, text in _KINDS:
+    for kind in (bool, str, Mapping, list | tuple):
         if isinstance(own, kind) and not isinstance(saved, kind):
-            raise TypeError(f"expected {text}")
+            raise TypeError(f"expected a {type(own).__name__}")
     is_infinite = isinstance(own, float) and isinstance(saved, float) and math.isinf(saved)
     if isinstance(own, _NUMBERS) and not isinstance(own, bool) and not is_infinite:  # a plateau's
         real_number(saved)
-    for element in saved if isinstance(own, (list, tuple)) and own else ():
+    for element in saved if isinstance(own, list | tuple) and own else ():
         if isinstance(own[0], _NUMBERS):
             real_number(element)
         elif isinstance(own[0], Mapping | None) and not isinstance(element, Mapping | None):
             raise TypeError("expected a list of None, or of the attributes of functions")
-
-
-_NUMBERS = (numbers.Real, Tensor)
-_KINDS: tuple[tuple[Any, str], ...] = (
-    (bool, "True or False"),
-    (str, "a string"),
-    (Mapping, "a dict"),
-    ((list, tuple), "a list"),
-)
 
 
 def _check_milestones(own: Mapping[str, Any], state: Mapping[str, Any], what: str) -> None:
