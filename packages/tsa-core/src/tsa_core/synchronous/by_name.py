@@ -10,7 +10,7 @@ from typing import Any
 from torch.optim.lr_scheduler import LRScheduler
 
 from ..targets.checks import check_present, present_numbers, present_values
-from ..targets.target import Target, Value, groups_of
+from ..targets.target import ParamGroup, Target, Value, groups_of
 from .member import Member
 
 _LR = Target.parse("lr")
@@ -59,8 +59,7 @@ class MembersByName(LRScheduler):
     @property
     def last_epoch(self) -> int:  # type: ignore[override]
         """The step at which the first member stands."""
-        position: int = next(iter(self._positions.values()))
-        return position
+        return next(iter(self._positions.values()))  # type: ignore[no-any-return]
 
     def get_last_schedule(self, name: str) -> list[Value]:
         """Return the present values of a member's target, one per param group.
@@ -93,13 +92,15 @@ class MembersByName(LRScheduler):
         Raises:
             KeyError: the optimizer has no ``lr``.
         """
-        groups = [groups_of(optimizer) for optimizer, _ in self.targets_by_optimizer()]
-        if not all(_LR.is_in(group) for some in groups for group in some):
+        groups = self._groups()
+        if not all(map(_LR.is_in, groups)):
             raise KeyError(
                 "a param group has no 'lr'. For the values of a schedule, call "
                 f"get_last_schedule(name) with one of {self.schedule_names}"
             )
-        return [lr for some in groups for lr in present_values(_LR, some)]
+        return present_values(_LR, groups)
+
+    get_lr = get_last_lr
 
     def get_last_scalars(self) -> dict[str, float]:
         """Return all present values in one flat dict of floats, for a logger.
@@ -116,10 +117,6 @@ class MembersByName(LRScheduler):
                 scalars[f"{name}/{names[i] if named else i}"] = float(value)
         return scalars
 
-    def get_lr(self) -> list[Value]:
-        """Return the same as :meth:`get_last_lr`."""
-        return self.get_last_lr()
-
     @property
     def base_lrs(self) -> list[Value]:  # type: ignore[override]
         """The initial learning rates, one per param group.
@@ -127,11 +124,9 @@ class MembersByName(LRScheduler):
         Raises:
             KeyError: the optimizer has no ``lr``.
         """
-        rates: list[Value] = []
-        for optimizer, _ in self.targets_by_optimizer():
-            check_present(_LR, groups_of(optimizer))
-            rates += [_LR.initial_or_present(group) for group in groups_of(optimizer)]
-        return rates
+        groups = self._groups()
+        check_present(_LR, groups)
+        return [_LR.initial_or_present(group) for group in groups]
 
     @property
     def _last_lr(self) -> list[Value]:
@@ -140,6 +135,10 @@ class MembersByName(LRScheduler):
     @_last_lr.setter
     def _last_lr(self, values: object) -> None:
         """Ignore the assignment, as :class:`CurveSchedule` does."""
+
+    def _groups(self) -> list[ParamGroup]:
+        pairs = self.targets_by_optimizer()
+        return [group for optimizer, _ in pairs for group in groups_of(optimizer)]
 
     def targets_by_optimizer(self) -> list[tuple[Any, list[Target]]]:
         by_id: dict[int, tuple[Any, list[Target]]] = {}

@@ -6,7 +6,6 @@ number means every version from 2.0 to 2.15.
 
 from __future__ import annotations
 
-import functools
 import inspect
 import sys
 from collections.abc import Mapping
@@ -18,6 +17,10 @@ from .compile import uncompiled
 
 # torch's schedulers look for these marks on optimizer.step: LRScheduler.__init__.
 STEP_MARKS = ("_wrapped_by_lr_sched", "_with_counter")  # torch >= 2.4, torch < 2.4
+
+# Optimizer.profile_hook_step wraps the step of each class and runs the hooks.
+_step_that_runs_hooks: Any = torch.optim.Optimizer.profile_hook_step(lambda _: None)  # type: ignore[misc]
+_CODE_THAT_RUNS_HOOKS = _step_that_runs_hooks.__code__
 
 
 class _StepMark:
@@ -45,15 +48,11 @@ class StepCounter:
         group = optimizer.param_groups[0]
         if (
             (kwargs or len(args) > 1)  # hardly any step has arguments
-            and _passes_no_closure(args, kwargs)
+            and (args[1:] == (None,) or kwargs.get("closure", args) is None)
             and _only_makes_state(optimizer, group.get(self.key))
         ):
             return
         group[self.key] = self.last = group.get(self.key, self.last) + 1
-
-
-def _passes_no_closure(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
-    return args[1:] == (None,) or kwargs.get("closure", args) is None
 
 
 @uncompiled  # the compiler cannot trace frames
@@ -113,17 +112,15 @@ def has_stepped(optimizer: Any) -> bool:
     hooks = getattr(optimizer, "_optimizer_step_pre_hooks", None)
     if hooks is None or getattr(optimizer, "_opt_called", False):  # torch's own mark, since 2.4
         return True
-    if any(isinstance(hook, _StepMark) and hook.stepped for hook in hooks.values()):
-        return True
-    return not _leads_to_hooks(optimizer.step, hooks)
+    marks = [hook.stepped for hook in hooks.values() if isinstance(hook, _StepMark)]
+    return any(marks) or not _leads_to_hooks(optimizer.step, hooks)
 
 
 def _leads_to_hooks(step: Any, hooks: object) -> bool:
     """True if ``step`` is, wraps or holds the step of the optimizer that runs ``hooks``.
 
-    Optimizer.profile_hook_step wraps the step of each class and runs the hooks. A step that
-    somebody put on an instance may not lead there. torch < 2.4 takes the wrapper off every class
-    at the first torch.compile.
+    A step that somebody put on an instance may not lead there. torch < 2.4 takes the wrapper off
+    every class at the first torch.compile.
     """
     to_see = [step]
     seen: dict[int, Any] = {}  # the objects too, so that no id is used again
@@ -133,7 +130,7 @@ def _leads_to_hooks(step: Any, hooks: object) -> bool:
             continue
         seen[id(each)] = each
         function, owner = getattr(each, "__func__", each), getattr(each, "__self__", None)
-        if getattr(function, "__code__", None) is _code_that_runs_hooks():
+        if getattr(function, "__code__", None) is _CODE_THAT_RUNS_HOOKS:
             # torch's schedulers keep the function without its owner: it is the owner of `step`.
             if owner is None or getattr(owner, "_optimizer_step_pre_hooks", None) is hooks:
                 return True
@@ -146,12 +143,3 @@ def _leads_to_hooks(step: Any, hooks: object) -> bool:
         steps = [one if inspect.isroutine(one) else getattr(one, "step", one) for one in held]
         to_see += [one for one in steps if callable(one) and not isinstance(one, type)]
     return False
-
-
-@functools.cache
-def _code_that_runs_hooks() -> object:
-    def step(optimizer: object) -> None:
-        """Stand in for a step: only the code of the wrapper is wanted."""
-
-    wrapper: Any = torch.optim.Optimizer.profile_hook_step(step)
-    return wrapper.__code__
