@@ -17,7 +17,6 @@ from torch import Tensor
 
 from .synchronous.member import Member
 from .synchronous.schedule import SynchronousSchedule
-from .targets.checks import present_numbers
 from .targets.numbers_ import real_number
 from .targets.target import defaults_of
 from .torch_.schedulers import is_schedule, with_parts
@@ -198,12 +197,13 @@ def _called_ahead(member: Member, num_steps: int) -> list[list[float]]:
     """Return the values at each step by calling the curves, much faster than stepping."""
     target, groups = member.target, member.optimizer.param_groups
     ahead = [member.schedule.values_at(t) for t in _positions(member.position, num_steps)[1:]]
-    for g, held in enumerate(map(target.read, groups)):
+    for g, held in enumerate(target.read_or_none(groups)):
         if isinstance(held, Tensor):  # it will hold the values rounded to its precision
-            column = torch.tensor([row[g] for row in ahead], dtype=torch.float64).to(held.dtype)
-            for row, value in zip(ahead, column.tolist()):
+            column = [row[g] for row in ahead]
+            rounded = torch.tensor(column, dtype=torch.float64, device="cpu").to(held.dtype)
+            for row, value in zip(ahead, rounded.tolist()):
                 row[g] = value
-    return [present_numbers(target, groups), *ahead]
+    return [member.present_numbers(), *ahead]
 
 
 def _positions(start: float, num_steps: int) -> Sequence[float]:
@@ -262,6 +262,6 @@ def _stepped_ahead(
         if arguments is not None:
             sync.step(*arguments)
         for member in sync.members:
-            now = present_numbers(member.target, member.optimizer.param_groups)
+            now = member.present_numbers()
             values[member.name].append(now)
     return values

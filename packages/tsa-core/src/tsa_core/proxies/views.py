@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping, Sequence
-from math import isfinite
 from typing import Any
 
 from torch import Tensor
@@ -25,7 +24,17 @@ _ABOUT_LR = AUXILIARY_KEYS | {LEGACY_KEY, "lr", "initial_lr"}
 class GroupView(MutableMapping[str, Any]):
     """One param group as a scheduler of the target sees it."""
 
-    __slots__ = ("_groups", "_index", "_is_first", "_kept", "_key", "_plain", "_target")
+    __slots__ = (
+        "_groups",
+        "_high",
+        "_index",
+        "_is_first",
+        "_kept",
+        "_key",
+        "_low",
+        "_plain",
+        "_target",
+    )
 
     def __init__(
         self,
@@ -38,6 +47,7 @@ class GroupView(MutableMapping[str, Any]):
         """``is_first``: no schedule was on the target before, and left entries of its own."""
         self._target = target
         self._key = target.key
+        self._low, self._high = target.range_of(0.0)
         self._plain = float if target.index is None else None  # an element goes into a tuple
         self._groups = groups
         self._index = index  # finds the dict that is at this position now
@@ -77,7 +87,8 @@ class GroupView(MutableMapping[str, Any]):
         group, target = self._groups[self._index], self._target
         if key == "lr":
             try:
-                if type(value) is type(group[self._key]) is self._plain and isfinite(value):
+                is_plain = type(value) is type(group[self._key]) is self._plain
+                if is_plain and self._low <= value <= self._high:
                     group[self._key] = value
                 else:
                     target.write(group, self._checked(value))

@@ -49,7 +49,6 @@ def check_state(
         what,
         len(own["base_lrs"]),
         checked=own.keys() - {"curve"},
-        settings={"base_lrs", "_last_lr"},
         may_wait=True,
     )
     if saved["schedule_target"] != target.name:

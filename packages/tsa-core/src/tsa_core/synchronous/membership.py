@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from torch import Tensor
+
 from ..targets.target import Target, defaults_of
 from ..torch_.schedulers import cycles_momentum, is_schedule
+from ..warnings_ import warn_user
 from .member import Member, member_of
 
 
@@ -158,6 +161,7 @@ def _connect(members: Sequence[Member]) -> None:
                 f"own, so it would step before {member.source.name!r}, its source, has moved. "
                 "Override moves_to instead, or step it after the SynchronousSchedule"
             )
+    _check_tensors_apart(members)
     for member in members:
         names, each = [member.name], member.source
         while each is not None:
@@ -165,3 +169,36 @@ def _connect(members: Sequence[Member]) -> None:
             if each is member:
                 raise ValueError(f"schedules: they derive from one another: {' of '.join(names)}")
             each = each.source if len(names) <= len(members) else None
+
+
+def _check_tensors_apart(members: Sequence[Member]) -> None:
+    """Raise if two optimizers hold one tensor: each schedule would move both of them."""
+    owners: dict[int, Member] = {}
+    for member in members:
+        for held in member.target.read_or_none(member.optimizer.param_groups):
+            owner = owners.setdefault(id(held), member) if isinstance(held, Tensor) else member
+            if owner.optimizer is not member.optimizer:
+                raise ValueError(
+                    f"schedules: {owner.name!r} and {member.name!r} are the same tensor, which "
+                    "each of both schedules would fill. Make the optimizers again, each with a "
+                    "tensor of its own"
+                )
+
+
+def warn_if_unit_is_arbitrary(members: Sequence[Member]) -> None:
+    """Warn of multiples of a source that gets absolute values: what 1 stands for is arbitrary."""
+    for member in members:
+        source = member.source
+        if (
+            source is None
+            or member.schedule.absolute
+            or not getattr(source.schedule, "absolute", False)
+        ):
+            continue
+        warn_user(
+            f"{member.name!r} derives from multiples of {source.name!r}, whose schedule gives "
+            "absolute values: a multiple is the value divided by the initial value that the "
+            f"optimizer was made with, {source.schedule.base_lrs}, and is 1 only there. If values "
+            "are meant, write absolute=True for the derived schedule too; if not, ignore this "
+            "warning"
+        )

@@ -11,12 +11,18 @@ import copy
 import inspect
 import math
 import numbers
+import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from torch import Tensor
-from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, ReduceLROnPlateau, SequentialLR
+from torch.optim.lr_scheduler import (
+    CosineAnnealingWarmRestarts,
+    LambdaLR,
+    ReduceLROnPlateau,
+    SequentialLR,
+)
 
 from ..targets.numbers_ import real_number
 from .schedulers import is_torchs_own
@@ -88,7 +94,6 @@ def check_entries(
     num_groups: int,
     *,
     checked: Collection[str],
-    settings: object = (),  # no longer read
     may_wait: bool = False,
 ) -> None:
     """Raise unless ``state`` has the entries of ``own``, the schedule's present state.
@@ -115,7 +120,7 @@ def check_entries(
         saved = state[key]
         try:
             if key in _PER_GROUP:
-                _check_length(key, own, saved, num_groups)
+                _check_length(key, own, state, num_groups)
             if key in checked:
                 _check_kind(own[key], saved)
             counts = key in checked and key in _COUNTERS and not (waits and key == "last_epoch")
@@ -125,12 +130,18 @@ def check_entries(
             raise type(error)(f"{what}: {key!r} is {saved!r}; {error}") from None
 
 
-def _check_length(key: str, own: Mapping[str, Any], saved: Any, num_groups: int) -> None:
+def _check_length(
+    key: str, own: Mapping[str, Any], state: Mapping[str, Any], num_groups: int
+) -> None:
+    saved = state[key]
     if key == "min_lrs" and saved and own.get("default_min_lr") is not None:
         return  # torch repeats a single min_lr for groups that joined, but only when it reduces
     # torch's lists lack a group that joined later.
     if not isinstance(saved, list | tuple) or len(saved) not in (num_groups, len(own[key])):
-        raise ValueError(f"expected one item for each of {num_groups} param groups")
+        raise ValueError(
+            f"expected one item for each of {num_groups} param groups. To go on with other groups "
+            f"than the saved ones, leave out this state and call step({state.get('last_epoch')})"
+        )
 
 
 def _check_kind(own: Any, saved: Any) -> None:
@@ -140,10 +151,14 @@ def _check_kind(own: Any, saved: Any) -> None:
     is_infinite = isinstance(own, float) and isinstance(saved, float) and math.isinf(saved)
     if isinstance(own, _NUMBERS) and not isinstance(own, bool) and not is_infinite:  # a plateau's
         real_number(saved)
-    for element in saved if isinstance(own, list | tuple) and own else ():
-        if isinstance(own[0], _NUMBERS):
+    if not isinstance(own, list | tuple):
+        return
+    are_numbers = any(isinstance(each, _NUMBERS) for each in own)
+    are_functions = not are_numbers and all(isinstance(each, Mapping | None) for each in own)
+    for element in saved:
+        if are_numbers and not (element is None and None in own):  # None: a group left alone
             real_number(element)
-        elif isinstance(own[0], Mapping | None) and not isinstance(element, Mapping | None):
+        elif are_functions and not isinstance(element, Mapping | None):
             raise TypeError("expected a list of None, or of the attributes of functions")
 
 
@@ -160,6 +175,21 @@ def _check_milestones(own: Mapping[str, Any], state: Mapping[str, Any], what: st
             f"{what}: up to step {t}, where it was saved, the milestones were {then} and are {now} "
             "now: milestones in the past have to stay"
         )
+
+
+def takes_initial_values(schedule: Any) -> bool:
+    """True if torch computes each value from ``base_lrs``: others go on from the value before."""
+    return type(schedule) in (LambdaLR, CosineAnnealingWarmRestarts)
+
+
+def values_from(schedule: Any, base_lrs: list[float]) -> list[float]:
+    """Have ``schedule``, which takes initial values, start from ``base_lrs``; its values now."""
+    schedule.base_lrs = base_lrs
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # get_lr is called outside of step on purpose
+        values: list[float] = schedule.get_lr()
+    schedule._last_lr = values
+    return values
 
 
 def changed_settings(schedule: Any, state: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
