@@ -57,8 +57,7 @@ def extend_optimizer(
         ... ]
         10.0
     """
-    target = parsed(name, "name")
-    groups = groups_of(optimizer)
+    target, groups = parsed(name, "name"), groups_of(optimizer)
     refuse_stand_in(optimizer)
     value = _checked_default(default_value)
     if not isinstance(overwrite_values, bool):
@@ -145,8 +144,7 @@ def get_param_groups_regrouped_by_key(
         ...     print(lr, len(params), group["lr"])
         0.1 1 0.1
     """
-    target = Target.parse(schedule_target)
-    groups = groups_of(optimizer)
+    target, groups = Target.parse(schedule_target), groups_of(optimizer)
     found = []
     for i, group in enumerate(groups):
         if not target.is_in(group):

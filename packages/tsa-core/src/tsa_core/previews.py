@@ -12,12 +12,14 @@ from itertools import accumulate, islice, repeat
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import torch
+from torch import Tensor
+
 from .synchronous.member import Member
 from .synchronous.schedule import SynchronousSchedule
 from .targets.checks import present_numbers
 from .targets.numbers_ import real_number
 from .targets.target import defaults_of
-from .targets.tensors import as_held
 from .torch_.schedulers import is_schedule, with_parts
 
 _MOST_STEPS = 10**9  # more than any memory holds
@@ -91,9 +93,7 @@ class Preview:
     def _boundaries_in_view(self, target: str) -> list[float]:
         """Return the boundaries, and the step from which on nothing moves any more."""
         values = self.values[target]
-        last_move = next(
-            (i for i in reversed(range(1, len(values))) if values[i] != values[i - 1]), 0
-        )
+        last_move = max((i for i in range(1, len(values)) if values[i] != values[i - 1]), default=0)
         boundaries = {*self.boundaries[target], self.steps[last_move]}
         return sorted(each for each in boundaries if self.steps[0] < each < self.steps[-1])
 
@@ -197,8 +197,12 @@ def _assumed_metrics(
 def _called_ahead(member: Member, num_steps: int) -> list[list[float]]:
     """Return the values at each step by calling the curves, much faster than stepping."""
     target, groups = member.target, member.optimizer.param_groups
-    later = _positions(member.position, num_steps)[1:]
-    ahead = [as_held(target, groups, member.schedule.values_at(t)) for t in later]
+    ahead = [member.schedule.values_at(t) for t in _positions(member.position, num_steps)[1:]]
+    for g, held in enumerate(map(target.read, groups)):
+        if isinstance(held, Tensor):  # it will hold the values rounded to its precision
+            column = torch.tensor([row[g] for row in ahead], dtype=torch.float64).to(held.dtype)
+            for row, value in zip(ahead, column.tolist()):
+                row[g] = value
     return [present_numbers(target, groups), *ahead]
 
 
@@ -231,11 +235,11 @@ def _twin(sync: SynchronousSchedule) -> SynchronousSchedule:
             f"schedule: a copy of it is stepped, and {sync.schedule_names} or their param groups "
             f"hold something that cannot be copied: {error}"
         ) from error
-    for schedule in schedules.values():  # a step that was put on the instance steps the original
-        getattr(schedule, "__dict__", {}).pop("step", None)
     by_optimizer: dict[str, list[Any]] = {}
-    for member in sync.members:
-        by_optimizer.setdefault(member.optimizer_name, []).append(schedules[member.name])
+    for name, schedule in schedules.items():
+        # A step that was put on the instance steps the original.
+        getattr(schedule, "__dict__", {}).pop("step", None)
+        by_optimizer.setdefault(sync.member(name).optimizer_name, []).append(schedule)
     return SynchronousSchedule.without_effect(by_optimizer.get("", by_optimizer))
 
 

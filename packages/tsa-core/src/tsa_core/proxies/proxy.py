@@ -144,16 +144,14 @@ class ProxyOptimizer(StandIn, Optimizer):
         the optimizer has no default for it. Some schedulers scale by ``defaults["lr"]``.
         """
         defaults, target = defaults_of(self.optimizer), self.target
-        if not target.is_in(defaults):
-            return {**defaults, "lr": target.initial_or_present(groups_of(self.optimizer)[0])}
-        return {**defaults, "lr": target.read(defaults)}
+        if target.is_in(defaults):
+            return {**defaults, "lr": target.read(defaults)}
+        return {**defaults, "lr": target.initial_or_present(groups_of(self.optimizer)[0])}
 
     def _forward_step(self, *args: Any, **kwargs: Any) -> Any:
         return self.optimizer.step(*args, **kwargs)
 
-    for _mark in STEP_MARKS:
-        setattr(_forward_step, _mark, True)
-    del _mark
+    vars(_forward_step).update(dict.fromkeys(STEP_MARKS, True))
 
     # torch < 2.4 puts the marked method back, which would be a reference cycle.
     step = property(skip_frames(lambda self: self._forward_step), lambda *_: None)

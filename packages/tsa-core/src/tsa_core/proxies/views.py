@@ -38,15 +38,11 @@ class GroupView(MutableMapping[str, Any]):
         """``is_first``: no schedule was on the target before, and left entries of its own."""
         self._target = target
         self._key = target.key
-        self._plain = float if target.index is None else None  # as in Target.scale
+        self._plain = float if target.index is None else None  # an element goes into a tuple
         self._groups = groups
-        self._index = index
+        self._index = index  # finds the dict that is at this position now
         self._kept = kept
         self._is_first = is_first
-
-    @property
-    def _group(self) -> ParamGroup:  # the dict that is at this position now
-        return self._groups[self._index]
 
     # These two cases stand first and make no call: torch's schedulers read ``lr`` up to four times
     # per step and group, and write it once.
@@ -123,7 +119,7 @@ class GroupView(MutableMapping[str, Any]):
                 f"{self._target.name!r} in param group {self._index}: {error}; "
                 "a scheduler has to give a finite real number"
             ) from None
-        low, high = self._target.range_in(self._group)
+        low, high = self._target.range_in(self._groups[self._index])
         if not low <= number <= high:
             raise ValueError(
                 f"{self._target.name!r} in param group {self._index}: {number!r}; it must be from "
@@ -135,12 +131,12 @@ class GroupView(MutableMapping[str, Any]):
         if key not in self._kept:
             raise KeyError(f"{key!r} belongs to the optimizer, not to the schedule")
         del self._kept[key]
-        self._group.pop(auxiliary_key(key, self._target.name), None)
+        self._groups[self._index].pop(auxiliary_key(key, self._target.name), None)
 
     def __iter__(self) -> Iterator[str]:
         own_keys = (*AUXILIARY_KEYS, *self._kept)
         renamed = {auxiliary_key(key, self._target.name): key for key in own_keys}
-        keys = ["lr", "initial_lr", *(renamed.get(key, key) for key in self._group)]
+        keys = ["lr", "initial_lr", *(renamed.get(key, key) for key in self._groups[self._index])]
         yield from (key for key in dict.fromkeys(keys) if key in self)
 
     def __len__(self) -> int:
@@ -161,7 +157,7 @@ class ElementView(GroupView):
         if key != "lr":
             return super().__getitem__(key)
         try:
-            return self._target.read(self._group)
+            return self._target.read(self._groups[self._index])
         except (LookupError, TypeError):
             check_present(self._target, self._groups)
             raise

@@ -59,8 +59,7 @@ class MembersByName(LRScheduler):
     @property
     def last_epoch(self) -> int:  # type: ignore[override]
         """The step at which the first member stands."""
-        position: int = next(iter(self._positions.values()))
-        return position
+        return next(iter(self._positions.values()))  # type: ignore[no-any-return]
 
     def get_last_schedule(self, name: str) -> list[Value]:
         """Return the present values of a member's target, one per param group.

@@ -41,8 +41,6 @@ def members_of(schedules: object) -> list[Member]:
                     f"different optimizer than that of {some[0].target.name!r} at position 0. Name "
                     "each optimizer: SynchronousSchedule({'muon': [...], 'adamw': [...]})"
                 )
-    for member in members:
-        _check_parts(member)
     _connect(members)
     return members
 
@@ -136,6 +134,7 @@ def _connect(members: Sequence[Member]) -> None:
     """Tell each derived member what drives its source; raise if two members move one target."""
     by_target: dict[tuple[int, Target | None], Member] = {}
     for member in members:
+        _check_parts(member)
         if by_target.setdefault((id(member.optimizer), member.target), member) is not member:
             raise RuntimeError(
                 f"schedules: two of them schedule {member.target.name!r}; a target takes one. To "

@@ -126,9 +126,8 @@ def why_new_groups_are_refused(schedule: Any) -> str | None:
         return next(filter(None, map(why_new_groups_are_refused, parts_of(schedule))), None)
     if kind is torch_lr.CosineAnnealingLR:
         # Past T_max it reads base_lrs. torch >= 2.10 raises there; before, it left the group out.
-        if TORCH >= (2, 10):
-            return None
-        return "CosineAnnealingLR of this torch leaves out a new group past T_max"
+        why = "CosineAnnealingLR of this torch leaves out a new group past T_max"
+        return None if TORCH >= (2, 10) else why
     if kind in (torch_lr.ConstantLR, torch_lr.LinearLR):
         return (
             f"{kind.__name__} divides each group's present value by the factor of the step before, "

@@ -54,9 +54,6 @@ class SchedulerForm:
         Args:
             optimizer: what the constructor takes: an optimizer or a proxy.
             settings: the values of the settings by name.
-
-        Raises:
-            Exception: whatever the constructor raises.
         """
         if self.scheduler_class is torch_lr.ChainedScheduler:  # it has the optimizer of its parts
             return self.scheduler_class(**settings)
@@ -155,12 +152,11 @@ def _divisor(dividends: Sequence[float], quotients: Sequence[float], default: fl
 
 def _strategy(schedule: Any) -> str:
     """Return ``"cos"`` or ``"linear"``."""
-    for entry in ("_anneal_func_type", "_anneal_strategy"):  # of a OneCycleLR, of a SWALR
-        if entry in vars(schedule):
-            return str(vars(schedule)[entry])
+    kept = vars(schedule)
+    word = kept.get("_anneal_func_type") or kept.get("_anneal_strategy")
     # torch < 2.4 (OneCycleLR) and < 2.13 (SWALR) keep the function, _annealing_linear or
     # _linear_anneal, in place of the word.
-    return "linear" if "linear" in schedule.anneal_func.__name__ else "cos"
+    return word or ("linear" if "linear" in schedule.anneal_func.__name__ else "cos")
 
 
 # A default says what kind of value an argument takes. These say more, or have none.
@@ -182,20 +178,17 @@ _WORDS = {
 }
 
 _KEPT: dict[type[Any], Callable[[Any], dict[str, Any]]] = {
-    torch_lr.LambdaLR: lambda each: {"lr_lambda": each.lr_lambdas},
-    torch_lr.MultiplicativeLR: lambda each: {"lr_lambda": each.lr_lambdas},
-    torch_lr.MultiStepLR: lambda each: {"milestones": sorted(each.milestones.elements())},
-    torch_lr.SequentialLR: lambda each: {
-        "schedulers": each._schedulers,
-        "milestones": each._milestones,
-    },
-    torch_lr.ChainedScheduler: lambda each: {"schedulers": each._schedulers},
+    torch_lr.LambdaLR: lambda s: {"lr_lambda": s.lr_lambdas},
+    torch_lr.MultiplicativeLR: lambda s: {"lr_lambda": s.lr_lambdas},
+    torch_lr.MultiStepLR: lambda s: {"milestones": sorted(s.milestones.elements())},
+    torch_lr.SequentialLR: lambda s: {"schedulers": s._schedulers, "milestones": s._milestones},
+    torch_lr.ChainedScheduler: lambda s: {"schedulers": s._schedulers},
     torch_lr.CyclicLR: _kept_by_cyclic,
     torch_lr.OneCycleLR: _kept_by_one_cycle,
-    torch_lr.ReduceLROnPlateau: lambda each: {"min_lr": each.min_lrs},
-    SWALR: lambda each: {
-        "swa_lr": _in_groups(each, "swa_lr"),
-        "anneal_strategy": _strategy(each),
+    torch_lr.ReduceLROnPlateau: lambda s: {"min_lr": s.min_lrs},
+    SWALR: lambda s: {
+        "swa_lr": _in_groups(s, "swa_lr"),
+        "anneal_strategy": _strategy(s),
     },
 }
 

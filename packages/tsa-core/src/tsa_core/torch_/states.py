@@ -66,9 +66,6 @@ def with_values(schedule: Any, values: list[float]) -> dict[str, Any]:
     return {**state, "_last_lr": values} if has_values else state
 
 
-# -- checks ----------------------------------------------------------------------------------------
-
-
 def check_state(schedule: Any, state: Any, what: str, num_groups: int, may_wait: bool) -> None:
     """Raise unless ``state`` can be loaded into a scheduler of torch or of another author.
 
@@ -163,9 +160,6 @@ def _check_milestones(own: Mapping[str, Any], state: Mapping[str, Any], what: st
             f"{what}: up to step {t}, where it was saved, the milestones were {then} and are {now} "
             "now: milestones in the past have to stay"
         )
-
-
-# -- settings --------------------------------------------------------------------------------------
 
 
 def changed_settings(schedule: Any, state: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
