@@ -187,10 +187,10 @@ def test_a_float_stays_a_float_where_the_state_holds_a_tensor() -> None:
 
 @pytest.mark.parametrize("make", [lambda o: LambdaLR(o, halving), put_curve])
 def test_a_schedule_loaded_alone_goes_on_from_the_saved_initial_value(make: Make) -> None:
-    """A schedule loaded without its optimizer takes over the saved initial value, in silence."""
+    """A schedule loaded without its optimizer takes over the saved initial value if asked to."""
     saved, loaded = (sync_of(make, sgd(lr=lr)) for lr in (0.5, 3.0))
     advance(saved)
-    loaded.load_state_dict(saved.state_dict())
+    loaded.load_state_dict(saved.state_dict(), initial="saved")
     advance(loaded)
     assert (loaded.get_last_lr(), loaded.schedules["lr"].base_lrs) == ([0.125], [0.5])
 

@@ -210,7 +210,7 @@ TEXTS: list[tuple[Place, str, str]] = [
     (("noise", "milestones", 0), "4", "; write 4 without quotes"),
     (("clip", "default_value"), "1.e1", ". YAML reads 1.e1 as text; write 1.0e+1"),
     (("clip", "curve", "curves", 1, "end"), "1e-3", ". YAML reads 1e-3 as text; write 1.0e-3"),
-    (("weight_decay", "curve", "start"), "-4e2", ". YAML reads -4e2 as text; write -4.0e+2"),
+    (("clip", "curve", "curves", 1, "start"), "-4e2", ". YAML reads -4e2 as text; write -4.0e+2"),
 ]
 
 

@@ -20,7 +20,7 @@ INITIAL_VALUES = {
     "lr": [0.1, 2.0],
     "tensor": [0.7, 0.02],
     "weight_decay": [0.0, 0.0],
-    "momentum": [0.0, 0.9],
+    "momentum": [0.5, 0.9],
     "betas[0]": [0.9, 0.5],
 }
 

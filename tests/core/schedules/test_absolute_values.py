@@ -224,20 +224,24 @@ def test_a_state_is_plain_and_says_that_it_is_absolute() -> None:
     assert put_curve(sgd()).state_dict()["absolute"] is False
 
 
-def test_a_state_from_before_the_keyword_loads_as_multipliers() -> None:
-    """A state without ``"absolute"`` is one of multipliers: it warns if the code has values."""
-    schedule = put_curve(sgd({"lr": 0.5}, {"lr": 0.25}))
-    advance(schedule, 3)
-    state = schedule.state_dict()
-    del state["absolute"]
-    schedule = put_curve(sgd({"lr": 0.5}, {"lr": 0.25}))
-    schedule.load_state_dict(state)
-    assert held(schedule.optimizer) == [0.0625, 0.03125]
-    advance(schedule)
-    assert held(schedule.optimizer) == [0.03125, 0.015625]
-    schedule = CurveSchedule(sgd({}, {}), halving, absolute=True)
-    with pytest.warns(UserWarning, match="goes on under .* as absolute values"):
-        schedule.load_state_dict(state)
+@pytest.mark.parametrize(("missing", "absolute"), crossed(["absolute", "origin"], [True, False]))
+def test_a_state_without_the_kind_is_refused(
+    missing: str, absolute: bool, untouched: Untouched
+) -> None:
+    """A state that does not say if its numbers are values is refused, and nothing has moved."""
+    old, new = (CurveSchedule(sgd({}, {}), halving, absolute=absolute) for _ in range(2))
+    advance(old, 3)
+    state = old.state_dict()
+    del state[missing]
+    sync = SynchronousSchedule([new])
+    for load in (
+        lambda: new.load_state_dict(state),
+        lambda: new.load_state_dict(state, plan="saved"),
+        lambda: sync.load_state_dict({"lr": state}),
+    ):
+        with untouched(new.optimizer), pytest.raises(ValueError, match=f"missing .'{missing}'"):
+            load()
+    assert new.last_epoch == 0
 
 
 @pytest.mark.parametrize(("absolute", "in_sync"), crossed([False, True], [True, False]))
@@ -301,7 +305,7 @@ def test_curves_of_values_follow_one_another_in_a_sequence(stop: int, target: st
     """A sequence of two curves starts from 0, too, gives the values of both, and resumes."""
 
     def start() -> tuple[Any, SynchronousSchedule]:
-        optimizer = adamw({"lr": 0.0, "weight_decay": 0.0, "betas": (0.0, 0.9)}, {})
+        optimizer = adamw({}, {}, lr=0.0, weight_decay=0.0, betas=(0.0, 0.9))
         return optimizer, SynchronousSchedule([put(optimizer, target, sequence)])
 
     def run(optimizer: Any, sync: Any, first: int, last: int) -> None:

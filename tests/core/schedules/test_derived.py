@@ -517,7 +517,7 @@ def test_a_new_initial_value_of_the_source_counts_at_once(source: str) -> None:
     _, sync = start(0.5)
     advance(sync, 2)
     optimizer, other = start(2.0)
-    other.load_state_dict(sync.state_dict())
+    other.load_state_dict(sync.state_dict(), initial="saved")
     assert held(optimizer, "weight_decay") == [0.0625]
     advance(other)
     assert other.get_last_schedules() == {source: [0.0625], "weight_decay": [0.03125]}
@@ -841,7 +841,7 @@ def test_a_value_that_a_new_tensor_cannot_hold_is_refused(
     else:
         extend_optimizer(optimizer, "weight_decay", half, overwrite_values=True)
     optimizer.step()
-    with untouched(optimizer), pytest.raises(ValueError, match=r"be from -65504\.0 to 65504\.0"):
+    with untouched(optimizer), pytest.raises(ValueError, match=r"be from 0\.0 to 65504\.0"):
         derived.step()
     assert derived.last_epoch == 1
 

@@ -300,7 +300,7 @@ def test_a_run_resumes_where_it_was_saved(order: list[str], store: Any) -> None:
     sync.step()
     saved = store({"optimizer": optimizer.state_dict(), "sync": sync.state_dict()})
 
-    parts: dict[str, Any] = {"optimizer": adamw({}, {})}
+    parts: dict[str, Any] = {"optimizer": adamw({"lr": 0.5}, {"lr": 0.25})}
     for each in order:
         if each == "build":
             parts["sync"] = clocked(parts["optimizer"])
