@@ -325,7 +325,8 @@ def test_what_is_no_schedule_is_not_described() -> None:
 # -- nothing is touched ----------------------------------------------------------------------------
 
 
-LAST_FAULT = {"eps": {"scheduler": "OneCycleLR", "max_lr": 1, "total_steps": 0.5}}
+# torch wants an int, and says so when the scheduler is made.
+LAST_FAULT = {"eps": {"scheduler": "OneCycleLR", "max_lr": 1, "total_steps": 9.0}}
 
 
 def test_tensors_and_defaults_are_put_back(untouched: Untouched) -> None:

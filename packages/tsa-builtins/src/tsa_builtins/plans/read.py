@@ -33,9 +33,6 @@ WAYS = ("schedule", "scheduler", "curve")
 
 OTHERS = "*"
 
-WHOLE_STEPS = {"milestones", "step_size"}
-"""The settings that torch compares with the step, for equality."""
-
 
 class Recipe(NamedTuple):
     """A checked entry. ``put(optimizer, target)`` makes the schedule, and may raise too."""
@@ -193,8 +190,8 @@ def _read_scheduler(path: str, description: Mapping[Any, Any], stretch: float) -
     settings = {
         key: _setting(entry(path, key), description[key], form.settings[key]) for key in given
     }
-    for key in WHOLE_STEPS & settings.keys():
-        _check_whole_steps(entry(path, key), settings[key], in_order="schedulers" in settings)
+    if "schedulers" in settings:
+        _check_order(entry(path, "milestones"), settings.get("milestones", []))
 
     def make(optimizer: Any) -> Any:
         made = {
@@ -214,18 +211,32 @@ def _read_scheduler(path: str, description: Mapping[Any, Any], stretch: float) -
     return put
 
 
-def _check_whole_steps(path: str, value: float | list[float], in_order: bool) -> None:
+def _check_order(path: str, milestones: list[float]) -> None:
+    if milestones != sorted(milestones):
+        raise ValueError(f"{path}: expected steps in rising order, got {shown(milestones)}")
+
+
+def _check_steps(path: str, value: float | list[float], steps: Any) -> None:
     """Raise where torch would pass over a step in silence, or divide by 0 at a later one."""
-    steps = value if isinstance(value, list) else [value]
-    if any(step < 1 or step != int(step) for step in steps):
-        raise ValueError(f"{path}: expected whole steps, 1 or more, got {shown(value)}")
-    if in_order and steps != sorted(steps):
-        raise ValueError(f"{path}: expected steps in rising order, got {shown(value)}")
+    for each in value if isinstance(value, list) else [value]:
+        if each < 0 or (each == 0 and not steps.may_be_zero) or (steps.whole and each % 1):
+            kind = "whole steps" if steps.whole else "steps"
+            limit = "0 or more" if steps.may_be_zero else "1 or more"
+            if not steps.whole and not steps.may_be_zero:
+                limit = "more than 0"
+            raise ValueError(f"{path}: expected {kind}, {limit}, got {shown(value)}")
 
 
 def _setting(path: str, value: Any, setting: Any) -> Any:
     if value is None and setting.may_be_none:
         return None
+    taken = _checked_setting(path, value, setting)
+    if setting.counts_steps is not None:
+        _check_steps(path, taken, setting.counts_steps)
+    return taken
+
+
+def _checked_setting(path: str, value: Any, setting: Any) -> Any:
     is_list = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
     if setting.kind == "schedulers":
         parts = sequence(path, value, "schedulers")

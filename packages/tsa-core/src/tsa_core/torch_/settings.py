@@ -18,6 +18,15 @@ Kind: TypeAlias = Literal[
 ]
 
 
+class Steps(NamedTuple):
+    """The numbers of steps with which a torch scheduler computes right."""
+
+    whole: bool = True
+    """True if a fraction goes wrong: torch compares with the step for equality, or rounds."""
+    may_be_zero: bool = False
+    """True if 0 steps go right."""
+
+
 class Setting(NamedTuple):
     """The values that a constructor in torch takes for one of its arguments."""
 
@@ -29,6 +38,8 @@ class Setting(NamedTuple):
     """True if None is the default."""
     words: tuple[str, ...] = ()
     """The strings of which a ``"word"`` is one."""
+    counts_steps: Steps | None = None
+    """The numbers of steps that it can be; None if it does not count steps."""
 
 
 class SchedulerForm:
@@ -210,6 +221,17 @@ _KINDS: dict[str, Kind] = {
     "schedulers": "schedulers",
 }
 
+# The settings that count steps. torch (2.0 to 2.15) takes most of them unchecked. It then passes over
+# a fraction in silence (step_size, milestones, total_iters), divides by 0 (T_max, also at 10/3), or
+# never leaves its first value (0 total_iters). A plateau rounds a fraction up or down.
+_COUNTS_STEPS = {
+    **dict.fromkeys(("step_size", "milestones", "total_iters", "T_max", "T_0"), Steps()),
+    **dict.fromkeys(("total_steps", "epochs", "steps_per_epoch"), Steps()),
+    **dict.fromkeys(("anneal_epochs", "patience", "cooldown"), Steps(may_be_zero=True)),
+    "step_size_up": Steps(whole=False),
+    "step_size_down": Steps(whole=False, may_be_zero=True),
+}
+
 # By its default, the other words that an argument takes. torch < 2.9 does not annotate them.
 _WORDS = {
     "min": ("min", "max"),
@@ -243,7 +265,7 @@ def _setting(name: str, default: Any) -> Setting:
     if isinstance(default, str):
         return Setting("word", words=_WORDS.get(default, (default,)))
     kind = "flag" if isinstance(default, bool) else _KINDS.get(name, "number")
-    return Setting(kind, required=is_needed, may_be_none=default is None)
+    return Setting(kind, is_needed, default is None, counts_steps=_COUNTS_STEPS.get(name))
 
 
 def _form(scheduler_class: type[Any]) -> SchedulerForm:
