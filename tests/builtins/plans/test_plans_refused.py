@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 import re
 import warnings
+from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -306,6 +308,48 @@ def test_arguments_are_checked(
     """An optimizer, a plan or a factor that does not fit is named in the error."""
     with pytest.raises(error, match=re.escape(message)):
         from_plan(optimizer, plan, stretch=stretch)
+
+
+@pytest.mark.parametrize(
+    ("plan", "how"),
+    [
+        ("plan.yaml", "yaml.safe_load(Path('plan.yaml').read_text())"),
+        ("plans/a.YML", "yaml.safe_load(Path('plans/a.YML').read_text())"),
+        (PurePosixPath("plan.json"), "json.loads(Path('plan.json').read_text())"),
+        ("plan.toml", "tomllib.loads(Path('plan.toml').read_text())"),
+        ("lr: {curve: {kind: Constant, value: 1}}", "yaml.safe_load(text)"),
+    ],
+)
+def test_a_file_is_to_be_loaded_first(plan: Any, how: str) -> None:
+    """A name of a file, or its text, is refused with the line that loads it."""
+    message = re.escape(f". Load it first: from_plan(optimizer, {how})")
+    with pytest.raises(TypeError, match=f"^plan: expected a dict .*{message}$"):
+        from_plan(make_optimizer(), plan)
+
+
+def test_the_hint_how_to_load_works(tmp_path: Path) -> None:
+    """The line in the error loads the plan; a list gets no such line."""
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(ONE))
+    with pytest.raises(TypeError) as caught:
+        from_plan(make_optimizer(), path)  # type: ignore[arg-type]  # the mistake
+    line = str(caught.value).partition("Load it first: ")[2]
+    names = {"from_plan": from_plan, "optimizer": make_optimizer(), "json": json, "Path": Path}
+    assert eval(line, names).schedule_names == ["lr"]
+    with pytest.raises(TypeError, match=r"got \[.*\] \(list\)$"):
+        from_plan(make_optimizer(), [ONE])  # type: ignore[arg-type]  # the mistake
+
+
+def test_names_for_groups_without_names() -> None:
+    """Where no group has a name, the error says so; where one has, it has the names."""
+    plan = {"lr": {"curve": {"backbone": LINE, "*": None}}}
+    message = "'backbone' is not the 'name' of a param group; no group has a name. Name each of"
+    with pytest.raises(ValueError, match=f"^lr.curve.backbone: {message}"):
+        from_plan(adamw({}, {}), plan)
+    with pytest.raises(ValueError, match=r"'backbone' is not .*; expected one of \['\*', 'x'\]"):
+        from_plan(adamw({"name": "x"}, {}), plan)
+    from_plan(adamw({"name": "backbone"}, {}), plan)
+    from_plan(adamw({}, {}), {"lr": {"curve": [LINE, None]}})
 
 
 def test_a_proxy_is_refused() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from os import PathLike, fspath
+from os.path import splitext
 from typing import Any, TypeAlias
 
 from tsa_core import (
@@ -87,7 +89,7 @@ def from_plan(
     """
     optimizers = _checked_optimizers(optimizer)
     stretch = positive("stretch", stretch)
-    plan = mapping("plan", plan, "a dict from targets to what drives them")
+    plan = mapping("plan", plan, "a dict from targets to what drives them", _how_to_load(plan))
     if not plan:
         raise ValueError("plan: expected at least one target, got an empty dict")
     recipes = [_recipe(key, value, optimizers, stretch) for key, value in plan.items()]
@@ -143,6 +145,24 @@ def to_plan(schedule: Any) -> dict[str, dict[str, Any]]:
 
 # The name of an optimizer that is alone. No mapping of a user's has it.
 _ONLY = ""
+
+
+def _how_to_load(plan: object) -> str:
+    """Return what to write if ``plan`` is the name of a file, or its text."""
+    if not isinstance(plan, (str, PathLike)):
+        return ""
+    name = fspath(plan)
+    load = LOADERS.get(splitext(name)[1].lower(), "yaml.safe_load(text)")
+    return f". Load it first: from_plan(optimizer, {load.format(name)})"
+
+
+LOADERS = {
+    ".yaml": "yaml.safe_load(Path({!r}).read_text())",
+    ".yml": "yaml.safe_load(Path({!r}).read_text())",
+    ".json": "json.loads(Path({!r}).read_text())",
+    ".toml": "tomllib.loads(Path({!r}).read_text())",
+}
+"""How a plan is loaded from a file, by the end of its name."""
 
 
 def _checked_optimizers(optimizer: Any) -> Mapping[str, Any]:

@@ -34,6 +34,12 @@ WAYS = ("schedule", "scheduler", "curve")
 OTHERS = "*"
 
 
+HOW_TO_NAME = (
+    "no group has a name. Name each of them, as in {'params': …, 'name': 'backbone'}, or write a "
+    "list with one curve per group"
+)
+
+
 class Recipe(NamedTuple):
     """A checked entry. ``put(optimizer, target)`` makes the schedule, and may raise too."""
 
@@ -160,7 +166,7 @@ def _check_group_names(path: str, curves: Mapping[str, Any], optimizer: Any) -> 
     texts = [name for name in names if isinstance(name, str)]
     for name in curves:
         if name != OTHERS and name not in texts:
-            hint = instead(name, [*texts, OTHERS])
+            hint = instead(name, [*texts, OTHERS]) if texts else HOW_TO_NAME
             message = f"{entry(path, name)}: {name!r} is not the 'name' of a param group; {hint}"
             raise with_path(ValueError(message))
 

@@ -221,9 +221,9 @@ _KINDS: dict[str, Kind] = {
     "schedulers": "schedulers",
 }
 
-# The settings that count steps. torch (2.0 to 2.15) takes most of them unchecked. It then passes over
-# a fraction in silence (step_size, milestones, total_iters), divides by 0 (T_max, also at 10/3), or
-# never leaves its first value (0 total_iters). A plateau rounds a fraction up or down.
+# The settings that count steps. torch (2.0 to 2.15) takes most of them unchecked. It then passes
+# over a fraction in silence (step_size, milestones, total_iters), divides by 0 (T_max, also at
+# 10/3), or never leaves its first value (0 total_iters). A plateau rounds a fraction up or down.
 _COUNTS_STEPS = {
     **dict.fromkeys(("step_size", "milestones", "total_iters", "T_max", "T_0"), Steps()),
     **dict.fromkeys(("total_steps", "epochs", "steps_per_epoch"), Steps()),
