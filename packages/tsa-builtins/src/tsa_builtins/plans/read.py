@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from tsa_core import CurveSchedule, ProxyOptimizer, arbitrary_schedule_factory, torch_schedulers
+from tsa_core import (
+    CurveSchedule,
+    DerivedSchedule,
+    ProxyOptimizer,
+    arbitrary_schedule_factory,
+    torch_schedulers,
+)
 
 from ..checks.data import (
     check_entries,
@@ -23,12 +29,12 @@ from ..checks.data import (
     shown,
     with_path,
 )
-from ..curves import Curve
+from ..curves import Curve, Power
 from ..curves import stretch as stretched
 from ..curves.record import curve_at, shape
 from ..schedules.registry import BUILT_INS, STEP_ARGUMENTS, plan_arguments
 
-WAYS = ("schedule", "scheduler", "curve")
+WAYS = ("schedule", "scheduler", "curve", "follows")
 """The entries that say what drives the target. Each entry of a plan has exactly one of them."""
 
 OTHERS = "*"
@@ -46,18 +52,25 @@ class Recipe(NamedTuple):
     path: str
     put: Callable[[Any, str], Any]
     default_value: float | None
+    source: str | None
+    """The target that it follows, of the same optimizer."""
 
 
 def read_entry(path: str, value: object, stretch: float, *, is_part: bool = False) -> Recipe:
     """Check an entry of a plan; ``is_part``: it is in a compound, and shares its target."""
-    description = mapping(path, value, "a dict with 'schedule', 'scheduler' or 'curve'")
+    description = mapping(path, value, "a dict with 'schedule', 'scheduler', 'curve' or 'follows'")
     way = _way(path, description)
+    if way == "follows" and is_part:
+        raise ValueError(
+            f"{entry(path, way)}: a part of a compound plays in its turn, and cannot follow another "
+            "target; write a curve"
+        )
     default_value = None
     if "default_value" in description and not is_part:
         default_value = number(entry(path, "default_value"), description["default_value"])
         description = {key: each for key, each in description.items() if key != "default_value"}
     put = READERS[way](path, description, stretch)
-    return Recipe(path, put, default_value)
+    return Recipe(path, put, default_value, description.get("follows"))
 
 
 def _way(path: str, description: Mapping[Any, Any]) -> str:
@@ -258,4 +271,36 @@ def _checked_setting(path: str, value: Any, setting: Any) -> Any:
     return number(path, value)
 
 
-READERS = {"schedule": _read_built_in, "scheduler": _read_scheduler, "curve": _read_curve}
+# -- another target --------------------------------------------------------------------------------
+
+
+def _read_follower(path: str, description: Mapping[Any, Any], stretch: float) -> Any:
+    takes = ["follows", "power", "rule", "absolute"]
+    check_entries(path, description, takes, (), "an entry with 'follows'")
+    source = description["follows"]
+    if not isinstance(source, str):
+        raise TypeError(
+            f"{entry(path, 'follows')}: expected the name of another target, got {shown(source)}"
+        )
+    if "power" in description and "rule" in description:
+        raise ValueError(f"{path}: got 'power' and 'rule'; write one of them only")
+    # A rule is not a function of time, so it is not stretched.
+    if "rule" in description:
+        rule = curve_at(entry(path, "rule"), description["rule"])
+    else:
+        rule = Power(number(entry(path, "power"), description.get("power", 1)))
+    absolute = _absolute(path, description)
+
+    def put(optimizer: Any, target: str) -> Any:
+        with errors_at(path, ("rule",)):
+            return DerivedSchedule(optimizer, rule, target, of=source, absolute=absolute)
+
+    return put
+
+
+READERS = {
+    "schedule": _read_built_in,
+    "scheduler": _read_scheduler,
+    "curve": _read_curve,
+    "follows": _read_follower,
+}
