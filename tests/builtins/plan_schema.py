@@ -168,6 +168,24 @@ def entries() -> dict[str, Any]:
         ["curve"],
         "The target follows a curve, or one for each param group.",
     )
+    follower = closed(
+        {
+            "follows": {
+                "type": "string",
+                "description": "Another target of the same param groups, such as lr.",
+            },
+            "power": {
+                **NUMBER,
+                "description": "Multiple of the target = multiple of the source to this power. "
+                "1 by default.",
+            },
+            "rule": ref("curve"),
+            "absolute": FLAG,
+            "default_value": DEFAULT_VALUE,
+        },
+        ["follows"],
+        "The target is computed from another target at each step.",
+    )
     built_ins = {name: of_built_in(name) for name in BUILT_INS}
     schedulers = {name: of_scheduler(name) for name in without_functions()}
     return with_one_of(
@@ -175,6 +193,7 @@ def entries() -> dict[str, Any]:
             "curve": curve,
             "schedule": chosen_by("schedule", built_ins),
             "scheduler": chosen_by("scheduler", schedulers),
+            "follows": {**follower, "not": {"required": ["power", "rule"]}},
         }
     )
 
@@ -190,7 +209,10 @@ def schema() -> dict[str, Any]:
         "additionalProperties": ref("entry"),
         "definitions": {
             "entry": entries(),
-            "part": {"allOf": [ref("entry")], "not": {"required": ["default_value"]}},
+            "part": {
+                "allOf": [ref("entry")],
+                "not": {"anyOf": [{"required": ["default_value"]}, {"required": ["follows"]}]},
+            },
             # A dict with a kind is a curve. As one by names it would not be completed, and a wrong
             # kind would be shown as a wrong group.
             "curveOrCurves": {

@@ -214,6 +214,8 @@ NOT_SEEN = {
     "range of a curve", "number of boundaries", "group", "a group without a curve",
     "curves in order, too few", "a value out of the target's range", "a scheduler that is code",
     "groups by number", "a curve that is code", "NaN", "a target that is not text", "a point",
+    "an unknown source", "a source of one's own", "a target that follows itself",
+    "a source that is a tuple", "a rule that is code",
 }  # fmt: skip
 
 
@@ -280,6 +282,7 @@ ERRORS_SHOWN: dict[str, tuple[Any, list[Any], str]] = {
     ),
     "a setting": ({"scheduler": "StepLR", "step_size": 2.5}, ["step_size"], "2.5 is not of type"),
     "an entry of a curve": ({"curve": {**LINE, "step": 1}}, ["curve"], "'step' was unexpected"),
+    "a power": ({"follows": "lr", "powr": 2}, [], "'powr' was unexpected"),
     "an entry beside it": ({"curve": LINE, "absolut": True}, [], "'absolut' was unexpected"),
 }
 

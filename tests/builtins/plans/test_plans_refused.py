@@ -90,11 +90,11 @@ FAULTS: dict[str, Fault] = {
     "two ways": Fault(("eps", "curve"), LINE,
         "eps: got 'scheduler' and 'curve'; write one of them only"),
     "no way": Fault(("eps",), {"gamma": 0.9},
-        "eps: expected one of ['schedule', 'scheduler', 'curve'], got ['gamma']",
+        "eps: expected one of ['schedule', 'scheduler', 'curve', 'follows'], got ['gamma']",
         remedy={("eps", "scheduler"): "ExponentialLR"}),
     "not an entry": Fault(("eps",), 0.9,
-        "eps: expected a dict with 'schedule', 'scheduler' or 'curve', got 0.9 (float)", TypeError,
-        {("eps",): {"curve": HALF}}),
+        "eps: expected a dict with 'schedule', 'scheduler', 'curve' or 'follows', got 0.9 (float)",
+        TypeError, {("eps",): {"curve": HALF}}),
     "built-in": Fault(("lr", "schedule"), "cosine_anealing_with_warmup",
         "lr.schedule: 'cosine_anealing_with_warmup' is not a built-in; did you mean "
         "'cosine_annealing_with_warmup'?"),
@@ -198,6 +198,41 @@ FAULTS: dict[str, Fault] = {
         "lr.warmup_to_value: expected a finite real number, got True (bool)", TypeError),
     "nothing": Fault(("lr", "warmup_to_value"), None,
         "lr.warmup_to_value: expected a finite real number, got None (NoneType)", TypeError),
+    "an unknown source": Fault(("eps",), {"follows": "weight_decai"},
+        "eps.follows: 'weight_decai' is not in param groups 0, 1; did you mean 'weight_decay' ",
+        KeyError, {("eps", "follows"): "weight_decay"}),
+    "a source of one's own": Fault(("eps",), {"follows": "noize"},
+        "does not read, write an entry 'noize' with default_value", KeyError,
+        {("noize",): {"curve": HALF, "default_value": 1.0}}),
+    "a target that follows itself": Fault(("eps",), {"follows": "eps"},
+        "eps.follows: expected another target, got a circle: eps follows eps",
+        remedy={("eps", "follows"): "lr"}),
+    "a source that is not text": Fault(("eps",), {"follows": ["lr"]},
+        "eps.follows: expected the name of another target, got ['lr'] (list)", TypeError,
+        {("eps", "follows"): "lr"}),
+    "a source that is a tuple": Fault(("eps",), {"follows": "betas"},
+        "eps: 'betas' in param group 0 is the whole (0.9, 0.999): name one element, 'betas[0]'",
+        TypeError, {("eps", "follows"): "betas[1]"}),
+    "a power and a rule": Fault(("eps",), {"follows": "lr", "power": 2, "rule": LINE},
+        "eps: got 'power' and 'rule'; write one of them only",
+        remedy={("eps", "rule"): REMOVED}),
+    "a power as text": Fault(("eps",), {"follows": "lr", "power": "two"},
+        "eps.power: expected a number, got the text 'two'", TypeError,
+        {("eps", "power"): 2}),
+    "a rule that is code": Fault(("eps",), {"follows": "lr", "rule": curves.Power(2)},
+        "eps.rule: expected data, got Power(exponent=2) (Power); write a dict such as", TypeError,
+        {("eps", "rule"): curves.to_dict(curves.Power(2))}),
+    "a rule as a number": Fault(("eps",), {"follows": "lr", "rule": 2},
+        "eps.rule: expected a dict such as {'kind': 'Linear', ", TypeError,
+        {("eps", "rule"): curves.to_dict(curves.Power(2))}),
+    "a misspelt rule": Fault(("eps",), {"follows": "lr", "powr": 2},
+        "eps.powr: an entry with 'follows' has no such entry; did you mean 'power'?",
+        remedy=moved(("eps", "powr"), "power", 2)),
+    "two ways to drive": Fault(("lr", "follows"), "eps",
+        "lr: got 'schedule' and 'follows'; write one of them only"),
+    "a part that follows": Fault(("noise", "schedulers", 1), {"follows": "lr"},
+        "noise.schedulers[1].follows: a part of a compound cannot follow another target; write a ",
+        remedy={("noise", "schedulers", 1): {"curve": LINE}}),
     "a target that is not text": Fault((3,), {"curve": LINE},
         "plan: expected the names of targets as keys, got 3 (int)", TypeError),
 }  # fmt: skip
@@ -277,6 +312,7 @@ def test_text_that_is_not_a_number_gets_no_hint() -> None:
 # -- the other arguments ---------------------------------------------------------------------------
 
 ONE = {"lr": {"curve": LINE}}
+IN_BOTH = {"muon/lr": {"curve": LINE}, "adamw/lr": {"curve": LINE}}
 SEVERAL = {"muon": make_optimizer(), "adamw": make_optimizer()}
 
 
@@ -299,6 +335,16 @@ SEVERAL = {"muon": make_optimizer(), "adamw": make_optimizer()}
          "did you mean 'muon'?"),
         (SEVERAL, {"muon/lr": ONE["lr"]}, 1, ValueError, "optimizer: the plan has nothing for "
          "'adamw'; add an entry such as 'adamw/lr', or leave out that optimizer"),
+        (SEVERAL, {**IN_BOTH, "muon/eps": {"follows": "adamw/lr"}}, 1, ValueError,
+         "muon/eps.follows: 'adamw/lr' is a target of a different optimizer; name one of 'muon', "
+         "such as 'muon/lr'"),
+        (SEVERAL, {**IN_BOTH, "muon/eps": {"follows": "mun/lr"}}, 1, ValueError,
+         "muon/eps.follows: 'mun' is not an optimizer here; did you mean 'muon'?"),
+        (SEVERAL, {**IN_BOTH, "muon/eps": {"follows": "muon/epps"}}, 1, KeyError,
+         "muon/eps.follows: 'epps' is not in param groups 0, 1; did you mean 'eps'?"),
+        (make_optimizer(), {"lr": {"follows": "eps"}, "weight_decay": {"follows": "lr"},
+         "eps": {"follows": "weight_decay"}}, 1, ValueError, "lr.follows: expected another target, "
+         "got a circle: lr follows eps follows weight_decay follows lr"),
         (SimpleNamespace(param_groups=[]), ONE, 1, ValueError, "no param groups"),
     ],
 )  # fmt: skip

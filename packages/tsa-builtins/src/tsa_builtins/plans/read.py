@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from tsa_core import (
@@ -50,10 +51,14 @@ class Recipe(NamedTuple):
     """A checked entry. ``put(optimizer, target)`` makes the schedule, and may raise too."""
 
     path: str
-    put: Callable[[Any, str], Any]
+    put: Callable[..., Any]
     default_value: float | None
     source: str | None
     """The target that it follows, of the same optimizer."""
+
+    def following(self, source: str) -> Recipe:
+        """Return the recipe with its source under another name."""
+        return self._replace(source=source, put=partial(self.put, source=source))
 
 
 def read_entry(path: str, value: object, stretch: float, *, is_part: bool = False) -> Recipe:
@@ -62,8 +67,8 @@ def read_entry(path: str, value: object, stretch: float, *, is_part: bool = Fals
     way = _way(path, description)
     if way == "follows" and is_part:
         raise ValueError(
-            f"{entry(path, way)}: a part of a compound plays in its turn, and cannot follow another "
-            "target; write a curve"
+            f"{entry(path, way)}: a part of a compound cannot follow another target; write a curve "
+            "in its place, or let the target of the compound follow"
         )
     default_value = None
     if "default_value" in description and not is_part:
@@ -291,7 +296,7 @@ def _read_follower(path: str, description: Mapping[Any, Any], stretch: float) ->
         rule = Power(number(entry(path, "power"), description.get("power", 1)))
     absolute = _absolute(path, description)
 
-    def put(optimizer: Any, target: str) -> Any:
+    def put(optimizer: Any, target: str, source: str = source) -> Any:
         with errors_at(path, ("rule",)):
             return DerivedSchedule(optimizer, rule, target, of=source, absolute=absolute)
 
