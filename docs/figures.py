@@ -52,6 +52,7 @@ CURVES = {
     "piecewise": ['Piecewise({0: 0, 10: 1, 60: 1, 90: (0, "OneMinusSqrt")})'],
     "piecewise_constant": ["PiecewiseConstant({0: 1, 30: 0.5, 60: 0.1})"],
     "warmup": ["Warmup(9)", "Warmup(9, skip_zero=True)"],
+    "power": [f"Power({exponent})" for exponent in (0.5, 1, 2)],
     "join": ["join([Linear(0, 1, 10), Constant(1), OneMinusSqrt(1, 0, 30)], [10, 60])"],
     "switch": [
         "switch({0: Constant(1), 60: Cosine(1, 0, 100)})",

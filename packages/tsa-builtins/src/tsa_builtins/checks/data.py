@@ -72,10 +72,10 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(map(repr, names)) or "no entries"
 
 
-def mapping(path: str, value: object, what: str) -> dict[Any, Any]:
-    """Return the entries of ``value`` in a dict of our own."""
+def mapping(path: str, value: object, what: str, remedy: str = "") -> dict[Any, Any]:
+    """Return the entries of ``value`` in a dict of our own; ``remedy`` ends the error."""
     if not isinstance(value, Mapping):
-        raise TypeError(f"{path}: expected {what}, got {shown(value)}")
+        raise TypeError(f"{path}: expected {what}, got {shown(value)}{remedy}")
     entries = {}
     for key in value:  # OmegaConf lists an entry that is not set, ???, and raises when it is read
         with errors_at(entry(path, key)):

@@ -8,18 +8,23 @@ from typing import Any
 from tsa_core import CurveSchedule, DerivedSchedule, torch_schedulers
 
 from ..checks.data import entry, errors_at, item, shown
-from ..curves import delay, to_dict
+from ..curves import Curve, Power, delay, to_dict
 from ..schedules.doubts import initial_values
 
 
-def entry_of(path: str, schedule: Any) -> dict[str, Any]:
-    """Return the entry that describes ``schedule``; raise if it is code."""
+def entry_of(path: str, schedule: Any, *, is_part: bool = False) -> dict[str, Any]:
+    """Return the entry that describes ``schedule``; raise if it is code.
+
+    ``is_part``: it is in a compound, and ``path`` is not the name of a member.
+    """
     if type(schedule) is CurveSchedule:
         return _entry_of_curve(path, schedule)
+    if type(schedule) is DerivedSchedule and isinstance(schedule.rule, Curve) and not is_part:
+        return _entry_of_follower(path, schedule)
     form = torch_schedulers().get(type(schedule).__name__)
     if form is not None and form.scheduler_class is type(schedule):
         return _entry_of_scheduler(path, schedule)
-    if isinstance(schedule, DerivedSchedule):
+    if isinstance(schedule, DerivedSchedule) and not isinstance(schedule.rule, Curve):
         what = f"a DerivedSchedule, and its rule, {shown(schedule.rule)}, is a function"
     else:
         what = f"a {type(schedule).__name__}, which only its author can write as data"
@@ -49,6 +54,21 @@ def _entry_of_curve(path: str, schedule: CurveSchedule) -> dict[str, Any]:
     return {"curve": written, **({"absolute": True} if schedule.absolute else {})}
 
 
+def _entry_of_follower(name: str, schedule: DerivedSchedule) -> dict[str, Any]:
+    """The source gets the name of the optimizer too, if that is in ``name``."""
+    rule = schedule.rule
+    written: dict[str, Any] = {
+        "follows": name.removesuffix(schedule.schedule_target) + schedule.source
+    }
+    if not isinstance(rule, Power):
+        at_rule = entry(name, "rule")
+        with errors_at(at_rule):
+            written["rule"] = to_dict(rule)
+    elif rule.exponent != 1:
+        written["power"] = rule.exponent
+    return {**written, **({"absolute": True} if schedule.absolute else {})}
+
+
 def _entry_of_scheduler(path: str, schedule: Any) -> dict[str, Any]:
     name = type(schedule).__name__
     form = torch_schedulers()[name]
@@ -57,7 +77,9 @@ def _entry_of_scheduler(path: str, schedule: Any) -> dict[str, Any]:
         kind = form.settings[key].kind
         if kind == "schedulers":
             at_key = entry(path, key)
-            written[key] = [entry_of(item(at_key, i), each) for i, each in enumerate(value)]
+            written[key] = [
+                entry_of(item(at_key, i), each, is_part=True) for i, each in enumerate(value)
+            ]
         elif kind != "function":
             written[key] = value
         elif value is not None:

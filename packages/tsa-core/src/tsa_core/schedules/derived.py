@@ -15,7 +15,7 @@ from ..targets.target import OptimizerLike, ParamGroup, Target
 from ..targets.tensors import warn_if_captured_step_ignores
 from ..torch_.steps import watch_steps
 from .base import TargetSchedule
-from .records import Record
+from .records import Record, curve_of, record_of
 
 Rule: TypeAlias = Callable[[float], float]
 
@@ -32,6 +32,7 @@ class DerivedSchedule(TargetSchedule):
         optimizer: a ``torch.optim.Optimizer``, or any object with such ``param_groups``.
         rule: takes a number of the source and returns the number of the target, a finite real
             number. It is called once per step and group, and must depend on its argument alone.
+            A curve of ``tsa_builtins``, such as ``Power(-0.5)``, is data: states and plans hold it.
         schedule_target: the entry to drive, such as ``"weight_decay"`` or ``"betas[1]"``.
         of: the source, another entry of the same groups. A tensor on an accelerator that no curve
             of the same ``SynchronousSchedule`` drives is read at each step, which waits for it.
@@ -207,13 +208,27 @@ class DerivedSchedule(TargetSchedule):
         return [*self.chosen(self.real_optimizer.param_groups)]
 
     def follows(self) -> dict[str, Record]:
-        return {"curve": self._text, "absolute": self.absolute, "origin": 0}
+        (rule,) = record_of({self.source: self._rule}).values()
+        curve = self._text if isinstance(rule, str) else {self.source: rule}
+        return {"curve": curve, "absolute": self.absolute, "origin": 0}
 
     def follow(self, saved: Mapping[str, Record]) -> None:
-        raise ValueError(
-            f"its rule was {saved['curve']}, which is code, and a state holds only its text; write "
-            "plan='code'"
-        )
+        record = saved["curve"]
+        if isinstance(record, str):
+            raise ValueError(
+                f"its rule was {record}, which is code, and a state holds only its text; write "
+                "plan='code'"
+            )
+        if not isinstance(record, Mapping) or [*record] != [self.source]:
+            raise ValueError(
+                f"it was saved under {record}, which is not a rule of {self.source!r}; build the "
+                "schedule that was saved, or write plan='code'"
+            )
+        rule = curve_of(record[self.source])
+        if not callable(rule):
+            raise ValueError(f"it was saved under {record}; expected one rule of {self.source!r}")
+        self._rule = rule
+        self.absolute: bool = saved["absolute"] is True
 
     @property
     def _text(self) -> str:

@@ -19,6 +19,15 @@ Kind: TypeAlias = Literal[
 ]
 
 
+class Steps(NamedTuple):
+    """The numbers of steps with which a torch scheduler computes right."""
+
+    whole: bool = True
+    """True if a fraction goes wrong: torch compares with the step for equality, or rounds."""
+    may_be_zero: bool = False
+    """True if 0 steps go right."""
+
+
 class Setting(NamedTuple):
     """The values that a constructor in torch takes for one of its arguments."""
 
@@ -26,6 +35,7 @@ class Setting(NamedTuple):
     required: bool = False
     may_be_none: bool = False  # None is the default
     words: tuple[str, ...] = ()  # the strings of which a "word" is one
+    counts_steps: Steps | None = None  # None if it does not count steps
 
 
 @dataclass(frozen=True)
@@ -168,6 +178,17 @@ _KINDS: dict[str, Kind] = {
     "schedulers": "schedulers",
 }
 
+# The settings that count steps. torch (2.0 to 2.15) takes most of them unchecked. It then passes
+# over a fraction in silence (step_size, milestones, total_iters), divides by 0 (T_max, also at
+# 10/3), or never leaves its first value (0 total_iters). A plateau rounds a fraction up or down.
+_COUNTS_STEPS = {
+    **dict.fromkeys(("step_size", "milestones", "total_iters", "T_max", "T_0"), Steps()),
+    **dict.fromkeys(("total_steps", "epochs", "steps_per_epoch"), Steps()),
+    **dict.fromkeys(("anneal_epochs", "patience", "cooldown"), Steps(may_be_zero=True)),
+    "step_size_up": Steps(whole=False),
+    "step_size_down": Steps(whole=False, may_be_zero=True),
+}
+
 # By its default, the other words that an argument takes. torch < 2.9 does not annotate them.
 _WORDS = {
     "min": ("min", "max"),
@@ -197,7 +218,8 @@ def _setting(name: str, default: Any) -> Setting:
     if isinstance(default, str):
         return Setting("word", words=_WORDS.get(default, (default,)))
     kind = "flag" if isinstance(default, bool) else _KINDS.get(name, "number")
-    return Setting(kind, default is inspect.Parameter.empty, may_be_none=default is None)
+    is_needed = default is inspect.Parameter.empty
+    return Setting(kind, is_needed, default is None, counts_steps=_COUNTS_STEPS.get(name))
 
 
 # torch < 2.2: a plateau is not an LRScheduler.
