@@ -15,7 +15,7 @@ from ..targets.checks import (
     warn_if_momentum_grows,
     warn_if_some_zero,
 )
-from ..targets.driven import Curve, CurvePerGroup, SeveralCurves, given_by
+from ..targets.driven import Curve, CurvePerGroup, SeveralCurves
 from ..targets.moves import END, Move, Numbers, move_to
 from ..targets.numbers_ import real_number
 from ..targets.target import OptimizerLike, ParamGroup
@@ -126,14 +126,16 @@ class CurveSchedule(TargetSchedule):
 
         A function knows neither, and is checked at each step.
         """
-        curves = [self._curve] if self._several is None else self._several.distinct
-        groups = self.real_optimizer.param_groups
-        for curve in filter(is_data, curves):
-            steps = [0, *boundaries_of(curve), END]
+        groups, target = self.real_optimizer.param_groups, self.target
+        one = [(self._curve, self.chosen(groups))]
+        driven_by: Any = one if self._several is None else self._several.driven_by(groups)
+        for curve, driven in driven_by:
+            steps = [0, *boundaries_of(curve), END] if is_data(curve) else []
             # Of all values, those of the least and of the greatest λ are the furthest.
-            for t in {min(steps, key=curve), max(steps, key=curve)}:
-                _, values, *_ = self.moves_to(self._origin + t, groups)
-                warn_if_momentum_grows(self.target, values)
+            for t in {min(steps, key=curve), max(steps, key=curve)} if steps else ():
+                numbers = Numbers.of_one(curve(t), self._origin + t, driven, curve)
+                move = move_to(numbers, target, groups, self.absolute, self.label, self.initials_of)
+                warn_if_momentum_grows(target, move[1])
 
     @property
     def curve(self) -> Curve | CurvePerGroup:
@@ -173,8 +175,7 @@ class CurveSchedule(TargetSchedule):
                         return groups, values, True, False
             except (LookupError, TypeError):
                 pass
-        each, types = [number] * len(groups), {type(number)}
-        numbers = Numbers(position, groups, each, types, lambda _: given_by(self._curve))
+        numbers = Numbers.of_one(number, position, groups, self._curve)
         every = self.real_optimizer.param_groups
         return move_to(numbers, target, every, self.absolute, self.label, self.initials_of)
 

@@ -7,8 +7,7 @@ from math import isfinite
 from typing import TypeAlias
 
 from ..targets.checks import check_target, present_numbers, warn_if_all_zero, warn_if_some_zero
-from ..targets.driven import describe
-from ..targets.moves import Move, Numbers, move_to
+from ..targets.moves import Move, Numbers, describe, move_to
 from ..targets.numbers_ import real_number
 from ..targets.stand_ins import refuse_stand_in
 from ..targets.target import OptimizerLike, ParamGroup, Target

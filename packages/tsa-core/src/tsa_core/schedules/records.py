@@ -6,7 +6,8 @@ import numbers
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from ..targets.driven import Curve, CurvePerGroup, describe
+from ..targets.driven import Curve, CurvePerGroup
+from ..targets.moves import describe
 
 # One curve is a dict (data) or a string (the text of code); several are a list or a dict of them.
 Record: TypeAlias = Any

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import NamedTuple, TypeAlias
@@ -24,6 +25,16 @@ END = 10**18
 Move: TypeAlias = tuple[Sequence[ParamGroup], list[float], bool, bool]
 
 
+def describe(function: object) -> str:
+    """Return ``repr`` without memory addresses: the same in another process."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(function))
+
+
+def given_by(curve: object) -> str:
+    """Return who gave a number, for an error."""
+    return f"as {describe(curve)} gave it"
+
+
 class Numbers(NamedTuple):
     """What a schedule gives at a position: a number for each group that it drives."""
 
@@ -35,6 +46,14 @@ class Numbers(NamedTuple):
     """The types of these numbers."""
     giver: Callable[[int], str]
     """Says in an error who gave the i-th number."""
+
+    @classmethod
+    def of_one(
+        cls, number: float, position: float, groups: Sequence[ParamGroup], curve: object
+    ) -> Numbers:
+        """Return the same number for all groups, which ``curve`` gave."""
+        each = [number] * len(groups)
+        return cls(position, groups, each, {type(number)}, lambda _: given_by(curve))
 
 
 def move_to(
