@@ -189,8 +189,7 @@ def test_a_state_holds_the_rule(name: str) -> None:
     """``plan="saved"`` goes on under the rule that was saved, and ``"same"`` sees a difference."""
     rule, _ = RULES[name]
     saved = run_of(rule)
-    for _ in range(3):
-        saved.step()
+    saved.step(3)
     state = through_json(saved.state_dict())
     other = run_of(Power(3), absolute=False)
     with pytest.raises(
@@ -202,9 +201,9 @@ def test_a_state_holds_the_rule(name: str) -> None:
     other.load_state_dict(state, plan="saved")
     assert other.schedules["weight_decay"].rule == rule
     run_of(rule).load_state_dict(state, plan="same")
-    for _ in range(7):
-        saved.step()
-        other.step()
+    for t in range(3, 10):
+        saved.step(t)
+        other.step(t)
         assert other.get_last_schedules() == saved.get_last_schedules()
 
 
@@ -213,7 +212,7 @@ def test_a_saved_rule_brings_its_kind_of_values() -> None:
     saved, other = run_of(Power(1), absolute=True), run_of(Power(1))
     other.load_state_dict(through_json(saved.state_dict()), plan="saved")
     assert other.schedules["weight_decay"].absolute
-    other.step()
+    other.step(1)
     assert other.get_last_schedule("weight_decay") == pytest.approx([0.09, 0.18])
 
 

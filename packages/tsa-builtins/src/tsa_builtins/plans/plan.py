@@ -17,9 +17,10 @@ from tsa_core import (
 )
 from tsa_core.targets.undo import undone_on_error
 
-from ..checks.data import entry, errors_at, instead, mapping, shown
+from ..checks.data import check_size, entry, errors_at, instead, mapping, shown
 from ..checks.numbers_ import positive
-from .read import Recipe, read_entry
+from ..curves.record import CurveReader
+from .read import Recipe, Unit, read_entry
 from .write import entry_of, with_default_value
 
 Plan: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -64,6 +65,8 @@ def from_plan(
             its range.
         ValueError: ``stretch`` is not 1, and a torch scheduler is in the plan. Its settings are
             counts of steps.
+        ValueError: the plan is nested more than 200 deep, or has more than 1,000,000 values or
+            20,000 dicts, where an alias of YAML counts as often as it stands.
         KeyError: a param group lacks the target, and there is no ``default_value``.
 
     The message begins with the path of what is wrong, such as ``lr.curve.curves[1].steps``. If it
@@ -92,7 +95,9 @@ def from_plan(
     plan = mapping("plan", plan, "a dict from targets to what drives them", _how_to_load(plan))
     if not plan:
         raise ValueError("plan: expected at least one target, got an empty dict")
-    recipes = [_recipe(key, value, optimizers, stretch) for key, value in plan.items()]
+    check_size("plan", plan, LEVELS_AROUND_CURVES)
+    unit = Unit(stretch, CurveReader())
+    recipes = [_recipe(key, value, optimizers, unit) for key, value in plan.items()]
     unused = [name for name in optimizers if name not in {each for each, _, _ in recipes}]
     if unused:
         raise ValueError(
@@ -147,9 +152,14 @@ def to_plan(schedule: Any) -> dict[str, dict[str, Any]]:
     plan = {}
     for member in schedule.members:
         written = entry_of(member.name, member.schedule)
-        plan[member.name] = with_default_value(written, member.optimizer, member.target.name)
+        plan[member.name] = with_default_value(
+            written, member.schedule, member.optimizer, member.target.name
+        )
     return plan
 
+
+LEVELS_AROUND_CURVES = 8
+"""The levels that a plan has around the dict of a curve: itself, an entry, groups, a compound."""
 
 # The name of an optimizer that is alone. No mapping of a user's has it.
 _ONLY = ""
@@ -200,7 +210,7 @@ def _checked_optimizers(optimizer: Any) -> Mapping[str, Any]:
 
 
 def _recipe(
-    key: object, value: object, optimizers: Mapping[str, Any], stretch: float
+    key: object, value: object, optimizers: Mapping[str, Any], unit: Unit
 ) -> tuple[str, str, Recipe]:
     """Return the name of the optimizer, the target, and what to put there."""
     if not isinstance(key, str):
@@ -217,7 +227,7 @@ def _recipe(
             raise ValueError(
                 f"{key}: {name!r} is not an optimizer here; {instead(name, optimizers)}"
             )
-    recipe = read_entry(key, value, stretch)
+    recipe = read_entry(key, value, unit)
     if _ONLY not in optimizers and recipe.source is not None:
         recipe = recipe.following(_source_beside(recipe, name, optimizers))
     return name, target, recipe

@@ -32,7 +32,7 @@ from ..checks.data import (
 )
 from ..curves import Curve, Power
 from ..curves import stretch as stretched
-from ..curves.record import curve_at, shape
+from ..curves.record import CurveReader, shape
 from ..schedules.registry import BUILT_INS, STEP_ARGUMENTS, plan_arguments
 
 WAYS = ("schedule", "scheduler", "curve", "follows")
@@ -61,7 +61,15 @@ class Recipe(NamedTuple):
         return self._replace(source=source, put=partial(self.put, source=source))
 
 
-def read_entry(path: str, value: object, stretch: float, *, is_part: bool = False) -> Recipe:
+class Unit(NamedTuple):
+    """What the entries of a plan have in common: its unit of time, and its curves."""
+
+    stretch: float
+    """The steps per unit."""
+    curves: CurveReader
+
+
+def read_entry(path: str, value: object, unit: Unit, *, is_part: bool = False) -> Recipe:
     """Check an entry of a plan; ``is_part``: it is in a compound, and shares its target."""
     description = mapping(path, value, "a dict with 'schedule', 'scheduler', 'curve' or 'follows'")
     way = _way(path, description)
@@ -74,7 +82,7 @@ def read_entry(path: str, value: object, stretch: float, *, is_part: bool = Fals
     if "default_value" in description and not is_part:
         default_value = number(entry(path, "default_value"), description["default_value"])
         description = {key: each for key, each in description.items() if key != "default_value"}
-    put = READERS[way](path, description, stretch)
+    put = READERS[way](path, description, unit)
     return Recipe(path, put, default_value, description.get("follows"))
 
 
@@ -98,7 +106,7 @@ def _absolute(path: str, description: Mapping[Any, Any]) -> bool:
 # -- a built-in ------------------------------------------------------------------------------------
 
 
-def _read_built_in(path: str, description: Mapping[Any, Any], stretch: float) -> Any:
+def _read_built_in(path: str, description: Mapping[Any, Any], unit: Unit) -> Any:
     at_name = entry(path, "schedule")
     _refuse_other_way(at_name, description["schedule"], torch_schedulers(), "scheduler")
     name = check_name(at_name, description["schedule"], BUILT_INS, "a built-in")
@@ -109,9 +117,9 @@ def _read_built_in(path: str, description: Mapping[Any, Any], stretch: float) ->
     arguments = {
         key: ARGUMENT_READERS[takes[key].type](entry(path, key), description[key]) for key in given
     }
-    if stretch != 1:
+    if unit.stretch != 1:
         for key in STEP_ARGUMENTS & arguments.keys():
-            arguments[key] *= stretch
+            arguments[key] *= unit.stretch
 
     def put(optimizer: Any, target: str) -> Any:
         with errors_at(path, takes):
@@ -136,10 +144,10 @@ def _refuse_other_way(path: str, name: object, others: Mapping[str, Any], way: s
 # -- a curve, or one for each param group ----------------------------------------------------------
 
 
-def _read_curve(path: str, description: Mapping[Any, Any], stretch: float) -> Any:
+def _read_curve(path: str, description: Mapping[Any, Any], unit: Unit) -> Any:
     at_curve = entry(path, "curve")
     check_entries(path, description, ["curve", "absolute"], (), "an entry with 'curve'")
-    curve = _curve_or_curves(at_curve, description["curve"], stretch)
+    curve = _curve_or_curves(at_curve, description["curve"], unit)
     absolute = _absolute(path, description)
 
     def put(optimizer: Any, target: str) -> Any:
@@ -151,10 +159,10 @@ def _read_curve(path: str, description: Mapping[Any, Any], stretch: float) -> An
     return put
 
 
-def _curve_or_curves(path: str, value: Any, stretch: float) -> Any:
+def _curve_or_curves(path: str, value: Any, unit: Unit) -> Any:
     def read(path: str, record: object) -> Curve:
-        curve = curve_at(path, record)
-        return curve if stretch == 1 else stretched(curve, stretch)
+        curve = unit.curves.curve_at(path, record)
+        return curve if unit.stretch == 1 else stretched(curve, unit.stretch)
 
     def read_or_none(path: str, record: object) -> Curve | None:
         return None if record is None else read(path, record)
@@ -192,7 +200,7 @@ def _check_group_names(path: str, curves: Mapping[str, Any], optimizer: Any) -> 
 # -- a torch scheduler -----------------------------------------------------------------------------
 
 
-def _read_scheduler(path: str, description: Mapping[Any, Any], stretch: float) -> Any:
+def _read_scheduler(path: str, description: Mapping[Any, Any], unit: Unit) -> Any:
     at_name = entry(path, "scheduler")
     _refuse_other_way(at_name, description["scheduler"], BUILT_INS, "schedule")
     name = check_name(at_name, description["scheduler"], torch_schedulers(), "a torch scheduler")
@@ -203,16 +211,16 @@ def _read_scheduler(path: str, description: Mapping[Any, Any], stretch: float) -
             f"{at_name}: {name} takes a function, which is code and not data. Write a curve, or "
             f"put {name} beside the plan: SynchronousSchedule([from_plan(...), scheduler])"
         )
-    if stretch != 1:
+    if unit.stretch != 1:
         raise ValueError(
-            f"{at_name}: {name} counts steps in its settings, so stretch={stretch!r} cannot "
+            f"{at_name}: {name} counts steps in its settings, so stretch={unit.stretch!r} cannot "
             "stretch it; write a curve, or count this plan in steps"
         )
     given = [key for key in description if key != "scheduler"]
     needed = [key for key, setting in form.settings.items() if setting.required]
     check_entries(path, given, form.settings, needed, name)
     settings = {
-        key: _setting(entry(path, key), description[key], form.settings[key]) for key in given
+        key: _setting(entry(path, key), description[key], form.settings[key], unit) for key in given
     }
     if "schedulers" in settings:
         _check_order(entry(path, "milestones"), settings.get("milestones", []))
@@ -251,20 +259,20 @@ def _check_steps(path: str, value: float | list[float], steps: Any) -> None:
             raise ValueError(f"{path}: expected {kind}, {limit}, got {shown(value)}")
 
 
-def _setting(path: str, value: Any, setting: Any) -> Any:
+def _setting(path: str, value: Any, setting: Any, unit: Unit) -> Any:
     if value is None and setting.may_be_none:
         return None
-    taken = _checked_setting(path, value, setting)
+    taken = _checked_setting(path, value, setting, unit)
     if setting.counts_steps is not None:
         _check_steps(path, taken, setting.counts_steps)
     return taken
 
 
-def _checked_setting(path: str, value: Any, setting: Any) -> Any:
+def _checked_setting(path: str, value: Any, setting: Any, unit: Unit) -> Any:
     is_list = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
     if setting.kind == "schedulers":
         parts = sequence(path, value, "schedulers")
-        return [read_entry(item(path, i), part, 1, is_part=True) for i, part in enumerate(parts)]
+        return [read_entry(item(path, i), part, unit, is_part=True) for i, part in enumerate(parts)]
     if setting.kind == "list of numbers" or (setting.kind == "number per group" and is_list):
         return numbers(path, value)
     if setting.kind == "flag":
@@ -279,7 +287,7 @@ def _checked_setting(path: str, value: Any, setting: Any) -> Any:
 # -- another target --------------------------------------------------------------------------------
 
 
-def _read_follower(path: str, description: Mapping[Any, Any], stretch: float) -> Any:
+def _read_follower(path: str, description: Mapping[Any, Any], unit: Unit) -> Any:
     takes = ["follows", "power", "rule", "absolute"]
     check_entries(path, description, takes, (), "an entry with 'follows'")
     source = description["follows"]
@@ -291,7 +299,7 @@ def _read_follower(path: str, description: Mapping[Any, Any], stretch: float) ->
         raise ValueError(f"{path}: got 'power' and 'rule'; write one of them only")
     # A rule is not a function of time, so it is not stretched.
     if "rule" in description:
-        rule = curve_at(entry(path, "rule"), description["rule"])
+        rule = unit.curves.curve_at(entry(path, "rule"), description["rule"])
     else:
         rule = Power(number(entry(path, "power"), description.get("power", 1)))
     absolute = _absolute(path, description)
