@@ -28,7 +28,7 @@ from helpers import (
 from target_helpers import through_torch_save
 from torch.optim.lr_scheduler import SequentialLR
 
-from tsa_core import CurveSchedule, SynchronousSchedule, extend_optimizer
+from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule, extend_optimizer
 
 STEPS = 8
 
@@ -137,6 +137,75 @@ def test_an_initial_value_of_0_is_no_obstacle(make: Callable[[Any], CurveSchedul
     assert held(optimizer, "weight_decay") == [dino(2)]
     with pytest.warns(UserWarning, match="starts at 0 .* absolute=True"):
         put_curve(sgd(weight_decay=0.0), "weight_decay")
+
+
+# -- groups that held 0 beside others --------------------------------------------------------------
+
+INTO_ZEROS: dict[str, Callable[[Any], Any]] = {
+    "curve": put_dino,
+    "on a proxy": put_dino_on_a_proxy,
+    "in order": lambda o: CurveSchedule(o, [dino, dino, dino], "weight_decay", absolute=True),
+    "by name": lambda o: CurveSchedule(o, {"*": dino}, "weight_decay", absolute=True),
+    "derived": lambda o: DerivedSchedule(o, lambda lr: lr, "weight_decay", absolute=True),
+}
+
+
+def decaying(*values: Any) -> torch.optim.AdamW:
+    return adamw(*({"weight_decay": value, "name": f"group {i}"} for i, value in enumerate(values)))
+
+
+@pytest.mark.parametrize(("make", "as_kind"), crossed(INTO_ZEROS, [float, torch.tensor]))
+def test_values_for_groups_that_held_0_beside_others_warn(make: str, as_kind: Any) -> None:
+    """One warning names the target and the groups that held 0, and says how to leave them alone."""
+    with pytest.warns(UserWarning, match="'weight_decay' was 0 in") as caught:
+        INTO_ZEROS[make](decaying(*map(as_kind, (0.5, 0.0, 0.0))))
+    (warning,) = caught
+    message = str(warning.message)
+    assert warning.filename == __file__ or make == "on a proxy"
+    assert "was 0 in group 1, group 2 and not in other" in message
+    assert "{'decay': curve, '*': None}" in message
+    assert "[curve, None]" in message
+
+
+@pytest.mark.parametrize("make", INTO_ZEROS)
+def test_values_for_groups_that_all_held_0_or_none_of_them_do_not_warn(make: str) -> None:
+    """Nothing is said if no group differs from the others in that."""
+    for values in ((0.0, 0.0, 0.0), (0.5, 0.25, 1.0)):
+        INTO_ZEROS[make](decaying(*values))
+
+
+def test_the_groups_are_named() -> None:
+    """A group is called by its name, or by its position if it has none."""
+    optimizer = adamw(
+        {"weight_decay": 0.5, "name": "decay"},
+        {"weight_decay": 0.0, "name": "biases"},
+        {"weight_decay": 0.0, "name": 3},
+    )
+    with pytest.warns(UserWarning, match="was 0 in biases, group 2 and not"):
+        put_dino(optimizer)
+
+
+def test_a_group_that_held_0_and_is_left_alone_does_not_warn() -> None:
+    """The remedies of the warning are silent, and the group keeps its 0; multiples keep it too."""
+    remedies: list[Any] = [{"group 0": dino, "*": None}, [dino, None]]
+    for curves in remedies:
+        optimizer = decaying(0.5, 0.0)
+        CurveSchedule(optimizer, curves, "weight_decay", absolute=True)
+        assert held(optimizer, "weight_decay") == [dino(0), 0.0]
+    put_curve(optimizer := decaying(0.5, 0.0), "weight_decay")
+    assert held(optimizer, "weight_decay") == [0.5, 0.0]
+
+
+@ignore_epoch_deprecation
+def test_a_sequence_warns_once() -> None:
+    """The parts of a sequence are one schedule of the target, which warns once."""
+
+    def parts(proxy: Any) -> SequentialLR:
+        return SequentialLR(proxy, [CurveSchedule(proxy, dino, absolute=True) for _ in "ab"], [3])
+
+    with pytest.warns(UserWarning, match="'weight_decay' was 0 in group 1") as caught:
+        put(decaying(0.5, 0.0), "weight_decay", parts)
+    assert len(caught) == 1
 
 
 # -- one curve per group --------------------------------------------------------------------------

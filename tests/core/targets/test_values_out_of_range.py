@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from cases import crossed
-from helpers import Untouched, adamw, add_group, advance, halving, held, put, put_curve
+from helpers import Untouched, adamw, add_group, advance, halving, held, put, put_curve, sgd
 from torch.optim.lr_scheduler import LambdaLR
 
 from tsa_core import (
@@ -406,3 +406,100 @@ def test_entries_that_are_not_betas_are_not_limited(name: str) -> None:
     schedule = CurveSchedule(optimizer, lambda t: 1.0 - 4.0 * t, name)
     advance(schedule)
     assert held(optimizer, name) == [-1.5]
+
+
+# -- values that torch's constructors refuse below 0 -----------------------------------------------
+
+NEVER_NEGATIVE = ["lr", "weight_decay", "momentum"]
+NEGATIVE = [-0.125, -sys.float_info.min, -1e300]
+
+
+def holding(target: str, kind: torch.dtype | None, *values: float) -> torch.optim.SGD:
+    """An SGD with one group per value of the target."""
+    return sgd(*({target: as_kind(kind, value)} for value in values))
+
+
+def negative_curve(target: str, value: float) -> Any:
+    return lambda t: value if t else 0.5
+
+
+def negative_in_one_group(target: str, value: float) -> Any:
+    return [lambda t: 0.5, negative_curve(target, value)]
+
+
+@pytest.mark.parametrize(
+    ("target", "value", "curve", "absolute", "kind"),
+    crossed(
+        NEVER_NEGATIVE,
+        NEGATIVE,
+        [negative_curve, negative_in_one_group],
+        [True, True, False],
+        [None, torch.float64],
+    ),
+)
+def test_a_negative_value_that_torch_would_refuse_is_refused(
+    target: str, value: float, curve: Any, absolute: bool, kind: Any, untouched: Untouched
+) -> None:
+    """A negative value is an error with target, step and value, as in torch's constructor."""
+    with pytest.raises(ValueError, match="Invalid"):
+        sgd(**{target: value})
+    optimizer = holding(target, kind, 1.0, 1.0)
+    with untouched(optimizer), pytest.raises(ValueError, match=f"'{target}' at step 0: "):
+        CurveSchedule(optimizer, lambda t: value, target, absolute=absolute)
+    schedule = CurveSchedule(optimizer, curve(target, value), target, absolute=absolute)
+    for call in (schedule.step, lambda: schedule.values_at(1), lambda: preview(schedule, 2)):
+        says = f"{target!r} at step 1", repr(value), "must be from 0.0"
+        assert_refused(schedule, call, *says, untouched=untouched)
+
+
+@pytest.mark.parametrize(("target", "kind"), crossed(NEVER_NEGATIVE, [None, torch.float32]))
+def test_zero_is_written(target: str, kind: Any) -> None:
+    """0 is a value of each of them, and so is the smallest number above it."""
+    tiny = float(np.finfo(np.float32).tiny)
+    optimizer = holding(target, kind, 1.0, 1.0)
+    schedule = CurveSchedule(optimizer, lambda t: [1.0, 0.0, tiny][int(t)], target)
+    for value in (0.0, tiny):
+        advance(schedule)
+        assert held(optimizer, target) == [value, value]
+
+
+@pytest.mark.parametrize("target", ["scale", "my_lr", "momentum_decay", "lr_scale", "eps"])
+def test_entries_of_other_names_may_be_negative(target: str) -> None:
+    """Only the names that torch's constructors check are limited."""
+    optimizer = adamw({target: 0.5})
+    advance(CurveSchedule(optimizer, lambda t: 1.0 - 4.0 * t, target))
+    assert held(optimizer, target) == [-1.5]
+
+
+@pytest.mark.parametrize("target", NEVER_NEGATIVE)
+def test_each_way_to_a_negative_value_is_refused(target: str, untouched: Untouched) -> None:
+    """A rule, a saved value, an initial value and a default cannot bring one."""
+    optimizer = sgd({target: 0.5, "scale": 1.0}, {target: 0.25, "scale": 1.0})
+    with untouched(optimizer), pytest.raises(ValueError, match=f"'{target}'.*-0.5"):
+        DerivedSchedule(optimizer, lambda _: -0.5, target, of="scale", absolute=True)
+    with untouched(optimizer), pytest.raises(ValueError, match=f"-0.5 does not fit '{target}'"):
+        extend_optimizer(optimizer, target, -0.5, overwrite_values=True)
+    schedule = put_curve(optimizer, target)
+    state = {**schedule.state_dict(), "_last_lr": [0.125, -0.125]}
+    says = repr(target), "-0.125"
+    assert_refused(schedule, lambda: schedule.load_state_dict(state), *says, untouched=untouched)
+    schedule.base_lrs = [0.5, -0.25]
+    assert_refused(schedule, schedule.step, f"{target!r} at step 1", untouched=untouched)
+
+
+@pytest.mark.parametrize("at", [0, 1])
+@pytest.mark.parametrize("target", ["weight_decay", "momentum"])
+def test_a_torch_scheduler_that_leads_below_0_is_refused(
+    target: str, at: int, untouched: Untouched
+) -> None:
+    """A torch scheduler that gives a negative value is refused, at its first step too."""
+    optimizer = sgd({target: 0.5})
+
+    def build() -> Any:
+        return put(optimizer, target, lambda p: LambdaLR(p, lambda t: -1.0 if t == at else 1.0))
+
+    schedule = build() if at else None
+    optimizer.step()
+    says = rf"'{target}' in param group 0: -0\.5; it must be from 0\.0"
+    with untouched(optimizer), pytest.raises(ValueError, match=says):
+        build() if schedule is None else schedule.step()
