@@ -180,7 +180,7 @@ def test_a_float_stays_a_float_where_the_state_holds_a_tensor() -> None:
     """A float loads the value of a saved tensor, since a foreach step refuses the tensor itself."""
     saved = sync_of(lambda o: StepLR(o, 2), adamw(lr=torch.tensor(0.5))).state_dict()
     optimizer = adamw(lr=0.1)
-    sync_of(lambda o: StepLR(o, 2), optimizer).load_state_dict(saved)
+    sync_of(lambda o: StepLR(o, 2), optimizer).load_state_dict(saved, initial="saved")
     assert type(optimizer.param_groups[0]["lr"]) is float
     assert held(optimizer) == [0.5]
 

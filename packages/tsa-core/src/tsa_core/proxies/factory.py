@@ -8,12 +8,17 @@ from typing import TypeVar
 from torch import Tensor
 
 from ..extension import extend_optimizer
-from ..targets.checks import warn_if_all_zero
+from ..targets.checks import warn_if_all_zero, warn_if_some_zero
 from ..targets.stand_ins import refuse_stand_in
 from ..targets.target import OptimizerLike, Target, groups_of
 from ..targets.tensors import warn_if_captured_step_ignores
 from ..targets.undo import undone_on_error
-from ..torch_.schedulers import is_schedule, takes_values, why_new_groups_are_refused
+from ..torch_.schedulers import (
+    is_schedule,
+    takes_values,
+    why_new_groups_are_refused,
+    with_parts,
+)
 from .proxy import ProxyOptimizer
 
 Schedule = TypeVar("Schedule")
@@ -98,7 +103,10 @@ def arbitrary_schedule_factory(
         proxy.why_new_groups_are_refused = why_new_groups_are_refused(schedule)
         for group, initial in zip(groups, initial_values):
             group.setdefault(target.initial_key, initial)
-        if not takes_values(schedule):
+        ours = [each for each in with_parts(schedule) if getattr(each, "absolute", False)]
+        if ours:  # the parts of a compound are one schedule of the target, and warn once
+            warn_if_some_zero(target, ours[0].driven_groups(), groups)
+        elif not takes_values(schedule):
             warn_if_all_zero(target, groups)
         warn_if_captured_step_ignores(target, optimizer, groups)
     return schedule

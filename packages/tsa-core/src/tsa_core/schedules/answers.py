@@ -8,7 +8,7 @@ from typing import Any
 
 from torch.optim.lr_scheduler import LRScheduler
 
-from ..targets.checks import check_present, present_values
+from ..targets.checks import check_present, check_values_fit, present_values
 from ..targets.numbers_ import real_number
 from ..targets.target import ParamGroup, Target, Value
 
@@ -65,6 +65,7 @@ class TargetAnswers(LRScheduler):
             raise type(error)(f"base_lrs: {error}") from None
         if len(numbers) != len(groups):
             raise ValueError(f"base_lrs: got {len(numbers)} for {len(groups)} param groups")
+        check_values_fit(self.target, groups, numbers, "base_lrs")
         number_of = {id(group): number for group, number in zip(groups, numbers)}
         for group in self.driven_groups():
             group[self.target.initial_key] = number_of[id(group)]

@@ -150,7 +150,7 @@ class TargetSchedule(TargetAnswers):
         target = self.target
         give_each_group_its_own_tensor(target, self.real_optimizer, groups)
         initials = self.initials_of(driven)
-        if not self._step_count:
+        if not self._in_code:
             known = {id(group): not target.has_initial(group) for group in driven}
             values = {id(group): initial for group, initial in zip(driven, initials)}
             self._in_code = [
@@ -176,14 +176,17 @@ class TargetSchedule(TargetAnswers):
     ) -> list[ParamGroup]:
         """Return for each group the dict that has a record: it, or the one that it replaced.
 
-        It replaced one if a load put a new list of new dicts into the optimizer. It is returned
-        itself if there is no record at all.
+        A load puts a new list of new dicts into the optimizer, each with the ``params`` of the one
+        in its place. A group is returned itself if there is no record at all.
         """
-        present, (seen_in, seen) = self.real_optimizer.param_groups, self._seen
-        if present is seen_in or not {*map(id, seen)}.isdisjoint(map(id, present)):
+        seen_in, seen = self._seen
+        if self.real_optimizer.param_groups is seen_in:
             return [*groups]
-        before = {id(group): each for group, each in zip(present, seen) if has_record(each)}
-        return [group if has_record(group) else before.get(id(group), group) for group in groups]
+        before = {id(each.get("params")): each for each in seen if has_record(each)}
+        return [
+            group if has_record(group) else before.get(id(group.get("params")), group)
+            for group in groups
+        ]
 
     @property
     def initials_in_code(self) -> list[float | None]:

@@ -94,10 +94,10 @@ class CurveSchedule(TargetSchedule):
         first = self.prepare(0)
         self._check_ahead()
         driven = self.driven_groups()
-        if absolute:
-            warn_if_some_zero(self.target, driven, self.real_optimizer.param_groups)
         if self.real_optimizer is optimizer:  # on a proxy, arbitrary_schedule_factory warns
-            if not absolute:
+            if absolute:
+                warn_if_some_zero(self.target, driven, optimizer.param_groups)
+            else:
                 warn_if_all_zero(self.target, driven)
             warn_if_captured_step_ignores(self.target, optimizer, driven)
         watch_steps(optimizer)

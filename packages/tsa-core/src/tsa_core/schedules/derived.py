@@ -146,11 +146,17 @@ class DerivedSchedule(TargetSchedule):
         try:
             results.extend(map(self._rule, inputs))  # those before a failure are in it
         except Exception as error:
-            kind = type(error) if type(error).__module__ == "builtins" else RuntimeError
-            raise kind(
+            message = (
                 f"the rule of {self.label!r}, {describe(self._rule)}, raised an error for "
                 f"{inputs[len(results)]!r} at step {position}: {error}"
-            ) from error
+            )
+            known = (ArithmeticError, LookupError, TypeError, ValueError)
+            kind: type[Exception] = type(error) if isinstance(error, known) else RuntimeError
+            try:
+                named = kind(message)
+            except TypeError:  # its constructor takes something else
+                named = RuntimeError(message)
+            raise named from error
         return results
 
     def _multiples_of_known(

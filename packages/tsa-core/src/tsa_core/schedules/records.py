@@ -69,7 +69,7 @@ def _record_of_one(curve: Curve) -> Record:
     for to_dict, _ in _formats:
         try:
             return to_dict(curve)
-        except TypeError:  # not of this kind, or made of a function
+        except (TypeError, ValueError):  # not of this kind, made of a function, or too deep
             continue
     return describe(curve)
 

@@ -55,7 +55,8 @@ def check_state(
         raise ValueError(f"{what}: it was saved for {saved['schedule_target']!r}")
     groups = groups_of(schedule.real_optimizer)
     check_target(target, groups, schedule.driven_groups())
-    check_values_fit(target, groups, saved["_last_lr"], what)
+    for values in (saved["_last_lr"], saved["base_lrs"]):
+        check_values_fit(target, groups, values, what)
     changed = _changed_initials(schedule, saved)
     if changed and initial == "same":
         raise ValueError(
@@ -116,7 +117,7 @@ def load_state(
 def _changed_initials(schedule: TargetSchedule, state: Mapping[str, Any]) -> dict[int, float]:
     """Return the saved initial values that the code has otherwise, by the position of the group."""
     in_code, saved = schedule.initials_in_code, state["base_lrs"]
-    if schedule.absolute or len(in_code) != len(saved):
+    if schedule.absolute:
         return {}
     pairs = enumerate(zip(in_code, saved))
     return {
