@@ -135,8 +135,10 @@ def to_plan(schedule: Any) -> dict[str, dict[str, Any]]:
 
     A built-in is written as its curve. A schedule that was replanned is written as its present
     curve, which holds its beginning until the step of the replan. A ``DerivedSchedule`` whose rule
-    is a curve, such as ``curves.Power(2)``, is written with ``"follows"``. An entry that the optimizer
-    does not have by itself gets its initial value as ``default_value``, if the groups agree on it.
+    is a curve, such as ``curves.Power(2)``, is written with ``"follows"``.
+
+    An entry that the optimizer does not have by itself gets its initial value as
+    ``default_value``, if the groups agree on it.
 
     Args:
         schedule: a ``SynchronousSchedule``, or any other schedule alone.
