@@ -12,7 +12,7 @@ from curve_forms import COMBINATIONS, shapes
 from hypothesis import strategies as st
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from tsa_builtins.curves import clip, to_dict
+from tsa_builtins.curves import Power, clip, to_dict
 
 FOLDER = Path(__file__).parents[2] / "examples" / "plans"
 NAMES_OF_GROUPS = ("backbone", "head")
@@ -157,12 +157,27 @@ chains = st.lists(simple, min_size=1, max_size=3).map(
 schedulers = st.one_of(simple, alone, sequences(), chains)
 
 
+# A power would not exist where a random curve is 0 or negative.
+RULES = [{}, {"power": 1}, {"rule": to_dict(clip(0.5 * Power(1), -1, 1))}]
+followers = st.builds(lambda rule, more: {**rule, **more}, st.sampled_from(RULES), absolute)
+
+
 @st.composite
 def plans(draw: st.DrawFn) -> dict[str, Any]:
     plan = {
         target: draw(curves(target not in NEVER_NEGATIVE) | built_ins() | schedulers)
         for target in draw(st.lists(st.sampled_from(TARGETS), min_size=1, unique=True))
     }
+    # No circles: what is followed follows nothing itself.
+    followed: set[str] = set()
+    for target in plan:
+        sources = [s for s in TARGETS[:3] if s != target and "follows" not in plan.get(s, {})]
+        if target not in followed and draw(st.integers(0, 3)) == 0:
+            source = draw(st.sampled_from(sources)) if sources else "betas[1]"
+            plan[target] = {"follows": source, **draw(followers)}
+            if plan.get(source, {}).get("absolute"):  # multiples of values are doubted
+                plan[target]["absolute"] = True
+            followed.add(source)
     for target in OWN:
         if target in plan:
             plan[target]["default_value"] = draw(positive)

@@ -35,7 +35,7 @@ def from_plan(
     """Build the schedules that ``plan`` describes, in its order.
 
     A plan is what a parser of YAML, TOML or JSON makes of a file: a dict from targets to dicts.
-    Each inner dict has exactly one of three entries.
+    Each inner dict has exactly one of four entries.
 
     - ``"schedule"``: the name of a built-in, with its own numeric arguments beside it.
     - ``"curve"``: a dict as :func:`curves.to_dict` makes it. Or one per param group: a dict from
@@ -43,8 +43,12 @@ def from_plan(
     - ``"scheduler"``: the name of a torch scheduler, with its own arguments beside it. In
       ``"schedulers"``, a compound has such dicts again.
 
-    ``"absolute"`` goes with the first two. ``"default_value"`` goes with all three: it is added
-    where the optimizer has no such entry.
+    - ``"follows"``: the name of another target, in this plan or not. The multiple of the target is
+      that of the other one to the ``"power"`` beside it, by default 1; or the ``"rule"`` beside it
+      computes it, a curve.
+
+    ``"absolute"`` goes with all but a torch scheduler. ``"default_value"`` goes with all: it is
+    added where the optimizer has no such entry.
 
     Args:
         optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one. Or a
@@ -67,7 +71,8 @@ def from_plan(
             counts of steps.
         ValueError: the plan is nested more than 200 deep, or has more than 1,000,000 values or
             20,000 dicts, where an alias of YAML counts as often as it stands.
-        KeyError: a param group lacks the target, and there is no ``default_value``.
+        KeyError: a param group lacks the target, and there is no ``default_value``. Or no group
+            has what a target follows.
 
     The message begins with the path of what is wrong, such as ``lr.curve.curves[1].steps``. If it
     raises, nothing has been touched.
@@ -129,16 +134,20 @@ def to_plan(schedule: Any) -> dict[str, dict[str, Any]]:
     of the optimizer and the schedule have them. It has no clock either.
 
     A built-in is written as its curve. A schedule that was replanned is written as its present
-    curve, which holds its beginning until the step of the replan. An entry that the optimizer does
-    not have by itself gets its initial value as ``default_value``, if the groups agree on it.
+    curve, which holds its beginning until the step of the replan. A ``DerivedSchedule`` whose rule
+    is a curve, such as ``curves.Power(2)``, is written with ``"follows"``.
+
+    An entry that the optimizer does not have by itself gets its initial value as
+    ``default_value``, if the groups agree on it.
 
     Args:
         schedule: a ``SynchronousSchedule``, or any other schedule alone.
 
     Raises:
-        TypeError: a member is a function, or is computed by one: a lambda as a curve, a
-            ``DerivedSchedule``, a ``LambdaLR``. The message begins with the member's name.
+        TypeError: a member is a function, or is computed by one: a lambda as a curve or as the rule
+            of a ``DerivedSchedule``, a ``LambdaLR``. The message begins with the member's name.
         TypeError: a member is a scheduler of another author.
+        ValueError: a curve is nested more than 200 deep.
 
     Example:
         >>> import torch
