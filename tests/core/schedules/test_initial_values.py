@@ -469,3 +469,26 @@ def test_a_state_that_is_loaded_is_saved_with_the_values_that_go_on(is_member: b
     second = json.loads(json.dumps(schedule.state_dict()))
     again.load_state_dict({"lr": second} if is_member else second, initial="same")
     assert held(again.optimizer) == held(optimizer) == of_torch(CODE)[STEPS - 1]
+
+
+@pytest.mark.parametrize("is_member", [True, False])
+def test_values_in_the_code_that_do_not_fit_the_saved_step_move_nothing(
+    is_member: bool, untouched: Untouched
+) -> None:
+    """If the values of "code" leave the range at the saved step, the load is refused as a whole."""
+
+    def start(beta: float) -> Any:
+        optimizer = adamw_with("betas[0]", beta)
+        return CurveSchedule(optimizer, lambda t: 1.0 + t, "betas[0]")
+
+    saved, resumed = start(0.125), start(0.5)
+    advance(saved, STEPS)
+    whole = in_a_sync(resumed, is_member)
+    state: Any = {"betas[0]": saved.state_dict()} if is_member else saved.state_dict()
+    before = whole.state_dict()
+    with (
+        untouched(resumed.optimizer),
+        pytest.raises(ValueError, match=r"'betas\[0\]' at step 3: .* value 2\.0;"),
+    ):
+        whole.load_state_dict(state, initial="code")
+    assert whole.state_dict() == before
