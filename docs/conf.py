@@ -61,7 +61,7 @@ sites = {"python": "https://docs.python.org/3/", "torch": "https://docs.pytorch.
 intersphinx_mapping = {name: (site, None) for name, site in sites.items() if reachable(site)}
 nitpick_ignore_regex = [
     ("py:.*", r"(torch|collections|matplotlib|typing)\..*|Figure"),
-    ("py:class", r"tsa_[\w.]+\._.*"),  # type variables
+    ("py:class", r"tsa_core\.[a-z].*|tsa_builtins\.curves\.[a-z].*"),  # types that are not public
     ("py:exc", r".* .*"),  # several names, or a sentence, under Raises
 ]
 

@@ -31,13 +31,13 @@ PARTS = ("tsa_core", "tsa_builtins")
 
 # By their names in the sources, the names of long types.
 TYPES = {
+    "Choice": "Choice",
     "CurveByStep": "CurveByStep",
     "CurveLike": "CurveLike",
     "CurvePerGroup": "CurvePerGroup",
     "Levels": "Levels",
     "Plan": "Plan",
     "Points": "Points",
-    "Policy": "PlanPolicy",
     "Rule": "CurveLike",
     "Shape": "Shape",
     "Value": "Value",
