@@ -38,6 +38,12 @@ myst_heading_anchors = 4  # links such as infrastructure/rules.md#state
 autodoc_inherit_docstrings = False  # torch's site has torch's
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+# Public for other rooms of the package, and not for users.
+autodoc_default_options = {
+    "exclude-members": "check_groups, commit, driven_groups, follow, follows, having, "
+    "initials_in_code, initials_of, label, moves_to, prepare, rewrite, stand_at, take_in, "
+    "take_in_new, values_of, without_effect"
+}
 autodoc_type_aliases = {
     alias: f"torch_schedule_anything.{name}" for alias, name in names.TYPES.items()
 }
