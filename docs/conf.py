@@ -38,6 +38,12 @@ myst_heading_anchors = 4  # links such as infrastructure/rules.md#state
 autodoc_inherit_docstrings = False  # torch's site has torch's
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
+# Public for other rooms of the package, and not for users.
+autodoc_default_options = {
+    "exclude-members": "check_groups, commit, driven_groups, follow, follows, having, "
+    "initials_in_code, initials_of, label, moves_to, prepare, rewrite, stand_at, take_in, "
+    "take_in_new, values_of, without_effect"
+}
 autodoc_type_aliases = {
     alias: f"torch_schedule_anything.{name}" for alias, name in names.TYPES.items()
 }
@@ -61,7 +67,7 @@ sites = {"python": "https://docs.python.org/3/", "torch": "https://docs.pytorch.
 intersphinx_mapping = {name: (site, None) for name, site in sites.items() if reachable(site)}
 nitpick_ignore_regex = [
     ("py:.*", r"(torch|collections|matplotlib|typing)\..*|Figure"),
-    ("py:class", r"tsa_[\w.]+\._.*"),  # type variables
+    ("py:class", r"tsa_core\.[a-z].*|tsa_builtins\.curves\.[a-z].*"),  # types that are not public
     ("py:exc", r".* .*"),  # several names, or a sentence, under Raises
 ]
 

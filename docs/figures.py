@@ -39,37 +39,18 @@ from tsa_builtins import curves
 HERE = Path(__file__).resolve().parent
 GENERATED = HERE / "_static" / "generated"
 
-# By name of the picture, its expressions. A single one is the title; several are in the legend.
-CURVES = {
-    "constant": ["Constant(0.5)"],
-    "linear": ["Linear(0, 1, 60)"],
-    "cosine": ["Cosine(1, 0, 60)", "QuarterCosine(1, 0, 60)"],
-    "polynomial": [f"Polynomial(1, 0, 60, {exponent})" for exponent in (0.5, 1, 2, 4)],
-    "exponential": ["Exponential(1, 0.01, 60)", "Exponential(0.1, 1, 60)"],
-    "one_minus_sqrt": ["OneMinusSqrt(1, 0, 60)"],
-    "inverse_sqrt": ["InverseSqrt(1, 10)", "InverseSqrt(1, 40)"],
-    "inverse_power": [f"InversePower(1, 10, {exponent})" for exponent in (0.5, 1, 2)],
-    "piecewise": ['Piecewise({0: 0, 10: 1, 60: 1, 90: (0, "OneMinusSqrt")})'],
-    "piecewise_constant": ["PiecewiseConstant({0: 1, 30: 0.5, 60: 0.1})"],
-    "warmup": ["Warmup(9)", "Warmup(9, skip_zero=True)"],
-    "power": [f"Power({exponent})" for exponent in (0.5, 1, 2)],
-    "join": ["join([Linear(0, 1, 10), Constant(1), OneMinusSqrt(1, 0, 30)], [10, 60])"],
-    "switch": [
-        "switch({0: Constant(1), 60: Cosine(1, 0, 100)})",
-        "join([Constant(1), Cosine(1, 0, 100)], [60])",
-    ],
-    "sum": ["0.1 + 0.9 * InverseSqrt(1, 10)", "1 - Linear(1, 0.2, 60)"],
-    "product": ["Linear(0, 1, 20) * PiecewiseConstant({0: 1, 50: 0.4})"],
-    "clip": ["clip(InverseSqrt(1, 10), 0.4, 0.8)"],
-    "repeat": ["repeat(Cosine(1, 0, 14), 14, growth=2, decay=0.7)"],
-    "delay": ["delay(Cosine(1, 0, 60), 25)", "delay(Cosine(1, 0, 60), -25)"],
-    "stretch": [
-        "Cosine(1, 0, 40)",
-        "stretch(Cosine(1, 0, 40), 2)",
-        "stretch(Cosine(1, 0, 40), 0.5)",
-    ],
-    "staircase": ["staircase(Linear(1, 0, 90), 15)"],
-}
+
+def curve_pictures() -> dict[str, list[str]]:
+    """By name of the picture, its expressions: curves.md has them as the titles of its images.
+
+    A single one is the title of the picture; several are in its legend.
+    """
+    image = re.compile(r"""_static/generated/curve_(\w+)\.svg (["'])(.*?)\2\)""")
+    page = (HERE / "curves.md").read_text()
+    return {name: titles.split("; ") for name, _, titles in image.findall(page)}
+
+
+CURVES = curve_pictures()
 
 # The arguments of every built-in in its picture.
 ARGUMENTS = {

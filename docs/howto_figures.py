@@ -39,7 +39,9 @@ def runs_of(page: Path) -> list[Run]:
     schedules: list[Any] = []
 
     def record(*_: Any) -> None:
-        schedule = namespace["schedule"]
+        schedule = namespace.get("schedule")
+        if schedule is None:  # the page begins with a run without one
+            return
         if schedule not in schedules[-1:]:
             schedules.append(schedule)
             runs.append(([], []))

@@ -3,6 +3,7 @@
 - Objects are documented as ``torch_schedule_anything.X``. A page shows ``tsa.X``. References to
   ``tsa_core.X`` and ``tsa_builtins.X`` lead to the same place.
 - Long types have names, which api/types.md explains.
+- The directive ``every`` documents all built-ins, all shapes or all combinations of curves.
 - The directive ``summary`` makes a table of all names, with the first sentence of each.
 """
 
@@ -24,6 +25,9 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.inspect import TypeAliasForwardRef
 
 import torch_schedule_anything
+import tsa_builtins
+from tsa_builtins import curves
+from tsa_builtins.schedules.registry import BUILT_INS
 
 HERE = Path(__file__).resolve().parent
 WHOLE = "torch_schedule_anything"
@@ -31,13 +35,13 @@ PARTS = ("tsa_core", "tsa_builtins")
 
 # By their names in the sources, the names of long types.
 TYPES = {
+    "Choice": "Choice",
     "CurveByStep": "CurveByStep",
     "CurveLike": "CurveLike",
     "CurvePerGroup": "CurvePerGroup",
     "Levels": "Levels",
     "Plan": "Plan",
     "Points": "Points",
-    "Policy": "PlanPolicy",
     "Rule": "CurveLike",
     "Shape": "Shape",
     "Value": "Value",
@@ -71,6 +75,30 @@ def functions_in(holder: Any) -> set[Any]:
     }
 
 
+def every(kind: str) -> list[str]:
+    """Return the names of one kind: ``"built-ins"``, ``"shapes"`` or ``"combinations"``."""
+    if kind == "built-ins":
+        return [name for name in tsa_builtins.__all__ if name in BUILT_INS]
+    is_of_kind = {"shapes": inspect.isclass, "combinations": inspect.isfunction}[kind]
+    apart = {"Curve", "from_dict", "to_dict"}  # their pages document them by hand
+    return [
+        f"curves.{name}"
+        for name in curves.__all__
+        if name not in apart and is_of_kind(getattr(curves, name))
+    ]
+
+
+class Every(SphinxDirective):
+    """The documentation of all names of a kind, from their docstrings."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        word = "class" if self.arguments[0] == "shapes" else "function"
+        names = [f".. auto{word}:: {WHOLE}.{name}" for name in every(self.arguments[0])]
+        return self.parse_text_to_nodes("```{eval-rst}\n" + "\n\n".join(names) + "\n```")
+
+
 class Summary(SphinxDirective):
     """A table of the names on each page of the API, with the first sentence of each docstring."""
 
@@ -80,7 +108,8 @@ class Summary(SphinxDirective):
         for page in order:
             text = (HERE / "api" / f"{page}.md").read_text()
             self.env.note_dependency(str(HERE / "api" / f"{page}.md"))
-            names = re.findall(rf"auto(?:class|function):: {WHOLE}\.([\w.]+)", text)
+            found = re.findall(rf"auto(?:class|function):: {WHOLE}\.([\w.]+)|{{every}} (.*)", text)
+            names = [each for name, kind in found for each in (every(kind) if kind else [name])]
             if names:
                 title = re.match(r"# (.*)\n", text)[1]
                 lines += [
@@ -134,6 +163,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     rename_types()
     # Inside a longer type, Sphinx shows the repr of its stand-in for a named type.
     TypeAliasForwardRef.__repr__ = lambda self: self.name
+    app.add_directive("every", Every)
     app.add_directive("summary", Summary)
     app.connect("env-updated", lambda app, env: note_other_names(app, env))
     app.connect("doctree-read", show_what_users_type)

@@ -12,6 +12,7 @@ from ..targets.numbers_ import step_number, step_of_user
 from ..targets.stand_ins import behind
 from ..targets.target import OptimizerLike, ParamGroup, Target, groups_of
 from ..targets.tensors import give_each_group_its_own_tensor
+from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
 from ..torch_.steps import has_stepped, watch_steps
 from ..warnings_ import warn_user
@@ -35,6 +36,8 @@ class TargetSchedule(TargetAnswers):
     """True if the schedule gives the value itself, not a multiple of the initial value."""
     label: str
     """Its name in messages: the target, or ``"muon/lr"`` beside other optimizers."""
+    recorded_from_code: list[ParamGroup]
+    """The groups that had no initial value when the schedule was built; they record the code's."""
     takes_new_groups = True
     """A group that joins the optimizer later is driven from its own initial value."""
 
@@ -65,7 +68,7 @@ class TargetSchedule(TargetAnswers):
         self._order_was_checked = False
         # The optimizer's list and its dicts when a group was last taken in.
         self._seen: tuple[Sequence[ParamGroup], list[ParamGroup]] = ((), [])
-        self._in_code: list[float | None] = []
+        self.recorded_from_code = []
 
     def chosen(self, groups: Sequence[ParamGroup]) -> Sequence[ParamGroup]:
         """Return those of ``groups`` for which ``where`` is true."""
@@ -150,12 +153,8 @@ class TargetSchedule(TargetAnswers):
         target = self.target
         give_each_group_its_own_tensor(target, self.real_optimizer, groups)
         initials = self.initials_of(driven)
-        if not self._in_code:
-            known = {id(group): not target.has_initial(group) for group in driven}
-            values = {id(group): initial for group, initial in zip(driven, initials)}
-            self._in_code = [
-                values[id(group)] if known.get(id(group)) else None for group in groups
-            ]
+        if not self.recorded_from_code:
+            self.recorded_from_code = [group for group in driven if not target.has_initial(group)]
         for group, initial in zip(driven, initials):
             group.setdefault(target.initial_key, initial)
         self._seen = groups, [*groups]
@@ -194,7 +193,12 @@ class TargetSchedule(TargetAnswers):
 
         None if the group had recorded one before: the code that made the optimizer may say another.
         """
-        return self._in_code
+        value_of = {
+            id(each.get("params", each)): self.target.initial_or_present(each)
+            for each in self.recorded_from_code
+        }
+        groups = self.real_optimizer.param_groups
+        return [value_of.get(id(group.get("params", group))) for group in groups]
 
     def rewrite(self) -> None:
         """Compute the values of the present step anew, and write them."""
@@ -307,7 +311,8 @@ class TargetSchedule(TargetAnswers):
             UserWarning: the saved initial values differ, and ``initial`` is not given.
         """
         check_state(self, TargetSchedule.state_dict(self), state_dict, plan, initial)
-        load_state(self, state_dict, plan, initial)
+        with undone_on_error([self.real_optimizer], [self]):
+            load_state(self, state_dict, plan, initial)
 
     def stand_at(self, position: float, step_count: int) -> None:
         """Stand at a loaded position, after so many steps."""

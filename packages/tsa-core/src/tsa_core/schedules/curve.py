@@ -128,6 +128,7 @@ class CurveSchedule(TargetSchedule):
         """
         groups, target = self.real_optimizer.param_groups, self.target
         one = [(self._curve, self.chosen(groups))]
+        furthest: list[float] = []
         driven_by: Any = one if self._several is None else self._several.driven_by(groups)
         for curve, driven in driven_by:
             steps = [0, *boundaries_of(curve), END] if is_data(curve) else []
@@ -135,7 +136,8 @@ class CurveSchedule(TargetSchedule):
             for t in {min(steps, key=curve), max(steps, key=curve)} if steps else ():
                 numbers = Numbers.of_one(curve(t), self._origin + t, driven, curve)
                 move = move_to(numbers, target, groups, self.absolute, self.label, self.initials_of)
-                warn_if_momentum_grows(target, move[1])
+                furthest += move[1]
+        warn_if_momentum_grows(target, furthest)
 
     @property
     def curve(self) -> Curve | CurvePerGroup:

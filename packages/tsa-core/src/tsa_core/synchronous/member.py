@@ -68,6 +68,10 @@ class Member:
         self.name = target.name
         self.arguments = StepArguments(schedule)
         self.parts = [member_of(part) for part in parts_of(schedule)]
+        # The first one recorded the initial values of all.
+        ours = [part.schedule for part in self.parts if part.is_own]
+        for each in ours[1:]:
+            each.recorded_from_code = each.recorded_from_code or ours[0].recorded_from_code
         # The target from which a derived schedule computes.
         is_derived = isinstance(schedule, DerivedSchedule)
         self.source_target: Target | None = schedule.source_target if is_derived else None
@@ -235,7 +239,11 @@ class Member:
         """Return the state that torch is to load; warn if the code's settings replace others."""
         changed = torch_states.changed_settings(self.schedule, state)
         if changed and chosen.plan == "code":
-            warn_user(f"{self.what} was saved under {_both(changed, ' and goes on under')}")
+            both = _both(changed, " and goes on under")
+            warn_user(
+                f"{self.what} was saved under {both}. To go on under the saved plan, write "
+                "load_state_dict(state, plan='saved')"
+            )
         loaded = torch_states.state_to_load(self.schedule, state, changed, chosen.plan == "saved")
         if self.parts:
             pairs = zip(self.parts, state["_schedulers"])
