@@ -113,10 +113,10 @@ def row(
 def all_rows() -> list[dict[str, Any]]:
     rows = []
     lambda_lr, built_in = "LambdaLR on lr", "a built-in"
-    for groups, bound in zip(GROUPS, (0.5, 0.3, 0.22, 0.22, None)):
+    for groups, bound in zip(GROUPS, (0.6, 0.35, 0.25, 0.25, None)):
         figures = compare(on_adamw(groups, cosine).step, yardstick(groups))
         rows.append(row(built_in, lambda_lr, groups, bound, **figures))
-    for groups, bound in zip(GROUPS, (None, None, 2.2, 2.2, 2.2)):
+    for groups, bound in zip(GROUPS, (None, None, 2.5, 2.5, 2.5)):
         figures = compare(on_adamw(groups, cosine).step, bare_loop(adamw(groups)))
         rows.append(row(built_in, "the bare loop", groups, bound, **figures))
     for name, make in TORCH_SCHEDULERS.items():
@@ -155,11 +155,27 @@ def all_rows() -> list[dict[str, Any]]:
                 **figures,
             )
         )
-    return [*rows, *rows_of_other_targets(), *rows_of_views()]
+    return [*rows, *rows_beside_torch(), *rows_of_other_targets(), *rows_of_views()]
+
+
+def rows_beside_torch() -> list[dict[str, Any]]:
+    """A torch scheduler and a schedule that derives from it, together and apart."""
+    exponential = TORCH_SCHEDULERS["ExponentialLR"]
+    rows = []
+    for groups in GROUPS:
+        together = on_adamw(groups, lambda o: tsa.SynchronousSchedule(
+            [exponential(o), tsa.DerivedSchedule(o, proportional, "weight_decay")]
+        ))  # fmt: skip
+        apart = on_adamw(
+            groups, lambda o: [exponential(o), tsa.DerivedSchedule(o, proportional, "weight_decay")]
+        )
+        figures = compare(together.step, one_by_one(apart))
+        rows.append(row("a torch scheduler and a derived one", "apart", groups, 3.0, **figures))
+    return rows
 
 
 def rows_of_other_targets() -> list[dict[str, Any]]:
-    """Built-ins with absolute values, on an element of a tuple, and on tensors."""
+    """Built-ins with absolute values, on an element of a tuple, and on tensors; and two curves."""
 
     def tensors(optimizer: Any) -> tsa.CurveSchedule:
         tsa.extend_optimizer(optimizer, "weight_decay", torch.tensor(0.1), overwrite_values=True)
@@ -168,8 +184,23 @@ def rows_of_other_targets() -> list[dict[str, Any]]:
     def absolute(optimizer: Any) -> tsa.CurveSchedule:
         return tsa.cosine_annealing_with_warmup(optimizer, 1e-3, 1e-4, 100, STEPS, absolute=True)
 
+    def two_curves(optimizer: Any) -> list[Any]:
+        curves = [
+            cosine(adamw(1)).curve,
+            tsa.linear_schedule_with_warmup(adamw(1), 1.0, 0.1, 100, STEPS).curve,
+        ]
+        return [curves[i % 2] for i in range(len(optimizer.param_groups))]
+
+    def by_name(optimizer: Any) -> tsa.CurveSchedule:
+        for i, group in enumerate(optimizer.param_groups):
+            group["name"] = f"group {i}"
+        first, second = two_curves(optimizer)[:2]
+        return tsa.CurveSchedule(optimizer, {"group 0": first, "*": second})
+
     rows = []
     for measured, make in (
+        ("two curves, a list", lambda o: tsa.CurveSchedule(o, two_curves(o))),
+        ("two curves, by name", by_name),
         ("a built-in with absolute=True", absolute),
         ("a built-in on betas[0]", lambda o: cosine(o, "betas[0]")),
         ("a built-in on tensors", tensors),

@@ -188,6 +188,13 @@ def warmups(draw: st.DrawFn) -> Pair:
     return Pair(curves.Warmup(length, skip_zero), value, 0, 1)
 
 
+@st.composite
+def powers(draw: st.DrawFn) -> Pair:
+    # Whole and above 0, so that every step has a power.
+    exponent = draw(st.integers(1, 2))
+    return Pair(curves.Power(exponent), lambda t: t if exponent == 1 else t * t, -100, 1e19)
+
+
 ENDS: dict[str, Any] = {"start": 0.2, "end": 1.4, "steps": 8}
 NO_STEPS: dict[str, list[Any]] = {"steps": [-1, -0.5, -1e-9]}
 NOT_POSITIVE: list[Any] = [0, 0.0, -1, -0.5]
@@ -221,6 +228,7 @@ SHAPES: dict[str, Kind] = {
     "Piecewise": Kind({"points": {0: 0, 4: 1.5, 9: (0.5, "Polynomial", 3)}}, piecewise()),
     "PiecewiseConstant": Kind({"points": {0: 1, 4: 0.5}}, stairs()),
     "Warmup": Kind({"steps": 8}, warmups(), NO_STEPS),
+    "Power": Kind({"exponent": 2}, powers()),
 }
 
 
@@ -387,7 +395,8 @@ EXAMPLES = [
     1 - (PARTS[0] - 0.25),
 ]
 
-shapes = st.one_of(*(kind.pairs for kind in SHAPES.values()))
+# A power of the step is beyond all others, and would hide their faults.
+shapes = st.one_of(*(kind.pairs for name, kind in SHAPES.items() if name != "Power"))
 pairs = shapes
 for _ in range(DEPTH):
     combined = [combine(pairs) for combine in (kind.pairs for kind in COMBINATIONS.values())]

@@ -12,7 +12,7 @@ from curve_forms import COMBINATIONS, shapes
 from hypothesis import strategies as st
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from tsa_builtins.curves import to_dict
+from tsa_builtins.curves import Power, clip, to_dict
 
 FOLDER = Path(__file__).parents[2] / "examples" / "plans"
 NAMES_OF_GROUPS = ("backbone", "head")
@@ -50,6 +50,7 @@ def values_along(schedule: Any, steps: int = 30) -> list[Any]:
 
 TARGETS = ("lr", "weight_decay", "eps", "clip", "temperature")
 OWN = ("clip", "temperature")  # not an entry of AdamW
+NEVER_NEGATIVE = ("lr", "weight_decay")
 
 positive = st.floats(0.01, 4).map(lambda x: round(x, 3))
 counts = st.integers(1, 20)
@@ -57,18 +58,22 @@ combined = st.one_of(shapes, *(kind.pairs(shapes) for kind in COMBINATIONS.value
 
 
 @st.composite
-def records(draw: st.DrawFn) -> dict[str, Any]:
-    return to_dict(draw(combined).curve)
+def records(draw: st.DrawFn, may_be_negative: bool) -> dict[str, Any]:
+    pair = draw(combined)
+    return to_dict(pair.curve if may_be_negative or pair.low >= 0 else clip(pair.curve, 0, 4))
 
 
-a_curve = records()
-of_groups = st.one_of(
-    st.fixed_dictionaries({"backbone": a_curve, "*": st.none() | a_curve}),
-    st.fixed_dictionaries({name: st.none() | a_curve for name in NAMES_OF_GROUPS}),
-    st.lists(st.none() | a_curve, min_size=2, max_size=2),
-)
 absolute = st.fixed_dictionaries({}, optional={"absolute": st.booleans()})
-curves = st.builds(lambda curve, more: {"curve": curve, **more}, a_curve | of_groups, absolute)
+
+
+def curves(may_be_negative: bool) -> st.SearchStrategy[dict[str, Any]]:
+    a_curve = records(may_be_negative)
+    of_groups = st.one_of(
+        st.fixed_dictionaries({"backbone": a_curve, "*": st.none() | a_curve}),
+        st.fixed_dictionaries({name: st.none() | a_curve for name in NAMES_OF_GROUPS}),
+        st.lists(st.none() | a_curve, min_size=2, max_size=2),
+    )
+    return st.builds(lambda curve, more: {"curve": curve, **more}, a_curve | of_groups, absolute)
 
 
 @st.composite
@@ -152,15 +157,27 @@ chains = st.lists(simple, min_size=1, max_size=3).map(
 schedulers = st.one_of(simple, alone, sequences(), chains)
 
 
-entries = curves | built_ins() | schedulers
+# A power would not exist where a random curve is 0 or negative.
+RULES = [{}, {"power": 1}, {"rule": to_dict(clip(0.5 * Power(1), -1, 1))}]
+followers = st.builds(lambda rule, more: {**rule, **more}, st.sampled_from(RULES), absolute)
 
 
 @st.composite
 def plans(draw: st.DrawFn) -> dict[str, Any]:
     plan = {
-        target: draw(entries)
+        target: draw(curves(target not in NEVER_NEGATIVE) | built_ins() | schedulers)
         for target in draw(st.lists(st.sampled_from(TARGETS), min_size=1, unique=True))
     }
+    # No circles: what is followed follows nothing itself.
+    followed: set[str] = set()
+    for target in plan:
+        sources = [s for s in TARGETS[:3] if s != target and "follows" not in plan.get(s, {})]
+        if target not in followed and draw(st.integers(0, 3)) == 0:
+            source = draw(st.sampled_from(sources)) if sources else "betas[1]"
+            plan[target] = {"follows": source, **draw(followers)}
+            if plan.get(source, {}).get("absolute"):  # multiples of values are doubted
+                plan[target]["absolute"] = True
+            followed.add(source)
     for target in OWN:
         if target in plan:
             plan[target]["default_value"] = draw(positive)

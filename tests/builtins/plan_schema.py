@@ -81,6 +81,39 @@ def closed(properties: dict[str, Any], required: list[str], text: str = "") -> d
     }
 
 
+def if_then(condition: dict[str, Any], form: dict[str, Any]) -> dict[str, Any]:
+    return {"if": condition, "then": form}
+
+
+def chosen_by(key: str, forms: dict[str, Any]) -> dict[str, Any]:
+    """An object whose entry ``key`` says which of ``forms`` it has.
+
+    The names stand in one list, so that an editor completes them and an error names all of them.
+    """
+    return {
+        "type": "object",
+        "properties": {key: {"enum": [*forms]}},
+        "required": [key],
+        "allOf": [
+            if_then({"properties": {key: {"const": name}}, "required": [key]}, form)
+            for name, form in forms.items()
+        ],
+    }
+
+
+def with_one_of(forms: dict[str, Any]) -> dict[str, Any]:
+    """An object with one of the entries in ``forms``, each of which says the others.
+
+    An error is then one about the form that was meant. An editor completes the entries.
+    """
+    return {
+        "type": "object",
+        "properties": {key: {} for key in forms},
+        "anyOf": [{"required": [key]} for key in forms],
+        "allOf": [if_then({"required": [key]}, form) for key, form in forms.items()],
+    }
+
+
 def of_curve(name: str) -> dict[str, Any]:
     kind = KINDS[name]
     properties = {key: ARGUMENTS[each] for key, each in argument_types(kind).items()}
@@ -98,17 +131,27 @@ def of_built_in(name: str) -> dict[str, Any]:
     )
 
 
+def of_steps(steps: Any) -> dict[str, Any]:
+    limit = {"minimum": 0} if steps.may_be_zero else {"exclusiveMinimum": 0}
+    return {"type": "integer" if steps.whole else "number", **limit}
+
+
+def of_setting(setting: Any) -> dict[str, Any]:
+    taken: dict[str, Any] = SETTINGS.get(setting.kind, {"enum": list(setting.words)})
+    if setting.counts_steps is not None:
+        taken = of_steps(setting.counts_steps)
+        taken = list_of(taken) if setting.kind == "list of numbers" else taken
+    return {"anyOf": [taken, {"type": "null"}]} if setting.may_be_none else taken
+
+
 def of_scheduler(name: str) -> dict[str, Any]:
     form = torch_schedulers()[name]
-    properties: dict[str, Any] = {"scheduler": {"const": name}}
-    for key, setting in form.settings.items():
-        if setting.kind != "function":
-            taken = SETTINGS.get(setting.kind, {"enum": list(setting.words)})
-            properties[key] = {"anyOf": [taken, {"type": "null"}]} if setting.may_be_none else taken
+    taken = {
+        key: of_setting(each) for key, each in form.settings.items() if each.kind != "function"
+    }
+    properties = {"scheduler": {"const": name}, **taken, "default_value": DEFAULT_VALUE}
     required = ["scheduler", *(key for key, each in form.settings.items() if each.required)]
-    return closed(
-        {**properties, "default_value": DEFAULT_VALUE}, required, f"torch's {name} on the target."
-    )
+    return closed(properties, required, f"torch's {name} on the target.")
 
 
 def without_functions() -> list[str]:
@@ -125,13 +168,34 @@ def entries() -> dict[str, Any]:
         ["curve"],
         "The target follows a curve, or one for each param group.",
     )
-    return {
-        "anyOf": [
-            curve,
-            *(of_built_in(name) for name in BUILT_INS),
-            *(of_scheduler(name) for name in without_functions()),
-        ]
-    }
+    follower = closed(
+        {
+            "follows": {
+                "type": "string",
+                "description": "Another target of the same param groups, such as lr.",
+            },
+            "power": {
+                **NUMBER,
+                "description": "Multiple of the target = multiple of the source to this power. "
+                "1 by default.",
+            },
+            "rule": ref("curve"),
+            "absolute": FLAG,
+            "default_value": DEFAULT_VALUE,
+        },
+        ["follows"],
+        "The target is computed from another target at each step.",
+    )
+    built_ins = {name: of_built_in(name) for name in BUILT_INS}
+    schedulers = {name: of_scheduler(name) for name in without_functions()}
+    return with_one_of(
+        {
+            "curve": curve,
+            "schedule": chosen_by("schedule", built_ins),
+            "scheduler": chosen_by("scheduler", schedulers),
+            "follows": {**follower, "not": {"required": ["power", "rule"]}},
+        }
+    )
 
 
 def schema() -> dict[str, Any]:
@@ -145,21 +209,29 @@ def schema() -> dict[str, Any]:
         "additionalProperties": ref("entry"),
         "definitions": {
             "entry": entries(),
-            "part": {"allOf": [ref("entry")], "not": {"required": ["default_value"]}},
-            "curveOrCurves": {
-                "anyOf": [
-                    ref("curve"),
-                    {
-                        "description": "A curve for each name of a param group; '*': all others; "
-                        "null: left alone.",
-                        "type": "object",
-                        "minProperties": 1,
-                        "additionalProperties": curve_or_none,
-                    },
-                    list_of(curve_or_none),
-                ]
+            "part": {
+                "allOf": [ref("entry")],
+                "not": {"anyOf": [{"required": ["default_value"]}, {"required": ["follows"]}]},
             },
-            "curve": {"anyOf": [of_curve(name) for name in sorted(KINDS)]},
+            # A dict with a kind is a curve. As one by names it would not be completed, and a wrong
+            # kind would be shown as a wrong group.
+            "curveOrCurves": {
+                **if_then({"type": "object", "required": ["kind"]}, ref("curve")),
+                "properties": {"kind": {}},  # to complete it
+                "else": {
+                    "anyOf": [
+                        {
+                            "description": "A curve for each name of a param group; '*': all "
+                            "others; null: left alone.",
+                            "type": "object",
+                            "minProperties": 1,
+                            "additionalProperties": curve_or_none,
+                        },
+                        list_of(curve_or_none),
+                    ]
+                },
+            },
+            "curve": chosen_by("kind", {name: of_curve(name) for name in sorted(KINDS)}),
         },
     }
 

@@ -11,6 +11,7 @@ import contextlib
 import copy
 import pickle
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -224,7 +225,17 @@ class Interleavings(RuleBasedStateMachine):
         )
         self.clock = Clock() if clocked else None
         a, b = (data.draw(st.permutations(each)) for each in lists)
-        self.sync = SynchronousSchedule({"a": a, "b": b}, clock=self.clock)
+        with self.warned_of_arbitrary_units():
+            self.sync = SynchronousSchedule({"a": a, "b": b}, clock=self.clock)
+
+    def warned_of_arbitrary_units(self) -> Any:
+        """Multiples of values: what a multiple of 1 stands for says only the optimizer."""
+        values = ("value", "derived value")
+        for oracle in self.oracles:
+            for kind, _, source in oracle.plan.values():
+                if kind == "multiple" and oracle.plan.get(source, ("", None))[0] in values:
+                    return pytest.warns(UserWarning, match="derives from multiples of")
+        return nullcontext()
 
     def group(self, oracle: Oracle, numbers: tuple[float, ...]) -> dict[str, Any]:
         values = dict(zip(TARGETS, numbers))

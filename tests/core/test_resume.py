@@ -180,17 +180,17 @@ def test_a_float_stays_a_float_where_the_state_holds_a_tensor() -> None:
     """A float loads the value of a saved tensor, since a foreach step refuses the tensor itself."""
     saved = sync_of(lambda o: StepLR(o, 2), adamw(lr=torch.tensor(0.5))).state_dict()
     optimizer = adamw(lr=0.1)
-    sync_of(lambda o: StepLR(o, 2), optimizer).load_state_dict(saved)
+    sync_of(lambda o: StepLR(o, 2), optimizer).load_state_dict(saved, initial="saved")
     assert type(optimizer.param_groups[0]["lr"]) is float
     assert held(optimizer) == [0.5]
 
 
 @pytest.mark.parametrize("make", [lambda o: LambdaLR(o, halving), put_curve])
 def test_a_schedule_loaded_alone_goes_on_from_the_saved_initial_value(make: Make) -> None:
-    """A schedule loaded without its optimizer takes over the saved initial value, in silence."""
+    """A schedule loaded without its optimizer takes over the saved initial value if asked to."""
     saved, loaded = (sync_of(make, sgd(lr=lr)) for lr in (0.5, 3.0))
     advance(saved)
-    loaded.load_state_dict(saved.state_dict())
+    loaded.load_state_dict(saved.state_dict(), initial="saved")
     advance(loaded)
     assert (loaded.get_last_lr(), loaded.schedules["lr"].base_lrs) == ([0.125], [0.5])
 

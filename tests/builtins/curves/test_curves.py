@@ -25,6 +25,7 @@ from tsa_builtins.curves import (
     Linear,
     Piecewise,
     PiecewiseConstant,
+    Power,
     clip,
     delay,
     join,
@@ -88,6 +89,26 @@ def test_inverse_power_goes_to_0_far_out() -> None:
     """InversePower underflows to 0 where its power is beyond every float."""
     assert InversePower(2, 1, 4)(1e200) == 0
     assert InversePower(2, 1e-300, 3)(1e300) == 0
+
+
+def test_power_is_a_power() -> None:
+    """t^exponent, to the last bit with exponent 1; a negative t has whole powers."""
+    for t, exponent, power in (
+        (0.25, -0.5, 2),
+        (0.25, 0.5, 0.5),
+        (3, 2, 9),
+        (-3, 3, -27),
+        (7, 0, 1),
+    ):
+        assert Power(exponent)(t) == power
+    assert [Power(1)(t) for t in (0, 0.1, 1 / 3, -0.7, 1e300)] == [0, 0.1, 1 / 3, -0.7, 1e300]
+
+
+@pytest.mark.parametrize(("exponent", "t"), [(-1, 0), (-0.5, 0.0), (0.5, -1), (2, 1e200)])
+def test_a_power_that_is_not_a_number_is_refused(exponent: float, t: float) -> None:
+    """0 has no negative power, a negative number no root, and a float no end."""
+    with pytest.raises(ValueError, match=f"^t: expected a number with a finite power {exponent}, "):
+        Power(exponent)(t)
 
 
 POINTS = {20: 0.5, 5: 1.0, 9: 3.0}

@@ -14,11 +14,12 @@ import torch
 import yaml
 from cases import examples
 from hypothesis import HealthCheck, given, settings
+from jsonschema.exceptions import best_match
 from omegaconf import OmegaConf
 from plan_forms import FOLDER, make_optimizer, plans
 from plan_schema import NAME, as_text, without_functions
 from small_runs import ignore_epoch_deprecation
-from test_plans_refused import FAULTS, PLAN, TEXTS, changed
+from test_plans_refused import FAULTS, LINE, PLAN, TEXTS, changed
 
 import tsa_builtins
 from tsa_builtins import from_plan, to_plan
@@ -213,7 +214,8 @@ NOT_SEEN = {
     "range of a curve", "number of boundaries", "group", "a group without a curve",
     "curves in order, too few", "a value out of the target's range", "a scheduler that is code",
     "groups by number", "a curve that is code", "NaN", "a target that is not text", "a point",
-    "half a step", "no step",
+    "an unknown source", "a source of one's own", "a target that follows itself",
+    "a source that is a tuple", "a rule that is code",
 }  # fmt: skip
 
 
@@ -229,6 +231,69 @@ def test_the_schema_shows_numbers_as_text() -> None:
     """A number as text does not fit the schema."""
     for place, text, _ in TEXTS:
         assert not is_valid(changed(PLAN, {place: text}))
+
+
+def best_error(plan: Any) -> tuple[list[Any], str]:
+    """The path and the words of the error that an editor shows."""
+    error = best_match(VALIDATOR.iter_errors(plan))
+    assert error is not None
+    return list(error.absolute_path), error.message
+
+
+PLACES_OF_CURVES: dict[str, Any] = {
+    "alone": (lambda curve: curve, ()),
+    "of a group": (lambda curve: {"backbone": LINE, "head": curve}, ("head",)),
+    "in a list": (lambda curve: [LINE, curve], (1,)),
+    "in a join": (
+        lambda curve: {"kind": "Join", "curves": [LINE, curve], "boundaries": [4]},
+        ("curves", 1),
+    ),
+}
+
+
+@pytest.mark.parametrize("place", PLACES_OF_CURVES)
+@pytest.mark.parametrize("kind", ["Cosin", "Foo", None])
+def test_the_schema_names_all_kinds(place: str, kind: Any) -> None:
+    """A wrong kind is shown where it stands, with every kind that may stand there."""
+    make, path = PLACES_OF_CURVES[place]
+    where, words = best_error({"lr": {"curve": make({**LINE, "kind": kind})}})
+    assert where == ["lr", "curve", *path, "kind"]
+    assert [name for name in KINDS if repr(name) not in words] == []
+    assert is_valid({"lr": {"curve": make(LINE)}})
+
+
+def test_an_editor_can_complete_a_kind() -> None:
+    """The kinds are one list, and a dict with a kind cannot be one of the groups' names."""
+    definitions = SCHEMA["definitions"]
+    assert definitions["curve"]["properties"]["kind"]["enum"] == sorted(KINDS)
+    assert definitions["curveOrCurves"]["if"]["required"] == ["kind"]
+    assert definitions["curveOrCurves"]["then"] == {"$ref": "#/definitions/curve"}
+    assert is_valid({"lr": {"curve": {"backbone": LINE}}})
+    assert not is_valid({"lr": {"curve": {"kind": LINE}}})
+
+
+ERRORS_SHOWN: dict[str, tuple[Any, list[Any], str]] = {
+    "a built-in": ({"schedule": "cosin", "value": 1}, ["schedule"], "constant_schedule"),
+    "a torch scheduler": ({"scheduler": "StepLr"}, ["scheduler"], "'StepLR'"),
+    "an argument": (
+        {"schedule": "constant_schedule", "value": 1, "valu": 1},
+        [],
+        "'valu' was unexpected",
+    ),
+    "a setting": ({"scheduler": "StepLR", "step_size": 2.5}, ["step_size"], "2.5 is not of type"),
+    "an entry of a curve": ({"curve": {**LINE, "step": 1}}, ["curve"], "'step' was unexpected"),
+    "a power": ({"follows": "lr", "powr": 2}, [], "'powr' was unexpected"),
+    "an entry beside it": ({"curve": LINE, "absolut": True}, [], "'absolut' was unexpected"),
+}
+
+
+@pytest.mark.parametrize("name", ERRORS_SHOWN)
+def test_the_schema_shows_what_was_meant(name: str) -> None:
+    """An error is about the form that was begun, and not about all the others."""
+    described, path, words = ERRORS_SHOWN[name]
+    where, message = best_error({"lr": described})
+    assert where == ["lr", *path]
+    assert words in message
 
 
 def test_the_schema_is_in_the_package() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 import re
 import warnings
+from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -88,11 +90,11 @@ FAULTS: dict[str, Fault] = {
     "two ways": Fault(("eps", "curve"), LINE,
         "eps: got 'scheduler' and 'curve'; write one of them only"),
     "no way": Fault(("eps",), {"gamma": 0.9},
-        "eps: expected one of ['schedule', 'scheduler', 'curve'], got ['gamma']",
+        "eps: expected one of ['schedule', 'scheduler', 'curve', 'follows'], got ['gamma']",
         remedy={("eps", "scheduler"): "ExponentialLR"}),
     "not an entry": Fault(("eps",), 0.9,
-        "eps: expected a dict with 'schedule', 'scheduler' or 'curve', got 0.9 (float)", TypeError,
-        {("eps",): {"curve": HALF}}),
+        "eps: expected a dict with 'schedule', 'scheduler', 'curve' or 'follows', got 0.9 (float)",
+        TypeError, {("eps",): {"curve": HALF}}),
     "built-in": Fault(("lr", "schedule"), "cosine_anealing_with_warmup",
         "lr.schedule: 'cosine_anealing_with_warmup' is not a built-in; did you mean "
         "'cosine_annealing_with_warmup'?"),
@@ -196,6 +198,41 @@ FAULTS: dict[str, Fault] = {
         "lr.warmup_to_value: expected a finite real number, got True (bool)", TypeError),
     "nothing": Fault(("lr", "warmup_to_value"), None,
         "lr.warmup_to_value: expected a finite real number, got None (NoneType)", TypeError),
+    "an unknown source": Fault(("eps",), {"follows": "weight_decai"},
+        "eps.follows: 'weight_decai' is not in param groups 0, 1; did you mean 'weight_decay' ",
+        KeyError, {("eps", "follows"): "weight_decay", ("eps", "absolute"): True}),
+    "a source of one's own": Fault(("eps",), {"follows": "noize"},
+        "does not read, write an entry 'noize' with default_value", KeyError,
+        {("noize",): {"curve": HALF, "default_value": 1.0}}),
+    "a target that follows itself": Fault(("eps",), {"follows": "eps"},
+        "eps.follows: expected another target, got a circle: eps follows eps",
+        remedy={("eps", "follows"): "lr"}),
+    "a source that is not text": Fault(("eps",), {"follows": ["lr"]},
+        "eps.follows: expected the name of another target, got ['lr'] (list)", TypeError,
+        {("eps", "follows"): "lr"}),
+    "a source that is a tuple": Fault(("eps",), {"follows": "betas"},
+        "eps: 'betas' in param group 0 is the whole (0.9, 0.999): name one element, 'betas[0]'",
+        TypeError, {("eps", "follows"): "betas[1]"}),
+    "a power and a rule": Fault(("eps",), {"follows": "lr", "power": 2, "rule": LINE},
+        "eps: got 'power' and 'rule'; write one of them only",
+        remedy={("eps", "rule"): REMOVED}),
+    "a power as text": Fault(("eps",), {"follows": "lr", "power": "two"},
+        "eps.power: expected a number, got the text 'two'", TypeError,
+        {("eps", "power"): 2}),
+    "a rule that is code": Fault(("eps",), {"follows": "lr", "rule": curves.Power(2)},
+        "eps.rule: expected data, got Power(exponent=2) (Power); write a dict such as", TypeError,
+        {("eps", "rule"): curves.to_dict(curves.Power(2))}),
+    "a rule as a number": Fault(("eps",), {"follows": "lr", "rule": 2},
+        "eps.rule: expected a dict such as {'kind': 'Linear', ", TypeError,
+        {("eps", "rule"): curves.to_dict(curves.Power(2))}),
+    "a misspelt rule": Fault(("eps",), {"follows": "lr", "powr": 2},
+        "eps.powr: an entry with 'follows' has no such entry; did you mean 'power'?",
+        remedy=moved(("eps", "powr"), "power", 2)),
+    "two ways to drive": Fault(("lr", "follows"), "eps",
+        "lr: got 'schedule' and 'follows'; write one of them only"),
+    "a part that follows": Fault(("noise", "schedulers", 1), {"follows": "lr"},
+        "noise.schedulers[1].follows: a part of a compound cannot follow another target; write a ",
+        remedy={("noise", "schedulers", 1): {"curve": LINE}}),
     "a target that is not text": Fault((3,), {"curve": LINE},
         "plan: expected the names of targets as keys, got 3 (int)", TypeError),
 }  # fmt: skip
@@ -210,7 +247,7 @@ TEXTS: list[tuple[Place, str, str]] = [
     (("noise", "milestones", 0), "4", "; write 4 without quotes"),
     (("clip", "default_value"), "1.e1", ". YAML reads 1.e1 as text; write 1.0e+1"),
     (("clip", "curve", "curves", 1, "end"), "1e-3", ". YAML reads 1e-3 as text; write 1.0e-3"),
-    (("weight_decay", "curve", "start"), "-4e2", ". YAML reads -4e2 as text; write -4.0e+2"),
+    (("clip", "curve", "curves", 1, "start"), "-4e2", ". YAML reads -4e2 as text; write -4.0e+2"),
 ]
 
 
@@ -275,6 +312,7 @@ def test_text_that_is_not_a_number_gets_no_hint() -> None:
 # -- the other arguments ---------------------------------------------------------------------------
 
 ONE = {"lr": {"curve": LINE}}
+IN_BOTH = {"muon/lr": {"curve": LINE}, "adamw/lr": {"curve": LINE}}
 SEVERAL = {"muon": make_optimizer(), "adamw": make_optimizer()}
 
 
@@ -297,6 +335,16 @@ SEVERAL = {"muon": make_optimizer(), "adamw": make_optimizer()}
          "did you mean 'muon'?"),
         (SEVERAL, {"muon/lr": ONE["lr"]}, 1, ValueError, "optimizer: the plan has nothing for "
          "'adamw'; add an entry such as 'adamw/lr', or leave out that optimizer"),
+        (SEVERAL, {**IN_BOTH, "muon/eps": {"follows": "adamw/lr"}}, 1, ValueError,
+         "muon/eps.follows: 'adamw/lr' is a target of a different optimizer; name one of 'muon', "
+         "such as 'muon/lr'"),
+        (SEVERAL, {**IN_BOTH, "muon/eps": {"follows": "mun/lr"}}, 1, ValueError,
+         "muon/eps.follows: 'mun' is not an optimizer here; did you mean 'muon'?"),
+        (SEVERAL, {**IN_BOTH, "muon/eps": {"follows": "muon/epps"}}, 1, KeyError,
+         "muon/eps.follows: 'epps' is not in param groups 0, 1; did you mean 'eps'?"),
+        (make_optimizer(), {"lr": {"follows": "eps"}, "weight_decay": {"follows": "lr"},
+         "eps": {"follows": "weight_decay"}}, 1, ValueError, "lr.follows: expected another target, "
+         "got a circle: lr follows eps follows weight_decay follows lr"),
         (SimpleNamespace(param_groups=[]), ONE, 1, ValueError, "no param groups"),
     ],
 )  # fmt: skip
@@ -306,6 +354,48 @@ def test_arguments_are_checked(
     """An optimizer, a plan or a factor that does not fit is named in the error."""
     with pytest.raises(error, match=re.escape(message)):
         from_plan(optimizer, plan, stretch=stretch)
+
+
+@pytest.mark.parametrize(
+    ("plan", "how"),
+    [
+        ("plan.yaml", "yaml.safe_load(Path('plan.yaml').read_text())"),
+        ("plans/a.YML", "yaml.safe_load(Path('plans/a.YML').read_text())"),
+        (PurePosixPath("plan.json"), "json.loads(Path('plan.json').read_text())"),
+        ("plan.toml", "tomllib.loads(Path('plan.toml').read_text())"),
+        ("lr: {curve: {kind: Constant, value: 1}}", "yaml.safe_load(text)"),
+    ],
+)
+def test_a_file_is_to_be_loaded_first(plan: Any, how: str) -> None:
+    """A name of a file, or its text, is refused with the line that loads it."""
+    message = re.escape(f". Load it first: from_plan(optimizer, {how})")
+    with pytest.raises(TypeError, match=f"^plan: expected a dict .*{message}$"):
+        from_plan(make_optimizer(), plan)
+
+
+def test_the_hint_how_to_load_works(tmp_path: Path) -> None:
+    """The line in the error loads the plan; a list gets no such line."""
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps(ONE))
+    with pytest.raises(TypeError) as caught:
+        from_plan(make_optimizer(), path)  # type: ignore[arg-type]  # the mistake
+    line = str(caught.value).partition("Load it first: ")[2]
+    names = {"from_plan": from_plan, "optimizer": make_optimizer(), "json": json, "Path": Path}
+    assert eval(line, names).schedule_names == ["lr"]
+    with pytest.raises(TypeError, match=r"got \[.*\] \(list\)$"):
+        from_plan(make_optimizer(), [ONE])  # type: ignore[arg-type]  # the mistake
+
+
+def test_names_for_groups_without_names() -> None:
+    """Where no group has a name, the error says so; where one has, it has the names."""
+    plan = {"lr": {"curve": {"backbone": LINE, "*": None}}}
+    message = "'backbone' is not the 'name' of a param group; no group has a name. Name each of"
+    with pytest.raises(ValueError, match=f"^lr.curve.backbone: {message}"):
+        from_plan(adamw({}, {}), plan)
+    with pytest.raises(ValueError, match=r"'backbone' is not .*; expected one of \['\*', 'x'\]"):
+        from_plan(adamw({"name": "x"}, {}), plan)
+    from_plan(adamw({"name": "backbone"}, {}), plan)
+    from_plan(adamw({}, {}), {"lr": {"curve": [LINE, None]}})
 
 
 def test_a_proxy_is_refused() -> None:
@@ -325,7 +415,8 @@ def test_what_is_no_schedule_is_not_described() -> None:
 # -- nothing is touched ----------------------------------------------------------------------------
 
 
-LAST_FAULT = {"eps": {"scheduler": "OneCycleLR", "max_lr": 1, "total_steps": 0.5}}
+# torch wants an int, and says so when the scheduler is made.
+LAST_FAULT = {"eps": {"scheduler": "OneCycleLR", "max_lr": 1, "total_steps": 9.0}}
 
 
 def test_tensors_and_defaults_are_put_back(untouched: Untouched) -> None:

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 import torch
 from cases import crossed, some
-from closed_forms import NAMES, Plan, build, closed_form
-from small_runs import Untouched, adamw, advance, held
+from closed_forms import NAMES, Plan, arguments, build, closed_form
+from small_runs import Untouched, adamw, advance, every_name, held
+
+import tsa_builtins
+from tsa_builtins import from_plan
 
 some_names = pytest.mark.parametrize("name", some(NAMES))
 
@@ -20,7 +23,7 @@ INITIAL_VALUES = {
     "lr": [0.1, 2.0],
     "tensor": [0.7, 0.02],
     "weight_decay": [0.0, 0.0],
-    "momentum": [0.0, 0.9],
+    "momentum": [0.5, 0.9],
     "betas[0]": [0.9, 0.5],
 }
 
@@ -71,6 +74,33 @@ def test_what_is_not_a_bool_is_refused(name: str, absolute: Any, untouched: Unto
     opt = optimizer()
     with untouched(opt), pytest.raises(TypeError, match=f"absolute: .*{absolute!r}"):
         build(name, opt, PLAN, absolute=absolute)
+
+
+@every_name
+def test_values_for_groups_that_held_0_beside_others_warn(name: str) -> None:
+    """One warning at the user's line names the target and the groups, and says what to write."""
+    opt = adamw({"weight_decay": 0.1}, {"weight_decay": 0.0, "name": "biases"})
+    with pytest.warns(UserWarning, match="'weight_decay' was 0 in biases and not in") as caught:
+        getattr(tsa_builtins, name)(
+            opt, **arguments(name, PLAN), schedule_target="weight_decay", absolute=True
+        )
+    (warning,) = caught
+    assert warning.filename == __file__
+    assert "{'decay': curve, '*': None}" in str(warning.message)
+    build(name, adamw({"weight_decay": 0.1}, {"weight_decay": 0.0}), PLAN, "weight_decay")
+
+
+def test_a_plan_of_values_for_groups_that_held_0_beside_others_warns() -> None:
+    """A plan warns alike, once, and the remedy in a plan is silent."""
+    groups = {"weight_decay": 0.1, "name": "decay"}, {"weight_decay": 0.0, "name": "biases"}
+    line = {"kind": "Linear", "start": 0.1, "end": 0.4, "steps": 9}
+    with pytest.warns(UserWarning, match="'weight_decay' was 0 in biases and not in") as caught:
+        from_plan(adamw(*groups), {"weight_decay": {"curve": line, "absolute": True}})
+    assert len(caught) == 1
+    opt = adamw(*groups)
+    curves = {"decay": line, "*": None}
+    from_plan(opt, {"weight_decay": {"curve": curves, "absolute": True}})
+    assert held(opt, "weight_decay") == [0.1, 0.0]
 
 
 @some_names

@@ -176,7 +176,7 @@ def test_an_object_that_is_not_an_optimizer_is_refused(name: str, given: str) ->
 
 def test_every_parameter_is_in_the_tables() -> None:
     """No parameter of a built-in is left out of the tests of this file."""
-    others = {"optimizer", "schedule_target", "absolute", "skip_zero", "decay"}
+    others = {"optimizer", "schedule_target", "absolute", "where", "skip_zero", "decay"}
     for name in NAMES:
         parameters = set(inspect.signature(getattr(tsa_builtins, name)).parameters)
         assert parameters == (others & parameters) | (parameters & set(SYMBOLS)), name

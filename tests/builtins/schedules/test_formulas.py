@@ -22,6 +22,8 @@ INITIAL_VALUES = {
     "coefficients[0]": [0.9, 0.8, 0.95],
 }
 TARGETS = tuple(INITIAL_VALUES)
+# lr and weight decay are never negative. An entry of the user's takes their place in such a plan.
+INITIAL_VALUES["scale"] = [0.3, 4.0, 0.05]
 PLANS = {
     "a warmup and an annealing": Plan(),
     "no warmup": Plan(L=0),
@@ -41,10 +43,16 @@ def optimizer() -> Any:
     groups = zip(*INITIAL_VALUES.values())
     return adamw(
         *(
-            {"lr": lr, "weight_decay": decay, "coefficients": (coefficient, 0.999)}
-            for lr, decay, coefficient in groups
+            {"lr": lr, "weight_decay": decay, "coefficients": (coefficient, 0.999), "scale": scale}
+            for lr, decay, coefficient, scale in groups
         )
     )
+
+
+def target_of(plan: Plan, target: str = "lr") -> str:
+    """``target``, or "scale" if a multiplier of the plan is negative and ``target`` may not be."""
+    is_negative = min(plan.W, plan.A, plan.W * plan.R) < 0
+    return "scale" if is_negative and target in ("lr", "weight_decay") else target
 
 
 def scheduled(name: str, opt: Any, plan: Plan, target: str = "lr") -> Any:
@@ -78,7 +86,7 @@ def interesting_steps(plan: Plan) -> list[float]:
 @pytest.mark.parametrize(("name", "target", "plan"), crossed(NAMES, TARGETS, PLANS))
 def test_a_run_of_steps_follows_the_closed_form(name: str, target: str, plan: str) -> None:
     """Step by step from 0 to 10·M, every group holds initial value × λ(t)."""
-    opt = optimizer()
+    opt, target = optimizer(), target_of(PLANS[plan], target)
     schedule = build(name, opt, PLANS[plan], target)
     for t in range(int(10 * PLANS[plan].M) + 1):
         assert schedule.last_epoch == t
@@ -91,11 +99,11 @@ def test_a_run_of_steps_follows_the_closed_form(name: str, target: str, plan: st
 def test_any_step_of_any_plan_follows_the_closed_form(name: str, target: str) -> None:
     """A schedule sent straight to a corner, or between corners, has the closed form's value."""
     for plan_name, plan in PLANS.items():
-        opt = optimizer()
-        schedule = scheduled(name, opt, plan, target)
+        opt, moved = optimizer(), target_of(plan, target)
+        schedule = scheduled(name, opt, plan, moved)
         for t in interesting_steps(plan):
             schedule.step(t)
-            assert held(opt, target) == expected(name, plan, target, t), f"{plan_name}, t = {t}"
+            assert held(opt, moved) == expected(name, plan, moved, t), f"{plan_name}, t = {t}"
 
 
 # Smaller numbers would underflow in the closed form.
@@ -123,7 +131,7 @@ steps_of_a_plan = st.one_of(
 @given(plan=plans, step=steps_of_a_plan, target=st.sampled_from(TARGETS))
 def test_drawn_plans_follow_the_closed_form(name: str, plan: Plan, step: Any, target: str) -> None:
     """Any finite W, A and R, any 0 ≤ L ≤ M and P > 0 give the closed form, at corners too."""
-    opt = optimizer()
+    opt, target = optimizer(), target_of(plan, target)
     t = step(plan)
     scheduled(name, opt, plan, target).step(t)
     assert held(opt, target) == expected(name, plan, target, t)
@@ -155,13 +163,13 @@ def test_the_order_of_evaluation_does_not_matter(name: str, order: list[int]) ->
 )
 def test_nothing_moves_past_the_end(name: str, plan: str) -> None:
     """After M the multiplier is exactly A, or W in the constants, and a real float, forever."""
-    opt, M = optimizer(), PLANS[plan].M
-    schedule = scheduled(name, opt, PLANS[plan])
+    opt, M, target = optimizer(), PLANS[plan].M, target_of(PLANS[plan])
+    schedule = scheduled(name, opt, PLANS[plan], target)
     final = PLANS[plan].A if name in ANNEALING else PLANS[plan].W
     for t in [M + 0.25, M + 1, 2 * M, 2 * M + 1, 10 * M, 1e12]:
         schedule.step(t)
-        assert held(opt) == [initial * final for initial in INITIAL_VALUES["lr"]]
-        assert [type(value) for value in held(opt)] == [float] * 3
+        assert held(opt, target) == [initial * final for initial in INITIAL_VALUES[target]]
+        assert [type(value) for value in held(opt, target)] == [float] * 3
 
 
 @pytest.mark.parametrize("name", some(ANNEALING, 5))
@@ -188,11 +196,12 @@ def test_a_named_power_is_the_polynomial_built_in(
     power: tuple[str, float], warmup: str, plan: Plan, t: float
 ) -> None:
     """Linear, quadratic and sqrt are the polynomial built-in with P = 1, 2, 0.5, bit for bit."""
-    one, other = optimizer(), optimizer()
+    one, other, target = optimizer(), optimizer(), target_of(plan)
     name, exponent = power
-    scheduled(f"{name}_schedule_with_{warmup}", one, plan).step(t)
-    scheduled(f"polynomial_schedule_with_{warmup}", other, replace(plan, P=exponent)).step(t)
-    assert held(one) == held(other)
+    scheduled(f"{name}_schedule_with_{warmup}", one, plan, target).step(t)
+    named = f"polynomial_schedule_with_{warmup}"
+    scheduled(named, other, replace(plan, P=exponent), target).step(t)
+    assert held(one, target) == held(other, target)
 
 
 @pytest.mark.parametrize("name", some(NAMES))

@@ -135,6 +135,7 @@ CODED = {
 }
 ALL_RUNS = {**RUNS, **{f"code, {name}": run for name, run in CODED.items()}}
 POLICIES = ["code", "saved", "same"]
+REMEDY = "To go on under the saved plan, write load_state_dict(state, plan='saved')"
 # The order in which a run is built and loaded, and the kind of value in the groups.
 LOADS: list[tuple[str, Any]] = [
     ("build, schedule", float),
@@ -185,6 +186,7 @@ def test_a_run_goes_on_under_the_plan_in_the_code(run: str, in_sync: bool) -> No
     assert caught[0].filename == __file__
     assert f"'{TARGET}'" in str(caught[0].message)
     assert f"from the step after {SAVED_AT}" in str(caught[0].message)
+    assert str(caught[0].message).endswith(f". {REMEDY}")
     assert held(again) == held(optimizer)
     assert resumed.curve is CODE
     assert not resumed.absolute
@@ -230,6 +232,20 @@ def test_an_equal_plan_loads_silently(run: Run, policy: Any) -> None:
     advance(schedule, 3)
     resumed.load_state_dict(through_json(schedule.state_dict()), plan=policy)
     both_advance(schedule, resumed, 4)
+
+
+@pytest.mark.parametrize("kind", [float, torch.tensor])
+def test_a_group_that_only_the_saved_plan_drives_gets_its_saved_value(kind: Any) -> None:
+    """A load writes into the groups of both plans, the one in the code and the saved one."""
+    both, first, second = [LINE, CODE], {"a": CODE, "*": None}, [None, CODE]
+    for curves, code_has in ((both, first), (second, first), (first, second)):
+        optimizer, again = two_groups(kind), two_groups(kind)
+        schedule = Run(curves).start(optimizer)
+        resumed = CurveSchedule(again, code_has, TARGET)
+        resumed.load_state_dict(through_json(schedule.state_dict()), plan="saved")
+        assert held(again) == held(optimizer)
+        assert resumed.base_lrs == schedule.base_lrs
+        both_advance(schedule, resumed, 4)
 
 
 # -- states of earlier versions --------------------------------------------------------------------
@@ -405,6 +421,17 @@ def test_the_plan_of_a_torch_scheduler_is_its_settings(changed: str, untouched: 
             advance(reference)
     for policy in POLICIES:  # no difference
         in_sync(saved, two_groups()).load_state_dict(state, plan=policy)
+
+
+@pytest.mark.parametrize("changed", ["gamma", "chained"])
+def test_the_warning_of_a_torch_scheduler_ends_with_what_to_write(changed: str) -> None:
+    """It says how to go on under the saved settings, and that is silent."""
+    saved, new, _ = {**TORCH, **COMPOUNDS}[changed]
+    state = copy.deepcopy(in_sync(saved, two_groups()).state_dict())
+    with pytest.warns(UserWarning, match="goes on under") as caught:
+        in_sync(new, two_groups()).load_state_dict(copy.deepcopy(state))
+    assert str(caught[0].message).endswith(f". {REMEDY}")
+    in_sync(new, two_groups()).load_state_dict(state, plan="saved")
 
 
 MILESTONES: list[tuple[list[int], Any]] = [([2, 8], "saved")]

@@ -21,8 +21,11 @@ STEPS = (0, 1, 3.5, 4, 5, 8, 11.75, 12, 13, 1e9)
 
 
 def optimizer() -> Any:
-    groups = [{"params": [torch.nn.Parameter(torch.ones(1))], "lr": lr} for lr in (0.1, 0.003)]
-    return torch.optim.SGD(groups)
+    """Two groups, with an entry ``"scale"`` that may be negative."""
+    return torch.optim.SGD(
+        {"params": [torch.nn.Parameter(torch.ones(1))], "lr": lr, "scale": 1.0}
+        for lr in (0.1, 0.003)
+    )
 
 
 def built(name: str, *args: Any, **given: Any) -> Any:
@@ -38,7 +41,8 @@ WARMUPS = {"whole": Plan(), "not whole": Plan(L=2.5), "none": Plan(L=0), "upward
 def test_skip_zero_starts_above_0_and_moves_nothing_else(name: str, form: Plan) -> None:
     """The warmup is W·(t + 1)/(L + 1) up to L; from there on, the values are the same bits."""
     form = fitted(name, form)
-    schedule, plain = build(name, optimizer(), form, skip_zero=True), build(name, optimizer(), form)
+    schedule = build(name, optimizer(), form, "scale", skip_zero=True)
+    plain = build(name, optimizer(), form, "scale")
     for t in (*STEPS, form.L / 3, form.L):
         if t < form.L:
             expected = form.W * (t + 1) / (form.L + 1)

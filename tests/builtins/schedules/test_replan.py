@@ -13,8 +13,20 @@ from cases import crossed
 from small_runs import Untouched, adamw, advance, held, ignore_epoch_deprecation, through_pickle
 from torch.optim.lr_scheduler import SequentialLR, StepLR
 
-from tsa_builtins import cosine_annealing_with_warmup
-from tsa_builtins.curves import Constant, Cosine, InverseSqrt, Linear, PiecewiseConstant, join
+from tsa_builtins import cosine_annealing_with_warmup, from_plan, to_plan
+from tsa_builtins.curves import (
+    Constant,
+    Cosine,
+    InverseSqrt,
+    Linear,
+    PiecewiseConstant,
+    Warmup,
+    delay,
+    join,
+    repeat,
+    staircase,
+    stretch,
+)
 from tsa_core import (
     CurveSchedule,
     DerivedSchedule,
@@ -216,6 +228,117 @@ def test_a_step_before_the_replan_has_the_beginning_of_the_curve() -> None:
             assert held(schedule.optimizer) == times(curve(0))
 
 
+class Recording:
+    """A curve that remembers where it was asked, and would be huge before its beginning."""
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+
+    def __call__(self, t: float) -> float:
+        self.asked.append(t)
+        return float(0.25 * 0.5**t)
+
+
+@pytest.mark.parametrize("form", ["one", "in order", "by name", "of values"])
+def test_a_curve_is_never_asked_before_its_beginning(form: str) -> None:
+    """At steps before the replan, however they are reached, the curve is asked at 0."""
+    recording = Recording()
+    forms = {"in order": [recording, recording, HALF], "by name": {"c": HALF, "*": recording}}
+    absolute, others_half = form == "of values", form in forms
+    factors = [1.0] * 3 if absolute else INITIAL
+
+    def expected(t: float) -> list[float]:
+        λ = 0.25 * 0.5 ** max(t - 8, 0)
+        return [each * f for each, f in zip([λ, λ, 0.5 if others_half else λ], factors)]
+
+    optimizer = three_groups()
+    schedule = CurveSchedule(optimizer, OLD, absolute=absolute)
+    sync = SynchronousSchedule([schedule])
+    advance(sync, 4)
+    early = copy.deepcopy(sync.state_dict())
+    advance(sync, 4)
+    sync.replan({"lr": forms.get(form, recording)})
+    for t in (8, 7, 0, 3.5, 7.75, 9, 10, 2):
+        assert schedule.values_at(t) == expected(t)
+        sync.step(t)
+        assert held(optimizer) == expected(t)
+        assert schedule.get_lr() == expected(t)
+        assert preview(schedule, 3).values["lr"] == [expected(t + s) for s in range(3)]
+    with pytest.warns(UserWarning, match="was saved under .* goes on under"):
+        sync.load_state_dict(early)
+    assert held(optimizer) == times(old(4), factors)  # the saved values, until the next step
+    for t in range(5, 11):
+        advance(sync)
+        assert held(optimizer) == expected(t)
+    assert min(recording.asked) == 0
+
+
+def test_a_state_from_before_a_replan_brings_its_plan_back() -> None:
+    """With ``plan="saved"``, a run that is rolled back follows the curve of that time."""
+    schedule = CurveSchedule(three_groups(), OLD)
+    advance(schedule, 4)
+    early = copy.deepcopy(schedule.state_dict())
+    advance(schedule, 4)
+    schedule.replan(halving)
+    schedule.load_state_dict(early, plan="saved")
+    for t in range(4, 12):
+        assert held(schedule.optimizer) == times(old(t))
+        advance(schedule)
+
+
+REPLANNED: list[Any] = [
+    LINE,
+    Cosine(0.25, 0.75, 8),
+    InverseSqrt(0.5, 4),
+    PiecewiseConstant({0: 0.5, 2: 0.25}),
+    join([LINE, HALF], [4]),
+    LINE * Cosine(0.25, 0.75, 8),
+    LINE + HALF * Linear(0, 0.25, 3),
+    repeat(LINE, 3, decay=0.5),
+    staircase(LINE, 2),
+    delay(LINE, 3),
+    delay(LINE, -3),
+    stretch(LINE, 2.5),
+    Warmup(6, skip_zero=True),
+    [LINE, None, HALF],
+    {"b": InverseSqrt(0.5, 4), "*": None},
+]
+
+
+@pytest.mark.parametrize(
+    ("new", "origin", "absolute"), crossed(REPLANNED, [8, 2.5, 0, 5], [False, True])
+)
+def test_its_plan_agrees_with_it_at_every_position(new: Any, origin: float, absolute: bool) -> None:
+    """A schedule from ``to_plan`` has the same values before, at and after the replan."""
+    optimizer = three_groups()
+    schedule = CurveSchedule(optimizer, HALF, absolute=absolute)
+    optimizer.step()
+    schedule.step(origin)
+    schedule.replan(new)
+    again = three_groups()
+    for mine, other in zip(optimizer.param_groups, again.param_groups):
+        if "initial_lr" in mine and mine["name"] in left_alone(new):
+            other["lr"] = mine["lr"]  # a group that is left alone keeps what it held
+    other = from_plan(again, to_plan(schedule)).schedules["lr"]
+    around = [origin + by for by in (-8, -2.5, -1, -0.5, 0, 0.5, 1, 2, 3, 7.25, 8, 9, 40)]
+    for t in (0, *(each for each in around if each >= 0)):
+        assert other.values_at(t) == pytest.approx(schedule.values_at(t), rel=1e-12)
+    for t in around[4:]:
+        again.step()
+        other.step(t)
+        schedule.step(t)
+        assert held(again) == pytest.approx(held(optimizer), rel=1e-12)
+
+
+def left_alone(curves: Any) -> set[str]:
+    """The names of the groups that have no curve."""
+    if isinstance(curves, dict):
+        return {name for name in "abc" if curves.get(name, curves.get("*")) is None}
+    if isinstance(curves, list):
+        return {name for name, curve in zip("abc", curves) if curve is None}
+    return set()
+
+
 # -- among other schedules -------------------------------------------------------------------------
 
 
@@ -410,6 +533,57 @@ def test_a_refused_curve_moves_nothing(refused: Any, earlier: Any, untouched: Un
     assert (schedule.curve, schedule.state_dict(), repr(schedule)) == before
     advance(sync)
     assert held(optimizer, "betas[0]") == times(old(4) if earlier is None else line(3))
+
+
+@pytest.mark.parametrize("kind", [float, torch.tensor])
+def test_a_refused_replan_puts_back_all_entries(kind: Any, untouched: Untouched) -> None:
+    """Whatever a curve wrote into the groups before it raised is put back, of any target."""
+    optimizer = three_groups()
+    for group in optimizer.param_groups:
+        group["weight_decay"] = kind(group["weight_decay"])
+    schedule = CurveSchedule(optimizer, OLD)
+    advance(schedule, 3)
+
+    def meddling(t: float) -> float:
+        for group in optimizer.param_groups:
+            group["betas"] = (0.75, 0.75)
+            group["note"] = "new"
+            if kind is float:
+                group["weight_decay"] = 9.0
+            else:
+                group["weight_decay"].fill_(9.0)
+        raise OSError("no value")
+
+    with untouched(optimizer), pytest.raises(OSError, match="no value"):
+        schedule.replan(meddling)
+    assert schedule.curve is OLD
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("num_optimizers", [1, 2])
+def test_a_replan_of_several_members_is_all_or_nothing(
+    num_optimizers: int, order: int, untouched: Untouched
+) -> None:
+    """If the curve of one member is refused, all members and what derives from them stay."""
+    first = three_groups(eps=1.0)
+    second = first if num_optimizers == 1 else three_groups()
+    one = [CurveSchedule(first, OLD), DerivedSchedule(first, same, "eps")]
+    two = [CurveSchedule(second, OLD, "weight_decay")]
+    sync = SynchronousSchedule({"a": one, "b": two} if second is not first else [*one, *two])
+    for optimizer in {id(first): first, id(second): second}.values():
+        optimizer.step()
+    sync.step()
+    before = copy.deepcopy(sync.state_dict())
+    lr, decay = ("a/lr", "b/weight_decay") if second is not first else ("lr", "weight_decay")
+    curves = {lr: LINE, decay: Linear(1, -1, 8)}
+    refused = {name: curves[name] for name in [*curves][::order]}
+    with untouched(first), untouched(second), pytest.raises(ValueError, match="at its end: -1"):
+        sync.replan(refused)
+    assert sync.state_dict() == before
+    sync.replan({**refused, decay: HALF})
+    assert held(first) == times(0.75)
+    assert held(first, "eps") == [0.75] * 3
+    assert held(second, "weight_decay") == times(0.5)
 
 
 def test_a_group_that_lost_the_target_is_named(untouched: Untouched) -> None:

@@ -93,3 +93,60 @@ def test_an_equal_plan_loads_without_a_warning(curves: str) -> None:
         build_with(1.0, 10.0).load_state_dict(build_with(1, 100).state_dict())
     with pytest.warns(UserWarning, match="was saved under"):
         build_with(1.05, 100).load_state_dict(build_with(1.5, 100).state_dict())
+
+
+# -- where the initial value comes from ------------------------------------------------------------
+
+OTHER = (0.3, 0.6)
+
+
+@every_name
+def test_a_load_without_a_record_keeps_the_initial_value(name: str) -> None:
+    """Groups from a project that never scheduled the target count from the values in the code."""
+    optimizer, undisturbed = new_optimizer(), new_optimizer()
+    schedule, other = (build(name, each, PLAN, TARGET) for each in (optimizer, undisturbed))
+    foreign = adamw(*({"coefficients": (c, 0.99)} for c in OTHER))
+    optimizer.load_state_dict(foreign.state_dict())
+    assert held(optimizer, TARGET) == [*OTHER]
+    for _ in range(12):
+        advance(schedule)
+        advance(other)
+        assert held(optimizer, TARGET) == held(undisturbed, TARGET)
+
+
+@pytest.mark.parametrize(
+    ("name", "initial", "made"),
+    crossed(NAMES, [None, "saved", "code", "same"], ["schedule", "plan", "plan"]),
+)
+def test_a_built_in_asks_which_initial_values_go_on(name: str, initial: Any, made: str) -> None:
+    """Saved values go on with a warning, or those that were asked for, in a plan too."""
+
+    def start(values: tuple[float, ...]) -> tuple[Any, Any]:
+        optimizer = adamw(*({"coefficients": (c, 0.99)} for c in values))
+        schedule = build(name, optimizer, PLAN, TARGET)
+        if made == "plan":
+            optimizer = adamw(*({"coefficients": (c, 0.99)} for c in values))
+            schedule = tsa_builtins.from_plan(optimizer, tsa_builtins.to_plan(schedule))
+        return optimizer, schedule
+
+    (_, saved), (optimizer, resumed) = start(OTHER), start((0.9, 0.4))
+    advance(saved, 9)
+    state = through_json(saved.state_dict())
+    if initial == "same":
+        with pytest.raises(
+            ValueError, match=r"were \[0\.3, 0\.6\], and the code has \[0\.9, 0\.4\]"
+        ):
+            resumed.load_state_dict(state, initial=initial)
+        return
+    if initial is None:
+        with pytest.warns(UserWarning, match="initial values of 'coefficients.0.'") as caught:
+            resumed.load_state_dict(state)
+        assert len(caught) == 1
+    else:
+        resumed.load_state_dict(state, initial=initial)
+    goes_on, expected = start((0.9, 0.4) if initial == "code" else OTHER)
+    advance(expected, 9)
+    for _ in range(4):
+        assert held(optimizer, TARGET) == held(goes_on, TARGET)
+        advance(resumed)
+        advance(expected)

@@ -28,7 +28,7 @@ from helpers import (
 from target_helpers import through_torch_save
 from torch.optim.lr_scheduler import SequentialLR
 
-from tsa_core import CurveSchedule, SynchronousSchedule, extend_optimizer
+from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule, extend_optimizer
 
 STEPS = 8
 
@@ -139,6 +139,75 @@ def test_an_initial_value_of_0_is_no_obstacle(make: Callable[[Any], CurveSchedul
         put_curve(sgd(weight_decay=0.0), "weight_decay")
 
 
+# -- groups that held 0 beside others --------------------------------------------------------------
+
+INTO_ZEROS: dict[str, Callable[[Any], Any]] = {
+    "curve": put_dino,
+    "on a proxy": put_dino_on_a_proxy,
+    "in order": lambda o: CurveSchedule(o, [dino, dino, dino], "weight_decay", absolute=True),
+    "by name": lambda o: CurveSchedule(o, {"*": dino}, "weight_decay", absolute=True),
+    "derived": lambda o: DerivedSchedule(o, lambda lr: lr, "weight_decay", absolute=True),
+}
+
+
+def decaying(*values: Any) -> torch.optim.AdamW:
+    return adamw(*({"weight_decay": value, "name": f"group {i}"} for i, value in enumerate(values)))
+
+
+@pytest.mark.parametrize(("make", "as_kind"), crossed(INTO_ZEROS, [float, torch.tensor]))
+def test_values_for_groups_that_held_0_beside_others_warn(make: str, as_kind: Any) -> None:
+    """One warning names the target and the groups that held 0, and says how to leave them alone."""
+    with pytest.warns(UserWarning, match="'weight_decay' was 0 in") as caught:
+        INTO_ZEROS[make](decaying(*map(as_kind, (0.5, 0.0, 0.0))))
+    (warning,) = caught
+    message = str(warning.message)
+    assert warning.filename == __file__ or make == "on a proxy"
+    assert "was 0 in group 1, group 2 and not in other" in message
+    assert "{'decay': curve, '*': None}" in message
+    assert "[curve, None]" in message
+
+
+@pytest.mark.parametrize("make", INTO_ZEROS)
+def test_values_for_groups_that_all_held_0_or_none_of_them_do_not_warn(make: str) -> None:
+    """Nothing is said if no group differs from the others in that."""
+    for values in ((0.0, 0.0, 0.0), (0.5, 0.25, 1.0)):
+        INTO_ZEROS[make](decaying(*values))
+
+
+def test_the_groups_are_named() -> None:
+    """A group is called by its name, or by its position if it has none."""
+    optimizer = adamw(
+        {"weight_decay": 0.5, "name": "decay"},
+        {"weight_decay": 0.0, "name": "biases"},
+        {"weight_decay": 0.0, "name": 3},
+    )
+    with pytest.warns(UserWarning, match="was 0 in biases, group 2 and not"):
+        put_dino(optimizer)
+
+
+def test_a_group_that_held_0_and_is_left_alone_does_not_warn() -> None:
+    """The remedies of the warning are silent, and the group keeps its 0; multiples keep it too."""
+    remedies: list[Any] = [{"group 0": dino, "*": None}, [dino, None]]
+    for curves in remedies:
+        optimizer = decaying(0.5, 0.0)
+        CurveSchedule(optimizer, curves, "weight_decay", absolute=True)
+        assert held(optimizer, "weight_decay") == [dino(0), 0.0]
+    put_curve(optimizer := decaying(0.5, 0.0), "weight_decay")
+    assert held(optimizer, "weight_decay") == [0.5, 0.0]
+
+
+@ignore_epoch_deprecation
+def test_a_sequence_warns_once() -> None:
+    """The parts of a sequence are one schedule of the target, which warns once."""
+
+    def parts(proxy: Any) -> SequentialLR:
+        return SequentialLR(proxy, [CurveSchedule(proxy, dino, absolute=True) for _ in "ab"], [3])
+
+    with pytest.warns(UserWarning, match="'weight_decay' was 0 in group 1") as caught:
+        put(decaying(0.5, 0.0), "weight_decay", parts)
+    assert len(caught) == 1
+
+
 # -- one curve per group --------------------------------------------------------------------------
 
 
@@ -224,20 +293,24 @@ def test_a_state_is_plain_and_says_that_it_is_absolute() -> None:
     assert put_curve(sgd()).state_dict()["absolute"] is False
 
 
-def test_a_state_from_before_the_keyword_loads_as_multipliers() -> None:
-    """A state without ``"absolute"`` is one of multipliers: it warns if the code has values."""
-    schedule = put_curve(sgd({"lr": 0.5}, {"lr": 0.25}))
-    advance(schedule, 3)
-    state = schedule.state_dict()
-    del state["absolute"]
-    schedule = put_curve(sgd({"lr": 0.5}, {"lr": 0.25}))
-    schedule.load_state_dict(state)
-    assert held(schedule.optimizer) == [0.0625, 0.03125]
-    advance(schedule)
-    assert held(schedule.optimizer) == [0.03125, 0.015625]
-    schedule = CurveSchedule(sgd({}, {}), halving, absolute=True)
-    with pytest.warns(UserWarning, match="goes on under .* as absolute values"):
-        schedule.load_state_dict(state)
+@pytest.mark.parametrize(("missing", "absolute"), crossed(["absolute", "origin"], [True, False]))
+def test_a_state_without_the_kind_is_refused(
+    missing: str, absolute: bool, untouched: Untouched
+) -> None:
+    """A state that does not say if its numbers are values is refused, and nothing has moved."""
+    old, new = (CurveSchedule(sgd({}, {}), halving, absolute=absolute) for _ in range(2))
+    advance(old, 3)
+    state = old.state_dict()
+    del state[missing]
+    sync = SynchronousSchedule([new])
+    for load in (
+        lambda: new.load_state_dict(state),
+        lambda: new.load_state_dict(state, plan="saved"),
+        lambda: sync.load_state_dict({"lr": state}),
+    ):
+        with untouched(new.optimizer), pytest.raises(ValueError, match=f"missing .'{missing}'"):
+            load()
+    assert new.last_epoch == 0
 
 
 @pytest.mark.parametrize(("absolute", "in_sync"), crossed([False, True], [True, False]))
@@ -301,7 +374,7 @@ def test_curves_of_values_follow_one_another_in_a_sequence(stop: int, target: st
     """A sequence of two curves starts from 0, too, gives the values of both, and resumes."""
 
     def start() -> tuple[Any, SynchronousSchedule]:
-        optimizer = adamw({"lr": 0.0, "weight_decay": 0.0, "betas": (0.0, 0.9)}, {})
+        optimizer = adamw({}, {}, lr=0.0, weight_decay=0.0, betas=(0.0, 0.9))
         return optimizer, SynchronousSchedule([put(optimizer, target, sequence)])
 
     def run(optimizer: Any, sync: Any, first: int, last: int) -> None:

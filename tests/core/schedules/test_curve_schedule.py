@@ -100,10 +100,14 @@ def test_any_callable_is_a_curve(curve: Any) -> None:
     assert schedule.curve is curve
 
 
+def wave(t: float) -> float:
+    return 1 + math.cos(t)
+
+
 def test_a_curve_schedule_equals_torchs_lambda_lr() -> None:
     """A curve schedule is an ``LRScheduler`` that gives exactly what torch's ``LambdaLR`` gives."""
     ours, theirs = sgd({"lr": 0.3}, {"lr": 0.07}), sgd({"lr": 0.3}, {"lr": 0.07})
-    one, other = CurveSchedule(ours, math.cos), LambdaLR(theirs, math.cos)
+    one, other = CurveSchedule(ours, wave), LambdaLR(theirs, wave)
     assert isinstance(one, LRScheduler)
     assert (one.optimizer, one.schedule_target) == (ours, "lr")
     assert "step" not in vars(ours)  # which torch's schedulers patch
@@ -512,7 +516,7 @@ def test_loaded_tensors_and_numpy_numbers_become_python_numbers() -> None:
         "last_epoch": torch.tensor(3),
         "_step_count": np.int64(4),
     }
-    schedule.load_state_dict({**schedule.state_dict(), **changed})
+    schedule.load_state_dict({**schedule.state_dict(), **changed}, initial="saved")
     (group,) = schedule.optimizer.param_groups
     assert (group["initial_lr"], group["lr"]) == (0.25, 0.125)
     assert (type(group["initial_lr"]), type(group["lr"])) == (float, float)

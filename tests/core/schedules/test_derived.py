@@ -517,7 +517,7 @@ def test_a_new_initial_value_of_the_source_counts_at_once(source: str) -> None:
     _, sync = start(0.5)
     advance(sync, 2)
     optimizer, other = start(2.0)
-    other.load_state_dict(sync.state_dict())
+    other.load_state_dict(sync.state_dict(), initial="saved")
     assert held(optimizer, "weight_decay") == [0.0625]
     advance(other)
     assert other.get_last_schedules() == {source: [0.0625], "weight_decay": [0.03125]}
@@ -622,6 +622,11 @@ def test_two_elements_of_a_tuple_that_derive_from_one_another_are_refused() -> N
 
 # -- a rule that fails ----------------------------------------------------------------------------
 
+
+class OwnError(Exception):
+    """An error of the user's own."""
+
+
 FAILURES: dict[str, tuple[Any, type[BaseException]]] = {
     **{name: INVALID_VALUES[name] for name in ("NaN", "-inf", "complex", "string", "bool")},
     "None": (None, TypeError),
@@ -678,6 +683,72 @@ def test_a_rule_that_fails_moves_nothing(failure: str, source: str, untouched: U
         advance(undisturbed)
         assert sync.get_last_schedules() == undisturbed.get_last_schedules()
         assert everything(sync)[1] == t + 1
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (ZeroDivisionError("float division by zero"), ZeroDivisionError),
+        (ValueError("mine"), ValueError),
+        (KeyError("mine"), KeyError),
+        (OwnError("mine"), RuntimeError),
+        (UnicodeDecodeError("utf-8", b"x", 0, 1, "mine"), Exception),
+    ],
+    ids=lambda each: type(each).__name__ if isinstance(each, Exception) else "",
+)
+@pytest.mark.parametrize("in_sync", [True, False])
+def test_a_rule_that_raises_is_named(
+    error: Exception, raised: Any, in_sync: bool, untouched: Untouched
+) -> None:
+    """The error names the target, the rule, its argument and the step, and has the cause."""
+
+    def rule(x: float) -> float:
+        if x == 0.25:
+            raise error
+        return x
+
+    optimizer = adamw({"lr": 0.5}, {"lr": 0.5})
+    derived = DerivedSchedule(optimizer, rule, "weight_decay")
+    # The second group's argument is the one that fails.
+    curve = CurveSchedule(optimizer, [lambda t: 1.0, halving])
+    schedule: Any = SynchronousSchedule([derived, curve]) if in_sync else derived
+    advance(schedule)
+    optimizer.step()
+    if not in_sync:
+        curve.step(2)
+    with untouched(optimizer), pytest.raises(raised) as caught:
+        schedule.step()
+    message = str(caught.value)
+    for text in ("the rule of 'weight_decay'", "locals>.rule", "for 0.25 at step 2"):
+        assert text in message
+    assert caught.value.__cause__ is error
+    assert "mine" in message or "division by zero" in message
+    assert derived.last_epoch == 1
+
+
+def test_a_rule_that_raises_when_it_is_built_names_step_0(untouched: Untouched) -> None:
+    """A warmup that starts at 0 gives 0 to the rule, and the error says so."""
+    optimizer = two_groups()
+    CurveSchedule(optimizer, lambda t: t / 4)
+    with (
+        untouched(optimizer),
+        pytest.raises(
+            ZeroDivisionError,
+            match=r"the rule of 'weight_decay', .*inverse.* for 0\.0 at step 0: .*zero",
+        ),
+    ):
+        DerivedSchedule(optimizer, inverse, "weight_decay")
+
+
+def test_a_rule_that_is_interrupted_is_not_reworded() -> None:
+    """A ``KeyboardInterrupt`` in a rule goes through as it is."""
+
+    def rule(x: float) -> float:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        DerivedSchedule(two_groups(), rule, "weight_decay")
+    assert caught.value.__cause__ is None
 
 
 @pytest.mark.parametrize("source", TORCH_SOURCES)
@@ -841,7 +912,7 @@ def test_a_value_that_a_new_tensor_cannot_hold_is_refused(
     else:
         extend_optimizer(optimizer, "weight_decay", half, overwrite_values=True)
     optimizer.step()
-    with untouched(optimizer), pytest.raises(ValueError, match=r"be from -65504\.0 to 65504\.0"):
+    with untouched(optimizer), pytest.raises(ValueError, match=r"be from 0\.0 to 65504\.0"):
         derived.step()
     assert derived.last_epoch == 1
 

@@ -35,7 +35,7 @@ from tsa_core import (
     extend_optimizer,
 )
 
-KEY = "optimizer_steps"  # the entry of the first param group that holds the count
+KEY = "optimizer_steps"  # the entry of each param group that holds the count
 scaler_skips = pytest.mark.skipif(TORCH < (2, 3), reason="torch.amp.GradScaler is new in torch 2.3")
 fused_on_cpu = pytest.mark.skipif(TORCH < (2, 4), reason="a fused AdamW needs an accelerator")
 
@@ -193,6 +193,95 @@ def test_a_step_that_calls_the_original_one_is_counted() -> None:
     assert clock() == 2
 
 
+class CallsItsBase(torch.optim.SGD):
+    """A subclass whose ``step`` calls that of its base class ``times`` times."""
+
+    times = 1
+
+    def step(self, closure: Any = None) -> Any:
+        for _ in range(self.times):
+            loss = super().step(closure)
+        return loss
+
+
+class CallsItsBaseTwice(CallsItsBase):
+    times = 2
+
+    def step(self, closure: Any = None) -> Any:
+        return super().step(closure)
+
+
+class CallsItsClosure(torch.optim.Optimizer):
+    def __init__(self, parameters: Any, lr: float) -> None:
+        super().__init__(parameters, {"lr": lr})
+
+    def step(self, closure: Any = None) -> Any:
+        return closure and closure()
+
+
+class CallsAnotherClass(torch.optim.Optimizer):
+    """An optimizer that borrows the ``step`` of a class that is not among its bases."""
+
+    def __init__(self, parameters: Any, lr: float) -> None:
+        super().__init__(parameters, {"lr": lr})
+
+    def step(self, closure: Any = None) -> Any:
+        return CallsItsClosure.step(self, closure)  # type: ignore[arg-type]
+
+
+def one_of_each_base() -> list[Any]:
+    """Have torch wrap the steps of the classes that others call."""
+    bases = (CallsItsBase, CallsItsClosure, torch.optim.SGD)
+    return [base([Parameter(torch.ones(1))], lr=0.5) for base in bases]
+
+
+NESTED = [CallsItsBase, CallsItsBaseTwice, CallsAnotherClass]
+
+
+@pytest.mark.parametrize("kind", NESTED)
+@pytest.mark.parametrize("base_first", [False, True])
+def test_a_step_that_calls_another_class_counts_once(kind: Any, base_first: bool) -> None:
+    """A step that calls ``super().step()`` counts once, whatever instances are built and when."""
+    if base_first:
+        one_of_each_base()
+    optimizer = kind([Parameter(torch.ones(1))], lr=0.5)
+    clock = OptimizerSteps(optimizer)
+    optimizer.step()
+    assert clock() == 1
+    one_of_each_base()
+    step(optimizer, 3)
+    assert clock() == 4
+
+
+@pytest.mark.parametrize("kind", NESTED)
+def test_a_nested_step_that_raises_leaves_the_count_right(kind: Any) -> None:
+    """A step that raises within another is not counted, and those after it are, once each."""
+    one_of_each_base()
+    optimizer = kind([Parameter(torch.ones(1))], lr=0.5)
+    clock, fails = OptimizerSteps(optimizer), [True]
+
+    def closure() -> float:
+        if fails.pop(0):
+            raise ZeroDivisionError("mine")
+        return 1.0
+
+    for _ in range(3):
+        fails[:] = [True]
+        with pytest.raises(ZeroDivisionError, match="mine"):
+            optimizer.step(closure)
+    assert clock() == 0
+    for count in (1, 2):
+        fails[:] = [False] * 9
+        optimizer.step(closure)
+        assert clock() == count
+    if kind is CallsItsBase:
+        fails[:] = [False, True]
+        optimizer.times = 2
+        with pytest.raises(ZeroDivisionError, match="mine"):
+            optimizer.step(closure)  # its first half was made
+        assert clock() == 2
+
+
 def test_groups_that_join_or_get_new_entries_leave_the_count_alone() -> None:
     """The count goes on when a group joins, and when all groups get a new entry."""
     optimizer = sgd()
@@ -203,7 +292,7 @@ def test_groups_that_join_or_get_new_entries_leave_the_count_alone() -> None:
     optimizer.param_groups[:] = [dict(group) for group in optimizer.param_groups]
     optimizer.step()
     assert clock() == 3
-    assert [group.get(KEY) for group in optimizer.param_groups] == [3, None]
+    assert [group.get(KEY) for group in optimizer.param_groups] == [3, 3]
 
 
 # -- wrappers -------------------------------------------------------------------------------------
@@ -220,6 +309,28 @@ def test_a_clock_of_a_wrapper_counts_the_optimizer_inside(depth: int) -> None:
     wrapper.step()
     optimizer.step()
     assert (clock(), inner()) == (2, 2)
+
+
+def test_a_wrapper_that_wraps_itself_is_refused() -> None:
+    """A wrapper that leads back to itself, or on forever, is a ``ValueError`` that names it."""
+    alone, first, second = (Wrapper(sgd()) for _ in range(3))
+    alone.optimizer = alone
+    first.optimizer, second.optimizer = second, first
+
+    class Endless(Wrapper):
+        @property
+        def optimizer(self) -> Any:
+            return Endless(None)
+
+        @optimizer.setter
+        def optimizer(self, optimizer: Any) -> None:
+            pass
+
+    groups = sgd().param_groups
+    for wrapper, kind in ((alone, "Looped"), (first, "Looped"), (Endless(None), "EndlessLoop")):
+        wrapper.__class__ = type(kind, (type(wrapper),), {"param_groups": groups})
+        with pytest.raises(ValueError, match=f"optimizer: the wrapper {kind} .* never ends"):
+            OptimizerSteps(wrapper)
 
 
 # -- what cannot be counted -----------------------------------------------------------------------
@@ -300,7 +411,7 @@ def test_a_run_resumes_where_it_was_saved(order: list[str], store: Any) -> None:
     sync.step()
     saved = store({"optimizer": optimizer.state_dict(), "sync": sync.state_dict()})
 
-    parts: dict[str, Any] = {"optimizer": adamw({}, {})}
+    parts: dict[str, Any] = {"optimizer": adamw({"lr": 0.5}, {"lr": 0.25})}
     for each in order:
         if each == "build":
             parts["sync"] = clocked(parts["optimizer"])
@@ -392,19 +503,159 @@ def counts_with_a_scaler(optimizer: Any) -> list[int]:
 
 
 @scaler_skips
-@pytest.mark.parametrize(
-    ("settings", "counts"),
-    [
-        ({}, [0, 1, 1, 2]),
-        # A fused step runs although it skips the update inside.
-        pytest.param({"fused": True}, [1, 2, 3, 4], marks=fused_on_cpu),
-    ],
-)
-def test_a_step_that_a_scaler_skips_is_not_counted(
-    settings: dict[str, Any], counts: list[int]
+@pytest.mark.parametrize("settings", [{}, pytest.param({"fused": True}, marks=fused_on_cpu)])
+def test_a_step_that_a_scaler_skips_is_not_counted(settings: dict[str, Any]) -> None:
+    """A step that is skipped does not count, also if a fused optimizer skips it by itself."""
+    assert counts_with_a_scaler(adamw(**settings)) == [0, 1, 1, 2]
+
+
+class SkipsByItself(torch.optim.Optimizer):
+    """An optimizer that skips its update if ``found_inf`` is set, and counts its updates."""
+
+    def __init__(self, parameters: Any) -> None:
+        super().__init__(parameters, {"lr": 0.5})
+        self.updates = 0
+
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        self.updates += not getattr(self, "found_inf", 0)
+
+
+def skipping(optimizer: Any, *flags: Any) -> list[int]:
+    """The count after each step, before which ``found_inf`` is set as a ``GradScaler`` does."""
+    clock, counts = OptimizerSteps(optimizer), []
+    for flag in flags:
+        if flag is not None:
+            optimizer.found_inf = flag
+        optimizer.step()
+        if flag is not None:
+            del optimizer.found_inf
+        counts.append(clock())
+    return counts
+
+
+def test_a_flag_on_the_cpu_is_read_at_once() -> None:
+    """A step counts at once if no flag is set, or one on the CPU, or a number, that is 0."""
+    optimizer = SkipsByItself([Parameter(torch.ones(1))])
+    flags = [torch.tensor(1.0), torch.tensor(0.0), None, 1, 0, torch.tensor(2.0), None]
+    assert skipping(optimizer, *flags) == [0, 1, 2, 2, 3, 3, 4]
+    assert optimizer.updates == 4
+
+
+class OnAnAccelerator(torch.Tensor):
+    """A flag that says it is on a CUDA device, and lets only one copy to the CPU be made."""
+
+    __torch_function__ = torch._C._disabled_torch_function_impl  # results stay plain tensors
+
+    def __new__(cls, value: float) -> Any:
+        made = torch.Tensor._make_wrapper_subclass(cls, (), device="cuda")  # type: ignore[attr-defined]
+        made.value = value
+        return made
+
+    def __bool__(self) -> bool:
+        return bool(self.value)  # the optimizer's own look: its kernels make nobody wait
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        assert func is torch.ops.aten._to_copy.default, func
+        assert kwargs["non_blocking"], "the host waits"
+        return torch.tensor(args[0].value)
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Stand in for torch.cuda's streams; lists what is done with the events."""
+    log: list[str] = []
+
+    class Event:
+        def record(self, stream: object) -> None:
+            log.append("record")
+
+        def synchronize(self) -> None:
+            log.append("wait")
+
+    monkeypatch.setattr(torch.cuda, "Event", Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
+    return log
+
+
+def on_an_accelerator(*values: float) -> list[Any]:
+    return [OnAnAccelerator(value) for value in values]
+
+
+def test_a_flag_on_an_accelerator_is_read_one_step_later(waits: list[str]) -> None:
+    """A flag on an accelerator is waited for only when the next step ends, and by nobody else."""
+    optimizer = SkipsByItself([Parameter(torch.ones(1))])
+    counts = skipping(optimizer, *on_an_accelerator(0.0, 1.0, 0.0, 0.0), None)
+    assert counts == [0, 1, 1, 2, 4]
+    assert optimizer.updates == 4
+    assert waits == ["record", *["wait", "record"] * 3, "wait"]
+
+
+def test_a_flag_without_events_is_read_one_step_later_too(
+    waits: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A step that ``GradScaler`` skips, the first one too, does not move the schedule."""
-    assert counts_with_a_scaler(adamw(**settings)) == counts
+    """A flag on a device without streams and events is read when the next step ends."""
+    monkeypatch.delattr(torch.cuda, "Event")
+    optimizer = SkipsByItself([Parameter(torch.ones(1))])
+    assert skipping(optimizer, *on_an_accelerator(0.0, 1.0, 0.0), None) == [0, 1, 1, 3]
+    assert waits == []
+
+
+def test_a_step_that_is_captured_counts(waits: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flag cannot be copied while a CUDA graph is captured, so the step counts as before."""
+    monkeypatch.setattr(torch.cuda, "is_current_stream_capturing", lambda: True)
+    assert skipping(SkipsByItself([Parameter(torch.ones(1))]), *on_an_accelerator(0.0)) == [1]
+    assert waits == []
+
+
+@pytest.mark.skipif(TORCH < (2, 4), reason="torch 2.0 has no hooks for state dicts")
+def test_a_state_has_the_step_whose_flag_is_awaited(waits: list[str]) -> None:
+    """A saved state counts the last step too, and the clock itself stays one step late."""
+    optimizer = SkipsByItself([Parameter(torch.ones(1))])
+    assert skipping(optimizer, *on_an_accelerator(0.0, 0.0)) == [0, 1]
+    state = optimizer.state_dict()
+    assert state["param_groups"][0][KEY] == 2
+    clock = OptimizerSteps(optimizer)
+    assert clock() == copy.copy(clock)() == 1
+    assert copy.deepcopy(clock)() == 2
+    resumed = SkipsByItself([Parameter(torch.ones(1))])
+    resumed.load_state_dict(copy.deepcopy(state))
+    assert skipping(resumed, None) == skipping(optimizer, None) == [3]
+
+
+@pytest.mark.skipif(TORCH < (2, 4), reason="torch 2.0 has no hooks for state dicts")
+@pytest.mark.parametrize("saved", [0, 1, 7])
+def test_a_flag_is_forgotten_if_another_state_is_loaded(waits: list[str], saved: int) -> None:
+    """A flag that is awaited tells nothing of the state that was loaded after its step."""
+    optimizer = SkipsByItself([Parameter(torch.ones(1))])
+    assert skipping(optimizer, *on_an_accelerator(0.0, 0.0)) == [0, 1]
+    state = copy.deepcopy(optimizer.state_dict())
+    state["param_groups"][0][KEY] = saved
+    optimizer.load_state_dict(state)
+    assert OptimizerSteps(optimizer)() == saved
+    assert skipping(optimizer, None) == [saved + 1]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_clock_makes_no_accelerator_wait() -> None:
+    """Steps of a fused optimizer under a ``GradScaler`` count one step late, without a wait."""
+    parameter = Parameter(torch.ones(1, device="cuda"))
+    optimizer = torch.optim.AdamW([parameter], fused=True)
+    clock, scaler = OptimizerSteps(optimizer), torch.cuda.amp.GradScaler(init_scale=4.0)
+    counts = []
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        for factor in (torch.inf, 1.0, torch.inf, 1.0, 1.0):
+            optimizer.zero_grad()
+            scaler.scale((parameter * factor).sum()).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            counts.append(clock())
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert counts == [0, 0, 1, 1, 2]
+    assert optimizer.state_dict()["param_groups"][0][KEY] == 3
 
 
 # -- compiled steps -------------------------------------------------------------------------------
@@ -434,6 +685,23 @@ def test_a_compiled_step_is_counted(clock_first: bool) -> None:
                 assert held(optimizer) == [0.5 * 0.5**t]
         graphs[counted] = backend.count
     assert graphs[True] <= graphs[False] + 1
+
+
+@pytest.mark.skipif(TORCH < (2, 4), reason="torch.compile removes all step hooks")
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Guards may run slower")
+@pytest.mark.parametrize("kind", NESTED if EXHAUSTIVE else NESTED[1:2])
+def test_a_compiled_step_that_calls_another_class_counts_once(kind: Any) -> None:
+    """A compiled step that calls ``super().step()`` counts once."""
+    one_of_each_base()
+    optimizer = kind([Parameter(torch.ones(1))], lr=0.5)
+    clock = OptimizerSteps(optimizer)
+    torch._dynamo.reset()
+    compiled = torch.compile(optimizer.step, backend="eager")
+    for t in range(1, 5):
+        optimizer.param_groups[0]["params"][0].grad = torch.ones(1)
+        compiled()
+        assert clock() == t
 
 
 OF_OLD_TORCH = """
@@ -508,6 +776,82 @@ def test_the_count_outlives_the_first_group() -> None:
     step(optimizer, 2)
     assert clock() == 5
     assert optimizer.param_groups[0][KEY] == 5
+
+
+def without_the_first(optimizer: Any) -> None:
+    optimizer.param_groups.pop(0)
+
+
+def turned_round(optimizer: Any) -> None:
+    optimizer.param_groups.reverse()
+
+
+def with_a_new_first(optimizer: Any) -> None:
+    optimizer.param_groups.insert(0, {**optimizer.param_groups[0], "params": []})
+    del optimizer.param_groups[0][KEY]
+
+
+def with_a_second_clock(optimizer: Any) -> None:
+    OptimizerSteps(optimizer)
+
+
+def with_an_old_first(optimizer: Any) -> None:
+    """Put back a group that was away while the count went on from 1."""
+    optimizer.param_groups.insert(0, {**optimizer.param_groups[0], "params": [], KEY: 1})
+
+
+CHANGES = [
+    without_the_first,
+    turned_round,
+    with_a_new_first,
+    with_a_second_clock,
+    with_an_old_first,
+]
+
+
+@pytest.mark.parametrize(("change", "then"), crossed(CHANGES, CHANGES))
+def test_the_count_outlives_every_change_of_the_groups(change: Any, then: Any) -> None:
+    """A clock, its copies, a new clock and a saved state agree, whatever happens to the groups."""
+    optimizer = adamw({}, {"lr": 0.5}, {"lr": 0.25})
+    clock = OptimizerSteps(optimizer)
+    step(optimizer, 3)
+    for count, each in enumerate((change, then, change), 3):
+        if len(optimizer.param_groups) > 1:
+            each(optimizer)
+        resumed = adamw(*({} for _ in optimizer.param_groups))
+        for group, one in zip(optimizer.param_groups, resumed.param_groups):
+            one["params"] = one["params"][: len(group["params"])]
+        resumed.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+        assert clock() == copy.deepcopy(clock)() == OptimizerSteps(resumed)() == count
+        assert OptimizerSteps(copy.deepcopy(optimizer))() == count
+        optimizer.step()
+        assert held(optimizer, KEY) == [count + 1] * len(optimizer.param_groups)
+
+
+def test_the_count_outlives_groups_that_are_replaced_without_it() -> None:
+    """A clock that is copied or built anew keeps its count, also if no group holds it anymore."""
+    optimizer = sgd()
+    clock = OptimizerSteps(optimizer)
+    step(optimizer, 3)
+    del optimizer.param_groups[0][KEY]
+    assert clock() == copy.deepcopy(clock)() == 3
+    assert OptimizerSteps(optimizer)() == clock() == 3
+    assert held(optimizer, KEY) == [3]
+
+
+def test_an_earlier_state_takes_the_count_back() -> None:
+    """A loaded state brings its count, whether it is smaller or larger than the present one."""
+    optimizer = adamw({}, {})
+    clock = OptimizerSteps(optimizer)
+    step(optimizer, 2)
+    saved = copy.deepcopy(optimizer.state_dict())
+    step(optimizer, 3)
+    later = copy.deepcopy(optimizer.state_dict())
+    for state, count in ((saved, 2), (later, 5)):
+        optimizer.load_state_dict(copy.deepcopy(state))
+        assert clock() == count
+        optimizer.step()
+        assert clock() == count + 1
 
 
 class Forwarding(torch.optim.Optimizer):

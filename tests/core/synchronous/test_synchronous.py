@@ -191,6 +191,16 @@ def test_a_scheduler_that_does_not_cycle_momentum_leaves_it_free(make: Any) -> N
     assert sync.schedules["betas[0]"].base_lrs == [0.9, 0.9]
 
 
+@pytest.mark.parametrize("names", [["a", "b"], ["b", "a"]])
+def test_the_momentum_of_another_optimizer_is_free(names: list[str]) -> None:
+    """A schedule of the momentum goes with a scheduler that cycles that of another optimizer."""
+    cycled, other = sgd(lr=0.1, momentum=0.9), sgd(momentum=0.5)
+    lists = dict(zip("ab", ([one_cycle(cycled)], [put_curve(other, "momentum")])))
+    sync = SynchronousSchedule({name: lists[name] for name in names})
+    advance(sync)
+    assert sync.get_last_schedule("b/momentum") == [0.25]
+
+
 def test_an_entry_that_is_only_called_momentum_can_be_scheduled() -> None:
     """A user's entry called momentum goes with a ``OneCycleLR`` that cycles AdamW's first beta."""
     optimizer = extend_optimizer(two_groups(), "momentum", 0.5)

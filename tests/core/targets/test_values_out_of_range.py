@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from cases import crossed
-from helpers import Untouched, adamw, add_group, advance, halving, held, put, put_curve
+from helpers import Untouched, adamw, add_group, advance, halving, held, put, put_curve, sgd
 from torch.optim.lr_scheduler import LambdaLR
 
 from tsa_core import (
@@ -45,6 +45,11 @@ def decaying(kind: torch.dtype | None, *values: float) -> torch.optim.AdamW:
     return adamw(*({"weight_decay": as_kind(kind, value)} for value in values), lr=0.1)
 
 
+def scaled(kind: torch.dtype | None, *values: float) -> torch.optim.AdamW:
+    """An AdamW with one group per value of ``"scale"``, an entry that may be negative."""
+    return adamw(*({"scale": as_kind(kind, value)} for value in values), lr=0.1)
+
+
 def quadruple(t: float) -> float:
     """A curve that is 1 at step 0, and 4 from step 1 on."""
     return 4.0 if t >= 1 else 1.0
@@ -72,17 +77,18 @@ WAYS = ["built", "overwritten", "base_lrs", "state loaded", "optimizer's state l
 def with_initial_value(way: str, optimizer: Any, huge: Any) -> CurveSchedule:
     """A schedule whose second group has a huge initial value, which came in the given way."""
     if way == "built":
-        optimizer.param_groups[1]["weight_decay"] = huge
-    schedule = CurveSchedule(optimizer, quadruple, "weight_decay")
+        optimizer.param_groups[1]["scale"] = huge
+    schedule = CurveSchedule(optimizer, quadruple, "scale")
     if way == "overwritten":
-        extend_optimizer(optimizer, "weight_decay", float(huge), overwrite_values=True)
+        extend_optimizer(optimizer, "scale", float(huge), overwrite_values=True)
     elif way == "base_lrs":  # the first one stays the same object
-        schedule.base_lrs = [optimizer.param_groups[0]["initial_weight_decay"], float(huge)]
+        schedule.base_lrs = [optimizer.param_groups[0]["initial_scale"], float(huge)]
     elif way == "state loaded":
-        schedule.load_state_dict({**schedule.state_dict(), "base_lrs": [0.5, float(huge)]})
+        state = {**schedule.state_dict(), "base_lrs": [0.5, float(huge)]}
+        schedule.load_state_dict(state, initial="saved")
     elif way == "optimizer's state loaded":
         state = copy.deepcopy(optimizer.state_dict())
-        state["param_groups"][1]["initial_weight_decay"] = float(huge)
+        state["param_groups"][1]["initial_scale"] = float(huge)
         optimizer.load_state_dict(state)
     return schedule
 
@@ -93,13 +99,11 @@ def test_a_value_beyond_the_targets_range_is_refused(
 ) -> None:
     """A product that does not fit is an error with target, step and value, however it came."""
     huge = sign * LARGEST[kind] / 2
-    schedule = with_initial_value(way, decaying(kind, 0.5, 0.25), as_kind(kind, huge))
+    schedule = with_initial_value(way, scaled(kind, 0.5, 0.25), as_kind(kind, huge))
     value = repr(huge * 4.0)
-    assert_refused(
-        schedule, schedule.step, "'weight_decay' at step 1", "4.0", value, untouched=untouched
-    )
+    assert_refused(schedule, schedule.step, "'scale' at step 1", "4.0", value, untouched=untouched)
     schedule.step(0)
-    assert held(schedule.optimizer, "weight_decay")[1] == huge
+    assert held(schedule.optimizer, "scale")[1] == huge
 
 
 @pytest.mark.parametrize(
@@ -140,17 +144,15 @@ def test_a_tensor_that_was_put_into_a_dict_is_checked(
 ) -> None:
     """A step names the target if a tensor in the place of a float cannot hold the value."""
     tensor, value, error, says = unfit
-    optimizer = decaying(None, 1.0, 1.0)
+    optimizer = scaled(None, 1.0, 1.0)
     if make == "derived":
-        schedule: Any = DerivedSchedule(optimizer, lambda _: value, "weight_decay", absolute=True)
+        schedule: Any = DerivedSchedule(optimizer, lambda _: value, "scale", absolute=True)
     else:
-        schedule = CurveSchedule(
-            optimizer, lambda t: value, "weight_decay", absolute=make == "absolute"
-        )
+        schedule = CurveSchedule(optimizer, lambda t: value, "scale", absolute=make == "absolute")
     present = tensor.clone()
-    optimizer.param_groups[1]["weight_decay"] = present
+    optimizer.param_groups[1]["scale"] = present
     optimizer.step()
-    with pytest.raises(error, match=f"'weight_decay'.* {says}") as raised:
+    with pytest.raises(error, match=f"'scale'.* {says}") as raised:
         schedule.step()
     if error is ValueError and make != "derived":
         assert "at step 1" in str(raised.value)  # a curve is asked again, for the whole message
@@ -162,10 +164,10 @@ def test_a_tensor_that_was_put_into_a_dict_is_checked(
 def test_the_largest_value_itself_is_written(kind: Any) -> None:
     """A product that is exactly the largest value of the target, or its negative, is written."""
     schedule = CurveSchedule(
-        decaying(kind, LARGEST[kind] / 4, -LARGEST[kind] / 4), quadruple, "weight_decay"
+        scaled(kind, LARGEST[kind] / 4, -LARGEST[kind] / 4), quadruple, "scale"
     )
     advance(schedule)
-    assert held(schedule.optimizer, "weight_decay") == [LARGEST[kind], -LARGEST[kind]]
+    assert held(schedule.optimizer, "scale") == [LARGEST[kind], -LARGEST[kind]]
 
 
 @pytest.mark.parametrize(
@@ -177,11 +179,11 @@ def test_a_multiplier_of_any_type_is_refused_alike(
 ) -> None:
     """A product that does not fit is refused whatever type λ has, and if λ is negative."""
     schedule = CurveSchedule(
-        decaying(kind, 0.5, LARGEST[kind] / 2),
+        scaled(kind, 0.5, LARGEST[kind] / 2),
         lambda t: as_number(4.0) if t else 1.0,
-        "weight_decay",
+        "scale",
     )
-    assert_refused(schedule, schedule.step, "'weight_decay' at step 1", untouched=untouched)
+    assert_refused(schedule, schedule.step, "'scale' at step 1", untouched=untouched)
 
 
 @each_kind
@@ -235,11 +237,9 @@ def test_an_absolute_value_that_a_tensor_cannot_hold_is_refused(
     """A curve of values that gives more than a tensor can hold is refused, with that value."""
     value = sign * LARGEST[kind] * 2
     schedule = CurveSchedule(
-        decaying(kind, 0.5, 0.25), lambda t: value if t else 1.0, "weight_decay", absolute=True
+        scaled(kind, 0.5, 0.25), lambda t: value if t else 1.0, "scale", absolute=True
     )
-    assert_refused(
-        schedule, schedule.step, "'weight_decay' at step 1", repr(value), untouched=untouched
-    )
+    assert_refused(schedule, schedule.step, "'scale' at step 1", repr(value), untouched=untouched)
 
 
 @pytest.mark.parametrize(("place", "kind"), crossed([0, 1, 2], LARGEST))
@@ -399,10 +399,107 @@ def test_a_torch_scheduler_that_takes_a_beta_out_of_range_is_refused(
             build() if schedule is None else schedule.step()
 
 
-@pytest.mark.parametrize("name", ["beta", "momentum", "my_betas[0]"])
+@pytest.mark.parametrize("name", ["beta", "my_momentum", "my_betas[0]"])
 def test_entries_that_are_not_betas_are_not_limited(name: str) -> None:
     """An entry of any other name takes values outside [0, 1), also if it sounds like a beta."""
     optimizer = adamw({name.partition("[")[0]: (0.5, 0.5) if "[" in name else 0.5})
     schedule = CurveSchedule(optimizer, lambda t: 1.0 - 4.0 * t, name)
     advance(schedule)
     assert held(optimizer, name) == [-1.5]
+
+
+# -- values that torch's constructors refuse below 0 -----------------------------------------------
+
+NEVER_NEGATIVE = ["lr", "weight_decay", "momentum"]
+NEGATIVE = [-0.125, -sys.float_info.min, -1e300]
+
+
+def holding(target: str, kind: torch.dtype | None, *values: float) -> torch.optim.SGD:
+    """An SGD with one group per value of the target."""
+    return sgd(*({target: as_kind(kind, value)} for value in values))
+
+
+def negative_curve(target: str, value: float) -> Any:
+    return lambda t: value if t else 0.5
+
+
+def negative_in_one_group(target: str, value: float) -> Any:
+    return [lambda t: 0.5, negative_curve(target, value)]
+
+
+@pytest.mark.parametrize(
+    ("target", "value", "curve", "absolute", "kind"),
+    crossed(
+        NEVER_NEGATIVE,
+        NEGATIVE,
+        [negative_curve, negative_in_one_group],
+        [True, True, False],
+        [None, torch.float64],
+    ),
+)
+def test_a_negative_value_that_torch_would_refuse_is_refused(
+    target: str, value: float, curve: Any, absolute: bool, kind: Any, untouched: Untouched
+) -> None:
+    """A negative value is an error with target, step and value, as in torch's constructor."""
+    with pytest.raises(ValueError, match="Invalid"):
+        sgd(**{target: value})
+    optimizer = holding(target, kind, 1.0, 1.0)
+    with untouched(optimizer), pytest.raises(ValueError, match=f"'{target}' at step 0: "):
+        CurveSchedule(optimizer, lambda t: value, target, absolute=absolute)
+    schedule = CurveSchedule(optimizer, curve(target, value), target, absolute=absolute)
+    for call in (schedule.step, lambda: schedule.values_at(1), lambda: preview(schedule, 2)):
+        says = f"{target!r} at step 1", repr(value), "must be from 0.0"
+        assert_refused(schedule, call, *says, untouched=untouched)
+
+
+@pytest.mark.parametrize(("target", "kind"), crossed(NEVER_NEGATIVE, [None, torch.float32]))
+def test_zero_is_written(target: str, kind: Any) -> None:
+    """0 is a value of each of them, and so is the smallest number above it."""
+    tiny = float(np.finfo(np.float32).tiny)
+    optimizer = holding(target, kind, 1.0, 1.0)
+    schedule = CurveSchedule(optimizer, lambda t: [1.0, 0.0, tiny][int(t)], target)
+    for value in (0.0, tiny):
+        advance(schedule)
+        assert held(optimizer, target) == [value, value]
+
+
+@pytest.mark.parametrize("target", ["scale", "my_lr", "momentum_decay", "lr_scale", "eps"])
+def test_entries_of_other_names_may_be_negative(target: str) -> None:
+    """Only the names that torch's constructors check are limited."""
+    optimizer = adamw({target: 0.5})
+    advance(CurveSchedule(optimizer, lambda t: 1.0 - 4.0 * t, target))
+    assert held(optimizer, target) == [-1.5]
+
+
+@pytest.mark.parametrize("target", NEVER_NEGATIVE)
+def test_each_way_to_a_negative_value_is_refused(target: str, untouched: Untouched) -> None:
+    """A rule, a saved value, an initial value and a default cannot bring one."""
+    optimizer = sgd({target: 0.5, "scale": 1.0}, {target: 0.25, "scale": 1.0})
+    with untouched(optimizer), pytest.raises(ValueError, match=f"'{target}'.*-0.5"):
+        DerivedSchedule(optimizer, lambda _: -0.5, target, of="scale", absolute=True)
+    with untouched(optimizer), pytest.raises(ValueError, match=f"-0.5 does not fit '{target}'"):
+        extend_optimizer(optimizer, target, -0.5, overwrite_values=True)
+    schedule = put_curve(optimizer, target)
+    state = {**schedule.state_dict(), "_last_lr": [0.125, -0.125]}
+    says = repr(target), "-0.125"
+    assert_refused(schedule, lambda: schedule.load_state_dict(state), *says, untouched=untouched)
+    with untouched(optimizer), pytest.raises(ValueError, match=f"base_lrs: .*-0.25 of '{target}'"):
+        schedule.base_lrs = [0.5, -0.25]
+
+
+@pytest.mark.parametrize("at", [0, 1])
+@pytest.mark.parametrize("target", ["weight_decay", "momentum"])
+def test_a_torch_scheduler_that_leads_below_0_is_refused(
+    target: str, at: int, untouched: Untouched
+) -> None:
+    """A torch scheduler that gives a negative value is refused, at its first step too."""
+    optimizer = sgd({target: 0.5})
+
+    def build() -> Any:
+        return put(optimizer, target, lambda p: LambdaLR(p, lambda t: -1.0 if t == at else 1.0))
+
+    schedule = build() if at else None
+    optimizer.step()
+    says = rf"'{target}' in param group 0: -0\.5; it must be from 0\.0"
+    with untouched(optimizer), pytest.raises(ValueError, match=says):
+        build() if schedule is None else schedule.step()

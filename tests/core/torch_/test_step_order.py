@@ -128,6 +128,14 @@ def patched_by_a_default_argument(optimizer: Any) -> Any:
     return optimizer
 
 
+def patched_by_a_keyword_only_default(optimizer: Any) -> Any:
+    def step(closure: Any = None, *, original: Any = optimizer.step) -> Any:
+        return original(closure)
+
+    optimizer.step = step
+    return optimizer
+
+
 def patched_by_an_object(optimizer: Any) -> Any:
     optimizer.step = CallableObject(optimizer.step)
     return optimizer
@@ -156,6 +164,7 @@ CHANGED_STEPS: dict[str, Callable[[Any], Any]] = {
     "patched twice": lambda o: patched(o, 2),
     "patched five times": lambda o: patched(o, 5),
     "patched by a default argument": patched_by_a_default_argument,
+    "patched by a keyword-only default": patched_by_a_keyword_only_default,
     "patched by an object": patched_by_an_object,
     "patched by a partial": patched_by_a_partial,
     "holder": Holder,

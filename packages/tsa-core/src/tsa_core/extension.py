@@ -44,14 +44,10 @@ def extend_optimizer(
 
     Raises:
         TypeError: ``default_value`` is not a real number, or ``overwrite_values`` is not a bool.
-        TypeError: ``name`` is not a string, or is ``"params"``.
-        TypeError: the entry to overwrite is not a number (a flag, a whole tuple).
-        ValueError: ``default_value`` is NaN or infinite.
-        ValueError: the tensor to be filled with ``default_value`` cannot hold it, or cannot be
-            filled.
-        ValueError: an element of ``betas`` would be outside of [0, 1).
-        ValueError: ``name`` is malformed, or ``optimizer`` is a proxy.
-        KeyError: ``name`` is an element of a tuple that a group does not have.
+        ValueError: ``default_value`` is NaN, infinite or out of the range of the entry, or the
+            tensor that is there cannot hold it.
+        TypeError, ValueError, KeyError: ``name`` cannot be scheduled, or ``optimizer`` is a proxy:
+            as :class:`CurveSchedule`, except that a new entry need not be there.
 
     Example:
         >>> import torch
@@ -61,29 +57,28 @@ def extend_optimizer(
         ... ]
         10.0
     """
-    target = parsed(name, "name")
-    groups = groups_of(optimizer)
+    target, groups = parsed(name, "name"), groups_of(optimizer)
     refuse_stand_in(optimizer)
     value = _checked_default(default_value)
     if not isinstance(overwrite_values, bool):
         raise TypeError(f"overwrite_values: expected True or False, got {overwrite_values!r}")
     if target.index is not None:  # one element does not make a tuple
         check_present(target, groups)
-    present = [group for group in groups if target.is_in(group)] if overwrite_values else []
-    for i, group in enumerate(groups):
-        if overwrite_values and target.is_in(group):
-            with contextlib.suppress(ValueError):  # NaN and infinity may be replaced
-                check_value(target, target.read(group), i)
-            _check_fits(target, value, group, i)
+    holding = {i: group for i, group in enumerate(groups) if target.is_in(group)}
+    for i, group in holding.items() if overwrite_values else ():
+        with contextlib.suppress(ValueError):  # NaN and infinity may be replaced
+            check_value(target, target.read(group), i)
+        _check_fits(target, value, group, i)
     number = real_number(value)  # once, because an accelerator waits
     with torch.no_grad():  # the tensor to be filled may require a gradient
-        give_each_group_its_own_tensor(target, optimizer, present)
+        if overwrite_values:
+            give_each_group_its_own_tensor(target, optimizer, [*holding.values()])
         for group in groups:
-            own = value.clone() if isinstance(value, Tensor) else value
             if target.is_in(group) and not overwrite_values:
                 continue
             # A number is written into a tensor that is there; a new tensor replaces anything.
             is_new = isinstance(value, Tensor) or not target.is_in(group)
+            own = value.clone() if isinstance(value, Tensor) else value
             (target.replace if is_new else target.write)(group, own)
             target.set_new_initial(group, number)
     return optimizer
@@ -99,13 +94,13 @@ def _check_fits(target: Target, value: float | Tensor, group: ParamGroup, i: int
             f"default_value: {where} is a tensor made under torch.inference_mode, which cannot be "
             "filled outside of it; give a tensor, which takes its place"
         )
-    low, high = target.range_in(group)
+    low, high = target.range_of(held)
     if not low <= real_number(value) <= high:
         is_tensor = isinstance(held, Tensor)
         hint = f"; or give a tensor, to replace the {held.dtype} one" if is_tensor else ""
         raise ValueError(
-            f"default_value: {value!r} does not fit {where}; it must be from {low!r} to {high!r}"
-            f"{hint}"
+            f"default_value: {value!r} does not fit {where}; it must be from {low!r} to "
+            f"{high!r}{hint}"
         )
 
 
@@ -149,15 +144,17 @@ def get_param_groups_regrouped_by_key(
         ...     print(lr, len(params), group["lr"])
         0.1 1 0.1
     """
-    target = Target.parse(schedule_target)
-    groups = groups_of(optimizer)
-    having: Any = {i: group for i, group in enumerate(groups) if target.is_in(group)}
-    if not having:
-        check_present(target, groups)
-    for i, group in having.items():
+    target, groups = Target.parse(schedule_target), groups_of(optimizer)
+    found = []
+    for i, group in enumerate(groups):
+        if not target.is_in(group):
+            continue
         if "params" not in group:
             raise KeyError(
                 f"'params' is not in param group {i}, which has {target.name!r}: there are no "
                 "parameters to return"
             )
-    return [(target.read(group), group["params"], group) for group in having.values()]
+        found.append((target.read(group), group["params"], group))
+    if not found:
+        check_present(target, groups)
+    return found  # type: ignore[return-value]  # torch's groups are dicts

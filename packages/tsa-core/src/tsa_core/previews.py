@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice, repeat
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,10 +17,9 @@ from torch import Tensor
 
 from .synchronous.member import Member
 from .synchronous.schedule import SynchronousSchedule
-from .targets.checks import present_numbers
 from .targets.numbers_ import real_number
-from .targets.target import ParamGroup, defaults_of
-from .torch_.schedulers import functions_of, is_schedule
+from .targets.target import defaults_of
+from .torch_.schedulers import is_schedule, with_parts
 
 _MOST_STEPS = 10**9  # more than any memory holds
 
@@ -92,9 +92,7 @@ class Preview:
     def _boundaries_in_view(self, target: str) -> list[float]:
         """Return the boundaries, and the step from which on nothing moves any more."""
         values = self.values[target]
-        last_move = next(
-            (i for i in reversed(range(1, len(values))) if values[i] != values[i - 1]), 0
-        )
+        last_move = max((i for i in range(1, len(values)) if values[i] != values[i - 1]), default=0)
         boundaries = {*self.boundaries[target], self.steps[last_move]}
         return sorted(each for each in boundaries if self.steps[0] < each < self.steps[-1])
 
@@ -142,18 +140,15 @@ def preview(
     num_steps = int(num_steps)
     if not 1 <= num_steps <= _MOST_STEPS:
         raise ValueError(f"num_steps: expected from 1 to {_MOST_STEPS}, got {num_steps}")
-    if not (isinstance(schedule, SynchronousSchedule) or is_schedule(schedule)):
-        raise TypeError(
-            "schedule: expected a schedule (several in a SynchronousSchedule), got "
-            f"{repr(schedule)[:120]} ({type(schedule).__name__})"
-        )
-    sync = (
-        schedule
-        if isinstance(schedule, SynchronousSchedule)
-        else SynchronousSchedule.without_effect([schedule])
-    )
-    assumed = _assumed_metrics(sync, num_steps - 1, metrics)
-    members = sync.members
+    sync = schedule
+    if not isinstance(schedule, SynchronousSchedule):
+        if not is_schedule(schedule):
+            raise TypeError(
+                "schedule: expected a schedule (several in a SynchronousSchedule), got "
+                f"{repr(schedule)[:120]} ({type(schedule).__name__})"
+            )
+        sync = SynchronousSchedule.without_effect([schedule])
+    members, assumed = sync.members, _assumed_metrics(sync, num_steps - 1, metrics)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the run itself will warn when it gets there
         if all(member.is_own and member.source_target is None for member in members):
@@ -200,15 +195,15 @@ def _assumed_metrics(
 
 def _called_ahead(member: Member, num_steps: int) -> list[list[float]]:
     """Return the values at each step by calling the curves, much faster than stepping."""
-    groups = member.optimizer.param_groups
+    target, groups = member.target, member.optimizer.param_groups
     ahead = [member.schedule.values_at(t) for t in _positions(member.position, num_steps)[1:]]
-    for g, group in enumerate(groups):
-        held = member.target.read(group)
+    for g, held in enumerate(target.read_or_none(groups)):
         if isinstance(held, Tensor):  # it will hold the values rounded to its precision
-            column = torch.tensor([row[g] for row in ahead], dtype=torch.float64).to(held.dtype)
-            for row, value in zip(ahead, column.tolist()):
+            column = [row[g] for row in ahead]
+            rounded = torch.tensor(column, dtype=torch.float64, device="cpu").to(held.dtype)
+            for row, value in zip(ahead, rounded.tolist()):
                 row[g] = value
-    return [present_numbers(member.target, groups), *ahead]
+    return [member.present_numbers(), *ahead]
 
 
 def _positions(start: float, num_steps: int) -> Sequence[float]:
@@ -217,75 +212,56 @@ def _positions(start: float, num_steps: int) -> Sequence[float]:
     return [*accumulate(repeat(1, num_steps - 1), initial=start)]  # rounded as a run rounds
 
 
-class _StandIn:
-    """A stand-in for the optimizer of a copied schedule: it has groups and cannot step."""
-
-    def __init__(self, param_groups: Sequence[ParamGroup], defaults: dict[str, Any]) -> None:
-        self.param_groups = param_groups
-        self.defaults = defaults
-
-    def step(self) -> None:  # torch's schedulers look for marks on it, to see who stepped first
-        raise NotImplementedError
-
-
 def _twin(sync: SynchronousSchedule) -> SynchronousSchedule:
     """Return a copy of ``sync`` on stand-ins for its optimizers, sharing the parameters."""
-    optimizers = {id(member.optimizer): member.optimizer for member in sync.members}
-    shared = [
-        parameter
-        for optimizer in optimizers.values()
-        for group in optimizer.param_groups
-        for parameter in group.get("params", ())
-    ]
+    optimizers = [*{id(member.optimizer): member.optimizer for member in sync.members}.values()]
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    shared = [parameter for group in groups for parameter in group.get("params", ())]
     # The object whose method a curve is may hold a model, or something that cannot be copied.
-    for member in sync.members:
-        owners = [each.__self__ for each in _functions(member) if inspect.ismethod(each)]
-        shared += [owner for owner in owners if not is_schedule(owner)]
+    functions = [each for member in sync.members for each in _functions(member.schedule)]
+    owners = [each.__self__ for each in functions if inspect.ismethod(each)]
+    shared += [owner for owner in owners if not is_schedule(owner)]
     memo: dict[int, Any] = {id(each): each for each in shared}
     try:
-        for optimizer in optimizers.values():
+        for optimizer in optimizers:
             groups = [dict(group) for group in optimizer.param_groups]
             # One copy of all groups, so that tensors which they share stay shared.
-            copied = copy.deepcopy((groups, dict(defaults_of(optimizer))), memo)
-            memo[id(optimizer)] = _StandIn(*copied)
+            copied, defaults = copy.deepcopy((groups, dict(defaults_of(optimizer))), memo)
+            # torch's schedulers look for marks on the step, to see who stepped first.
+            memo[id(optimizer)] = SimpleNamespace(param_groups=copied, defaults=defaults, step=None)
         schedules = copy.deepcopy(dict(sync.schedules), memo)
     except (TypeError, RuntimeError) as error:
         raise TypeError(
             f"schedule: a copy of it is stepped, and {sync.schedule_names} or their param groups "
             f"hold something that cannot be copied: {error}"
         ) from error
-    for schedule in schedules.values():  # a step that was put on the instance steps the original
-        getattr(schedule, "__dict__", {}).pop("step", None)
     by_optimizer: dict[str, list[Any]] = {}
-    for member in sync.members:
-        by_optimizer.setdefault(member.optimizer_name, []).append(schedules[member.name])
+    for name, schedule in schedules.items():
+        # A step that was put on the instance steps the original.
+        getattr(schedule, "__dict__", {}).pop("step", None)
+        by_optimizer.setdefault(sync.member(name).optimizer_name, []).append(schedule)
     return SynchronousSchedule.without_effect(by_optimizer.get("", by_optimizer))
 
 
-def _functions(member: Member) -> Iterator[Any]:
-    """Yield the functions of t that a schedule calls, ours or torch's."""
-    curve = getattr(member.schedule, "curve", None)
-    if isinstance(curve, Mapping):
-        yield from curve.values()
-    else:
-        yield from curve if isinstance(curve, tuple) else [curve]
-    yield getattr(member.schedule, "rule", None)
-    yield from functions_of(member.schedule)
-    for part in member.parts:
-        yield from _functions(part)
+def _functions(schedule: Any) -> Iterator[Any]:
+    """Yield the functions of t that a schedule and its parts call, ours or torch's."""
+    for each in with_parts(schedule):
+        curve = getattr(each, "curve", None)
+        yield from curve.values() if isinstance(curve, Mapping) else ()
+        yield from curve if isinstance(curve, tuple) else (curve,)
+        yield getattr(each, "rule", None)
+        yield from getattr(each, "lr_lambdas", ())
 
 
 def _stepped_ahead(
     sync: SynchronousSchedule, assumed: list[tuple[float, ...]]
 ) -> dict[str, list[list[float]]]:
     """Return the values at each step by stepping ``sync``, as the run does."""
-
-    def now(member: Member) -> list[float]:
-        return present_numbers(member.target, member.optimizer.param_groups)
-
-    values = {member.name: [now(member)] for member in sync.members}
-    for arguments in assumed:
-        sync.step(*arguments)
+    values: dict[str, list[list[float]]] = {name: [] for name in sync.schedule_names}
+    for arguments in (None, *assumed):
+        if arguments is not None:
+            sync.step(*arguments)
         for member in sync.members:
-            values[member.name].append(now(member))
+            now = member.present_numbers()
+            values[member.name].append(now)
     return values

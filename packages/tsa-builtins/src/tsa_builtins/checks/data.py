@@ -5,9 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 from .numbers_ import finite
+
+MOST_LEVELS = 200
+"""How deep dicts and lists may be nested. Python ends a recursion at some 1000 calls."""
+MOST_VALUES = 1_000_000
+"""How many values data may have, if each alias of YAML is counted as often as it stands."""
+MOST_DICTS = 20_000
+"""How many of them may be dicts, each of which is a curve or a schedule to make."""
 
 # The attribute of an error that says that its message begins with a path already.
 _HAS_PATH = "_has_path"
@@ -72,10 +79,10 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(map(repr, names)) or "no entries"
 
 
-def mapping(path: str, value: object, what: str) -> dict[Any, Any]:
-    """Return the entries of ``value`` in a dict of our own."""
+def mapping(path: str, value: object, what: str, remedy: str = "") -> dict[Any, Any]:
+    """Return the entries of ``value`` in a dict of our own; ``remedy`` ends the error."""
     if not isinstance(value, Mapping):
-        raise TypeError(f"{path}: expected {what}, got {shown(value)}")
+        raise TypeError(f"{path}: expected {what}, got {shown(value)}{remedy}")
     entries = {}
     for key in value:  # OmegaConf lists an entry that is not set, ???, and raises when it is read
         with errors_at(entry(path, key)):
@@ -87,6 +94,59 @@ def sequence(path: str, value: object, what: str) -> Sequence[Any]:
     if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
         raise TypeError(f"{path}: expected a list of {what}, got {shown(value)}")
     return value
+
+
+class _Size(NamedTuple):
+    values: int
+    dicts: int
+    levels: int
+
+
+def check_size(path: str, value: object, levels_around: int = 0) -> None:
+    """Raise if data is nested too deep, even in itself, or has too many values.
+
+    Each object is looked at once, however often it stands there. ``levels_around`` more levels are
+    allowed.
+    """
+    sizes: dict[int, tuple[object, _Size]] = {}
+
+    def size_of(value: Any, level: int) -> _Size:
+        is_dict = isinstance(value, Mapping)
+        if not is_dict and (isinstance(value, (str, bytes)) or not isinstance(value, Sequence)):
+            return _Size(1, 0, 0)
+        known = sizes.get(id(value))
+        if known is None:
+            check_level(path, level - levels_around)
+            values, dicts, levels = 1, int(is_dict), 0
+            for key in value if is_dict else range(len(value)):
+                try:
+                    each = value[key]
+                except Exception:  # OmegaConf's ???: the reader says so, with the path
+                    continue
+                size = size_of(each, level + 1)
+                values, dicts = values + size.values, dicts + size.dicts
+                levels = max(levels, size.levels)
+            known = sizes[id(value)] = (value, _Size(values, dicts, levels + 1))
+        size = known[1]
+        check_level(path, level + size.levels - 1 - levels_around)
+        both = (size.values, MOST_VALUES, "values"), (size.dicts, MOST_DICTS, "dicts")
+        for count, most, what in both:
+            if count > most:
+                raise ValueError(
+                    f"{path}: expected at most {most:,} {what}, got {count:,}. Each alias counts "
+                    "as often as it stands there"
+                )
+        return size
+
+    size_of(value, 1)
+
+
+def check_level(path: str, level: int) -> None:
+    if level > MOST_LEVELS:
+        raise ValueError(
+            f"{path}: nested more than {MOST_LEVELS} deep; write curves side by side, such as "
+            "join([a, b, c], [10, 20]) in place of join([join([a, b], [10]), c], [20])"
+        )
 
 
 def flag(path: str, value: object) -> bool:

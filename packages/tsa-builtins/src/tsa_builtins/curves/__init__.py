@@ -24,6 +24,7 @@ from .primitives import (
     Linear,
     OneMinusSqrt,
     Polynomial,
+    Power,
     QuarterCosine,
     Warmup,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "Piecewise",
     "PiecewiseConstant",
     "Polynomial",
+    "Power",
     "QuarterCosine",
     "Warmup",
     "clip",

@@ -397,3 +397,40 @@ class InversePower(Value, Curve):
             return self.start
         # log1p keeps the digits of a small t/timescale, which 1 + t/timescale would round away.
         return self.start * math.exp(-self.exponent * math.log1p(t / self.timescale))
+
+
+class Power(Value, Curve):
+    """λ(t) = t^exponent. It is meant as the rule of a derived schedule, whose t is a multiple.
+
+    With exponent 1 the target follows its source in proportion. With -0.5 it goes against the
+    square root of its source, and with -1 against the source itself.
+
+    Args:
+        exponent: the power, a finite real number.
+
+    Raises:
+        TypeError: ``exponent`` is not a real number.
+        ValueError: ``exponent`` is NaN or infinite.
+        ValueError: in a call, the power has no finite value: 0 to a negative power, or a negative
+            number to a fraction.
+
+    Example:
+        >>> from tsa_builtins.curves import Power
+        >>> Power(-0.5)(0.25), Power(1)(0.25)
+        (2.0, 0.25)
+    """
+
+    _made_from = ("exponent",)
+    __slots__ = _made_from
+    exponent: float
+
+    def __init__(self, exponent: float) -> None:
+        self._set(exponent=finite("exponent", exponent))
+
+    def _at(self, t: float, span: float = 0) -> float:
+        try:
+            return math.pow(t, self.exponent)
+        except (ValueError, OverflowError):
+            raise ValueError(
+                f"t: expected a number with a finite power {self.exponent!r}, got {t!r}"
+            ) from None

@@ -8,7 +8,9 @@ from typing import Any
 
 from ..checks.data import (
     check_entries,
+    check_level,
     check_name,
+    check_size,
     entry,
     errors_at,
     flag,
@@ -34,19 +36,49 @@ def to_dict(curve: CurveLike) -> dict[str, Any]:
 
     Raises:
         TypeError: ``curve`` is or contains any other callable. That is code, and not data.
+        ValueError: the dict would be nested more than 200 deep, which ``from_dict`` refuses.
 
     Example:
         >>> from tsa_builtins.curves import Linear, to_dict
         >>> to_dict(Linear(0.0, 1.0, 10))
         {'kind': 'Linear', 'start': 0.0, 'end': 1.0, 'steps': 10}
     """
+    return record_of(curve)
+
+
+def record_of(curve: CurveLike, *, by_step: bool = False) -> dict[str, Any]:
+    """``curve`` as a dict, as :func:`to_dict` makes it.
+
+    With ``by_step``, values at steps are a mapping from the steps, which a person reads with more
+    ease. Its keys are strings, as in JSON.
+    """
+    return _record(curve, by_step, 1)
+
+
+def _record(curve: CurveLike, by_step: bool, level: int) -> dict[str, Any]:
     name = type(curve).__name__
     if not isinstance(curve, Value):
         raise TypeError(
             f"{curve!r} ({name}) is not a curve of tsa_builtins.curves, so it cannot be written "
             "as data. Combine the curves there instead, or record it under a name of your own."
         )
-    return {"kind": name, **{key: _plain(value) for key, value in arguments(curve).items()}}
+    check_level(f"a {name}", level)
+    types = argument_types(type(curve))
+    record: dict[str, Any] = {"kind": name}
+    for key, value in arguments(curve).items():
+        if by_step and types[key] in BY_STEP:
+            record[key] = {repr(step): _plain(each, by_step, level + 1) for step, each in value}
+        else:
+            record[key] = _plain(value, by_step, level)
+    return record
+
+
+def _plain(value: Any, by_step: bool, level: int) -> Any:
+    if callable(value):
+        return _record(value, by_step, level + 1)
+    if isinstance(value, tuple):
+        return [_plain(element, by_step, level + 1) for element in value]
+    return value
 
 
 def from_dict(record: Mapping[str, Any]) -> Curve:
@@ -64,6 +96,7 @@ def from_dict(record: Mapping[str, Any]) -> Curve:
         TypeError: ``record`` is not a mapping, or an entry has the wrong type.
         ValueError: the kind is missing or unknown, or an entry is.
         ValueError: a value is out of its range.
+        ValueError: ``record`` is nested more than 200 deep, or has more than a million values.
 
     The message begins with the path of what is wrong, such as ``curves[1].steps``.
 
@@ -74,41 +107,59 @@ def from_dict(record: Mapping[str, Any]) -> Curve:
         >>> from_dict({"kind": "Piecewise", "points": {"0": 1.0, "30": [0.1, "Cosine"]}})
         Piecewise({0: 1.0, 30: (0.1, 'Cosine')})
     """
-    return curve_at("", record)
+    check_size("record", record)
+    return CurveReader().curve_at("", record)
 
 
-def curve_at(path: str, record: object) -> Curve:
-    """The curve of ``record``; errors begin with ``path``."""
-    if callable(record):
-        raise TypeError(
-            f"{path or 'record'}: expected data, got {shown(record)}; write a dict such as "
-            "curves.to_dict makes of a curve"
-        )
-    record = mapping(path or "record", record, "a dict such as {'kind': 'Linear', 'start': 1, ...}")
-    if "kind" not in record:
-        raise ValueError(f"{path or 'record'}: a curve needs 'kind', one of {sorted(KINDS)}")
-    at_kind = entry(path, "kind")
-    name = check_name(at_kind, record["kind"], KINDS, "a kind of curve")
-    kind = KINDS[name]
-    names = argument_names(kind)
-    given = [key for key in record if key != "kind"]
-    check_entries(path, given, names, needed_arguments(kind), f"a {name}")
-    types = argument_types(kind)
-    taken = {key: READERS[types[key]](entry(path, key), record[key]) for key in given}
-    make: Any = kind
-    with errors_at(path, names):
-        curve: Curve = make(**taken)
-    return curve
+class CurveReader:
+    """Makes curves of records; a record that stands at several places is read once.
 
+    YAML has aliases. A few lines of them, each with two of the line before, are millions of curves
+    if each place is read by itself.
+    """
 
-def _plain(value: Any) -> Any:
-    if callable(value):
-        return to_dict(value)
-    return [_plain(element) for element in value] if isinstance(value, tuple) else value
+    def __init__(self) -> None:
+        # By the identity of the record, which is kept alive.
+        self._made: dict[int, tuple[object, Curve]] = {}
+        self._readers: Mapping[str, Callable[[str, object], Any]] = {
+            **READERS,
+            "CurveLike": self.curve_at,
+            "Iterable[CurveLike]": _list_of(self.curve_at, "curves"),
+            "Iterable[CurveLike | float]": _list_of(self._curve_or_number, "curves and numbers"),
+            "CurveByStep": _by_step(self.curve_at),
+        }
 
+    def curve_at(self, path: str, record: object) -> Curve:
+        """The curve of ``record``; errors begin with ``path``."""
+        if id(record) not in self._made:
+            self._made[id(record)] = (record, self._read(path, record))
+        return self._made[id(record)][1]
 
-def _curve_or_number(path: str, value: object) -> Any:
-    return curve_at(path, value) if isinstance(value, Mapping) else number(path, value)
+    def _read(self, path: str, record: object) -> Curve:
+        if callable(record):
+            raise TypeError(
+                f"{path or 'record'}: expected data, got {shown(record)}; write a dict such as "
+                "curves.to_dict makes of a curve"
+            )
+        what = "a dict such as {'kind': 'Linear', 'start': 1, ...}"
+        record = mapping(path or "record", record, what)
+        if "kind" not in record:
+            raise ValueError(f"{path or 'record'}: a curve needs 'kind', one of {sorted(KINDS)}")
+        at_kind = entry(path, "kind")
+        name = check_name(at_kind, record["kind"], KINDS, "a kind of curve")
+        kind = KINDS[name]
+        names = argument_names(kind)
+        given = [key for key in record if key != "kind"]
+        check_entries(path, given, names, needed_arguments(kind), f"a {name}")
+        types = argument_types(kind)
+        taken = {key: self._readers[types[key]](entry(path, key), record[key]) for key in given}
+        make: Any = kind
+        with errors_at(path, names):
+            curve: Curve = make(**taken)
+        return curve
+
+    def _curve_or_number(self, path: str, value: object) -> Any:
+        return self.curve_at(path, value) if isinstance(value, Mapping) else number(path, value)
 
 
 def _list_of(read: Callable[[str, object], Any], what: str) -> Callable[[str, object], list[Any]]:
@@ -162,15 +213,17 @@ def _step(path: str, key: object) -> float:
     return number(path, key)
 
 
+BY_STEP = {"CurveByStep", "Levels", "Points"}
+"""The types of arguments that are values at steps."""
+
 READERS: Mapping[str, Callable[[str, object], Any]] = {
     "float": number,
-    "CurveLike": curve_at,
     "bool": flag,
-    "Iterable[CurveLike]": _list_of(curve_at, "curves"),
-    "Iterable[CurveLike | float]": _list_of(_curve_or_number, "curves and numbers"),
     "Iterable[float]": numbers,
-    "CurveByStep": _by_step(curve_at),
     "Levels": _by_step(number),
     "Points": _by_step(_point),
 }
-"""How an argument is read, by the type that the constructor declares."""
+"""How an argument is read, by the type that the constructor declares.
+
+The arguments that are curves are in :class:`CurveReader`.
+"""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from os import PathLike, fspath
+from os.path import splitext
 from typing import Any, TypeAlias
 
 from tsa_core import (
@@ -15,9 +17,10 @@ from tsa_core import (
 )
 from tsa_core.targets.undo import undone_on_error
 
-from ..checks.data import errors_at, instead, mapping, shown
+from ..checks.data import check_size, entry, errors_at, instead, mapping, shown
 from ..checks.numbers_ import positive
-from .read import Recipe, read_entry
+from ..curves.record import CurveReader
+from .read import Recipe, Unit, read_entry
 from .write import entry_of, with_default_value
 
 Plan: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -32,7 +35,7 @@ def from_plan(
     """Build the schedules that ``plan`` describes, in its order.
 
     A plan is what a parser of YAML, TOML or JSON makes of a file: a dict from targets to dicts.
-    Each inner dict has exactly one of three entries.
+    Each inner dict has exactly one of four entries.
 
     - ``"schedule"``: the name of a built-in, with its own numeric arguments beside it.
     - ``"curve"``: a dict as :func:`curves.to_dict` makes it. Or one per param group: a dict from
@@ -40,8 +43,12 @@ def from_plan(
     - ``"scheduler"``: the name of a torch scheduler, with its own arguments beside it. In
       ``"schedulers"``, a compound has such dicts again.
 
-    ``"absolute"`` goes with the first two. ``"default_value"`` goes with all three: it is added
-    where the optimizer has no such entry.
+    - ``"follows"``: the name of another target, in this plan or not. The multiple of the target is
+      that of the other one to the ``"power"`` beside it, by default 1; or the ``"rule"`` beside it
+      computes it, a curve.
+
+    ``"absolute"`` goes with all but a torch scheduler. ``"default_value"`` goes with all: it is
+    added where the optimizer has no such entry.
 
     Args:
         optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one. Or a
@@ -62,7 +69,10 @@ def from_plan(
             its range.
         ValueError: ``stretch`` is not 1, and a torch scheduler is in the plan. Its settings are
             counts of steps.
-        KeyError: a param group lacks the target, and there is no ``default_value``.
+        ValueError: the plan is nested more than 200 deep, or has more than 1,000,000 values or
+            20,000 dicts, where an alias of YAML counts as often as it stands.
+        KeyError: a param group lacks the target, and there is no ``default_value``. Or no group
+            has what a target follows.
 
     The message begins with the path of what is wrong, such as ``lr.curve.curves[1].steps``. If it
     raises, nothing has been touched.
@@ -87,22 +97,32 @@ def from_plan(
     """
     optimizers = _checked_optimizers(optimizer)
     stretch = positive("stretch", stretch)
-    plan = mapping("plan", plan, "a dict from targets to what drives them")
+    plan = mapping("plan", plan, "a dict from targets to what drives them", _how_to_load(plan))
     if not plan:
         raise ValueError("plan: expected at least one target, got an empty dict")
-    recipes = [_recipe(key, value, optimizers, stretch) for key, value in plan.items()]
+    check_size("plan", plan, LEVELS_AROUND_CURVES)
+    unit = Unit(stretch, CurveReader())
+    recipes = [_recipe(key, value, optimizers, unit) for key, value in plan.items()]
     unused = [name for name in optimizers if name not in {each for each, _, _ in recipes}]
     if unused:
         raise ValueError(
             f"optimizer: the plan has nothing for {unused[0]!r}; add an entry such as "
             f"'{unused[0]}/lr', or leave out that optimizer"
         )
+    keys = {(name, target) for name, target, _ in recipes}
     for name, target, recipe in recipes:
         _check_present(recipe, optimizers[name], target)
+        if recipe.source is not None and (name, recipe.source) not in keys:
+            _check_source(recipe, optimizers[name], recipe.source)
+    in_order = _sources_first(recipes)
     with undone_on_error(optimizers.values()):
+        built = {
+            (name, target): _put(recipe, optimizers[name], target)
+            for name, target, recipe in in_order
+        }
         schedules: dict[str, list[Any]] = {}
-        for name, target, recipe in recipes:
-            schedules.setdefault(name, []).append(_put(recipe, optimizers[name], target))
+        for name, target, _ in recipes:
+            schedules.setdefault(name, []).append(built[name, target])
         return SynchronousSchedule(schedules.get(_ONLY, schedules))
 
 
@@ -114,16 +134,20 @@ def to_plan(schedule: Any) -> dict[str, dict[str, Any]]:
     of the optimizer and the schedule have them. It has no clock either.
 
     A built-in is written as its curve. A schedule that was replanned is written as its present
-    curve, which holds its beginning until the step of the replan. An entry that the optimizer does
-    not have by itself gets its initial value as ``default_value``, if the groups agree on it.
+    curve, which holds its beginning until the step of the replan. A ``DerivedSchedule`` whose rule
+    is a curve, such as ``curves.Power(2)``, is written with ``"follows"``.
+
+    An entry that the optimizer does not have by itself gets its initial value as
+    ``default_value``, if the groups agree on it.
 
     Args:
         schedule: a ``SynchronousSchedule``, or any other schedule alone.
 
     Raises:
-        TypeError: a member is a function, or is computed by one: a lambda as a curve, a
-            ``DerivedSchedule``, a ``LambdaLR``. The message begins with the member's name.
+        TypeError: a member is a function, or is computed by one: a lambda as a curve or as the rule
+            of a ``DerivedSchedule``, a ``LambdaLR``. The message begins with the member's name.
         TypeError: a member is a scheduler of another author.
+        ValueError: a curve is nested more than 200 deep.
 
     Example:
         >>> import torch
@@ -137,12 +161,35 @@ def to_plan(schedule: Any) -> dict[str, dict[str, Any]]:
     plan = {}
     for member in schedule.members:
         written = entry_of(member.name, member.schedule)
-        plan[member.name] = with_default_value(written, member.optimizer, member.target.name)
+        plan[member.name] = with_default_value(
+            written, member.schedule, member.optimizer, member.target.name
+        )
     return plan
 
 
+LEVELS_AROUND_CURVES = 8
+"""The levels that a plan has around the dict of a curve: itself, an entry, groups, a compound."""
+
 # The name of an optimizer that is alone. No mapping of a user's has it.
 _ONLY = ""
+
+
+def _how_to_load(plan: object) -> str:
+    """Return what to write if ``plan`` is the name of a file, or its text."""
+    if not isinstance(plan, (str, PathLike)):
+        return ""
+    name = fspath(plan)
+    load = LOADERS.get(splitext(name)[1].lower(), "yaml.safe_load(text)")
+    return f". Load it first: from_plan(optimizer, {load.format(name)})"
+
+
+LOADERS = {
+    ".yaml": "yaml.safe_load(Path({!r}).read_text())",
+    ".yml": "yaml.safe_load(Path({!r}).read_text())",
+    ".json": "json.loads(Path({!r}).read_text())",
+    ".toml": "tomllib.loads(Path({!r}).read_text())",
+}
+"""How a plan is loaded from a file, by the end of its name."""
 
 
 def _checked_optimizers(optimizer: Any) -> Mapping[str, Any]:
@@ -172,7 +219,7 @@ def _checked_optimizers(optimizer: Any) -> Mapping[str, Any]:
 
 
 def _recipe(
-    key: object, value: object, optimizers: Mapping[str, Any], stretch: float
+    key: object, value: object, optimizers: Mapping[str, Any], unit: Unit
 ) -> tuple[str, str, Recipe]:
     """Return the name of the optimizer, the target, and what to put there."""
     if not isinstance(key, str):
@@ -189,11 +236,52 @@ def _recipe(
             raise ValueError(
                 f"{key}: {name!r} is not an optimizer here; {instead(name, optimizers)}"
             )
-    return name, target, read_entry(key, value, stretch)
+    recipe = read_entry(key, value, unit)
+    if _ONLY not in optimizers and recipe.source is not None:
+        recipe = recipe.following(_source_beside(recipe, name, optimizers))
+    return name, target, recipe
+
+
+def _source_beside(recipe: Recipe, name: str, optimizers: Mapping[str, Any]) -> str:
+    """Return the source without the name of its optimizer, which is ``name`` too."""
+    source = recipe.source or ""
+    first, slash, target = source.partition("/")
+    if not slash or first == name:
+        return target or source
+    path = entry(recipe.path, "follows")
+    if first not in optimizers:
+        raise ValueError(
+            f"{path}: {first!r} is not an optimizer here; {instead(first, optimizers)}"
+        )
+    raise ValueError(
+        f"{path}: {source!r} is a target of a different optimizer; name one of {name!r}, such as "
+        f"'{name}/{target}'"
+    )
+
+
+def _sources_first(recipes: list[tuple[str, str, Recipe]]) -> list[tuple[str, str, Recipe]]:
+    """Return ``recipes``, each after its source; raise if they follow one another."""
+    by_key = {(name, target): (name, target, recipe) for name, target, recipe in recipes}
+    ordered: dict[tuple[str, str], tuple[str, str, Recipe]] = {}
+    for name, target, recipe in recipes:
+        chain: dict[tuple[str, str], tuple[str, str, Recipe]] = {}
+        key: tuple[str, str] | None = (name, target)
+        while key in by_key and key not in ordered and key not in chain:
+            chain[key] = by_key[key]
+            source = by_key[key][2].source
+            key = None if source is None else (name, source)
+        if key in chain:
+            names = [each for _, each in (*chain, key)]
+            raise ValueError(
+                f"{entry(recipe.path, 'follows')}: expected another target, got a circle: "
+                f"{' follows '.join(names)}"
+            )
+        ordered.update(reversed(chain.items()))
+    return [*ordered.values()]
 
 
 def _put(recipe: Recipe, optimizer: Any, target: str) -> Any:
-    with _errors_of(recipe):
+    with _errors_of(recipe.path, IN_THIS_ENTRY):
         if recipe.default_value is not None:
             extend_optimizer(optimizer, target, recipe.default_value)
         return recipe.put(optimizer, target)
@@ -203,17 +291,25 @@ def _check_present(recipe: Recipe, optimizer: Any, target: str) -> None:
     """Raise if no group has the target: then its name is wrong, and nothing was added yet."""
     key = target.partition("[")[0]
     if recipe.default_value is None and not any(key in group for group in optimizer.param_groups):
-        with _errors_of(recipe):
+        with _errors_of(recipe.path, IN_THIS_ENTRY):
             get_param_groups_regrouped_by_key(optimizer, target)
 
 
+def _check_source(recipe: Recipe, optimizer: Any, source: str) -> None:
+    """Raise if a source that the plan does not drive is not in the optimizer either."""
+    with _errors_of(entry(recipe.path, "follows"), f"write an entry {source!r} with default_value"):
+        get_param_groups_regrouped_by_key(optimizer, source)
+
+
+IN_THIS_ENTRY = "write default_value in this entry"
+
+
 @contextmanager
-def _errors_of(recipe: Recipe) -> Iterator[None]:
+def _errors_of(path: str, remedy: str) -> Iterator[None]:
     """Put the path before an error; if a target is not there, say how a plan adds it."""
     try:
-        with errors_at(recipe.path, ("default_value",)):
+        with errors_at(path, ("default_value",)):
             yield
     except KeyError as error:
         message, found, _ = str(error.args[0]).partition(" does not read, ")
-        remedy = f"{message}{found}write default_value in this entry"
-        raise KeyError(remedy if found else message) from error
+        raise KeyError(f"{message}{found}{remedy}" if found else message) from error

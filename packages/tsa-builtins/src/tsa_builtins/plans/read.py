@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
-from tsa_core import CurveSchedule, ProxyOptimizer, arbitrary_schedule_factory, torch_schedulers
+from tsa_core import (
+    CurveSchedule,
+    DerivedSchedule,
+    ProxyOptimizer,
+    arbitrary_schedule_factory,
+    torch_schedulers,
+)
 
 from ..checks.data import (
     check_entries,
@@ -23,38 +30,60 @@ from ..checks.data import (
     shown,
     with_path,
 )
-from ..curves import Curve
+from ..curves import Curve, Power
 from ..curves import stretch as stretched
-from ..curves.record import curve_at, shape
+from ..curves.record import CurveReader, shape
 from ..schedules.registry import BUILT_INS, STEP_ARGUMENTS, plan_arguments
 
-WAYS = ("schedule", "scheduler", "curve")
+WAYS = ("schedule", "scheduler", "curve", "follows")
 """The entries that say what drives the target. Each entry of a plan has exactly one of them."""
 
 OTHERS = "*"
 
-WHOLE_STEPS = {"milestones", "step_size"}
-"""The settings that torch compares with the step, for equality."""
+
+HOW_TO_NAME = (
+    "no group has a name. Name each of them, as in {'params': …, 'name': 'backbone'}, or write a "
+    "list with one curve per group"
+)
 
 
 class Recipe(NamedTuple):
     """A checked entry. ``put(optimizer, target)`` makes the schedule, and may raise too."""
 
     path: str
-    put: Callable[[Any, str], Any]
+    put: Callable[..., Any]
     default_value: float | None
+    source: str | None
+    """The target that it follows, of the same optimizer."""
+
+    def following(self, source: str) -> Recipe:
+        """Return the recipe with its source under another name."""
+        return self._replace(source=source, put=partial(self.put, source=source))
 
 
-def read_entry(path: str, value: object, stretch: float, *, is_part: bool = False) -> Recipe:
+class Unit(NamedTuple):
+    """What the entries of a plan have in common: its unit of time, and its curves."""
+
+    stretch: float
+    """The steps per unit."""
+    curves: CurveReader
+
+
+def read_entry(path: str, value: object, unit: Unit, *, is_part: bool = False) -> Recipe:
     """Check an entry of a plan; ``is_part``: it is in a compound, and shares its target."""
-    description = mapping(path, value, "a dict with 'schedule', 'scheduler' or 'curve'")
+    description = mapping(path, value, "a dict with 'schedule', 'scheduler', 'curve' or 'follows'")
     way = _way(path, description)
+    if way == "follows" and is_part:
+        raise ValueError(
+            f"{entry(path, way)}: a part of a compound cannot follow another target; write a curve "
+            "in its place, or let the target of the compound follow"
+        )
     default_value = None
     if "default_value" in description and not is_part:
         default_value = number(entry(path, "default_value"), description["default_value"])
         description = {key: each for key, each in description.items() if key != "default_value"}
-    put = READERS[way](path, description, stretch)
-    return Recipe(path, put, default_value)
+    put = READERS[way](path, description, unit)
+    return Recipe(path, put, default_value, description.get("follows"))
 
 
 def _way(path: str, description: Mapping[Any, Any]) -> str:
@@ -77,7 +106,7 @@ def _absolute(path: str, description: Mapping[Any, Any]) -> bool:
 # -- a built-in ------------------------------------------------------------------------------------
 
 
-def _read_built_in(path: str, description: Mapping[Any, Any], stretch: float) -> Any:
+def _read_built_in(path: str, description: Mapping[Any, Any], unit: Unit) -> Any:
     at_name = entry(path, "schedule")
     _refuse_other_way(at_name, description["schedule"], torch_schedulers(), "scheduler")
     name = check_name(at_name, description["schedule"], BUILT_INS, "a built-in")
@@ -88,9 +117,9 @@ def _read_built_in(path: str, description: Mapping[Any, Any], stretch: float) ->
     arguments = {
         key: ARGUMENT_READERS[takes[key].type](entry(path, key), description[key]) for key in given
     }
-    if stretch != 1:
+    if unit.stretch != 1:
         for key in STEP_ARGUMENTS & arguments.keys():
-            arguments[key] *= stretch
+            arguments[key] *= unit.stretch
 
     def put(optimizer: Any, target: str) -> Any:
         with errors_at(path, takes):
@@ -115,10 +144,10 @@ def _refuse_other_way(path: str, name: object, others: Mapping[str, Any], way: s
 # -- a curve, or one for each param group ----------------------------------------------------------
 
 
-def _read_curve(path: str, description: Mapping[Any, Any], stretch: float) -> Any:
+def _read_curve(path: str, description: Mapping[Any, Any], unit: Unit) -> Any:
     at_curve = entry(path, "curve")
     check_entries(path, description, ["curve", "absolute"], (), "an entry with 'curve'")
-    curve = _curve_or_curves(at_curve, description["curve"], stretch)
+    curve = _curve_or_curves(at_curve, description["curve"], unit)
     absolute = _absolute(path, description)
 
     def put(optimizer: Any, target: str) -> Any:
@@ -130,10 +159,10 @@ def _read_curve(path: str, description: Mapping[Any, Any], stretch: float) -> An
     return put
 
 
-def _curve_or_curves(path: str, value: Any, stretch: float) -> Any:
+def _curve_or_curves(path: str, value: Any, unit: Unit) -> Any:
     def read(path: str, record: object) -> Curve:
-        curve = curve_at(path, record)
-        return curve if stretch == 1 else stretched(curve, stretch)
+        curve = unit.curves.curve_at(path, record)
+        return curve if unit.stretch == 1 else stretched(curve, unit.stretch)
 
     def read_or_none(path: str, record: object) -> Curve | None:
         return None if record is None else read(path, record)
@@ -163,7 +192,7 @@ def _check_group_names(path: str, curves: Mapping[str, Any], optimizer: Any) -> 
     texts = [name for name in names if isinstance(name, str)]
     for name in curves:
         if name != OTHERS and name not in texts:
-            hint = instead(name, [*texts, OTHERS])
+            hint = instead(name, [*texts, OTHERS]) if texts else HOW_TO_NAME
             message = f"{entry(path, name)}: {name!r} is not the 'name' of a param group; {hint}"
             raise with_path(ValueError(message))
 
@@ -171,7 +200,7 @@ def _check_group_names(path: str, curves: Mapping[str, Any], optimizer: Any) -> 
 # -- a torch scheduler -----------------------------------------------------------------------------
 
 
-def _read_scheduler(path: str, description: Mapping[Any, Any], stretch: float) -> Any:
+def _read_scheduler(path: str, description: Mapping[Any, Any], unit: Unit) -> Any:
     at_name = entry(path, "scheduler")
     _refuse_other_way(at_name, description["scheduler"], BUILT_INS, "schedule")
     name = check_name(at_name, description["scheduler"], torch_schedulers(), "a torch scheduler")
@@ -182,19 +211,19 @@ def _read_scheduler(path: str, description: Mapping[Any, Any], stretch: float) -
             f"{at_name}: {name} takes a function, which is code and not data. Write a curve, or "
             f"put {name} beside the plan: SynchronousSchedule([from_plan(...), scheduler])"
         )
-    if stretch != 1:
+    if unit.stretch != 1:
         raise ValueError(
-            f"{at_name}: {name} counts steps in its settings, so stretch={stretch!r} cannot "
+            f"{at_name}: {name} counts steps in its settings, so stretch={unit.stretch!r} cannot "
             "stretch it; write a curve, or count this plan in steps"
         )
     given = [key for key in description if key != "scheduler"]
     needed = [key for key, setting in form.settings.items() if setting.required]
     check_entries(path, given, form.settings, needed, name)
     settings = {
-        key: _setting(entry(path, key), description[key], form.settings[key]) for key in given
+        key: _setting(entry(path, key), description[key], form.settings[key], unit) for key in given
     }
-    for key in WHOLE_STEPS & settings.keys():
-        _check_whole_steps(entry(path, key), settings[key], in_order="schedulers" in settings)
+    if "schedulers" in settings:
+        _check_order(entry(path, "milestones"), settings.get("milestones", []))
 
     def make(optimizer: Any) -> Any:
         made = {
@@ -214,22 +243,36 @@ def _read_scheduler(path: str, description: Mapping[Any, Any], stretch: float) -
     return put
 
 
-def _check_whole_steps(path: str, value: float | list[float], in_order: bool) -> None:
+def _check_order(path: str, milestones: list[float]) -> None:
+    if milestones != sorted(milestones):
+        raise ValueError(f"{path}: expected steps in rising order, got {shown(milestones)}")
+
+
+def _check_steps(path: str, value: float | list[float], steps: Any) -> None:
     """Raise where torch would pass over a step in silence, or divide by 0 at a later one."""
-    steps = value if isinstance(value, list) else [value]
-    if any(step < 1 or step != int(step) for step in steps):
-        raise ValueError(f"{path}: expected whole steps, 1 or more, got {shown(value)}")
-    if in_order and steps != sorted(steps):
-        raise ValueError(f"{path}: expected steps in rising order, got {shown(value)}")
+    for each in value if isinstance(value, list) else [value]:
+        if each < 0 or (each == 0 and not steps.may_be_zero) or (steps.whole and each % 1):
+            kind = "whole steps" if steps.whole else "steps"
+            limit = "0 or more" if steps.may_be_zero else "1 or more"
+            if not steps.whole and not steps.may_be_zero:
+                limit = "more than 0"
+            raise ValueError(f"{path}: expected {kind}, {limit}, got {shown(value)}")
 
 
-def _setting(path: str, value: Any, setting: Any) -> Any:
+def _setting(path: str, value: Any, setting: Any, unit: Unit) -> Any:
     if value is None and setting.may_be_none:
         return None
+    taken = _checked_setting(path, value, setting, unit)
+    if setting.counts_steps is not None:
+        _check_steps(path, taken, setting.counts_steps)
+    return taken
+
+
+def _checked_setting(path: str, value: Any, setting: Any, unit: Unit) -> Any:
     is_list = isinstance(value, Sequence) and not isinstance(value, (str, bytes))
     if setting.kind == "schedulers":
         parts = sequence(path, value, "schedulers")
-        return [read_entry(item(path, i), part, 1, is_part=True) for i, part in enumerate(parts)]
+        return [read_entry(item(path, i), part, unit, is_part=True) for i, part in enumerate(parts)]
     if setting.kind == "list of numbers" or (setting.kind == "number per group" and is_list):
         return numbers(path, value)
     if setting.kind == "flag":
@@ -241,4 +284,36 @@ def _setting(path: str, value: Any, setting: Any) -> Any:
     return number(path, value)
 
 
-READERS = {"schedule": _read_built_in, "scheduler": _read_scheduler, "curve": _read_curve}
+# -- another target --------------------------------------------------------------------------------
+
+
+def _read_follower(path: str, description: Mapping[Any, Any], unit: Unit) -> Any:
+    takes = ["follows", "power", "rule", "absolute"]
+    check_entries(path, description, takes, (), "an entry with 'follows'")
+    source = description["follows"]
+    if not isinstance(source, str):
+        raise TypeError(
+            f"{entry(path, 'follows')}: expected the name of another target, got {shown(source)}"
+        )
+    if "power" in description and "rule" in description:
+        raise ValueError(f"{path}: got 'power' and 'rule'; write one of them only")
+    # A rule is not a function of time, so it is not stretched.
+    if "rule" in description:
+        rule = unit.curves.curve_at(entry(path, "rule"), description["rule"])
+    else:
+        rule = Power(number(entry(path, "power"), description.get("power", 1)))
+    absolute = _absolute(path, description)
+
+    def put(optimizer: Any, target: str, source: str = source) -> Any:
+        with errors_at(path, ("rule",)):
+            return DerivedSchedule(optimizer, rule, target, of=source, absolute=absolute)
+
+    return put
+
+
+READERS = {
+    "schedule": _read_built_in,
+    "scheduler": _read_scheduler,
+    "curve": _read_curve,
+    "follows": _read_follower,
+}

@@ -8,18 +8,24 @@ from typing import Any
 from tsa_core import CurveSchedule, DerivedSchedule, torch_schedulers
 
 from ..checks.data import entry, errors_at, item, shown
-from ..curves import delay, to_dict
+from ..curves import Curve, Power, delay
+from ..curves.record import record_of
 from ..schedules.doubts import initial_values
 
 
-def entry_of(path: str, schedule: Any) -> dict[str, Any]:
-    """Return the entry that describes ``schedule``; raise if it is code."""
+def entry_of(path: str, schedule: Any, *, is_part: bool = False) -> dict[str, Any]:
+    """Return the entry that describes ``schedule``; raise if it is code.
+
+    ``is_part``: it is in a compound, and ``path`` is not the name of a member.
+    """
     if type(schedule) is CurveSchedule:
         return _entry_of_curve(path, schedule)
+    if type(schedule) is DerivedSchedule and isinstance(schedule.rule, Curve) and not is_part:
+        return _entry_of_follower(path, schedule)
     form = torch_schedulers().get(type(schedule).__name__)
     if form is not None and form.scheduler_class is type(schedule):
         return _entry_of_scheduler(path, schedule)
-    if isinstance(schedule, DerivedSchedule):
+    if isinstance(schedule, DerivedSchedule) and not isinstance(schedule.rule, Curve):
         what = f"a DerivedSchedule, and its rule, {shown(schedule.rule)}, is a function"
     else:
         what = f"a {type(schedule).__name__}, which only its author can write as data"
@@ -30,15 +36,16 @@ def entry_of(path: str, schedule: Any) -> dict[str, Any]:
 
 
 def _entry_of_curve(path: str, schedule: CurveSchedule) -> dict[str, Any]:
-    origin = schedule.follows()["origin"]  # where replan was called
 
     def data(path: str, curve: Any) -> Any:
         if curve is None:
             return None
         with errors_at(path):
-            return to_dict(delay(curve, origin) if origin else curve)
+            return record_of(delay(curve, origin) if origin else curve, by_step=True)
 
     path, curves = entry(path, "curve"), schedule.curve
+    with errors_at(path):
+        origin = schedule.follows()["origin"]  # where replan was called
     written: Any
     if callable(curves):
         written = data(path, curves)
@@ -49,15 +56,32 @@ def _entry_of_curve(path: str, schedule: CurveSchedule) -> dict[str, Any]:
     return {"curve": written, **({"absolute": True} if schedule.absolute else {})}
 
 
+def _entry_of_follower(name: str, schedule: DerivedSchedule) -> dict[str, Any]:
+    """The source gets the name of the optimizer too, if that is in ``name``."""
+    rule = schedule.rule
+    written: dict[str, Any] = {
+        "follows": name.removesuffix(schedule.schedule_target) + schedule.source
+    }
+    if not isinstance(rule, Power):
+        at_rule = entry(name, "rule")
+        with errors_at(at_rule):
+            written["rule"] = record_of(rule, by_step=True)
+    elif rule.exponent != 1:
+        written["power"] = rule.exponent
+    return {**written, **({"absolute": True} if schedule.absolute else {})}
+
+
 def _entry_of_scheduler(path: str, schedule: Any) -> dict[str, Any]:
     name = type(schedule).__name__
     form = torch_schedulers()[name]
     written: dict[str, Any] = {"scheduler": name}
-    for key, value in form.settings_of(schedule).items():
+    for key, value in _settings_of(schedule).items():
         kind = form.settings[key].kind
         if kind == "schedulers":
             at_key = entry(path, key)
-            written[key] = [entry_of(item(at_key, i), each) for i, each in enumerate(value)]
+            written[key] = [
+                entry_of(item(at_key, i), each, is_part=True) for i, each in enumerate(value)
+            ]
         elif kind != "function":
             written[key] = value
         elif value is not None:
@@ -68,13 +92,24 @@ def _entry_of_scheduler(path: str, schedule: Any) -> dict[str, Any]:
     return written
 
 
-def with_default_value(written: dict[str, Any], optimizer: Any, target: str) -> dict[str, Any]:
+def with_default_value(
+    written: dict[str, Any], schedule: Any, optimizer: Any, target: str
+) -> dict[str, Any]:
     """Add the initial value of a target that the optimizer does not have by itself."""
     defaults = getattr(optimizer, "defaults", None)
     if not defaults or target in defaults or "[" in target:
         return written
-    values = initial_values(optimizer, target)
+    values, first = initial_values(optimizer, target), written
+    while "schedulers" in first:
+        # The first part found what was there before. A later one may have set initial values.
+        schedule = _settings_of(schedule)["schedulers"][0]
+        values = [*map(float, getattr(schedule, "base_lrs", values))]
+        first = first["schedulers"][0]
     # One number cannot stand for several. A CyclicLR and a OneCycleLR begin with their own.
-    if values and ({*values} == {values[0]} or "max_lr" in written):
+    if values and ({*values} == {values[0]} or "max_lr" in first):
         return {**written, "default_value": values[0]}
     return written
+
+
+def _settings_of(schedule: Any) -> dict[str, Any]:
+    return torch_schedulers()[type(schedule).__name__].settings_of(schedule)

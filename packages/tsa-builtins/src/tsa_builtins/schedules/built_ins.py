@@ -6,6 +6,8 @@ W, A, L, D, M, R and P are the names of the arguments in the formulas. Each docs
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, MutableMapping
+from typing import Any, TypeAlias
 
 from tsa_core import CurveSchedule, OptimizerLike
 from tsa_core.warnings_ import warn_user
@@ -27,6 +29,8 @@ from ..curves.rounding import hair
 from .doubts import doubt_about_multiplier, doubt_about_steps
 from .registry import built_in
 
+Where: TypeAlias = Callable[[MutableMapping[str, Any]], bool]
+
 
 @built_in
 def cosine_annealing_with_warmup(
@@ -38,6 +42,7 @@ def cosine_annealing_with_warmup(
     schedule_target: str = "lr",
     *,
     absolute: bool = False,
+    where: Where | None = None,
     skip_zero: bool = False,
 ) -> CurveSchedule:
     """The annealing is a quarter of a cosine wave, from W to A; the cosine of torch is half a wave.
@@ -65,7 +70,7 @@ def cosine_annealing_with_warmup(
     )
     curve = join([_rise(W, L, skip_zero), QuarterCosine(W, A, M - L)], [L])
     return _put(
-        "cosine_annealing_with_warmup", optimizer, curve, schedule_target, absolute, W, L, M
+        "cosine_annealing_with_warmup", optimizer, curve, schedule_target, absolute, where, W, L, M
     )
 
 
@@ -80,6 +85,7 @@ def cosine_annealing_with_inverse_warmup(
     schedule_target: str = "lr",
     *,
     absolute: bool = False,
+    where: Where | None = None,
 ) -> CurveSchedule:
     """The annealing is a quarter of a cosine wave, from W to A; the cosine of torch is half a wave.
 
@@ -109,7 +115,15 @@ def cosine_annealing_with_inverse_warmup(
     start = _inverse_start(W, warmup_multiplier)
     curve = join([Linear(start, W, L), QuarterCosine(W, A, M - L)], [L])
     return _put(
-        "cosine_annealing_with_inverse_warmup", optimizer, curve, schedule_target, absolute, W, L, M
+        "cosine_annealing_with_inverse_warmup",
+        optimizer,
+        curve,
+        schedule_target,
+        absolute,
+        where,
+        W,
+        L,
+        M,
     )
 
 
@@ -123,6 +137,7 @@ def half_cosine_annealing_with_warmup(
     schedule_target: str = "lr",
     *,
     absolute: bool = False,
+    where: Where | None = None,
     skip_zero: bool = False,
 ) -> CurveSchedule:
     """The target rises from 0 to W, then anneals to A along half a cosine wave, as in torch.
@@ -147,7 +162,15 @@ def half_cosine_annealing_with_warmup(
     )
     curve = join([_rise(W, L, skip_zero), Cosine(W, A, M - L)], [L])
     return _put(
-        "half_cosine_annealing_with_warmup", optimizer, curve, schedule_target, absolute, W, L, M
+        "half_cosine_annealing_with_warmup",
+        optimizer,
+        curve,
+        schedule_target,
+        absolute,
+        where,
+        W,
+        L,
+        M,
     )
 
 
@@ -162,6 +185,7 @@ def polynomial_schedule_with_warmup(
     schedule_target: str = "lr",
     *,
     absolute: bool = False,
+    where: Where | None = None,
     skip_zero: bool = False,
 ) -> CurveSchedule:
     """The target rises from 0 to W, then anneals to A by a power.
@@ -189,7 +213,15 @@ def polynomial_schedule_with_warmup(
     P = positive("polynomial_exponent", polynomial_exponent)
     curve = join([_rise(W, L, skip_zero), Polynomial(W, A, M - L, P)], [L])
     return _put(
-        "polynomial_schedule_with_warmup", optimizer, curve, schedule_target, absolute, W, L, M
+        "polynomial_schedule_with_warmup",
+        optimizer,
+        curve,
+        schedule_target,
+        absolute,
+        where,
+        W,
+        L,
+        M,
     )
 
 
@@ -205,6 +237,7 @@ def polynomial_schedule_with_inverse_warmup(
     schedule_target: str = "lr",
     *,
     absolute: bool = False,
+    where: Where | None = None,
 ) -> CurveSchedule:
     """The target comes down from R·W to W, then anneals to A by a power.
 
@@ -237,6 +270,7 @@ def polynomial_schedule_with_inverse_warmup(
         curve,
         schedule_target,
         absolute,
+        where,
         W,
         L,
         M,
@@ -253,6 +287,7 @@ def linear_schedule_with_warmup(
     schedule_target: str = "lr",
     *,
     absolute: bool = False,
+    where: Where | None = None,
     skip_zero: bool = False,
 ) -> CurveSchedule:
     """The target rises from 0 to W, then anneals to A in a straight line.
@@ -278,7 +313,9 @@ def linear_schedule_with_warmup(
         warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps
     )
     curve = join([_rise(W, L, skip_zero), Polynomial(W, A, M - L, 1.0)], [L])
-    return _put("linear_schedule_with_warmup", optimizer, curve, schedule_target, absolute, W, L, M)
+    return _put(
+        "linear_schedule_with_warmup", optimizer, curve, schedule_target, absolute, where, W, L, M
+    )
 
 
 @built_in
@@ -292,6 +329,7 @@ def linear_schedule_with_inverse_warmup(
     schedule_target: str = "lr",
     *,
     absolute: bool = False,
+    where: Where | None = None,
 ) -> CurveSchedule:
     """The target comes down from R·W to W, then anneals to A in a straight line.
 
@@ -320,7 +358,15 @@ def linear_schedule_with_inverse_warmup(
     start = _inverse_start(W, warmup_multiplier)
     curve = join([Linear(start, W, L), Polynomial(W, A, M - L, 1.0)], [L])
     return _put(
-        "linear_schedule_with_inverse_warmup", optimizer, curve, schedule_target, absolute, W, L, M
+        "linear_schedule_with_inverse_warmup",
+        optimizer,
+        curve,
+        schedule_target,
+        absolute,
+        where,
+        W,
+        L,
+        M,
     )
 
 
@@ -334,6 +380,7 @@ def quadratic_schedule_with_warmup(
     schedule_target: str = "lr",
     *,
     absolute: bool = False,
+    where: Where | None = None,
     skip_zero: bool = False,
 ) -> CurveSchedule:
     """The target rises from 0 to W, then anneals to A by a square.
@@ -360,7 +407,15 @@ def quadratic_schedule_with_warmup(
     )
     curve = join([_rise(W, L, skip_zero), Polynomial(W, A, M - L, 2.0)], [L])
     return _put(
-        "quadratic_schedule_with_warmup", optimizer, curve, schedule_target, absolute, W, L, M
+        "quadratic_schedule_with_warmup",
+        optimizer,
+        curve,
+        schedule_target,
+        absolute,
+        where,
+        W,
+        L,
+        M,
     )
 
 
@@ -375,6 +430,7 @@ def quadratic_schedule_with_inverse_warmup(
     schedule_target: str = "lr",
     *,
     absolute: bool = False,
+    where: Where | None = None,
 ) -> CurveSchedule:
     """The target comes down from R·W to W, then anneals to A by a square.
 
@@ -408,6 +464,7 @@ def quadratic_schedule_with_inverse_warmup(
         curve,
         schedule_target,
         absolute,
+        where,
         W,
         L,
         M,
@@ -424,6 +481,7 @@ def sqrt_schedule_with_warmup(
     schedule_target: str = "lr",
     *,
     absolute: bool = False,
+    where: Where | None = None,
     skip_zero: bool = False,
 ) -> CurveSchedule:
     """The target rises from 0 to W, then anneals to A by a square root.
@@ -451,7 +509,9 @@ def sqrt_schedule_with_warmup(
         warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps
     )
     curve = join([_rise(W, L, skip_zero), Polynomial(W, A, M - L, 0.5)], [L])
-    return _put("sqrt_schedule_with_warmup", optimizer, curve, schedule_target, absolute, W, L, M)
+    return _put(
+        "sqrt_schedule_with_warmup", optimizer, curve, schedule_target, absolute, where, W, L, M
+    )
 
 
 @built_in
@@ -465,6 +525,7 @@ def sqrt_schedule_with_inverse_warmup(
     schedule_target: str = "lr",
     *,
     absolute: bool = False,
+    where: Where | None = None,
 ) -> CurveSchedule:
     """The target comes down from R·W to W, then anneals to A by a square root.
 
@@ -495,7 +556,15 @@ def sqrt_schedule_with_inverse_warmup(
     start = _inverse_start(W, warmup_multiplier)
     curve = join([Linear(start, W, L), Polynomial(W, A, M - L, 0.5)], [L])
     return _put(
-        "sqrt_schedule_with_inverse_warmup", optimizer, curve, schedule_target, absolute, W, L, M
+        "sqrt_schedule_with_inverse_warmup",
+        optimizer,
+        curve,
+        schedule_target,
+        absolute,
+        where,
+        W,
+        L,
+        M,
     )
 
 
@@ -511,6 +580,7 @@ def warmup_stable_decay(
     *,
     decay: Shape = "OneMinusSqrt",
     absolute: bool = False,
+    where: Where | None = None,
     skip_zero: bool = False,
 ) -> CurveSchedule:
     """The target rises from 0 to W, stays there, and falls to A in the last D steps.
@@ -546,7 +616,9 @@ def warmup_stable_decay(
     start = max(M - D, L)
     cooldown = transition("decay", decay, W, A, M - start)
     curve = join([_rise(W, L, skip_zero), Constant(W), cooldown], [L, start])
-    return _put("warmup_stable_decay", optimizer, curve, schedule_target, absolute, W, L, M, D)
+    return _put(
+        "warmup_stable_decay", optimizer, curve, schedule_target, absolute, where, W, L, M, D
+    )
 
 
 @built_in
@@ -557,6 +629,7 @@ def inverse_sqrt_with_warmup(
     schedule_target: str = "lr",
     *,
     absolute: bool = False,
+    where: Where | None = None,
     skip_zero: bool = False,
 ) -> CurveSchedule:
     """The target rises from 0 to W, then falls forever as one over the square root of the step.
@@ -585,7 +658,9 @@ def inverse_sqrt_with_warmup(
             f"warmup, write CurveSchedule(optimizer, {W!r} * curves.InverseSqrt(1, timescale))"
         )
     curve = join([_rise(W, L, skip_zero), InverseSqrt(W, L)], [L])
-    return _put("inverse_sqrt_with_warmup", optimizer, curve, schedule_target, absolute, W, L)
+    return _put(
+        "inverse_sqrt_with_warmup", optimizer, curve, schedule_target, absolute, where, W, L
+    )
 
 
 @built_in
@@ -596,6 +671,7 @@ def constant_with_warmup(
     schedule_target: str = "lr",
     *,
     absolute: bool = False,
+    where: Where | None = None,
     skip_zero: bool = False,
 ) -> CurveSchedule:
     """The target rises from 0 to W, and stays there.
@@ -617,7 +693,7 @@ def constant_with_warmup(
     W = finite("warmup_to_value", warmup_to_value)
     L = at_least_zero("num_warmup_steps", num_warmup_steps)
     curve = join([_rise(W, L, skip_zero), Constant(W)], [L])
-    return _put("constant_with_warmup", optimizer, curve, schedule_target, absolute, W, L)
+    return _put("constant_with_warmup", optimizer, curve, schedule_target, absolute, where, W, L)
 
 
 @built_in
@@ -629,6 +705,7 @@ def constant_with_inverse_warmup(
     schedule_target: str = "lr",
     *,
     absolute: bool = False,
+    where: Where | None = None,
 ) -> CurveSchedule:
     """The target comes down from R·W to W, and stays there.
 
@@ -650,7 +727,9 @@ def constant_with_inverse_warmup(
     L = at_least_zero("num_warmup_steps", num_warmup_steps)
     start = _inverse_start(W, warmup_multiplier)
     curve = join([Linear(start, W, L), Constant(W)], [L])
-    return _put("constant_with_inverse_warmup", optimizer, curve, schedule_target, absolute, W, L)
+    return _put(
+        "constant_with_inverse_warmup", optimizer, curve, schedule_target, absolute, where, W, L
+    )
 
 
 @built_in
@@ -660,6 +739,7 @@ def constant_schedule(
     schedule_target: str = "lr",
     *,
     absolute: bool = False,
+    where: Where | None = None,
 ) -> CurveSchedule:
     """The target holds the same multiple of its initial value at every step.
 
@@ -677,7 +757,14 @@ def constant_schedule(
     V = finite("value", value)
     curve = Constant(V)
     return _put(
-        "constant_schedule", optimizer, curve, schedule_target, absolute, V, parameter="value"
+        "constant_schedule",
+        optimizer,
+        curve,
+        schedule_target,
+        absolute,
+        where,
+        V,
+        parameter="value",
     )
 
 
@@ -720,6 +807,7 @@ def _put(
     curve: Curve,
     schedule_target: str,
     absolute: bool,
+    where: Where | None,
     W: float,
     L: float = 0,
     M: float = math.inf,
@@ -736,4 +824,4 @@ def _put(
         doubts.append(doubt_about_multiplier(parameter, W, optimizer, schedule_target))
     for doubt in filter(None, doubts):
         warn_user(f"{name}: {doubt}")
-    return CurveSchedule(optimizer, curve, schedule_target, absolute=absolute)
+    return CurveSchedule(optimizer, curve, schedule_target, absolute=absolute, where=where)

@@ -44,6 +44,7 @@ _ANNEALING = {
     "warmup_multiplier": "R, the start of the warmup as a multiple of W.",
     "schedule_target": 'the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …',
     "absolute": "if true, λ(t) is the value itself, and the initial value is not used.",
+    "where": "a function of a param group that says if it is driven; None drives all of them.",
     "skip_zero": "if true, the warmup starts above 0, so that the first step is not wasted.",
 }
 _HOLDING = {
@@ -94,9 +95,9 @@ class Argument(NamedTuple):
 
 
 def plan_arguments(built_in: Callable[..., Any]) -> dict[str, Argument]:
-    """Return the arguments that a plan can give: all but the optimizer and the target."""
+    """Return the arguments that a plan can give: those that are data, without the target."""
     return {
         parameter.name: Argument(parameter.annotation, parameter.default is inspect.Parameter.empty)
         for parameter in inspect.signature(built_in).parameters.values()
-        if parameter.name not in ("optimizer", "schedule_target")
+        if parameter.name not in ("optimizer", "schedule_target", "where")
     }

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from torch import Tensor
 
 from ..extension import extend_optimizer
-from ..targets.checks import warn_if_all_zero
+from ..targets.checks import warn_if_all_zero, warn_if_some_zero
 from ..targets.stand_ins import refuse_stand_in
 from ..targets.target import OptimizerLike, Target, groups_of
 from ..targets.tensors import warn_if_captured_step_ignores
 from ..targets.undo import undone_on_error
-from ..torch_.schedulers import is_schedule, parts_of, takes_values, why_new_groups_are_refused
+from ..torch_.schedulers import (
+    is_schedule,
+    takes_values,
+    why_new_groups_are_refused,
+    with_parts,
+)
 from .proxy import ProxyOptimizer
 
 Schedule = TypeVar("Schedule")
@@ -44,11 +49,10 @@ def arbitrary_schedule_factory(
 
     Raises:
         TypeError: ``schedule_factory`` is not a callable, or does not return a scheduler.
-        TypeError: the target or ``default_value`` is not a real number.
-        KeyError: a group lacks the target and there is no ``default_value``.
-        ValueError: the target holds NaN, an infinity or a tensor that requires a gradient.
+        TypeError: ``default_value`` is not a real number.
         ValueError: the scheduler was built on a different optimizer.
         ValueError: the scheduler would write another entry of the groups (``cycle_momentum``).
+        TypeError, ValueError, KeyError: the target cannot be driven: as :class:`CurveSchedule`.
 
     Whatever is raised, by ``schedule_factory`` too, leaves the param groups as they were.
 
@@ -77,8 +81,7 @@ def arbitrary_schedule_factory(
             f"default_value: expected a number, got {default_value!r}; to name the target, "
             f"write schedule_target={default_value!r}"
         )
-    target = Target.parse(schedule_target)
-    groups = groups_of(optimizer)
+    target, groups = Target.parse(schedule_target), groups_of(optimizer)
     refuse_stand_in(optimizer)
     with undone_on_error([optimizer]):
         if default_value is not None:
@@ -86,32 +89,24 @@ def arbitrary_schedule_factory(
         proxy = ProxyOptimizer(optimizer, target)
         initial_values = [target.initial_or_present(group) for group in groups]
         schedule = schedule_factory(proxy)
-        _check_is_built_on(proxy, schedule)
+        if not is_schedule(schedule) or isinstance(schedule, ProxyOptimizer):
+            raise TypeError(
+                "schedule_factory: expected it to return a scheduler built on the optimizer that "
+                f"it is given, got {schedule!r} ({type(schedule).__name__})"
+            )
+        built_on = getattr(schedule, "optimizer", None)
+        if built_on is not proxy:
+            raise ValueError(
+                f"schedule_factory: it returned a scheduler on {type(built_on).__name__}; build it "
+                f"on the optimizer that the factory is given, which stands for {target.name!r}"
+            )
         proxy.why_new_groups_are_refused = why_new_groups_are_refused(schedule)
         for group, initial in zip(groups, initial_values):
-            if not target.has_initial(group):
-                group[target.initial_key] = initial
-        if not _gives_values(schedule):
+            group.setdefault(target.initial_key, initial)
+        ours = [each for each in with_parts(schedule) if getattr(each, "absolute", False)]
+        if ours:  # the parts of a compound are one schedule of the target, and warn once
+            warn_if_some_zero(target, ours[0].driven_groups(), groups)
+        elif not takes_values(schedule):
             warn_if_all_zero(target, groups)
         warn_if_captured_step_ignores(target, optimizer, groups)
     return schedule
-
-
-def _gives_values(schedule: Any) -> bool:
-    """True if the schedule, or a part of it, gives values that are no multiples."""
-    own = getattr(schedule, "absolute", False) or takes_values(schedule)
-    return own or any(map(_gives_values, parts_of(schedule)))
-
-
-def _check_is_built_on(proxy: ProxyOptimizer, schedule: Any) -> None:
-    if not is_schedule(schedule) or isinstance(schedule, ProxyOptimizer):
-        raise TypeError(
-            "schedule_factory: expected it to return a scheduler built on the optimizer that it is "
-            f"given, got {schedule!r} ({type(schedule).__name__})"
-        )
-    if schedule.optimizer is not proxy:
-        raise ValueError(
-            f"schedule_factory: it returned a scheduler on {type(schedule.optimizer).__name__}; "
-            "build it on the optimizer that the factory is given, which stands for "
-            f"{proxy.schedule_target!r}"
-        )

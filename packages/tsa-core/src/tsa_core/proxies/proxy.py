@@ -42,11 +42,8 @@ class ProxyOptimizer(StandIn, Optimizer):
             an element of a tuple.
 
     Raises:
-        TypeError: ``optimizer`` has no param groups.
-        TypeError: the target does not hold a real number.
-        KeyError: a group lacks the target.
-        ValueError: the target holds NaN, an infinity or a tensor that requires a gradient.
-        ValueError: the target's name is malformed, or ``optimizer`` is a proxy.
+        ValueError: ``optimizer`` is a proxy.
+        TypeError, ValueError, KeyError: the target cannot be driven: as :class:`CurveSchedule`.
 
     Example:
         >>> import torch
@@ -64,14 +61,13 @@ class ProxyOptimizer(StandIn, Optimizer):
 
     # The base constructor never runs: it would collect parameters and groups of its own.
     def __init__(self, optimizer: OptimizerLike, schedule_target: str | Target = "lr") -> None:
-        target = parsed(schedule_target)
-        groups = groups_of(optimizer)
+        target, groups = parsed(schedule_target), groups_of(optimizer)
         refuse_stand_in(optimizer)
-        self.optimizer = optimizer
-        self.target = target
+        self.optimizer, self.target = optimizer, target
         self.why_new_groups_are_refused = "not every scheduler computes a new group right"
         self._kept_by_scheduler: list[dict[str, Any]] = [{} for _ in groups]
-        self._forget_groups()
+        self._known: list[ParamGroup] = []
+        self._list: Sequence[ParamGroup] = []
         self._is_first = not any(target.has_initial(group) for group in groups)
         self._renew_views(groups)
         watch_steps(optimizer)
@@ -100,12 +96,6 @@ class ProxyOptimizer(StandIn, Optimizer):
 
     def check_groups(self) -> None:
         self.param_groups  # noqa: B018
-
-    def _forget_groups(self) -> None:
-        self._known: list[ParamGroup] = []
-        self._list: Sequence[ParamGroup] = []
-        self._has_tensors = False
-        self._views: list[GroupView] = []
 
     def _renew_views(self, groups: Sequence[ParamGroup]) -> None:
         known, kept = self._known, self._kept_by_scheduler
@@ -161,33 +151,18 @@ class ProxyOptimizer(StandIn, Optimizer):
     def _forward_step(self, *args: Any, **kwargs: Any) -> Any:
         return self.optimizer.step(*args, **kwargs)
 
-    for _mark in STEP_MARKS:
-        setattr(_forward_step, _mark, True)
-    del _mark
+    vars(_forward_step).update(dict.fromkeys(STEP_MARKS, True))
 
-    @property
+    # torch < 2.4 puts the marked method back, which would be a reference cycle.
+    step = property(skip_frames(lambda self: self._forward_step), lambda *_: None)
+    """The real optimizer's step."""
+
     @skip_frames
-    def step(self) -> Any:
-        """The real optimizer's step."""
-        return self._forward_step
-
-    @step.setter
-    def step(self, value: object) -> None:
-        """Ignore the assignment: torch < 2.4 puts the marked method back, a reference cycle."""
-
-    @property
-    @skip_frames
-    def _opt_called(self) -> bool:  # read by torch >= 2.4
+    def _has_stepped(self) -> bool:
         return has_stepped(self.optimizer)
 
-    @property
-    @skip_frames
-    def _step_count(self) -> int:  # read, and set to 0, by torch < 2.4
-        return int(has_stepped(self.optimizer))
-
-    @_step_count.setter
-    def _step_count(self, value: int) -> None:
-        pass
+    _opt_called = property(_has_stepped)  # read by torch >= 2.4
+    _step_count = property(_has_stepped, lambda *_: None)  # read, and set to 0, by torch < 2.4
 
     def __getattr__(self, name: str) -> Any:
         # copy and pickle ask before `optimizer` is set. They ask for __deepcopy__ and the like,
@@ -196,13 +171,11 @@ class ProxyOptimizer(StandIn, Optimizer):
             raise AttributeError(name)
         return getattr(self.optimizer, name)
 
-    def __getstate__(self) -> dict[str, Any]:
-        derived = ("_has_tensors", "_known", "_list", "_views")
-        return {name: value for name, value in self.__dict__.items() if name not in derived}
+    def __getstate__(self) -> dict[str, Any]:  # without groups that the optimizer may have replaced
+        return {**self.__dict__, "_known": [], "_list": [], "_views": []}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._forget_groups()
         watch_steps(self.optimizer)  # hooks do not survive a copy of the optimizer
 
     def __repr__(self) -> str:
@@ -212,11 +185,7 @@ class ProxyOptimizer(StandIn, Optimizer):
         )
 
 
-def _forward(name: str) -> property:
-    return property(lambda proxy: getattr(proxy.optimizer, name))
-
-
 # An inherited method would act on the proxy, which holds nothing: forward them all.
 for _name, _member in vars(Optimizer).items():
     if inspect.isfunction(_member) and _name not in vars(ProxyOptimizer):
-        setattr(ProxyOptimizer, _name, _forward(_name))
+        setattr(ProxyOptimizer, _name, property(operator.attrgetter(f"optimizer.{_name}")))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, MutableMapping, Sequence
-from math import isfinite
 from typing import Any
 
 from torch import Tensor
@@ -25,7 +24,17 @@ _ABOUT_LR = AUXILIARY_KEYS | {LEGACY_KEY, "lr", "initial_lr"}
 class GroupView(MutableMapping[str, Any]):
     """One param group as a scheduler of the target sees it."""
 
-    __slots__ = ("_groups", "_index", "_is_first", "_kept", "_key", "_plain", "_target")
+    __slots__ = (
+        "_groups",
+        "_high",
+        "_index",
+        "_is_first",
+        "_kept",
+        "_key",
+        "_low",
+        "_plain",
+        "_target",
+    )
 
     def __init__(
         self,
@@ -38,15 +47,12 @@ class GroupView(MutableMapping[str, Any]):
         """``is_first``: no schedule was on the target before, and left entries of its own."""
         self._target = target
         self._key = target.key
-        self._plain = float if target.index is None else None  # as in Target.scale
+        self._low, self._high = target.range_of(0.0)
+        self._plain = float if target.index is None else None  # an element goes into a tuple
         self._groups = groups
-        self._index = index
+        self._index = index  # finds the dict that is at this position now
         self._kept = kept
         self._is_first = is_first
-
-    @property
-    def _group(self) -> ParamGroup:  # the dict that is at this position now
-        return self._groups[self._index]
 
     # These two cases stand first and make no call: torch's schedulers read ``lr`` up to four times
     # per step and group, and write it once.
@@ -81,7 +87,8 @@ class GroupView(MutableMapping[str, Any]):
         group, target = self._groups[self._index], self._target
         if key == "lr":
             try:
-                if type(value) is type(group[self._key]) is self._plain and isfinite(value):
+                is_plain = type(value) is type(group[self._key]) is self._plain
+                if is_plain and self._low <= value <= self._high:
                     group[self._key] = value
                 else:
                     target.write(group, self._checked(value))
@@ -94,8 +101,13 @@ class GroupView(MutableMapping[str, Any]):
             group[target.initial_key] = initial.clone() if isinstance(initial, Tensor) else initial
         elif key in AUXILIARY_KEYS or key not in group:
             own_key = auxiliary_key(key, target.name)
-            if own_key in group and key not in self._kept:
-                self._check_is_no_users_entry(own_key, key)
+            is_strange = own_key in group and key not in self._kept and target.name != "lr"
+            if is_strange and (self._is_first or f"initial_{own_key}" in group):
+                raise ValueError(
+                    f"{own_key!r} is an entry of param group {self._index}, and a schedule of "
+                    f"{target.name!r} would keep what it calls {key!r} there. Give one of both "
+                    "entries a different name"
+                )
             self._kept[key] = group[own_key] = value
         elif target.name == "lr":
             group[key] = value
@@ -105,15 +117,6 @@ class GroupView(MutableMapping[str, Any]):
                 f"On this proxy {target.name!r} is called 'lr', and the schedule may write no "
                 "other entry. If a scheduler cycles momentum, write cycle_momentum=False and give "
                 f"{key!r} a schedule of its own"
-            )
-
-    def _check_is_no_users_entry(self, own_key: str, key: str) -> None:
-        target, group = self._target, self._group
-        if target.name != "lr" and (self._is_first or f"initial_{own_key}" in group):
-            raise ValueError(
-                f"{own_key!r} is an entry of param group {self._index}, and a schedule of "
-                f"{target.name!r} would keep what it calls {key!r} there. Give one of both entries "
-                "a different name"
             )
 
     def _checked(self, value: Any) -> Any:
@@ -127,7 +130,7 @@ class GroupView(MutableMapping[str, Any]):
                 f"{self._target.name!r} in param group {self._index}: {error}; "
                 "a scheduler has to give a finite real number"
             ) from None
-        low, high = self._target.range_in(self._group)
+        low, high = self._target.range_in(self._groups[self._index])
         if not low <= number <= high:
             raise ValueError(
                 f"{self._target.name!r} in param group {self._index}: {number!r}; it must be from "
@@ -139,22 +142,13 @@ class GroupView(MutableMapping[str, Any]):
         if key not in self._kept:
             raise KeyError(f"{key!r} belongs to the optimizer, not to the schedule")
         del self._kept[key]
-        self._group.pop(auxiliary_key(key, self._target.name), None)
+        self._groups[self._index].pop(auxiliary_key(key, self._target.name), None)
 
     def __iter__(self) -> Iterator[str]:
-        group, target = self._group, self._target
-        yield "lr"
-        if target.has_initial(group):
-            yield "initial_lr"
-        if target.name == "lr":
-            yield from (key for key in group if key not in ("lr", "initial_lr"))
-            return
-        renamed = {auxiliary_key(key, target.name): key for key in (*AUXILIARY_KEYS, *self._kept)}
-        for key in group:
-            if key in renamed:
-                yield renamed[key]
-            elif key not in _ABOUT_LR and key not in self._kept:
-                yield key
+        own_keys = (*AUXILIARY_KEYS, *self._kept)
+        renamed = {auxiliary_key(key, self._target.name): key for key in own_keys}
+        keys = ["lr", "initial_lr", *(renamed.get(key, key) for key in self._groups[self._index])]
+        yield from (key for key in dict.fromkeys(keys) if key in self)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -174,7 +168,7 @@ class ElementView(GroupView):
         if key != "lr":
             return super().__getitem__(key)
         try:
-            return self._target.read(self._group)
+            return self._target.read(self._groups[self._index])
         except (LookupError, TypeError):
             check_present(self._target, self._groups)
             raise

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch.optim.lr_scheduler import LRScheduler
 
-from ..targets.checks import check_present, present_values
+from ..targets.checks import check_present, check_values_fit, present_values
 from ..targets.numbers_ import real_number
 from ..targets.target import ParamGroup, Target, Value
 
@@ -43,15 +43,18 @@ class TargetAnswers(LRScheduler):
         return self.target.name
 
     @property  # type: ignore[override]  # torch keeps a list, of tensors too
-    def base_lrs(self) -> list[float]:
-        """The initial value of each param group.
+    def base_lrs(self) -> list[float | None]:
+        """The initial value of each param group; None where there is no such entry.
 
         Assign a list with one number per group to set them; the next step counts from them. Some
         wrappers do so after they have scaled the learning rate themselves.
         """
         groups = self.real_optimizer.param_groups
-        check_present(self.target, groups)
-        return self.initials_of(groups)
+        driven = self.driven_groups()
+        check_present(self.target, groups, driven)
+        having = [group for group in groups if self.target.is_in(group)]
+        initial_of = {id(g): initial for g, initial in zip(having, self.initials_of(having))}
+        return [initial_of.get(id(group)) for group in groups]
 
     @base_lrs.setter  # type: ignore[override]  # takes no tensor as an initial value
     def base_lrs(self, values: Sequence[float]) -> None:
@@ -62,6 +65,7 @@ class TargetAnswers(LRScheduler):
             raise type(error)(f"base_lrs: {error}") from None
         if len(numbers) != len(groups):
             raise ValueError(f"base_lrs: got {len(numbers)} for {len(groups)} param groups")
+        check_values_fit(self.target, groups, numbers, "base_lrs")
         number_of = {id(group): number for group, number in zip(groups, numbers)}
         for group in self.driven_groups():
             group[self.target.initial_key] = number_of[id(group)]
@@ -78,8 +82,12 @@ class TargetAnswers(LRScheduler):
         """
 
     def get_last_lr(self) -> list[Value]:
-        """Return the target's present value in each param group, a copy if it is a tensor."""
-        return present_values(self.target, self.real_optimizer.param_groups)
+        """Return the target's present value in each param group, a copy if it is a tensor.
+
+        It is None in a group that is left alone and has no such entry.
+        """
+        groups = self.real_optimizer.param_groups
+        return present_values(self.target, groups, self.driven_groups())
 
     def get_lr(self) -> list[Value]:
         """Return :meth:`values_at` the present step, computed anew.

@@ -6,9 +6,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from ..targets.checks import check_target, present_numbers
+from ..targets.checks import present_numbers
 from ..targets.moves import Move
-from ..targets.numbers_ import real_number, step_number, step_of_user
+from ..targets.numbers_ import step_number, step_of_user
 from ..targets.stand_ins import behind
 from ..targets.target import OptimizerLike, ParamGroup, Target, groups_of
 from ..targets.tensors import give_each_group_its_own_tensor
@@ -39,14 +39,22 @@ class TargetSchedule(TargetAnswers):
     """A group that joins the optimizer later is driven from its own initial value."""
 
     # The base constructor never runs: it would replace optimizer.step, and call ours.
-    def __init__(self, optimizer: OptimizerLike, schedule_target: str, absolute: bool) -> None:
+    def __init__(
+        self,
+        optimizer: OptimizerLike,
+        schedule_target: str,
+        absolute: bool,
+        where: Callable[[ParamGroup], bool] | None,
+    ) -> None:
         target = Target.parse(schedule_target)
         groups_of(optimizer)
         if not isinstance(absolute, bool):
             raise TypeError(f"absolute: expected True or False, got {absolute!r}")
         # On a proxy, the schedule works on the real optimizer's target without the detour.
         self.real_optimizer, self.target = behind(optimizer, target)
-        check_target(self.target, groups_of(self.real_optimizer))
+        if where is not None and not callable(where):
+            raise TypeError(f"where: expected a function of a param group, got {where!r}")
+        self._where = where
         self.optimizer = optimizer
         self.label = self.target.name
         self.absolute = absolute
@@ -58,6 +66,10 @@ class TargetSchedule(TargetAnswers):
         # The optimizer's list and its dicts when a group was last taken in.
         self._seen: tuple[Sequence[ParamGroup], list[ParamGroup]] = ((), [])
         self._in_code: list[float | None] = []
+
+    def chosen(self, groups: Sequence[ParamGroup]) -> Sequence[ParamGroup]:
+        """Return those of ``groups`` for which ``where`` is true."""
+        return groups if self._where is None else [*filter(self._where, groups)]
 
     @abstractmethod
     def moves_to(
@@ -138,7 +150,7 @@ class TargetSchedule(TargetAnswers):
         target = self.target
         give_each_group_its_own_tensor(target, self.real_optimizer, groups)
         initials = self.initials_of(driven)
-        if not self._step_count:
+        if not self._in_code:
             known = {id(group): not target.has_initial(group) for group in driven}
             values = {id(group): initial for group, initial in zip(driven, initials)}
             self._in_code = [
@@ -164,14 +176,17 @@ class TargetSchedule(TargetAnswers):
     ) -> list[ParamGroup]:
         """Return for each group the dict that has a record: it, or the one that it replaced.
 
-        It replaced one if a load put a new list of new dicts into the optimizer. It is returned
-        itself if there is no record at all.
+        A load puts a new list of new dicts into the optimizer, each with the ``params`` of the one
+        in its place. A group is returned itself if there is no record at all.
         """
-        present, (seen_in, seen) = self.real_optimizer.param_groups, self._seen
-        if present is seen_in or not {*map(id, seen)}.isdisjoint(map(id, present)):
+        seen_in, seen = self._seen
+        if self.real_optimizer.param_groups is seen_in:
             return [*groups]
-        before = {id(group): each for group, each in zip(present, seen) if has_record(each)}
-        return [group if has_record(group) else before.get(id(group), group) for group in groups]
+        before = {id(each.get("params")): each for each in seen if has_record(each)}
+        return [
+            group if has_record(group) else before.get(id(group.get("params")), group)
+            for group in groups
+        ]
 
     @property
     def initials_in_code(self) -> list[float | None]:
@@ -196,8 +211,8 @@ class TargetSchedule(TargetAnswers):
 
         Returns:
             The value that each group would get. For a group that the schedule leaves alone, its
-            present value. A tensor will hold the value rounded to its precision. A derived
-            schedule computes from what its source holds now, at any step.
+            present value, or None if it has no such entry. A tensor will hold the value rounded to
+            its precision. A derived schedule computes from what its source holds now, at any step.
 
         Raises:
             TypeError, ValueError, KeyError: as :meth:`step`.
@@ -217,10 +232,8 @@ class TargetSchedule(TargetAnswers):
         if driven is groups:
             return values
         value_of = {id(group): value for group, value in zip(driven, values)}
-        return [
-            value_of[id(group)] if id(group) in value_of else real_number(self.target.read(group))
-            for group in groups
-        ]
+        present = present_numbers(self.target, groups, driven)
+        return [value_of.get(id(group), own) for group, own in zip(groups, present)]
 
     # SequentialLR starts its schedulers with these two, the second since torch 2.9.
     def _initial_step(self) -> None:
@@ -253,7 +266,9 @@ class TargetSchedule(TargetAnswers):
             "last_epoch": self.last_epoch,
             "_step_count": self._step_count,
             "base_lrs": self.base_lrs,
-            "_last_lr": present_numbers(self.target, self.real_optimizer.param_groups),
+            "_last_lr": present_numbers(
+                self.target, self.real_optimizer.param_groups, self.driven_groups()
+            ),
         }
 
     def load_state_dict(

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from math import isfinite
 from types import FunctionType, MappingProxyType, MethodType
 from typing import Any
 
-from ..targets.checks import warn_if_all_zero, warn_if_momentum_grows, warn_if_some_zero
-from ..targets.driven import Curve, CurvePerGroup, SeveralCurves, given_by
+from ..targets.checks import (
+    check_target,
+    warn_if_all_zero,
+    warn_if_momentum_grows,
+    warn_if_some_zero,
+)
+from ..targets.driven import Curve, CurvePerGroup, SeveralCurves
 from ..targets.moves import END, Move, Numbers, move_to
 from ..targets.numbers_ import real_number
 from ..targets.target import OptimizerLike, ParamGroup
@@ -35,12 +40,15 @@ class CurveSchedule(TargetSchedule):
         curve: λ, a callable that takes the step t (0, 1, 2, …) and returns the multiplier, a
             finite real number. It is called once per step. Or one curve per param group: a
             sequence in the optimizer's order, or a mapping from the groups' ``"name"`` entries.
-            In a mapping, ``"*"`` stands for all other groups. ``None`` leaves a group alone. A
-            group that joins later finds its curve by the same rule.
+            In a mapping, ``"*"`` stands for all other groups. ``None`` leaves a group alone, which
+            then need not have the entry. A group that joins later finds its curve by the same rule.
         schedule_target: the param-group entry to drive, such as ``"weight_decay"``, or
             ``"betas[0]"`` for an element of a tuple.
         absolute: if true, λ(t) is the value itself: value(t) = λ(t) in every group that the curve
             drives. The initial value is recorded and not used.
+        where: a function of a param group, ``lambda group: group["weight_decay"] > 0``. The groups
+            for which it is true are driven, also those that join later; the others are left alone.
+            It is asked at each step, and goes with one curve.
 
     Raises:
         TypeError: ``optimizer`` has no param groups, or ``curve`` is not a callable.
@@ -78,16 +86,18 @@ class CurveSchedule(TargetSchedule):
         schedule_target: str = "lr",
         *,
         absolute: bool = False,
+        where: Callable[[ParamGroup], bool] | None = None,
     ) -> None:
-        super().__init__(optimizer, schedule_target, absolute)
+        super().__init__(optimizer, schedule_target, absolute, where)
         self._start(curve, 0)
+        check_target(self.target, self.real_optimizer.param_groups, self.driven_groups())
         first = self.prepare(0)
         self._check_ahead()
         driven = self.driven_groups()
-        if absolute:
-            warn_if_some_zero(self.target, driven, self.real_optimizer.param_groups)
         if self.real_optimizer is optimizer:  # on a proxy, arbitrary_schedule_factory warns
-            if not absolute:
+            if absolute:
+                warn_if_some_zero(self.target, driven, optimizer.param_groups)
+            else:
                 warn_if_all_zero(self.target, driven)
             warn_if_captured_step_ignores(self.target, optimizer, driven)
         watch_steps(optimizer)
@@ -97,6 +107,10 @@ class CurveSchedule(TargetSchedule):
         """Follow ``curve``, whose step 0 is at the position ``origin``."""
         several = None if callable(curve) else SeveralCurves(curve)
         if several is not None:
+            if self._where is not None:
+                raise TypeError(
+                    "where: it goes with one curve. Of several, give None to a group to leave alone"
+                )
             several.driven(self.real_optimizer.param_groups)
             several.check_names(self.real_optimizer.param_groups)
         self._curve: Any = curve
@@ -112,14 +126,16 @@ class CurveSchedule(TargetSchedule):
 
         A function knows neither, and is checked at each step.
         """
-        curves = [self._curve] if self._several is None else self._several.distinct
-        groups = self.real_optimizer.param_groups
-        for curve in filter(is_data, curves):
-            steps = [0, *boundaries_of(curve), END]
+        groups, target = self.real_optimizer.param_groups, self.target
+        one = [(self._curve, self.chosen(groups))]
+        driven_by: Any = one if self._several is None else self._several.driven_by(groups)
+        for curve, driven in driven_by:
+            steps = [0, *boundaries_of(curve), END] if is_data(curve) else []
             # Of all values, those of the least and of the greatest λ are the furthest.
-            for t in {min(steps, key=curve), max(steps, key=curve)}:
-                _, values, *_ = self.moves_to(self._origin + t, groups)
-                warn_if_momentum_grows(self.target, values)
+            for t in {min(steps, key=curve), max(steps, key=curve)} if steps else ():
+                numbers = Numbers.of_one(curve(t), self._origin + t, driven, curve)
+                move = move_to(numbers, target, groups, self.absolute, self.label, self.initials_of)
+                warn_if_momentum_grows(target, move[1])
 
     @property
     def curve(self) -> Curve | CurvePerGroup:
@@ -140,6 +156,8 @@ class CurveSchedule(TargetSchedule):
         target, t = self.target, max(position - self._origin, 0)
         if self._several is not None:
             return self._several_move_to(self._several, position, t, groups)
+        if self._where is not None:
+            groups = self.chosen(groups)
         number = self._ask(t)
         if type(number) is float and number >= 0 and target.index is None and not self.absolute:
             # The common case in line and in one look at each group: a call takes longer. It is the
@@ -157,9 +175,9 @@ class CurveSchedule(TargetSchedule):
                         return groups, values, True, False
             except (LookupError, TypeError):
                 pass
-        each, types = [number] * len(groups), {type(number)}
-        numbers = Numbers(position, groups, each, types, lambda _: given_by(self._curve))
-        return move_to(numbers, target, groups, self.absolute, self.label, self.initials_of)
+        numbers = Numbers.of_one(number, position, groups, self._curve)
+        every = self.real_optimizer.param_groups
+        return move_to(numbers, target, every, self.absolute, self.label, self.initials_of)
 
     def _several_move_to(
         self, several: SeveralCurves, position: float, t: float, groups: Sequence[ParamGroup]
@@ -176,7 +194,9 @@ class CurveSchedule(TargetSchedule):
 
     def driven_groups(self) -> list[ParamGroup]:
         groups = self.real_optimizer.param_groups
-        return [*(groups if self._several is None else self._several.driven(groups)[0])]
+        return [
+            *(self.chosen(groups) if self._several is None else self._several.driven(groups)[0])
+        ]
 
     @uncompiled
     def replan(self, curve: Curve | CurvePerGroup) -> None:

@@ -6,16 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import TypeAlias
 
-from ..targets.checks import check_target, present_numbers, warn_if_all_zero
-from ..targets.driven import describe
-from ..targets.moves import Move, Numbers, move_to
+from ..targets.checks import check_target, present_numbers, warn_if_all_zero, warn_if_some_zero
+from ..targets.moves import Move, Numbers, describe, move_to
 from ..targets.numbers_ import real_number
 from ..targets.stand_ins import refuse_stand_in
 from ..targets.target import OptimizerLike, ParamGroup, Target
 from ..targets.tensors import warn_if_captured_step_ignores
 from ..torch_.steps import watch_steps
 from .base import TargetSchedule
-from .records import Record
+from .records import Record, curve_of, record_of
 
 Rule: TypeAlias = Callable[[float], float]
 
@@ -32,11 +31,14 @@ class DerivedSchedule(TargetSchedule):
         optimizer: a ``torch.optim.Optimizer``, or any object with such ``param_groups``.
         rule: takes a number of the source and returns the number of the target, a finite real
             number. It is called once per step and group, and must depend on its argument alone.
+            A curve of ``tsa_builtins``, such as ``Power(-0.5)``, is data: states and plans hold it.
         schedule_target: the entry to drive, such as ``"weight_decay"`` or ``"betas[1]"``.
         of: the source, another entry of the same groups. A tensor on an accelerator that no curve
             of the same ``SynchronousSchedule`` drives is read at each step, which waits for it.
         absolute: if true, value of the target = ``rule(value of the source)``. No initial value
             is used.
+        where: a function of a param group, as :class:`CurveSchedule` takes it: the groups that are
+            driven.
 
     Raises:
         TypeError: ``rule`` is not a callable or does not return a real number.
@@ -76,23 +78,27 @@ class DerivedSchedule(TargetSchedule):
         *,
         of: str = "lr",
         absolute: bool = False,
+        where: Callable[[ParamGroup], bool] | None = None,
     ) -> None:
-        super().__init__(optimizer, schedule_target, absolute)
+        super().__init__(optimizer, schedule_target, absolute, where)
         refuse_stand_in(optimizer)
         if not callable(rule):
             raise TypeError(f"rule: expected a callable, got {rule!r} ({type(rule).__name__})")
         source = Target.parse(of, "of")
         if source == self.target:
             raise ValueError(f"of: {of!r} is the target itself; name a different entry")
-        groups = optimizer.param_groups
-        check_target(source, groups)
+        groups, driven = optimizer.param_groups, self.driven_groups()
+        check_target(self.target, groups, driven)
+        check_target(source, groups, driven)
         self.source_target = source
         self._rule = rule
         self._source_key = source.source_key(self.target)
         first = self.prepare(0)
-        if not absolute:
-            warn_if_all_zero(self.target, groups)
-        warn_if_captured_step_ignores(self.target, optimizer, groups)
+        if absolute:
+            warn_if_some_zero(self.target, driven, groups)
+        else:
+            warn_if_all_zero(self.target, driven)
+        warn_if_captured_step_ignores(self.target, optimizer, driven)
         watch_steps(optimizer)
         self.commit(first)
 
@@ -113,6 +119,11 @@ class DerivedSchedule(TargetSchedule):
         source_values: list[float] | None = None,
     ) -> Move:
         """Compute the values from those that the source has, or is about to have."""
+        if self._where is not None:
+            if source_values is not None:
+                pairs = zip(groups, source_values)
+                source_values = [value for group, value in pairs if self._where(group)]
+            groups = self.chosen(groups)
         given = None if self.absolute else self._multiples_of_known(groups, source_values)
         is_closer_look = given is None
         if given is None:
@@ -125,8 +136,8 @@ class DerivedSchedule(TargetSchedule):
             return f"which {self._text} gave for {inputs[i]!r}"
 
         numbers = Numbers(position, groups, results, {*map(type, results)}, giver)
-        target, label = self.target, self.label
-        move = move_to(numbers, target, groups, self.absolute, label, self.initials_of)
+        every, label = self.real_optimizer.param_groups, self.label
+        move = move_to(numbers, self.target, every, self.absolute, label, self.initials_of)
         # A group that joined has no record of its source yet.
         return (groups, move[1], False, True) if is_closer_look and not self.absolute else move
 
@@ -135,11 +146,17 @@ class DerivedSchedule(TargetSchedule):
         try:
             results.extend(map(self._rule, inputs))  # those before a failure are in it
         except Exception as error:
-            kind = type(error) if type(error).__module__ == "builtins" else RuntimeError
-            raise kind(
+            message = (
                 f"the rule of {self.label!r}, {describe(self._rule)}, raised an error for "
                 f"{inputs[len(results)]!r} at step {position}: {error}"
-            ) from error
+            )
+            known = (ArithmeticError, LookupError, TypeError, ValueError)
+            kind: type[Exception] = type(error) if isinstance(error, known) else RuntimeError
+            try:
+                named = kind(message)
+            except TypeError:  # its constructor takes something else
+                named = RuntimeError(message)
+            raise named from error
         return results
 
     def _multiples_of_known(
@@ -170,18 +187,18 @@ class DerivedSchedule(TargetSchedule):
         return [value / initial for value, initial in zip(values, initials)]
 
     def take_in(self, groups: Sequence[ParamGroup], driven: Sequence[ParamGroup]) -> None:
-        initials = self._initials_of_source(groups)
+        initials = self._initials_of_source(driven)
         super().take_in(groups, driven)
-        for group, initial in zip(groups, initials):
+        for group, initial in zip(driven, initials):
             group.setdefault(self._source_key, initial)
 
     def take_in_new(self) -> None:
         """Take in groups that joined, before their source moves: it holds its initial value now."""
-        groups = self.real_optimizer.param_groups
-        if not all(self._source_key in group for group in groups):
-            check_target(self.target, groups)
-            check_target(self.source_target, groups)
-            self.take_in(groups, groups)
+        groups, driven = self.real_optimizer.param_groups, self.driven_groups()
+        if not all(self._source_key in group for group in driven):
+            check_target(self.target, groups, driven)
+            check_target(self.source_target, groups, driven)
+            self.take_in(groups, driven)
 
     def _initials_of_source(self, groups: Sequence[ParamGroup]) -> list[float]:
         source, own = self.source_target, self._source_key
@@ -193,16 +210,30 @@ class DerivedSchedule(TargetSchedule):
         ]
 
     def driven_groups(self) -> list[ParamGroup]:
-        return [*self.real_optimizer.param_groups]
+        return [*self.chosen(self.real_optimizer.param_groups)]
 
     def follows(self) -> dict[str, Record]:
-        return {"curve": self._text, "absolute": self.absolute, "origin": 0}
+        (rule,) = record_of({self.source: self._rule}).values()
+        curve = self._text if isinstance(rule, str) else {self.source: rule}
+        return {"curve": curve, "absolute": self.absolute, "origin": 0}
 
     def follow(self, saved: Mapping[str, Record]) -> None:
-        raise ValueError(
-            f"its rule was {saved['curve']}, which is code, and a state holds only its text; write "
-            "plan='code'"
-        )
+        record = saved["curve"]
+        if isinstance(record, str):
+            raise ValueError(
+                f"its rule was {record}, which is code, and a state holds only its text; write "
+                "plan='code'"
+            )
+        if not isinstance(record, Mapping) or [*record] != [self.source]:
+            raise ValueError(
+                f"it was saved under {record}, which is not a rule of {self.source!r}; build the "
+                "schedule that was saved, or write plan='code'"
+            )
+        rule = curve_of(record[self.source])
+        if not callable(rule):
+            raise ValueError(f"it was saved under {record}; expected one rule of {self.source!r}")
+        self._rule = rule
+        self.absolute: bool = saved["absolute"] is True
 
     @property
     def _text(self) -> str:

@@ -6,7 +6,8 @@ import numbers
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from ..targets.driven import Curve, CurvePerGroup, describe
+from ..targets.driven import Curve, CurvePerGroup
+from ..targets.moves import describe
 
 # One curve is a dict (data) or a string (the text of code); several are a list or a dict of them.
 Record: TypeAlias = Any
@@ -68,7 +69,7 @@ def _record_of_one(curve: Curve) -> Record:
     for to_dict, _ in _formats:
         try:
             return to_dict(curve)
-        except TypeError:  # not of this kind, or made of a function
+        except (TypeError, ValueError):  # not of this kind, made of a function, or too deep
             continue
     return describe(curve)
 

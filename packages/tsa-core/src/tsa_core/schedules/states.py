@@ -49,15 +49,14 @@ def check_state(
         what,
         len(own["base_lrs"]),
         checked=own.keys() - {"curve"},
-        settings={"base_lrs", "_last_lr"},
         may_wait=True,
     )
     if saved["schedule_target"] != target.name:
         raise ValueError(f"{what}: it was saved for {saved['schedule_target']!r}")
     groups = groups_of(schedule.real_optimizer)
-    check_target(target, groups)
-    check_values_fit(target, groups, saved["_last_lr"], what)
-    schedule.driven_groups()
+    check_target(target, groups, schedule.driven_groups())
+    for values in (saved["_last_lr"], saved["base_lrs"]):
+        check_values_fit(target, groups, values, what)
     changed = _changed_initials(schedule, saved)
     if changed and initial == "same":
         raise ValueError(
@@ -118,10 +117,14 @@ def load_state(
 def _changed_initials(schedule: TargetSchedule, state: Mapping[str, Any]) -> dict[int, float]:
     """Return the saved initial values that the code has otherwise, by the position of the group."""
     in_code, saved = schedule.initials_in_code, state["base_lrs"]
-    if schedule.absolute or len(in_code) != len(saved):
+    if schedule.absolute:
         return {}
-    pairs = enumerate(zip(in_code, map(real_number, saved)))
-    return {i: value for i, (own, value) in pairs if own not in (None, value)}
+    pairs = enumerate(zip(in_code, saved))
+    return {
+        i: real_number(value)
+        for i, (own, value) in pairs
+        if None not in (own, value) and own != real_number(value)
+    }
 
 
 def _as_saved_today(schedule: TargetSchedule, state: Any) -> Any:

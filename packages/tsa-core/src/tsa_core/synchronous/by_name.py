@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from torch.optim.lr_scheduler import LRScheduler
 
-from ..targets.checks import check_present, present_numbers, present_values
-from ..targets.target import Target, Value, groups_of
+from ..targets.checks import check_present, did_you_mean, present_values
+from ..targets.target import ParamGroup, Target, Value, groups_of
 from .member import Member
 
 _LR = Target.parse("lr")
+
+
+class Schedules(Mapping[str, Any]):
+    """The schedules of a ``SynchronousSchedule`` by name; an unknown name is answered with help."""
+
+    def __init__(self, synchronous: MembersByName) -> None:
+        self._synchronous = synchronous
+
+    def __getitem__(self, name: str) -> Any:
+        return self._synchronous.member(name).schedule
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._synchronous.schedule_names)
+
+    def __len__(self) -> int:
+        return len(self._synchronous.schedule_names)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 class MembersByName(LRScheduler):
@@ -44,7 +62,7 @@ class MembersByName(LRScheduler):
     @property
     def schedules(self) -> Mapping[str, Any]:
         """The members by name, in the order in which they were given; read-only."""
-        return MappingProxyType({name: member.schedule for name, member in self._members.items()})
+        return Schedules(self)
 
     @property
     def members(self) -> list[Member]:
@@ -59,11 +77,12 @@ class MembersByName(LRScheduler):
     @property
     def last_epoch(self) -> int:  # type: ignore[override]
         """The step at which the first member stands."""
-        position: int = next(iter(self._positions.values()))
-        return position
+        return next(iter(self._positions.values()))  # type: ignore[no-any-return]
 
     def get_last_schedule(self, name: str) -> list[Value]:
         """Return the present values of a member's target, one per param group.
+
+        It is None in a group that the member leaves alone and that has no such entry.
 
         Args:
             name: a member's name, such as ``"weight_decay"``.
@@ -71,13 +90,11 @@ class MembersByName(LRScheduler):
         Raises:
             KeyError: no member has that name.
         """
-        member = self.member(name)
-        return present_values(member.target, groups_of(member.optimizer))
+        return self.member(name).present_values()
 
     def member(self, name: str) -> Member:
         if name not in self._members:
-            close = difflib.get_close_matches(str(name), self._members, n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
+            hint = did_you_mean(name, self._members)
             raise KeyError(f"no schedule of {name!r} here, only of {self.schedule_names}{hint}")
         return self._members[name]
 
@@ -93,32 +110,36 @@ class MembersByName(LRScheduler):
         Raises:
             KeyError: the optimizer has no ``lr``.
         """
-        groups = [groups_of(optimizer) for optimizer, _ in self.targets_by_optimizer()]
-        if not all(_LR.is_in(group) for some in groups for group in some):
+        groups = self._groups()
+        if not all(map(_LR.is_in, groups)):
             raise KeyError(
                 "a param group has no 'lr'. For the values of a schedule, call "
                 f"get_last_schedule(name) with one of {self.schedule_names}"
             )
-        return [lr for some in groups for lr in present_values(_LR, some)]
+        return present_values(_LR, groups)
+
+    get_lr = get_last_lr
 
     def get_last_scalars(self) -> dict[str, float]:
         """Return all present values in one flat dict of floats, for a logger.
 
         The keys are ``"lr/0"``, ``"lr/1"``, … by the group's position, or ``"lr/backbone"`` if
-        every group has a ``"name"`` of its own. With several optimizers: ``"muon/lr/0"``.
+        every group has a ``"name"`` of its own. With several optimizers: ``"muon/lr/0"``. A group
+        without such an entry is left out.
         """
         scalars: dict[str, float] = {}
         for name, member in self._members.items():
             groups = groups_of(member.optimizer)
             names = [group.get("name") for group in groups]
             named = all(isinstance(each, str) for each in names) and len({*names}) == len(names)
-            for i, value in enumerate(present_numbers(member.target, groups)):
-                scalars[f"{name}/{names[i] if named else i}"] = float(value)
+            keys = [f"{name}/{each if named else i}" for i, each in enumerate(names)]
+            if not scalars.keys().isdisjoint(
+                keys
+            ):  # such as a group "b/c" of "a", and "c" of "a/b"
+                keys = [f"{name}/{i}" for i in range(len(groups))]
+            pairs = zip(keys, member.present_numbers())
+            scalars.update((key, float(value)) for key, value in pairs if value is not None)
         return scalars
-
-    def get_lr(self) -> list[Value]:
-        """Return the same as :meth:`get_last_lr`."""
-        return self.get_last_lr()
 
     @property
     def base_lrs(self) -> list[Value]:  # type: ignore[override]
@@ -127,11 +148,9 @@ class MembersByName(LRScheduler):
         Raises:
             KeyError: the optimizer has no ``lr``.
         """
-        rates: list[Value] = []
-        for optimizer, _ in self.targets_by_optimizer():
-            check_present(_LR, groups_of(optimizer))
-            rates += [_LR.initial_or_present(group) for group in groups_of(optimizer)]
-        return rates
+        groups = self._groups()
+        check_present(_LR, groups)
+        return [_LR.initial_or_present(group) for group in groups]
 
     @property
     def _last_lr(self) -> list[Value]:
@@ -140,6 +159,10 @@ class MembersByName(LRScheduler):
     @_last_lr.setter
     def _last_lr(self, values: object) -> None:
         """Ignore the assignment, as :class:`CurveSchedule` does."""
+
+    def _groups(self) -> list[ParamGroup]:
+        pairs = self.targets_by_optimizer()
+        return [group for optimizer, _ in pairs for group in groups_of(optimizer)]
 
     def targets_by_optimizer(self) -> list[tuple[Any, list[Target]]]:
         by_id: dict[int, tuple[Any, list[Target]]] = {}

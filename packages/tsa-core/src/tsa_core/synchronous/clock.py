@@ -6,9 +6,9 @@ from typing import Any
 
 from ..targets.stand_ins import behind
 from ..targets.target import OptimizerLike, Target, groups_of
-from ..torch_.steps import count_steps, step_runs_hooks
+from ..torch_.steps import count_steps, step_runs_hooks, with_hooks
 
-# The entry of the first param group that holds the count, so that the optimizer saves it.
+# The entry of each param group that holds the count, so that the optimizer saves it.
 KEY = "optimizer_steps"
 
 
@@ -16,10 +16,14 @@ class OptimizerSteps:
     """A clock for :class:`SynchronousSchedule` that says how often ``optimizer.step()`` has run.
 
     With it, ``step()`` of the schedule can be called more often than the optimizer steps: for
-    every micro-batch of gradient accumulation, or several times by a framework. A step that a
-    ``GradScaler`` skips is not counted; with ``fused=True`` torch runs the step and skips inside
-    it, so it is counted. The count is saved with the optimizer, in its first param group under
-    ``"optimizer_steps"``.
+    every micro-batch of gradient accumulation, or several times by a framework. A step counts once,
+    also if it calls ``super().step()``. The optimizer saves the count, because each of its param
+    groups holds it as ``"optimizer_steps"``.
+
+    A step that a ``GradScaler`` skips is not counted. With ``fused=True`` the optimizer itself
+    skips, and a flag on its device says so. On the CPU the flag is read at once. On an accelerator
+    it is read when the next step ends, so that the accelerator does not wait: there the clock, and
+    the schedule with it, is one step late.
 
     Args:
         optimizer: a ``torch.optim.Optimizer``, or a wrapper that holds one as ``optimizer``.
@@ -27,6 +31,7 @@ class OptimizerSteps:
     Raises:
         TypeError: ``optimizer`` has no step hooks, or its ``step`` does not run them, so its steps
             cannot be counted.
+        ValueError: ``optimizer`` is a wrapper that wraps itself.
 
     Example:
         >>> import torch
@@ -49,9 +54,8 @@ class OptimizerSteps:
 
     def __init__(self, optimizer: OptimizerLike) -> None:
         self.optimizer, _ = behind(optimizer, Target.parse("lr"))
-        groups = groups_of(self.optimizer)
-        self._start_counting()
-        groups[0].setdefault(KEY, 0)
+        groups_of(self.optimizer)  # raises if there are none
+        self._start_counting(None)
 
     def __call__(self) -> int:
         """Return the number of steps.
@@ -70,26 +74,27 @@ class OptimizerSteps:
                 "or count in your loop and pass clock=lambda: steps"
             )
         self._checked_step = function
-        count: int = self.optimizer.param_groups[0].get(KEY, self._counter.last)
-        return count
+        return self._counter.count_in(self._counted)
 
-    def _start_counting(self) -> None:
+    def _start_counting(self, count: int | None) -> None:
         if not step_runs_hooks(self.optimizer):
             raise TypeError(
                 f"optimizer: the steps of {type(self.optimizer).__name__} cannot be counted, "
                 "because its step does not run torch's step hooks. Count in your loop and pass "
                 "clock=lambda: steps"
             )
-        self._counter = count_steps(self.optimizer, KEY)
+        self._counted = with_hooks(self.optimizer)
+        self._counter = count_steps(self._counted, KEY, count)
         self._checked_step = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"optimizer": self.optimizer}
+        count = self._counter.count_to_save(self._counted)
+        return {"optimizer": self.optimizer, "count": count}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._start_counting()  # hooks do not survive a copy of the optimizer
+        self.optimizer = state["optimizer"]
+        self._start_counting(state["count"])  # hooks do not survive a copy of the optimizer
 
     def __repr__(self) -> str:
-        count = self.optimizer.param_groups[0].get(KEY, self._counter.last)
+        count = self._counter.count_in(self._counted)
         return f"<OptimizerSteps of {type(self.optimizer).__name__}: {count}>"

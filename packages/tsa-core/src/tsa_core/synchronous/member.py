@@ -9,7 +9,7 @@ from ..schedules.base import Prepared, TargetSchedule
 from ..schedules.derived import DerivedSchedule
 from ..schedules.records import boundaries_of
 from ..schedules.states import Choice, check_state, load_state
-from ..targets.checks import check_values_fit, present_numbers
+from ..targets.checks import check_values_fit, present_numbers, present_values
 from ..targets.numbers_ import real_number
 from ..targets.stand_ins import StandIn, behind
 from ..targets.target import Target, groups_of
@@ -88,6 +88,19 @@ class Member:
         if isinstance(self.schedule, TargetSchedule):
             self.schedule.label = self.name
 
+    def driven(self) -> Any:
+        """Return the groups that the schedule drives, or None for all of them."""
+        is_ours = isinstance(self.schedule, TargetSchedule)
+        return self.schedule.driven_groups() if is_ours else None
+
+    def present_values(self) -> list[Any]:
+        """Return what each group holds; None in one that is left alone and has no such entry."""
+        return present_values(self.target, groups_of(self.optimizer), self.driven())
+
+    def present_numbers(self) -> list[Any]:
+        """Return the same as Python numbers."""
+        return present_numbers(self.target, groups_of(self.optimizer), self.driven())
+
     # -- stepping --------------------------------------------------------------------------------
 
     @property
@@ -149,8 +162,7 @@ class Member:
 
     def save(self) -> dict[str, Any]:
         """Return the state, with the values that the groups hold now."""
-        held = present_numbers(self.target, self.optimizer.param_groups)
-        state = torch_states.with_values(self.schedule, held)
+        state = torch_states.with_values(self.schedule, self.present_numbers())
         if self.parts:
             state = {**state, "_schedulers": [part.save() for part in self.parts]}
         return state
@@ -175,12 +187,47 @@ class Member:
         if changed and chosen.plan == "same":
             both = _both(changed, ", and the code has")
             raise ValueError(f"{what}: it was saved under {both}; expected the same")
+        initials = self._initials(state)
+        if initials and chosen.initial == "same":
+            both = "the initial values were {1}, and the code has {0}".format(*initials)
+            raise ValueError(f"{what}: {both}; expected the same")
+        if initials and chosen.initial == "code" and not self.takes_initial_values:
+            raise ValueError(
+                f"{what}: initial='code' does not go with a {type(self.schedule).__name__}, which "
+                "computes each value from the one before. Write initial='saved', or a curve"
+            )
+
+    @property
+    def takes_initial_values(self) -> bool:
+        return torch_states.takes_initial_values(self.schedule)
+
+    def _initials(self, state: Mapping[str, Any]) -> tuple[list[Any], list[Any]] | None:
+        """Return the initial values in the code and in ``state``, if both are known and differ."""
+        if not is_torchs_own(self.schedule) or self.parts:
+            return None
+        own, saved = getattr(self.schedule, "base_lrs", None), state.get("base_lrs")
+        is_setting = "base_lrs" in torch_states.changed_settings(self.schedule, state)
+        if own is None or saved is None or is_setting:
+            return None
+        pair = [real_number(each) for each in own], [real_number(each) for each in saved]
+        return pair if len(pair[0]) == len(pair[1]) and pair[0] != pair[1] else None
 
     def load(self, state: Mapping[str, Any], chosen: Chosen) -> None:
         """Load a checked state, and write the values that it reports into the optimizer."""
+        initials = self._initials(state)
+        if initials and chosen.initial is None:
+            warn_user(
+                f"{self.what}: the initial values were {initials[1]} when the state was saved, and "
+                f"the code has {initials[0]}. The run goes on from the saved ones; write "
+                "load_state_dict(state, initial='saved') if they are meant"
+                + (", or initial='code' for those in the code" * self.takes_initial_values)
+            )
         self.schedule.load_state_dict(self.for_torch(state, chosen))
         # torch leaves the optimizer as it is, and its recurrences would go on from there.
-        for group, value in zip(self.schedule.optimizer.param_groups, state.get("_last_lr", ())):
+        values = state.get("_last_lr", ())
+        if initials and chosen.initial == "code":
+            values = torch_states.values_from(self.schedule, initials[0])
+        for group, value in zip(self.schedule.optimizer.param_groups, values):
             _LR.write(group, real_number(value))
         self.load_own_parts(state, chosen)
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..targets.target import defaults_of
+from torch import Tensor
+
+from ..targets.target import Target, defaults_of
 from ..torch_.schedulers import cycles_momentum, is_schedule
+from ..warnings_ import warn_user
 from .member import Member, member_of
 
 
@@ -16,25 +19,32 @@ def members_of(schedules: object) -> list[Member]:
     ``schedules`` is an iterable of schedules of one optimizer, or a mapping from a name to such
     an iterable for each optimizer.
     """
-    if isinstance(schedules, Mapping):
-        members = []
-        for name, some in schedules.items():
-            if not isinstance(name, str) or not name or "/" in name:
-                raise TypeError(
-                    "schedules: expected names of optimizers as keys, strings without '/', got "
-                    f"{name!r}"
+    have_names = isinstance(schedules, Mapping)
+    members_at: dict[str, list[Member]] = {}
+    for name, some in schedules.items() if isinstance(schedules, Mapping) else [("", schedules)]:
+        if have_names and (not isinstance(name, str) or not name or "/" in name):
+            raise TypeError(
+                "schedules: expected names of optimizers as keys, strings without '/', got "
+                f"{name!r}"
+            )
+        argument = f"schedules[{name!r}]" if have_names else "schedules"
+        members_at[argument] = [member_of(schedule) for schedule in _flattened(some, argument)]
+        for member in members_at[argument] if have_names else ():
+            member.optimizer_name = name
+            member.name = f"{name}/{member.name}"
+    members = [member for some in members_at.values() for member in some]
+    _check_groups_apart(members)
+    for argument, some in members_at.items() or [("schedules", members)]:
+        if not some:
+            raise ValueError(f"{argument}: expected at least one schedule, got an empty list")
+        for i, member in enumerate(some):
+            if member.optimizer is not some[0].optimizer:
+                raise ValueError(
+                    f"{argument}: the schedule of {member.target.name!r} at position {i} is on a "
+                    f"different optimizer than that of {some[0].target.name!r} at position 0. Name "
+                    "each optimizer: SynchronousSchedule({'muon': [...], 'adamw': [...]})"
                 )
-            members += _members_of_one_optimizer(some, f"schedules[{name!r}]", name)
-    else:
-        members = _members_of_one_optimizer(schedules, "schedules", "")
-    if not members:
-        raise ValueError("schedules: expected at least one schedule, got an empty list")
-    _check_groups_apart(members, "schedules")
-    for member in members:
-        _check_parts(member)
-    _check_each_target_once(members)
-    _check_momentum(members)
-    _connect_sources(members)
+    _connect(members)
     return members
 
 
@@ -71,26 +81,6 @@ def check_clock(clock: object, members: Sequence[Member]) -> None:
             )
 
 
-def _members_of_one_optimizer(
-    schedules: object, argument: str, optimizer_name: str
-) -> list[Member]:
-    members = [member_of(schedule) for schedule in _flattened(schedules, argument)]
-    if not members:
-        raise ValueError(f"{argument}: expected at least one schedule, got an empty list")
-    _check_groups_apart(members, argument)
-    for i, member in enumerate(members):
-        if member.optimizer is not members[0].optimizer:
-            raise ValueError(
-                f"{argument}: the schedule of {member.name!r} at position {i} is on a different "
-                f"optimizer than that of {members[0].name!r} at position 0. Name each optimizer: "
-                "SynchronousSchedule({'muon': [...], 'adamw': [...]})"
-            )
-    for member in members if optimizer_name else ():
-        member.optimizer_name = optimizer_name
-        member.name = f"{optimizer_name}/{member.name}"
-    return members
-
-
 def _flattened(schedules: object, argument: str) -> Iterator[Any]:
     if not isinstance(schedules, Iterable) or isinstance(schedules, (str, bytes)):
         raise TypeError(
@@ -115,17 +105,15 @@ def _flattened(schedules: object, argument: str) -> Iterator[Any]:
             )
 
 
-def _check_groups_apart(members: Sequence[Member], argument: str) -> None:
+def _check_groups_apart(members: Sequence[Member]) -> None:
     """Raise if the members are on an optimizer and on a wrapper of it."""
-    owners: dict[int, Member] = {}
-    groups_alive = []  # so that no id is used again
-    for member in {id(member.optimizer): member for member in members}.values():
+    owners: dict[int, tuple[Member, object]] = {}  # the groups too, so that no id is used again
+    for member in members:
         for group in member.optimizer.param_groups:
-            groups_alive.append(group)
-            owner = owners.setdefault(id(group), member)
-            if owner is not member:
+            owner, _ = owners.setdefault(id(group), (member, group))
+            if owner.optimizer is not member.optimizer:
                 raise ValueError(
-                    f"{argument}: the schedules of {owner.name!r} and {member.name!r} are on "
+                    f"schedules: the schedules of {owner.name!r} and {member.name!r} are on "
                     f"different objects, a {type(owner.optimizer).__name__} and a "
                     f"{type(member.optimizer).__name__}, with the same param groups. Build all "
                     "schedules on the same one of them"
@@ -145,44 +133,35 @@ def _check_parts(member: Member) -> None:
         _check_parts(part)
 
 
-def _check_each_target_once(members: Sequence[Member]) -> None:
-    for i, member in enumerate(members):
-        for other in members[:i]:
-            if member.target == other.target and member.optimizer is other.optimizer:
-                raise RuntimeError(
-                    f"schedules: two of them schedule {member.target.name!r}; a target takes one. "
-                    "To play several one after the other, join their curves, or build a "
-                    "SequentialLR inside one arbitrary_schedule_factory call. To give param groups "
-                    "different ones, make one CurveSchedule with a curve for each"
-                )
-
-
-def _check_momentum(members: Sequence[Member]) -> None:
-    for lr in members:
-        if lr.target.name != "lr" or not cycles_momentum(lr.schedule):
-            continue
-        momentum = "betas[0]" if "betas" in defaults_of(lr.optimizer) else "momentum"
-        for member in members:
-            if member.target.name == momentum and member.optimizer is lr.optimizer:
-                raise RuntimeError(
-                    f"schedules: the schedule of 'lr', a {type(lr.schedule).__name__}, moves "
-                    f"{momentum!r} too, whose own schedule may have started from a moved value. "
-                    "Make the optimizer and both schedules again, with cycle_momentum=False"
-                )
-
-
-def _connect_sources(members: Sequence[Member]) -> None:
-    """Tell each derived member what drives its source; raise if in a circle."""
+def _connect(members: Sequence[Member]) -> None:
+    """Tell each derived member what drives its source; raise if two members move one target."""
+    by_target: dict[tuple[int, Target | None], Member] = {}
     for member in members:
-        for other in members:
-            if member.source_target == other.target and member.optimizer is other.optimizer:
-                member.source = other
+        _check_parts(member)
+        if by_target.setdefault((id(member.optimizer), member.target), member) is not member:
+            raise RuntimeError(
+                f"schedules: two of them schedule {member.target.name!r}; a target takes one. To "
+                "play several one after the other, join their curves, or build a SequentialLR "
+                "inside one arbitrary_schedule_factory call. To give param groups different ones, "
+                "make one CurveSchedule with a curve for each"
+            )
+    for member in members:
+        momentum = "betas[0]" if "betas" in defaults_of(member.optimizer) else "momentum"
+        is_driven = (id(member.optimizer), Target.parse(momentum)) in by_target
+        if is_driven and member.target.name == "lr" and cycles_momentum(member.schedule):
+            raise RuntimeError(
+                f"schedules: the schedule of 'lr', a {type(member.schedule).__name__}, moves "
+                f"{momentum!r} too, whose own schedule may have started from a moved value. "
+                "Make the optimizer and both schedules again, with cycle_momentum=False"
+            )
+        member.source = by_target.get((id(member.optimizer), member.source_target))
         if not member.is_own and member.source is not None and member.source.is_own:
             raise TypeError(
                 f"schedules: {member.what} has a step, a state_dict or a load_state_dict of its "
                 f"own, so it would step before {member.source.name!r}, its source, has moved. "
                 "Override moves_to instead, or step it after the SynchronousSchedule"
             )
+    _check_tensors_apart(members)
     for member in members:
         names, each = [member.name], member.source
         while each is not None:
@@ -190,3 +169,36 @@ def _connect_sources(members: Sequence[Member]) -> None:
             if each is member:
                 raise ValueError(f"schedules: they derive from one another: {' of '.join(names)}")
             each = each.source if len(names) <= len(members) else None
+
+
+def _check_tensors_apart(members: Sequence[Member]) -> None:
+    """Raise if two optimizers hold one tensor: each schedule would move both of them."""
+    owners: dict[int, Member] = {}
+    for member in members:
+        for held in member.target.read_or_none(member.optimizer.param_groups):
+            owner = owners.setdefault(id(held), member) if isinstance(held, Tensor) else member
+            if owner.optimizer is not member.optimizer:
+                raise ValueError(
+                    f"schedules: {owner.name!r} and {member.name!r} are the same tensor, which "
+                    "each of both schedules would fill. Make the optimizers again, each with a "
+                    "tensor of its own"
+                )
+
+
+def warn_if_unit_is_arbitrary(members: Sequence[Member]) -> None:
+    """Warn of multiples of a source that gets absolute values: what 1 stands for is arbitrary."""
+    for member in members:
+        source = member.source
+        if (
+            source is None
+            or member.schedule.absolute
+            or not getattr(source.schedule, "absolute", False)
+        ):
+            continue
+        warn_user(
+            f"{member.name!r} derives from multiples of {source.name!r}, whose schedule gives "
+            "absolute values: a multiple is the value divided by the initial value that the "
+            f"optimizer was made with, {source.schedule.base_lrs}, and is 1 only there. If values "
+            "are meant, write absolute=True for the derived schedule too; if not, ignore this "
+            "warning"
+        )

@@ -16,7 +16,13 @@ from ..torch_.compile import uncompiled
 from .arguments import named_arguments
 from .by_name import MembersByName
 from .member import Chosen, Member, OwnMember
-from .membership import check_clock, follows_a_step, members_of, sources_first
+from .membership import (
+    check_clock,
+    follows_a_step,
+    members_of,
+    sources_first,
+    warn_if_unit_is_arbitrary,
+)
 
 
 class SynchronousSchedule(MembersByName):
@@ -69,6 +75,7 @@ class SynchronousSchedule(MembersByName):
         members = members_of(schedules)
         if clock is not None:
             check_clock(clock, members)
+        warn_if_unit_is_arbitrary(members)
         self._stand_for(members, clock)
         with self._undone_on_error([]):
             self._derive_again(members)  # a source may have been built later

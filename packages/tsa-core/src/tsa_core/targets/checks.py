@@ -6,19 +6,23 @@ import difflib
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from math import isfinite
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
 from ..warnings_ import warn_user
 from .numbers_ import real_number
-from .target import ParamGroup, Target, Value
+from .target import ParamGroup, Target
+
+# The groups that a schedule drives; None: all. A group that is left alone need not have the target.
+Driven: TypeAlias = "Sequence[ParamGroup] | None"
 
 
-def check_target(target: Target, groups: Sequence[ParamGroup]) -> None:
-    """Raise unless every group holds a value of ``target`` that a schedule can drive."""
-    check_present(target, groups)
-    for i, group in enumerate(groups):
+def check_target(target: Target, groups: Sequence[ParamGroup], driven: Driven = None) -> None:
+    """Raise unless every driven group holds a value of ``target`` that a schedule can drive."""
+    check_present(target, groups, driven)
+    for i, group in _numbered(groups, driven):
         value = target.read(group)
         check_value(target, value, i)
         if not isinstance(value, Tensor):
@@ -35,15 +39,21 @@ def check_target(target: Target, groups: Sequence[ParamGroup]) -> None:
             )
 
 
+def _numbered(groups: Sequence[ParamGroup], driven: Driven) -> list[tuple[int, ParamGroup]]:
+    """Return the driven groups, each with its position among all."""
+    ids = {*map(id, groups if driven is None else driven)}
+    return [(i, group) for i, group in enumerate(groups) if id(group) in ids]
+
+
 def cannot_be_filled(value: object) -> bool:
     """True for a tensor of inference mode, outside of it."""
     is_inference = isinstance(value, Tensor) and value.is_inference()
     return is_inference and not torch.is_inference_mode_enabled()
 
 
-def check_present(target: Target, groups: Sequence[ParamGroup]) -> None:
-    """Raise unless every group has an entry for ``target``."""
-    missing = [i for i, group in enumerate(groups) if not target.is_in(group)]
+def check_present(target: Target, groups: Sequence[ParamGroup], driven: Driven = None) -> None:
+    """Raise unless every driven group has an entry for ``target``."""
+    missing = [i for i, group in _numbered(groups, driven) if not target.is_in(group)]
     if missing:
         raise KeyError(_missing_message(target, groups, missing))
 
@@ -65,10 +75,12 @@ def check_value(target: Target, value: object, i: int) -> None:
 
 
 def check_values_fit(
-    target: Target, groups: Sequence[ParamGroup], values: Sequence[float], what: str
+    target: Target, groups: Sequence[ParamGroup], values: Sequence[float | None], what: str
 ) -> None:
-    """Raise unless each group can hold its one of the saved ``values``."""
+    """Raise unless each group can hold its one of the saved ``values``; None fits any group."""
     for i, (group, value) in enumerate(zip(groups, values)):
+        if value is None or not target.is_in(group):
+            continue
         low, high = target.range_in(group)
         if not low <= real_number(value) <= high:
             raise ValueError(
@@ -77,28 +89,40 @@ def check_values_fit(
             )
 
 
-def present_values(target: Target, groups: Sequence[ParamGroup]) -> list[Value]:
-    """Return one value per group, a copy where it is a tensor; name the groups that lack it."""
-    try:
-        values = [target.read(group) for group in groups]
-    except (LookupError, TypeError):
-        check_present(target, groups)
-        raise
+def present_values(
+    target: Target, groups: Sequence[ParamGroup], driven: Driven = None
+) -> list[Any]:
+    """Return one value per group, a copy where it is a tensor; None where there is none.
+
+    ``KeyError`` with the groups that lack it, if they are driven.
+    """
+    if not all(map(target.is_in, groups)):
+        check_present(target, groups, driven)
+    values = target.read_or_none(groups)
     return [value.clone() if isinstance(value, Tensor) else value for value in values]
 
 
-def present_numbers(target: Target, groups: Sequence[ParamGroup]) -> list[float]:
-    """Return one Python number per group; name the group whose value is not a finite number."""
+def present_numbers(
+    target: Target, groups: Sequence[ParamGroup], driven: Driven = None
+) -> list[Any]:
+    """Return one Python number per group; name the driven one whose value is not finite.
+
+    It is None in a group that is left alone and does not hold a finite number.
+    """
     if target.index is None:
         with suppress(LookupError, TypeError):
             values = [group[target.key] for group in groups]
             total = sum(values)
             if type(total) is float and isfinite(total):
                 return values
-    check_present(target, groups)
-    for i, group in enumerate(groups):
+    check_present(target, groups, driven)
+    numbers: list[Any] = [None] * len(groups)
+    for i, held in enumerate(target.read_or_none(groups)):
+        with suppress(TypeError, ValueError):
+            numbers[i] = real_number(held)
+    for i, group in _numbered(groups, driven):
         check_value(target, target.read(group), i)
-    return [real_number(target.read(group)) for group in groups]
+    return numbers
 
 
 def warn_if_all_zero(target: Target, driven: Sequence[ParamGroup]) -> None:
@@ -115,7 +139,7 @@ def warn_if_all_zero(target: Target, driven: Sequence[ParamGroup]) -> None:
 def warn_if_some_zero(
     target: Target, driven: Sequence[ParamGroup], groups: Sequence[ParamGroup]
 ) -> None:
-    """Warn if absolute values go into groups that held 0, and others did not: biases and norms."""
+    """Warn if absolute values go into groups that held 0, and others did not."""
     zero = [group for group in driven if target.initial_or_present(group) == 0]
     if not zero or len(zero) == len(driven):
         return
@@ -137,8 +161,8 @@ def warn_if_momentum_grows(target: Target, values: Iterable[float]) -> None:
     greatest = max(values, default=0)
     if target.key == "momentum" and greatest >= 1:
         warn_user(
-            f"'momentum' will be {greatest!r}. With 1 or more, old gradients never fade; if that is "
-            "meant, ignore this warning"
+            f"'momentum' will be {greatest!r}. With 1 or more, old gradients never fade; if that "
+            "is meant, ignore this warning"
         )
 
 

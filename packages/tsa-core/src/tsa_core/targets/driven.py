@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from .checks import did_you_mean
-from .moves import Numbers
+from .moves import Numbers, given_by
 from .target import ParamGroup, Target
 
 Curve: TypeAlias = Callable[[float], float]
@@ -15,16 +14,6 @@ CurvePerGroup: TypeAlias = Sequence[Curve | None] | Mapping[str, Curve | None]
 
 # In a mapping from names to curves, the key of all groups that no other key names.
 OTHERS = "*"
-
-
-def describe(function: object) -> str:
-    """Return ``repr`` without memory addresses: the same in another process."""
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(function))
-
-
-def given_by(curve: Curve) -> str:
-    """Return who gave a number, for an error."""
-    return f"as {describe(curve)} gave it"
 
 
 class SeveralCurves:
@@ -109,6 +98,15 @@ class SeveralCurves:
             return groups, indices
         pairs = [pair for pair in zip(groups, indices) if pair[1] is not None]
         return [group for group, _ in pairs], [index for _, index in pairs]
+
+    def driven_by(self, groups: Sequence[ParamGroup]) -> list[tuple[Curve, list[ParamGroup]]]:
+        """Return each distinct curve with the groups that it drives."""
+        driven, indices = self.driven(groups)
+        pairs = [*zip(driven, indices)]
+        return [
+            (curve, [group for group, index in pairs if index == i])
+            for i, curve in enumerate(self.distinct)
+        ]
 
     def _indices_by_name(self, groups: Sequence[ParamGroup]) -> list[int | None]:
         names = [group.get("name") for group in groups]

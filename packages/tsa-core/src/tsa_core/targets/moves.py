@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import NamedTuple, TypeAlias
@@ -24,6 +25,16 @@ END = 10**18
 Move: TypeAlias = tuple[Sequence[ParamGroup], list[float], bool, bool]
 
 
+def describe(function: object) -> str:
+    """Return ``repr`` without memory addresses: the same in another process."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(function))
+
+
+def given_by(curve: object) -> str:
+    """Return who gave a number, for an error."""
+    return f"as {describe(curve)} gave it"
+
+
 class Numbers(NamedTuple):
     """What a schedule gives at a position: a number for each group that it drives."""
 
@@ -35,6 +46,14 @@ class Numbers(NamedTuple):
     """The types of these numbers."""
     giver: Callable[[int], str]
     """Says in an error who gave the i-th number."""
+
+    @classmethod
+    def of_one(
+        cls, number: float, position: float, groups: Sequence[ParamGroup], curve: object
+    ) -> Numbers:
+        """Return the same number for all groups, which ``curve`` gave."""
+        each = [number] * len(groups)
+        return cls(position, groups, each, {type(number)}, lambda _: given_by(curve))
 
 
 def move_to(
@@ -55,7 +74,7 @@ def move_to(
         move = None  # a group joined or has lost the target, or a number is not one
     if move is not None:
         return move
-    check_target(target, numbers.groups if all(map(target.is_in, all_groups)) else all_groups)
+    check_target(target, all_groups, numbers.groups)
     initials = initials_of(numbers.groups)
     return _looked_at_one_by_one(numbers, target, initials, absolute, label)
 
@@ -66,7 +85,7 @@ def _over_floats_or_alike(
     """Return the move if all groups are known, and hold floats or tensors of one kind."""
     groups, each = numbers.groups, numbers.each
     key, initial, index = target.key, target.initial_key, target.index
-    if not numbers.types <= _PLAIN_NUMBERS:
+    if not groups or not numbers.types <= _PLAIN_NUMBERS:
         return None
     if index is None:
         pairs = zip(groups, each)

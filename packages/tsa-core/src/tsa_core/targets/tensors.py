@@ -19,8 +19,7 @@ def give_each_group_its_own_tensor(
     """Clone a tensor that several groups share: filling it would move all of them."""
     _give_defaults_their_own_tensor(target, defaults_of(optimizer), groups)
     owners: dict[int, ParamGroup] = {}
-    for group in groups:
-        value = target.read(group)
+    for group, value in zip(groups, target.read_or_none(groups)):
         if not isinstance(value, Tensor):
             continue
         owner = owners.setdefault(id(value), group)
@@ -40,7 +39,7 @@ def are_of_one_kind(tensors: Iterable[Tensor]) -> bool:
 
 def share_a_tensor(target: Target, groups: Sequence[ParamGroup]) -> bool:
     """True if two groups hold the same tensor, so that to fill one moves both."""
-    ids = [id(value) for value in map(target.read, groups) if isinstance(value, Tensor)]
+    ids = [id(value) for value in target.read_or_none(groups) if isinstance(value, Tensor)]
     return len({*ids}) < len(ids)
 
 
@@ -53,7 +52,7 @@ def _give_defaults_their_own_tensor(
     if not isinstance(default, Tensor):
         return
     for group in groups:
-        if target.read(group) is default:
+        if target.is_in(group) and target.read(group) is default:
             target.replace(defaults, default.clone())
             if target.has_initial(group):  # a schedule has moved the shared tensor since
                 target.read(defaults).fill_(target.initial(group))

@@ -9,28 +9,14 @@ from __future__ import annotations
 import functools
 import inspect
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch.optim.lr_scheduler import (
-    ChainedScheduler,
-    ConstantLR,
-    CosineAnnealingLR,
-    CyclicLR,
-    ExponentialLR,
-    LinearLR,
-    MultiStepLR,
-    OneCycleLR,
-    PolynomialLR,
-    ReduceLROnPlateau,
-    SequentialLR,
-    StepLR,
-)
+from torch.optim import lr_scheduler as torch_lr
 from torch.optim.swa_utils import SWALR
 
 TORCH = tuple(int(part) for part in torch.__version__.split("+")[0].split(".")[:2])
-
-# -- param groups --------------------------------------------------------------------------------
 
 # Entries that torch's schedulers keep in a param group for themselves: OneCycleLR.__init__
 # (max_lr, min_lr, max_momentum, base_momentum), CyclicLR.__init__ (max_momentum, base_momentum)
@@ -51,9 +37,6 @@ def auxiliary_key(key: str, target_name: str) -> str:
     return f"{key}_{target_name}" if named == key else named
 
 
-# -- what a scheduler is ---------------------------------------------------------------------------
-
-
 def is_schedule(schedule: object) -> bool:
     return hasattr(schedule, "optimizer") and callable(getattr(schedule, "step", None))
 
@@ -65,7 +48,8 @@ def is_torchs_own(schedule: object) -> bool:
 
 def parts_of(schedule: Any) -> Any:
     """Return the schedulers that a compound scheduler steps; () for any other scheduler."""
-    return schedule._schedulers if isinstance(schedule, (SequentialLR, ChainedScheduler)) else ()
+    is_compound = isinstance(schedule, (torch_lr.SequentialLR, torch_lr.ChainedScheduler))
+    return schedule._schedulers if is_compound else ()
 
 
 def position_of(schedule: Any) -> Any:
@@ -73,19 +57,18 @@ def position_of(schedule: Any) -> Any:
     try:
         return schedule.last_epoch
     except AttributeError:  # ChainedScheduler has no last_epoch; its parts have
-        parts = parts_of(schedule)
-        return position_of(parts[0]) if parts else None
+        return next(map(position_of, parts_of(schedule)), None)
+
+
+def with_parts(schedule: Any) -> Iterator[Any]:
+    """Yield the schedule, its parts, and theirs."""
+    yield schedule
+    for part in parts_of(schedule):
+        yield from with_parts(part)
 
 
 def cycles_momentum(schedule: Any) -> bool:
-    own = bool(getattr(schedule, "cycle_momentum", False))
-    return own or any(map(cycles_momentum, parts_of(schedule)))
-
-
-def functions_of(schedule: Any) -> list[Any]:
-    """Return the functions of t that LambdaLR and MultiplicativeLR keep, of all parts too."""
-    functions = list(getattr(schedule, "lr_lambdas", ()))
-    return functions + [each for part in parts_of(schedule) for each in functions_of(part)]
+    return any(getattr(each, "cycle_momentum", False) for each in with_parts(schedule))
 
 
 class StepArguments:
@@ -93,13 +76,11 @@ class StepArguments:
 
     def __init__(self, schedule: Any) -> None:
         parameters = inspect.signature(schedule.step).parameters.values()
-        kinds = {parameter.kind for parameter in parameters}
-        self.any_position = inspect.Parameter.VAR_POSITIONAL in kinds
-        self.any_keyword = inspect.Parameter.VAR_KEYWORD in kinds
-        variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-        named = [parameter for parameter in parameters if parameter.kind not in variable]
-        self.names = {parameter.name for parameter in named}
-        self.required = {p.name for p in named if p.default is inspect.Parameter.empty}
+        self.any_position = any(each.kind is each.VAR_POSITIONAL for each in parameters)
+        self.any_keyword = any(each.kind is each.VAR_KEYWORD for each in parameters)
+        named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+        self.names = {each.name for each in named}
+        self.required = {each.name for each in named if each.default is each.empty}
 
     def take(self, name: str) -> bool:
         return name in self.names or self.any_position or self.any_keyword
@@ -107,24 +88,25 @@ class StepArguments:
 
 def metrics_must_be_numbers(schedule: Any) -> bool:
     """True if ``step`` is ReduceLROnPlateau's, which calls ``float(metrics)``."""
-    return type(schedule).step is ReduceLROnPlateau.step
+    return type(schedule).step is torch_lr.ReduceLROnPlateau.step
 
 
 def takes_values(schedule: Any) -> bool:
-    """True if its settings are values of the target, so that it can move a target of 0.
+    """True if the schedule, or a part of it, gives values of the target that are not multiples.
 
-    They are max_lr, swa_lr, and an eta_min that is not 0: get_lr of the classes.
+    torch's give max_lr, swa_lr, and an eta_min that is not 0: get_lr of the classes.
     """
-    return isinstance(schedule, (CyclicLR, OneCycleLR, SWALR)) or bool(
-        getattr(schedule, "eta_min", 0)
+    return any(
+        isinstance(each, (torch_lr.CyclicLR, torch_lr.OneCycleLR, SWALR))
+        or getattr(each, "eta_min", 0)
+        or getattr(each, "absolute", False)
+        for each in with_parts(schedule)
     )
 
 
-# -- a group that joins later ----------------------------------------------------------------------
-
 # get_lr reads the present value of each group and multiplies it, so a group that joined goes on
 # from its own value.
-_TAKES_NEW_GROUPS = (StepLR, MultiStepLR, ExponentialLR, PolynomialLR)
+_MULTIPLY = (torch_lr.StepLR, torch_lr.MultiStepLR, torch_lr.ExponentialLR, torch_lr.PolynomialLR)
 
 
 def why_new_groups_are_refused(schedule: Any) -> str | None:
@@ -132,23 +114,21 @@ def why_new_groups_are_refused(schedule: Any) -> str | None:
 
     A scheduler of any author can say that it takes them in: ``takes_new_groups = True``.
     """
-    if getattr(schedule, "takes_new_groups", False):
+    kind = type(schedule)
+    if getattr(schedule, "takes_new_groups", False) or kind in _MULTIPLY:
         return None
-    if isinstance(schedule, SequentialLR):
+    if hasattr(schedule, "default_min_lr"):
+        return None  # torch >= 2.4: a plateau repeats its one min_lr for groups that joined
+    if isinstance(schedule, torch_lr.SequentialLR):
         # At a milestone it calls the part's _get_closed_form_lr, which reads base_lrs.
         return "SequentialLR starts each part from the groups that it was built with"
-    if isinstance(schedule, ChainedScheduler):
+    if isinstance(schedule, torch_lr.ChainedScheduler):
         return next(filter(None, map(why_new_groups_are_refused, parts_of(schedule))), None)
-    kind = type(schedule)
-    # Since torch 2.4 a plateau repeats its one min_lr for groups that joined; before, it raises.
-    if kind in _TAKES_NEW_GROUPS or hasattr(schedule, "default_min_lr"):
-        return None
-    if kind is CosineAnnealingLR:
+    if kind is torch_lr.CosineAnnealingLR:
         # Past T_max it reads base_lrs. torch >= 2.10 raises there; before, it left the group out.
-        if TORCH >= (2, 10):
-            return None
-        return "CosineAnnealingLR of this torch leaves out a new group past T_max"
-    if kind in (ConstantLR, LinearLR):
+        why = "CosineAnnealingLR of this torch leaves out a new group past T_max"
+        return None if TORCH >= (2, 10) else why
+    if kind in (torch_lr.ConstantLR, torch_lr.LinearLR):
         return (
             f"{kind.__name__} divides each group's present value by the factor of the step before, "
             "which a new group was never multiplied by"

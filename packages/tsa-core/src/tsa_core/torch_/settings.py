@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -18,19 +19,26 @@ Kind: TypeAlias = Literal[
 ]
 
 
+class Steps(NamedTuple):
+    """The numbers of steps with which a torch scheduler computes right."""
+
+    whole: bool = True
+    """True if a fraction goes wrong: torch compares with the step for equality, or rounds."""
+    may_be_zero: bool = False
+    """True if 0 steps go right."""
+
+
 class Setting(NamedTuple):
     """The values that a constructor in torch takes for one of its arguments."""
 
-    kind: Kind
-    """The values that it takes; ``"number per group"`` is one number, or a list of them."""
+    kind: Kind  # "number per group" is one number, or a list of them
     required: bool = False
-    """True if it has to be given."""
-    may_be_none: bool = False
-    """True if None is the default."""
-    words: tuple[str, ...] = ()
-    """The strings of which a ``"word"`` is one."""
+    may_be_none: bool = False  # None is the default
+    words: tuple[str, ...] = ()  # the strings of which a "word" is one
+    counts_steps: Steps | None = None  # None if it does not count steps
 
 
+@dataclass(frozen=True)
 class SchedulerForm:
     """A torch scheduler as data: its settings, a scheduler made from them, and back.
 
@@ -39,19 +47,16 @@ class SchedulerForm:
 
     scheduler_class: type[Any]
     """The class in torch."""
-    settings: Mapping[str, Setting]
-    """What the constructor takes, by name: its arguments except ``optimizer``, ``last_epoch`` and
-    ``verbose``. Each has a ``kind`` of values, and is ``required`` or has a default."""
 
-    def __init__(
-        self,
-        scheduler_class: type[Any],
-        settings: Mapping[str, Setting],
-        read: Callable[[Any], Mapping[str, Any]] | None = None,
-    ) -> None:
-        self.scheduler_class = scheduler_class
-        self.settings = MappingProxyType(settings)
-        self._read = read
+    @property
+    def settings(self) -> Mapping[str, Setting]:
+        """What the constructor takes, by name: all but ``optimizer``, ``last_epoch``, ``verbose``.
+
+        Each has a ``kind`` of values, and is ``required`` or has a default.
+        """
+        parameters = inspect.signature(self.scheduler_class.__init__).parameters
+        names = [name for name in parameters if name not in NOT_SETTINGS]
+        return {name: _setting(name, parameters[name].default) for name in names}
 
     def make(self, optimizer: Any, settings: Mapping[str, Any]) -> Any:
         """Return a scheduler on ``optimizer`` at its first step.
@@ -59,9 +64,6 @@ class SchedulerForm:
         Args:
             optimizer: what the constructor takes: an optimizer or a proxy.
             settings: the values of the settings by name.
-
-        Raises:
-            Exception: whatever the constructor raises.
         """
         if self.scheduler_class is torch_lr.ChainedScheduler:  # it has the optimizer of its parts
             return self.scheduler_class(**settings)
@@ -71,13 +73,21 @@ class SchedulerForm:
         """Return the settings that make ``scheduler`` again, with plain numbers and lists.
 
         The schedulers in a compound, and functions, are returned as they are. A setting that the
-        scheduler keeps as a quotient or a product is recovered so that it gives the same one.
+        scheduler keeps as a quotient or a product is recovered so that it gives the same one. A
+        setting that is None is left out.
 
         Args:
             scheduler: an instance of :attr:`scheduler_class`.
         """
-        read = self._read or (lambda each: {name: getattr(each, name) for name in self.settings})
-        return {name: _plain(value) for name, value in read(scheduler).items()}
+        kept = _KEPT.get(self.scheduler_class, lambda _: {})(scheduler)
+        settings = {}
+        for name, setting in self.settings.items():
+            value = _plain(kept[name] if name in kept else getattr(scheduler, name))
+            if setting.kind == "number per group" and isinstance(value, list):
+                value = value[0] if all(each == value[0] for each in value) else value
+            if value is not None:
+                settings[name] = value
+        return settings
 
 
 def _plain(value: Any) -> Any:
@@ -87,12 +97,7 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else value
 
 
-# -- settings that a scheduler keeps in another form -----------------------------------------------
-
-
-def _one_or_each(values: Sequence[Any]) -> Any:
-    values = _plain(list(values))
-    return values[0] if all(value == values[0] for value in values) else values
+# -- settings that a scheduler keeps in another form: None for one that it does not need -----------
 
 
 def _near(estimate: float, gives_what_is_kept: Callable[[float], bool]) -> float:
@@ -101,66 +106,49 @@ def _near(estimate: float, gives_what_is_kept: Callable[[float], bool]) -> float
     A quotient undoes a product, and the reverse, but for the last digits. Numbers of few digits
     come first, because a user wrote the argument.
     """
-    candidates = [round(estimate, digits) for digits in range(16)]
+    candidates = [*(round(estimate, digits) for digits in range(16)), estimate]
     for direction in (math.inf, -math.inf):
         neighbour = estimate
-        for _ in range(4):
-            candidates.append(neighbour)
-            neighbour = math.nextafter(neighbour, direction)
+        for _ in range(3):
+            candidates.append(neighbour := math.nextafter(neighbour, direction))
     return next(filter(gives_what_is_kept, candidates), estimate)
 
 
-def _momentum_settings(base: Sequence[Any], greatest: Sequence[Any]) -> dict[str, Any]:
-    return {"base_momentum": _one_or_each(base), "max_momentum": _one_or_each(greatest)}
-
-
-def _read_cyclic(schedule: Any) -> dict[str, Any]:
+def _kept_by_cyclic(schedule: Any) -> dict[str, Any]:
     total, ratio = float(schedule.total_size), float(schedule.step_ratio)
     up = _near(total * ratio, lambda size: size / total == ratio and size + (total - size) == total)
-    momentum = {}
-    if schedule.cycle_momentum:
-        momentum = _momentum_settings(schedule.base_momentums, schedule.max_momentums)
     return {
-        "base_lr": _one_or_each(schedule.base_lrs),
-        "max_lr": _one_or_each(schedule.max_lrs),
+        "base_lr": schedule.base_lrs,
+        "max_lr": schedule.max_lrs,
         "step_size_up": up,
         "step_size_down": total - up,
-        "mode": schedule.mode,
-        "gamma": schedule.gamma,
         "scale_fn": schedule._scale_fn_custom,
-        "scale_mode": schedule.scale_mode,
-        "cycle_momentum": schedule.cycle_momentum,
-        **momentum,
+        "base_momentum": getattr(schedule, "base_momentums", None),
+        "max_momentum": getattr(schedule, "max_momentums", None),
     }
 
 
-def _read_one_cycle(schedule: Any) -> dict[str, Any]:
-    groups, total, phases = (
-        schedule.optimizer.param_groups,
-        schedule.total_steps,
-        schedule._schedule_phases,
-    )
-    greatest, first, last = (
-        [_plain(group[key]) for group in groups] for key in ("max_lr", "initial_lr", "min_lr")
-    )
+def _kept_by_one_cycle(schedule: Any) -> dict[str, Any]:
+    total, phases = schedule.total_steps, schedule._schedule_phases
+    greatest, first, last = (_in_groups(schedule, f"{key}_lr") for key in ("max", "initial", "min"))
+    has_momentum = schedule.cycle_momentum
     end = float(phases[0]["end_step"])
-    momentum = {}
-    if schedule.cycle_momentum:
-        momentum = _momentum_settings(
-            [group["base_momentum"] for group in groups],
-            [group["max_momentum"] for group in groups],
-        )
     return {
-        "max_lr": _one_or_each(greatest),
-        "total_steps": total,
+        "max_lr": greatest,
+        "epochs": None,
+        "steps_per_epoch": None,
         "pct_start": _near((end + 1) / total, lambda share: float(share * total) - 1 == end),
-        "anneal_strategy": _strategy(schedule, "_anneal_func_type"),
-        "cycle_momentum": schedule.cycle_momentum,
-        **momentum,
+        "anneal_strategy": _strategy(schedule),
+        "base_momentum": _in_groups(schedule, "base_momentum") if has_momentum else None,
+        "max_momentum": _in_groups(schedule, "max_momentum") if has_momentum else None,
         "div_factor": _divisor(greatest, first, 25.0),
         "final_div_factor": _divisor(first, last, 1e4),
         "three_phase": len(phases) == 3,
     }
+
+
+def _in_groups(schedule: Any, key: str) -> list[Any]:
+    return [_plain(group[key]) for group in schedule.optimizer.param_groups]
 
 
 def _divisor(dividends: Sequence[float], quotients: Sequence[float], default: float) -> float:
@@ -172,33 +160,13 @@ def _divisor(dividends: Sequence[float], quotients: Sequence[float], default: fl
     )
 
 
-def _strategy(schedule: Any, entry: str) -> str:
+def _strategy(schedule: Any) -> str:
     """Return ``"cos"`` or ``"linear"``."""
-    if entry in vars(schedule):
-        return str(vars(schedule)[entry])
+    kept = vars(schedule)
+    word = kept.get("_anneal_func_type") or kept.get("_anneal_strategy")
     # torch < 2.4 (OneCycleLR) and < 2.13 (SWALR) keep the function, _annealing_linear or
     # _linear_anneal, in place of the word.
-    return "linear" if "linear" in schedule.anneal_func.__name__ else "cos"
-
-
-def _read_plateau(schedule: Any) -> dict[str, Any]:
-    names = ("mode", "factor", "patience", "threshold", "threshold_mode", "cooldown", "eps")
-    least = getattr(schedule, "default_min_lr", None)  # torch >= 2.4
-    return {
-        **{name: getattr(schedule, name) for name in names},
-        "min_lr": _one_or_each(schedule.min_lrs) if least is None else least,
-    }
-
-
-def _read_swa(schedule: Any) -> dict[str, Any]:
-    return {
-        "swa_lr": _one_or_each([group["swa_lr"] for group in schedule.optimizer.param_groups]),
-        "anneal_epochs": schedule.anneal_epochs,
-        "anneal_strategy": _strategy(schedule, "_anneal_strategy"),
-    }
-
-
-# -- each scheduler: every argument of its constructor, but optimizer, last_epoch, verbose ---------
+    return word or ("linear" if "linear" in schedule.anneal_func.__name__ else "cos")
 
 
 # A default says what kind of value an argument takes. These say more, or have none.
@@ -210,6 +178,17 @@ _KINDS: dict[str, Kind] = {
     "schedulers": "schedulers",
 }
 
+# The settings that count steps. torch (2.0 to 2.15) takes most of them unchecked. It then passes
+# over a fraction in silence (step_size, milestones, total_iters), divides by 0 (T_max, also at
+# 10/3), or never leaves its first value (0 total_iters). A plateau rounds a fraction up or down.
+_COUNTS_STEPS = {
+    **dict.fromkeys(("step_size", "milestones", "total_iters", "T_max", "T_0"), Steps()),
+    **dict.fromkeys(("total_steps", "epochs", "steps_per_epoch"), Steps()),
+    **dict.fromkeys(("anneal_epochs", "patience", "cooldown"), Steps(may_be_zero=True)),
+    "step_size_up": Steps(whole=False),
+    "step_size_down": Steps(whole=False, may_be_zero=True),
+}
+
 # By its default, the other words that an argument takes. torch < 2.9 does not annotate them.
 _WORDS = {
     "min": ("min", "max"),
@@ -219,47 +198,34 @@ _WORDS = {
     "triangular": ("triangular", "triangular2", "exp_range"),
 }
 
-_READERS: dict[type[Any], Callable[[Any], dict[str, Any]]] = {
-    torch_lr.LambdaLR: lambda each: {"lr_lambda": each.lr_lambdas},
-    torch_lr.MultiplicativeLR: lambda each: {"lr_lambda": each.lr_lambdas},
-    torch_lr.MultiStepLR: lambda each: {
-        "milestones": sorted(each.milestones.elements()),
-        "gamma": each.gamma,
+_KEPT: dict[type[Any], Callable[[Any], dict[str, Any]]] = {
+    torch_lr.LambdaLR: lambda s: {"lr_lambda": s.lr_lambdas},
+    torch_lr.MultiplicativeLR: lambda s: {"lr_lambda": s.lr_lambdas},
+    torch_lr.MultiStepLR: lambda s: {"milestones": sorted(s.milestones.elements())},
+    torch_lr.SequentialLR: lambda s: {"schedulers": s._schedulers, "milestones": s._milestones},
+    torch_lr.ChainedScheduler: lambda s: {"schedulers": s._schedulers},
+    torch_lr.CyclicLR: _kept_by_cyclic,
+    torch_lr.OneCycleLR: _kept_by_one_cycle,
+    torch_lr.ReduceLROnPlateau: lambda s: {"min_lr": s.min_lrs},
+    SWALR: lambda s: {
+        "swa_lr": _in_groups(s, "swa_lr"),
+        "anneal_strategy": _strategy(s),
     },
-    torch_lr.SequentialLR: lambda each: {
-        "schedulers": each._schedulers,
-        "milestones": each._milestones,
-    },
-    torch_lr.ChainedScheduler: lambda each: {"schedulers": each._schedulers},
-    torch_lr.CyclicLR: _read_cyclic,
-    torch_lr.OneCycleLR: _read_one_cycle,
-    torch_lr.ReduceLROnPlateau: _read_plateau,
-    SWALR: _read_swa,
 }
 
 
 def _setting(name: str, default: Any) -> Setting:
-    is_needed = default is inspect.Parameter.empty
     if isinstance(default, str):
         return Setting("word", words=_WORDS.get(default, (default,)))
     kind = "flag" if isinstance(default, bool) else _KINDS.get(name, "number")
-    return Setting(kind, required=is_needed, may_be_none=default is None)
-
-
-def _form(scheduler_class: type[Any]) -> SchedulerForm:
-    parameters = inspect.signature(scheduler_class.__init__).parameters
-    settings = {
-        name: _setting(name, parameter.default)
-        for name, parameter in parameters.items()
-        if name not in NOT_SETTINGS
-    }
-    return SchedulerForm(scheduler_class, settings, _READERS.get(scheduler_class))
+    is_needed = default is inspect.Parameter.empty
+    return Setting(kind, is_needed, default is None, counts_steps=_COUNTS_STEPS.get(name))
 
 
 # torch < 2.2: a plateau is not an LRScheduler.
 _BASES = (torch_lr.LRScheduler, torch_lr.ReduceLROnPlateau)
 _FORM_BY_NAME = {
-    name: _form(each)
+    name: SchedulerForm(each)
     for name, each in {**vars(torch_lr), "SWALR": SWALR}.items()
     if inspect.isclass(each) and issubclass(each, _BASES) and name[0] != "_"
     if each is not torch_lr.LRScheduler

@@ -11,12 +11,18 @@ import copy
 import inspect
 import math
 import numbers
+import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from torch import Tensor
-from torch.optim.lr_scheduler import CosineAnnealingWarmRestarts, ReduceLROnPlateau, SequentialLR
+from torch.optim.lr_scheduler import (
+    CosineAnnealingWarmRestarts,
+    LambdaLR,
+    ReduceLROnPlateau,
+    SequentialLR,
+)
 
 from ..targets.numbers_ import real_number
 from .schedulers import is_torchs_own
@@ -29,27 +35,27 @@ _KEPT_AS: dict[str, tuple[str, ...]] = {
     "milestones": ("milestones", "_milestones"),
     "base_lr": ("base_lrs",),
     "max_lr": ("max_lrs",),
-    "step_size_up": ("total_size", "step_ratio"),
-    "step_size_down": ("total_size", "step_ratio"),
+    **dict.fromkeys(("step_size_up", "step_size_down"), ("total_size", "step_ratio")),
     "scale_fn": ("_scale_fn_custom",),
     "cycle_momentum": ("cycle_momentum", "use_beta1"),
     "base_momentum": ("base_momentums",),
     "max_momentum": ("max_momentums",),
-    "pct_start": ("_schedule_phases",),
-    "three_phase": ("_schedule_phases",),
+    **dict.fromkeys(("pct_start", "three_phase"), ("_schedule_phases",)),
     "anneal_strategy": ("_anneal_func_type", "_anneal_strategy", "anneal_func"),
-    "epochs": ("total_steps",),
-    "steps_per_epoch": ("total_steps",),
-    "div_factor": (),
-    "final_div_factor": (),
-    "swa_lr": (),
+    **dict.fromkeys(("epochs", "steps_per_epoch"), ("total_steps",)),
+    **dict.fromkeys(("div_factor", "final_div_factor", "swa_lr"), ()),
     "mode": ("mode", "mode_worse"),
     "min_lr": ("min_lrs", "default_min_lr"),
 }
 NOT_SETTINGS = frozenset({"self", "optimizer", "last_epoch", "verbose"})  # verbose: torch < 2.7
 
-# Entries that hold one item per param group.
+_NUMBERS = (numbers.Real, Tensor)
+
+# Entries that hold one item per param group, and entries that are numbers of steps.
 _PER_GROUP = ("base_lrs", "_last_lr", "lr_lambdas", "min_lrs", "max_lrs")
+_COUNTERS = frozenset(
+    {"last_epoch", "_step_count", "origin", "T_cur", "T_i", "num_bad_epochs", "cooldown_counter"}
+)
 
 # Public entries that exist in some versions only; default_min_lr: torch >= 2.4.
 _VERSION_DEPENDENT = frozenset({"verbose", "anneal_func", "default_min_lr"})
@@ -66,34 +72,17 @@ def with_values(schedule: Any, values: list[float]) -> dict[str, Any]:
     return {**state, "_last_lr": values} if has_values else state
 
 
-# -- checks ----------------------------------------------------------------------------------------
-
-
 def check_state(schedule: Any, state: Any, what: str, num_groups: int, may_wait: bool) -> None:
     """Raise unless ``state`` can be loaded into a scheduler of torch or of another author.
 
     ``may_wait``: it is part of a compound, and may stand before its first step.
     """
     own = schedule.state_dict()
-    checked, settings = {"last_epoch", "_step_count", "_last_lr"}, {"_last_lr"}
-    optional = _VERSION_DEPENDENT
+    checked = {"last_epoch", "_step_count", "_last_lr"}
     if is_torchs_own(schedule):
         # Of other private entries, and of those of a newer torch, only torch knows.
-        known = {key for key in own.keys() - optional if not key.startswith("_")}
-        checked = known | {"_step_count", "_last_lr"}
-        settings = {*_settings_in(schedule, own, what), "base_lrs", "_last_lr"}
-    if isinstance(schedule, ReduceLROnPlateau):  # saved by itself, it has no _last_lr
-        optional |= {"_last_lr"}
-    check_entries(
-        own,
-        state,
-        what,
-        num_groups,
-        checked=checked,
-        settings=settings,
-        optional=optional,
-        may_wait=may_wait,
-    )
+        checked |= {key for key in own.keys() - _VERSION_DEPENDENT if not key.startswith("_")}
+    check_entries(own, state, what, num_groups, checked=checked, may_wait=may_wait)
     if isinstance(schedule, SequentialLR):
         _check_milestones(own, state, what)
 
@@ -105,91 +94,72 @@ def check_entries(
     num_groups: int,
     *,
     checked: Collection[str],
-    settings: Collection[str] = (),
-    optional: Collection[str] = (),
     may_wait: bool = False,
 ) -> None:
     """Raise unless ``state`` has the entries of ``own``, the schedule's present state.
 
-    The ``checked`` entries have to hold the kind of value that ``own`` holds. Those that are not
-    ``settings`` count from 0. ``optional`` entries may be missing or unknown. With ``may_wait``,
-    the schedule may stand before its first step, as torch's SequentialLR has its parts do.
+    The ``checked`` entries have to hold the kind of value that ``own`` holds, and steps count from
+    0. With ``may_wait``, the schedule may stand before its first step, as torch's SequentialLR has
+    its parts do.
     """
     if not isinstance(state, Mapping):
         raise TypeError(f"{what}: expected a dict, got {type(state).__name__}")
-    # Other private names come and go with torch's versions.
-    stable = {"_schedulers", "_step_count", "_last_lr"} - set(optional)
+    # Other private names come and go with torch's versions. A plateau's own state lacks _last_lr.
+    stable = {"_schedulers", "_step_count", *([] if "num_bad_epochs" in own else ["_last_lr"])}
     strange = {
         key
-        for key in own.keys() ^ state.keys()
-        if key in stable & own.keys() or not (str(key).startswith("_") or key in optional)
+        for key in (own.keys() ^ state.keys()) - _VERSION_DEPENDENT
+        if key in stable & own.keys() or not str(key).startswith("_")
     }
     if strange:
         missing, unknown = strange & own.keys(), strange - own.keys()
         raise ValueError(f"{what}: missing {sorted(missing)}, unknown {sorted(unknown, key=str)}")
-    for key, value in own.items():
-        if key not in state:
-            continue
+    count = state.get("_step_count", 1)
+    waits = may_wait and isinstance(count, int) and count <= 1
+    for key in (each for each in own if each in state):
         saved = state[key]
         try:
             if key in _PER_GROUP:
-                _check_length(key, own, saved, num_groups)
+                _check_length(key, own, state, num_groups)
             if key in checked:
-                _check_kind(value, saved)
-                waits = may_wait and key == "last_epoch" and not _has_counted(state)
-                waits = waits and isinstance(saved, int)
-                if key not in settings and not waits:
-                    _check_counter(key, value, saved)
+                _check_kind(own[key], saved)
+            counts = key in checked and key in _COUNTERS and not (waits and key == "last_epoch")
+            if counts and saved < (key == "T_i"):  # the length of a cycle is not 0
+                raise ValueError("expected a number of steps, 0 or later")
         except (TypeError, ValueError) as error:
             raise type(error)(f"{what}: {key!r} is {saved!r}; {error}") from None
 
 
-def _has_counted(state: Mapping[str, Any]) -> bool:
-    count = state.get("_step_count", 1)
-    return not isinstance(count, int) or count > 1
-
-
-def _check_length(key: str, own: Mapping[str, Any], saved: Any, num_groups: int) -> None:
-    # torch's lists lack a group that joined later. torch repeats a single min_lr for it, but only
-    # when it reduces.
-    may_lag = key == "min_lrs" and own.get("default_min_lr") is not None
-    if not isinstance(saved, (list, tuple)) or (
-        len(saved) not in (num_groups, len(own[key])) and not (may_lag and saved)
-    ):
-        raise ValueError(f"expected one item for each of {num_groups} param groups")
+def _check_length(
+    key: str, own: Mapping[str, Any], state: Mapping[str, Any], num_groups: int
+) -> None:
+    saved = state[key]
+    if key == "min_lrs" and saved and own.get("default_min_lr") is not None:
+        return  # torch repeats a single min_lr for groups that joined, but only when it reduces
+    # torch's lists lack a group that joined later.
+    if not isinstance(saved, list | tuple) or len(saved) not in (num_groups, len(own[key])):
+        raise ValueError(
+            f"expected one item for each of {num_groups} param groups. To go on with other groups "
+            f"than the saved ones, leave out this state and call step({state.get('last_epoch')})"
+        )
 
 
 def _check_kind(own: Any, saved: Any) -> None:
-    for kind, text in _KINDS:
-        if isinstance(own, kind):
-            if not isinstance(saved, kind):
-                raise TypeError(f"expected {text}")
-            for element in saved if text == "a list" and own else ():
-                if isinstance(own[0], _NUMBERS):
-                    real_number(element)
-                elif own[0] is None or isinstance(own[0], Mapping):  # lr_lambdas
-                    if isinstance(element, Mapping | None):
-                        continue
-                    raise TypeError("expected a list of None, or of the attributes of functions")
-            return
-    is_infinite = isinstance(saved, float) and math.isinf(saved)
-    if isinstance(own, _NUMBERS) and not (isinstance(own, float) and is_infinite):  # a plateau's
+    for kind in (bool, str, Mapping, list | tuple):
+        if isinstance(own, kind) and not isinstance(saved, kind):
+            raise TypeError(f"expected a {type(own).__name__}")
+    is_infinite = isinstance(own, float) and isinstance(saved, float) and math.isinf(saved)
+    if isinstance(own, _NUMBERS) and not isinstance(own, bool) and not is_infinite:  # a plateau's
         real_number(saved)
-
-
-_NUMBERS = (numbers.Real, Tensor)
-_KINDS: tuple[tuple[Any, str], ...] = (
-    (bool, "True or False"),
-    (str, "a string"),
-    (Mapping, "a dict"),
-    ((list, tuple), "a list"),
-)
-
-
-def _check_counter(key: str, own: Any, saved: Any) -> None:
-    is_counter = key == "last_epoch" or (isinstance(own, int) and not isinstance(own, bool))
-    if is_counter and (saved < 0 or (key == "T_i" and saved == 0)):  # T_i: length of a cycle
-        raise ValueError("expected a number of steps, 0 or later")
+    if not isinstance(own, list | tuple):
+        return
+    are_numbers = any(isinstance(each, _NUMBERS) for each in own)
+    are_functions = not are_numbers and all(isinstance(each, Mapping | None) for each in own)
+    for element in saved:
+        if are_numbers and not (element is None and None in own):  # None: a group left alone
+            real_number(element)
+        elif are_functions and not isinstance(element, Mapping | None):
+            raise TypeError("expected a list of None, or of the attributes of functions")
 
 
 def _check_milestones(own: Mapping[str, Any], state: Mapping[str, Any], what: str) -> None:
@@ -207,19 +177,27 @@ def _check_milestones(own: Mapping[str, Any], state: Mapping[str, Any], what: st
         )
 
 
-# -- settings --------------------------------------------------------------------------------------
+def takes_initial_values(schedule: Any) -> bool:
+    """True if torch computes each value from ``base_lrs``: others go on from the value before."""
+    return type(schedule) in (LambdaLR, CosineAnnealingWarmRestarts)
+
+
+def values_from(schedule: Any, base_lrs: list[float]) -> list[float]:
+    """Have ``schedule``, which takes initial values, start from ``base_lrs``; its values now."""
+    schedule.base_lrs = base_lrs
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # get_lr is called outside of step on purpose
+        values: list[float] = schedule.get_lr()
+    schedule._last_lr = values
+    return values
 
 
 def changed_settings(schedule: Any, state: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Return each setting that differs, with its value in the code and in ``state``."""
-    if not is_torchs_own(schedule):  # only its author knows what is a setting
-        return {}
-    own = schedule.state_dict()
     return {
-        key: (own[key], state[key])
-        for key in own
-        if key in _settings_in(schedule, own, "state") and key in state
-        if not _are_same(key, own[key], state[key])
+        key: (own, state[key])
+        for key, own in _settings_of(schedule).items()
+        if key in state and not _are_same(key, own, state[key])
     }
 
 
@@ -231,12 +209,8 @@ def state_to_load(
     A copy, because torch keeps the lists that it is given and takes entries out of the dict.
     """
     loaded = copy.deepcopy(dict(state))
-    own = schedule.state_dict()
-    if is_torchs_own(schedule):
-        # Equal settings too: a file format may have changed their types.
-        loaded.update(
-            (key, own[key]) for key in _settings_in(schedule, own, "state") & loaded.keys()
-        )
+    # Equal settings too: a file format may have changed their types.
+    loaded.update((key, own) for key, own in _settings_of(schedule).items() if key in loaded)
     if saved:
         loaded.update((key, _as_torch_reads(key, *pair)) for key, pair in changed.items())
     else:
@@ -244,17 +218,21 @@ def state_to_load(
     return loaded
 
 
-def _settings_in(schedule: Any, own: Mapping[str, Any], what: str) -> set[str]:
-    """Return the entries of the state ``own`` that are settings."""
-    settings = set(inspect.signature(type(schedule).__init__).parameters) - NOT_SETTINGS
+def _settings_of(schedule: Any) -> dict[str, Any]:
+    """Return the entries of the state that are settings: only the author of a class knows them."""
+    if not is_torchs_own(schedule):
+        return {}
+    own = schedule.state_dict()
+    settings = inspect.signature(type(schedule).__init__).parameters.keys() - NOT_SETTINGS
     unknown = settings - own.keys() - _KEPT_AS.keys()
     if unknown:
         raise ValueError(
-            f"{what}: {type(schedule).__name__} has the settings {sorted(unknown)}, and its state "
+            f"state: {type(schedule).__name__} has the settings {sorted(unknown)}, and its state "
             "has no entries of these names, so a saved plan cannot be told from the one in the "
             "code. Save and load this scheduler beside the SynchronousSchedule"
         )
-    return {name for setting in settings for name in _KEPT_AS.get(setting, (setting,))}
+    names = {name for setting in settings for name in _KEPT_AS.get(setting, (setting,))}
+    return {name: own[name] for name in own if name in names}
 
 
 def _are_same(key: str, one: Any, other: Any) -> bool:

@@ -6,10 +6,10 @@ number means every version from 2.0 to 2.15.
 
 from __future__ import annotations
 
-import functools
 import inspect
 import sys
 from collections.abc import Mapping
+from types import CodeType, FrameType
 from typing import Any
 
 import torch
@@ -18,6 +18,10 @@ from .compile import uncompiled
 
 # torch's schedulers look for these marks on optimizer.step: LRScheduler.__init__.
 STEP_MARKS = ("_wrapped_by_lr_sched", "_with_counter")  # torch >= 2.4, torch < 2.4
+
+# Optimizer.profile_hook_step wraps the step of each class and runs the hooks.
+_step_that_runs_hooks: Any = torch.optim.Optimizer.profile_hook_step(lambda _: None)  # type: ignore[misc]
+_CODE_THAT_RUNS_HOOKS = _step_that_runs_hooks.__code__
 
 
 class _StepMark:
@@ -34,26 +38,149 @@ class _StepMark:
 
 
 class StepCounter:
-    """Counts steps in the first param group, where the optimizer saves the number."""
+    """Counts the steps of an optimizer, and writes the count into each of its param groups.
 
-    def __init__(self, key: str) -> None:
+    The optimizer saves its groups, and any of them may be removed, moved or replaced. The counter
+    keeps the count too, for groups that come from a checkpoint without one.
+    """
+
+    def __init__(self, key: str, count: int, may_nest: bool) -> None:
         self.key = key
-        self.last = 0  # for a group that takes the place of the first one
+        self.count = count
+        self._may_nest = may_nest
+        self._awaited: _LateFlag | None = None  # of the last step
+        self._saves_the_awaited = False
 
-    def count(self, optimizer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    def step_ended(self, optimizer: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         """The step post-hook: a method, because calling an object takes longer."""
-        group = optimizer.param_groups[0]
+        if self._may_nest and _is_within_another_step(optimizer):
+            return
         if (
             (kwargs or len(args) > 1)  # hardly any step has arguments
-            and _passes_no_closure(args, kwargs)
-            and _only_makes_state(optimizer, group.get(self.key))
+            and (args[1:] == (None,) or kwargs.get("closure", args) is None)
+            and _only_makes_state(optimizer, self.count_in(optimizer))
         ):
             return
-        group[self.key] = self.last = group.get(self.key, self.last) + 1
+        groups, key, count = optimizer.param_groups, self.key, self.count
+        if groups[0].get(key) != count:
+            count = self.count_in(optimizer)
+        # GradScaler sets found_inf for the time of a step that skips its update by itself.
+        flag = getattr(optimizer, "found_inf", None)
+        if flag is None and self._awaited is None:
+            count += 1
+        else:
+            count += self._steps_now_known(optimizer, flag, count)
+        self.count = count
+        for group in groups:
+            group[key] = count
+
+    def count_in(self, optimizer: Any) -> int:
+        """Return the number of steps; the groups say it, because a load replaces them."""
+        held = optimizer.param_groups[0].get(self.key)
+        return self.count if held == self.count else self._largest_in(optimizer)
+
+    def count_to_save(self, optimizer: Any) -> int:
+        """Return the count with the last step, even if the host has to wait for its flag."""
+        count = self.count_in(optimizer)
+        return count + self._last_one_was_made(count)
+
+    def write(self, optimizer: Any, count: int) -> None:
+        """Set the count."""
+        self.count = count
+        for group in optimizer.param_groups:
+            group[self.key] = count
+
+    def _largest_in(self, optimizer: Any) -> int:
+        # A group that was away for some steps holds an old count.
+        held = [group.get(self.key) for group in optimizer.param_groups]
+        return max((int(each) for each in held if each is not None), default=self.count)
+
+    @uncompiled  # reading a flag breaks the graph anyway
+    def _steps_now_known(self, optimizer: Any, flag: Any, count: int) -> int:
+        """Return how many steps have turned out to be made: this one, and the one before it.
+
+        A flag on the CPU is read at once. A flag on an accelerator is copied, and read when the
+        next step ends. By then the accelerator has that step to work on, so it does not wait, and
+        the count does not depend on how fast it is.
+        """
+        made = int(self._last_one_was_made(count))
+        self._awaited = None
+        if not isinstance(flag, torch.Tensor) or flag.device.type == "cpu":
+            return made + (not flag)
+        if flag.is_cuda and torch.cuda.is_current_stream_capturing():
+            return made + 1  # a step that is captured reads no flag, and none can be copied
+        self._awaited = _LateFlag(flag)
+        if not self._saves_the_awaited and hasattr(optimizer, "register_state_dict_post_hook"):
+            self._saves_the_awaited = True  # torch 2.0 has no such hooks: a step may be missing
+            optimizer.register_state_dict_post_hook(self._save_the_awaited)
+            optimizer.register_load_state_dict_pre_hook(self._forget_the_awaited)
+        return made
+
+    def _last_one_was_made(self, count: int) -> bool:
+        """True if the awaited flag tells of an update, unless another count was loaded since."""
+        awaited = self._awaited
+        return awaited is not None and count == self.count and awaited.tells_of_an_update()
+
+    def _save_the_awaited(self, optimizer: Any, state: dict[str, Any]) -> None:
+        count = self.count_to_save(optimizer)
+        for group in state["param_groups"]:
+            group[self.key] = count
+
+    def _forget_the_awaited(self, optimizer: Any, state: dict[str, Any]) -> None:
+        self._awaited = None
 
 
-def _passes_no_closure(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bool:
-    return args[1:] == (None,) or kwargs.get("closure", args) is None
+class _LateFlag:
+    """The flag of a step that may have skipped its update, on its way from an accelerator."""
+
+    def __init__(self, flag: torch.Tensor) -> None:
+        device: Any = getattr(torch, flag.device.type, None)  # torch.cuda, torch.xpu, …
+        self._flag, self._arrived = flag, None
+        if hasattr(device, "Event") and hasattr(device, "current_stream"):
+            self._flag = flag.to("cpu", non_blocking=True)
+            self._arrived = device.Event()
+            self._arrived.record(device.current_stream(flag.device))
+
+    def tells_of_an_update(self) -> bool:
+        """True if the step was made; the host waits until the flag has arrived."""
+        if self._arrived is not None:
+            self._arrived.synchronize()
+        return not self._flag
+
+
+def _step_may_nest(optimizer_class: type) -> bool:
+    """True if a step of the class may call that of another class.
+
+    torch wraps the step of each class that has instances, so a step that calls super().step() can
+    run the hooks several times, depending on which classes have instances.
+    """
+    own = [vars(each)["step"] for each in optimizer_class.__mro__ if "step" in vars(each)]
+    functions = {id(each): each for each in map(inspect.unwrap, own)}
+    functions.pop(id(inspect.unwrap(torch.optim.Optimizer.step)), None)
+    calls_a_step = (
+        "step" in each.__code__.co_names for each in functions.values() if inspect.isfunction(each)
+    )
+    return len(functions) > 1 or any(calls_a_step)
+
+
+@uncompiled  # the compiler cannot trace frames
+def _is_within_another_step(optimizer: Any) -> bool:
+    """True if the step whose hooks run now was called by another step of ``optimizer``."""
+    # A count of open steps would be wrong after a step that raised. torch.compile runs a changed
+    # copy of the wrapper's code, from the same place, whose locals may lack "self".
+    wrapper = _place_of(_CODE_THAT_RUNS_HOOKS)
+    frame: FrameType | None = sys._getframe()
+    running = 0
+    while frame is not None and running < 2:
+        if _place_of(frame.f_code) == wrapper:
+            variables = frame.f_locals
+            running += optimizer is variables.get("self", variables["args"][0])
+        frame = frame.f_back
+    return running == 2
+
+
+def _place_of(code: CodeType) -> tuple[str, int, str]:
+    return code.co_filename, code.co_firstlineno, code.co_name
 
 
 @uncompiled  # the compiler cannot trace frames
@@ -72,27 +199,40 @@ def _only_makes_state(optimizer: Any, count: int | None) -> bool:
     return frame is not None
 
 
-def count_steps(optimizer: Any, key: str) -> StepCounter:
-    """Have ``optimizer`` count its steps in ``param_groups[0][key]``; once, like watching."""
-    optimizer = _with_hooks(optimizer)
+def count_steps(optimizer: Any, key: str, count: int | None = None) -> StepCounter:
+    """Have ``optimizer`` count its steps under ``key`` in its groups; one counter serves all.
+
+    A new counter begins at ``count``, or else at the count that the groups hold.
+    """
     for hook in optimizer._optimizer_step_post_hooks.values():
         counter = getattr(hook, "__self__", None)
         if isinstance(counter, StepCounter):
-            return counter
-    counter = StepCounter(key)
-    optimizer.register_step_post_hook(counter.count)
+            count = counter.count_in(optimizer)
+            break
+    else:
+        counter = StepCounter(key, 0, _step_may_nest(type(optimizer)))
+        optimizer.register_step_post_hook(counter.step_ended)
+    counter.write(optimizer, counter.count_in(optimizer) if count is None else count)
     return counter
 
 
 def step_runs_hooks(optimizer: Any) -> bool:
     """True if ``optimizer`` has step hooks, and its ``step`` leads to them."""
-    hooks = getattr(_with_hooks(optimizer), "_optimizer_step_pre_hooks", None)
+    hooks = getattr(with_hooks(optimizer), "_optimizer_step_pre_hooks", None)
     return hooks is not None and _leads_to_hooks(optimizer.step, hooks)
 
 
-def _with_hooks(optimizer: Any) -> Any:
-    """Return the optimizer that has step hooks: this one, or the one that it wraps."""
+def with_hooks(optimizer: Any) -> Any:
+    """Return the optimizer that has step hooks, or None: this one, or the one that it wraps."""
+    seen: list[Any] = []
     while optimizer is not None and not hasattr(optimizer, "_optimizer_step_post_hooks"):
+        if len(seen) == 100 or any(optimizer is each for each in seen):
+            raise ValueError(
+                f"optimizer: the wrapper {type(seen[0]).__name__} leads to no torch optimizer: "
+                "following its attribute `optimizer` never ends. Set the attribute to the "
+                "optimizer that it wraps"
+            )
+        seen.append(optimizer)
         optimizer = getattr(optimizer, "optimizer", None)  # Accelerate's wrapper, and others
     return optimizer
 
@@ -113,17 +253,15 @@ def has_stepped(optimizer: Any) -> bool:
     hooks = getattr(optimizer, "_optimizer_step_pre_hooks", None)
     if hooks is None or getattr(optimizer, "_opt_called", False):  # torch's own mark, since 2.4
         return True
-    if any(isinstance(hook, _StepMark) and hook.stepped for hook in hooks.values()):
-        return True
-    return not _leads_to_hooks(optimizer.step, hooks)
+    marks = [hook.stepped for hook in hooks.values() if isinstance(hook, _StepMark)]
+    return any(marks) or not _leads_to_hooks(optimizer.step, hooks)
 
 
 def _leads_to_hooks(step: Any, hooks: object) -> bool:
     """True if ``step`` is, wraps or holds the step of the optimizer that runs ``hooks``.
 
-    Optimizer.profile_hook_step wraps the step of each class and runs the hooks. A step that
-    somebody put on an instance may not lead there. torch < 2.4 takes the wrapper off every class
-    at the first torch.compile.
+    A step that somebody put on an instance may not lead there. torch < 2.4 takes the wrapper off
+    every class at the first torch.compile.
     """
     to_see = [step]
     seen: dict[int, Any] = {}  # the objects too, so that no id is used again
@@ -133,25 +271,17 @@ def _leads_to_hooks(step: Any, hooks: object) -> bool:
             continue
         seen[id(each)] = each
         function, owner = getattr(each, "__func__", each), getattr(each, "__self__", None)
-        if getattr(function, "__code__", None) is _code_that_runs_hooks():
+        if getattr(function, "__code__", None) is _CODE_THAT_RUNS_HOOKS:
             # torch's schedulers keep the function without its owner: it is the owner of `step`.
             if owner is None or getattr(owner, "_optimizer_step_pre_hooks", None) is hooks:
                 return True
             continue
         held = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
-        held += [*(getattr(function, "__defaults__", None) or ())]
+        held += getattr(function, "__defaults__", None) or ()
+        held += (getattr(function, "__kwdefaults__", None) or {}).values()
         held += [getattr(function, name, None) for name in ("__wrapped__", "func")]  # func: partial
         for holder in (owner, None if inspect.isroutine(each) else each):
             held += getattr(holder, "__dict__", {}).values()
         steps = [one if inspect.isroutine(one) else getattr(one, "step", one) for one in held]
         to_see += [one for one in steps if callable(one) and not isinstance(one, type)]
     return False
-
-
-@functools.cache
-def _code_that_runs_hooks() -> object:
-    def step(optimizer: object) -> None:
-        """Stand in for a step: only the code of the wrapper is wanted."""
-
-    wrapper: Any = torch.optim.Optimizer.profile_hook_step(step)
-    return wrapper.__code__

@@ -1,0 +1,122 @@
+"""What ``to_plan`` writes: short, readable, and enough to build the same schedules."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+from plan_forms import make_optimizer, values_along
+from small_runs import ignore_epoch_deprecation, through_json
+from torch.optim import lr_scheduler as torch_lr
+
+from tsa_builtins import curves, from_plan, to_plan
+from tsa_core import CurveSchedule, arbitrary_schedule_factory
+
+pytestmark = ignore_epoch_deprecation
+
+
+def yaml_of(curve: Any) -> str:
+    plan = to_plan(CurveSchedule(make_optimizer(), curve))
+    return yaml.safe_dump(plan, sort_keys=False)
+
+
+def test_points_are_a_mapping() -> None:
+    """Each point is a line of YAML, and the curve comes back from it and from JSON."""
+    curve = curves.Piecewise({0: 0, 0.5: 0.25, 500: 1, 1e16: (0, "OneMinusSqrt")})
+    text = yaml_of(curve)
+    assert [line.strip() for line in text.splitlines()] == [
+        "lr:", "curve:", "kind: Piecewise", "points:", "'0': 0", "'0.5': 0.25", "'500': 1",
+        "1e+16:", "- 0", "- OneMinusSqrt",
+    ]  # fmt: skip
+    (again,) = from_plan(make_optimizer(), yaml.safe_load(text)).schedules.values()
+    assert again.curve == curve
+    (again,) = from_plan(make_optimizer(), through_json(yaml.safe_load(text))).schedules.values()
+    assert again.curve == curve
+
+
+def test_values_and_curves_by_step_are_mappings_too() -> None:
+    """Stairs and a switch are written like points, at any depth."""
+    inner = curves.PiecewiseConstant({0: 1, 30: 0.1})
+    plan = to_plan(CurveSchedule(make_optimizer(), curves.switch({0: inner, 50: 0.5 * inner})))
+    stairs = {"kind": "PiecewiseConstant", "points": {"0": 1, "30": 0.1}}
+    product = {"kind": "Product", "factors": [0.5, stairs]}
+    assert plan == {"lr": {"curve": {"kind": "Switch", "curves": {"0": stairs, "50": product}}}}
+    assert curves.to_dict(inner)["points"] == [[0, 1], [30, 0.1]]  # in states, as before
+
+
+@pytest.mark.parametrize("number", [0.1, 0.3, 0.5, 1e-3, 3, 0.05, 1 / 3])
+def test_numbers_are_written_as_they_were(number: float) -> None:
+    """A number of few digits is not written with more."""
+    assert f": {number!r}\n" in yaml_of(curves.Linear(number, 7, 9)).replace("1.0e-03", "0.001")
+    settings = {"max_lr": number, "total_steps": 30, "pct_start": 0.3, "cycle_momentum": False}
+    plan: Any = {"lr": {"scheduler": "OneCycleLR", "div_factor": 25, **settings}}
+    written = to_plan(from_plan(make_optimizer(), plan))["lr"]
+    assert {key: written[key] for key in plan["lr"]} == plan["lr"]
+
+
+# -- the default value of a compound ---------------------------------------------------------------
+
+HALVED = {"scheduler": "ConstantLR", "factor": 0.5, "total_iters": 4}
+CYCLE = {
+    "scheduler": "OneCycleLR", "max_lr": [1.0, 3.0], "total_steps": 60, "cycle_momentum": False
+}  # fmt: skip
+WAVES = {
+    "scheduler": "CyclicLR", "base_lr": [0.1, 0.2], "max_lr": [1.0, 3.0], "step_size_up": 3,
+    "cycle_momentum": False,
+}  # fmt: skip
+COMPOUNDS: dict[str, list[Any]] = {
+    "a cycle": [CYCLE],
+    "waves": [WAVES],
+    "a cycle first": [CYCLE, HALVED],
+    "a cycle second": [HALVED, CYCLE],
+    "waves between": [HALVED, WAVES, {"scheduler": "StepLR", "step_size": 2}],
+    "a plain part twice": [HALVED, HALVED, CYCLE],
+}
+
+
+IN_A_CHAIN = {"scheduler": "ChainedScheduler", "schedulers": [CYCLE]}
+
+
+@pytest.mark.parametrize("name", COMPOUNDS)
+@pytest.mark.parametrize("compound", ["SequentialLR", "ChainedScheduler"])
+def test_a_compound_keeps_its_default_value(name: str, compound: str) -> None:
+    """A compound whose groups differ is built again on an optimizer that lacks the entry."""
+    parts = COMPOUNDS[name]
+    described: dict[str, Any] = {"scheduler": compound, "schedulers": parts, "default_value": 2.0}
+    if compound == "SequentialLR":
+        described["milestones"] = [5 * i for i in range(1, len(parts))]
+    schedule = from_plan(make_optimizer(), {"clip": described})
+    written = to_plan(schedule)
+    if parts[0] is HALVED:
+        assert written["clip"]["default_value"] == 2.0
+    again = from_plan(make_optimizer(), written)
+    assert to_plan(again) == written
+    assert values_along(again, 25) == values_along(schedule, 25)
+
+
+def test_a_compound_in_a_compound_keeps_its_default_value() -> None:
+    """The first part decides, however deep it is."""
+    described = {"scheduler": "ChainedScheduler", "schedulers": [IN_A_CHAIN, HALVED]}
+    schedule = from_plan(make_optimizer(), {"clip": {**described, "default_value": 2.0}})
+    again = from_plan(make_optimizer(), to_plan(schedule))
+    assert values_along(again, 25) == values_along(schedule, 25)
+
+
+def test_groups_that_differ_before_a_compound_have_no_default_value() -> None:
+    """One number cannot stand for the values that the groups held before."""
+    optimizer = make_optimizer()
+    for i, group in enumerate(optimizer.param_groups):
+        group["clip"] = 1.0 + i
+    parts = {"scheduler": "ChainedScheduler", "schedulers": [HALVED, {**HALVED, "total_iters": 9}]}
+    assert "default_value" not in to_plan(from_plan(optimizer, {"clip": parts}))["clip"]
+
+
+def test_an_entry_of_the_optimizer_has_no_default_value() -> None:
+    """A compound of an entry that the optimizer has by itself is written without one."""
+    schedule = arbitrary_schedule_factory(
+        make_optimizer(),
+        lambda o: torch_lr.ChainedScheduler([torch_lr.ConstantLR(o, 0.5)]),
+        schedule_target="eps",
+    )
+    assert "default_value" not in to_plan(schedule)["eps"]

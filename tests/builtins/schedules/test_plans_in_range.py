@@ -1,0 +1,273 @@
+"""A plan that leaves the range of its target is refused when it is built, not at a later step."""
+
+from __future__ import annotations
+
+import math
+import re
+import sys
+from typing import Any
+
+import pytest
+import torch
+from cases import crossed, examples
+from closed_forms import ANNEALING, Plan, build
+from curve_forms import Pair, pairs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_runs import Untouched, adamw, advance, held
+
+from tsa_builtins import from_plan
+from tsa_builtins.curves import Constant, Cosine, Linear, PiecewiseConstant, join, repeat, to_dict
+from tsa_core import CurveSchedule, SynchronousSchedule
+
+# Curves that leave the range of lr, by the place that the error names.
+DIPS = join([Linear(1, 0.5, 4), Constant(-1), Constant(0.5)], [4, 8])
+LEAVING: dict[str, tuple[Any, str, float]] = {
+    "at a boundary": (DIPS, "step 4", -1),
+    "at a point": (PiecewiseConstant({0: 1, 6: -0.5, 9: 1}), "step 6", -0.5),
+    "at the end": (Linear(1, -1, 20), "its end", -1),
+    "at the end of a cosine": (Cosine(1, -0.25, 1e6), "its end", -0.25),
+    "of a product": (DIPS * Constant(2), "step 4", -2),
+}
+LINE, HALF = Linear(0.75, 0.25, 8), Constant(0.5)
+
+
+def two_groups(**entries: Any) -> torch.optim.AdamW:
+    return adamw(*({"lr": 0.5, "weight_decay": 0.5, "name": name, **entries} for name in "ab"))
+
+
+def of_the_second(curve: Any) -> Any:
+    return [LINE, curve]
+
+
+def by_name(curve: Any) -> Any:
+    return {"b": curve, "*": LINE}
+
+
+def of_all(curve: Any) -> Any:
+    return curve
+
+
+@pytest.mark.parametrize(
+    ("leaving", "form", "absolute", "target"),
+    crossed(LEAVING, [of_all, of_the_second, by_name], [False, True], ["weight_decay", "lr"]),
+)
+def test_a_plan_that_leaves_its_range_is_refused_when_it_is_built(
+    leaving: str, form: Any, absolute: bool, target: str, untouched: Untouched
+) -> None:
+    """The error names target, place, curve and value; and nothing has moved."""
+    curve, place, number = LEAVING[leaving]
+    optimizer = two_groups()
+    value = number if absolute else 0.5 * number
+    says = re.escape(f"{target!r} at {place}: {number}, as {curve!r} gave it")
+    with untouched(optimizer), pytest.raises(ValueError, match=f"{says}.* value {value}; .*0.0 to"):
+        CurveSchedule(optimizer, form(curve), target, absolute=absolute)
+    assert not optimizer._optimizer_step_pre_hooks
+    CurveSchedule(two_groups(scale=1.0), form(curve), "scale", absolute=absolute)  # any value
+
+
+@pytest.mark.parametrize("name", ANNEALING)
+def test_a_built_in_that_ends_below_0_is_refused(name: str, untouched: Untouched) -> None:
+    """A built-in knows that it will be negative at its end, and says so at once."""
+    optimizer = two_groups()
+    with untouched(optimizer), pytest.raises(ValueError, match=r"'lr' at its end: -0\.125, as "):
+        build(name, optimizer, Plan(W=1.0, A=-0.125, R=1.5))
+    build(name, optimizer, Plan(W=1.0, A=0.0, R=1.5))
+
+
+@pytest.mark.parametrize(
+    ("target", "entries", "curve", "says"),
+    [
+        ("betas[0]", {"betas": (0.5, 0.9)}, Linear(1, 2, 20), r"at its end: 2.*value 1\.0;"),
+        ("betas[1]", {"betas": (0.5, 0.5)}, join([HALF, Constant(2.5)], [7]), r"at step 7: 2\.5"),
+        ("scale", {"scale": 1e300}, Linear(1, 1e10, 9), "at its end: .*value inf;"),
+        (
+            "scale",
+            {"scale": torch.tensor(1.0, dtype=torch.float16)},
+            join([HALF, Constant(1e5), HALF], [2, 3]),
+            r"at step 2: 100000\.0.*from -65504\.0 to 65504\.0",
+        ),
+        ("momentum", {"momentum": 0.5}, Linear(1, -1, 4), "at its end: -1"),
+    ],
+)
+def test_each_range_is_looked_at(
+    target: str, entries: Any, curve: Any, says: str, untouched: Untouched
+) -> None:
+    """The range is that of the target, and of the kind of number that a group holds."""
+    optimizer = two_groups(**entries)
+    with untouched(optimizer), pytest.raises(ValueError, match=f"{re.escape(repr(target))} {says}"):
+        CurveSchedule(optimizer, curve, target)
+
+
+@pytest.mark.parametrize(("leaving", "is_member"), crossed(LEAVING, [False, True]))
+def test_a_replan_that_leaves_the_range_moves_nothing(
+    leaving: str, is_member: bool, untouched: Untouched
+) -> None:
+    """The steps in the error count from the replan. The schedule follows its old curve further."""
+    curve, place, number = LEAVING[leaving]
+    optimizer = two_groups()
+    schedule = CurveSchedule(optimizer, LINE)
+    sync = SynchronousSchedule([schedule, CurveSchedule(optimizer, HALF, "weight_decay")])
+    advance(sync, 3)
+    before = sync.state_dict()
+    shown = place if place == "its end" else f"step {3 + int(place.split()[1])}"
+    says = f"'lr' at {re.escape(shown)}: {number}"
+    with untouched(optimizer), pytest.raises(ValueError, match=says):
+        sync.replan({"lr": curve}) if is_member else schedule.replan(curve)
+    assert sync.state_dict() == before
+    assert schedule.curve is LINE
+    advance(sync)
+    assert held(optimizer) == [0.5 * (0.75 - 4 / 16)] * 2
+
+
+@pytest.mark.parametrize(("leaving", "stretch"), crossed(LEAVING, [1, 2, 10]))
+def test_from_plan_refuses_such_a_plan(leaving: str, stretch: float, untouched: Untouched) -> None:
+    """The error begins with the path, and the targets before it are as they were."""
+    curve, place, number = LEAVING[leaving]
+    optimizer = two_groups()
+    plan = {"weight_decay": {"curve": to_dict(HALF)}, "lr": {"curve": to_dict(curve)}}
+    shown = place if place == "its end" else f"step {stretch * int(place.split()[1])}"
+    says = rf"^lr: .*'lr' at {re.escape(shown)}(\.0)?: {number}"
+    with untouched(optimizer), pytest.raises(ValueError, match=says):
+        from_plan(optimizer, plan, stretch=stretch)
+
+
+def test_a_function_is_asked_at_its_beginning_alone() -> None:
+    """A user's function knows no boundaries: it is asked at 0, and refused at the step itself."""
+    asked = []
+
+    def table(t: float) -> float:
+        asked.append(t)
+        return [1.0, 0.5, -1.0][int(t)]
+
+    forms: list[Any] = [table, [LINE, table], {"a": table, "*": DIPS * DIPS}, LINE * table]
+    for curve in forms:
+        asked.clear()
+        schedule = CurveSchedule(two_groups(), curve)
+        assert {*asked} == {0}
+        advance(schedule)
+        schedule.optimizer.step()
+        with pytest.raises(ValueError, match="'lr' at step 2: "):
+            schedule.step()
+
+
+def test_a_plan_that_was_left_alone_is_not_looked_at() -> None:
+    """A curve that no group follows cannot lead one out of its range."""
+    CurveSchedule(two_groups(), {"*": LINE})
+    optimizer = adamw({"lr": 0.0, "name": "a"}, {"lr": 0.5, "name": "b"})
+    CurveSchedule(optimizer, {"a": Cosine(1, 1e300, 5), "b": LINE})  # 0 stays 0
+
+
+# -- no valid plan is refused ----------------------------------------------------------------------
+
+RANGES = {
+    "lr": (0.0, sys.float_info.max),
+    "betas[0]": (0.0, math.nextafter(1.0, 0.0)),
+    "scale": (-sys.float_info.max, sys.float_info.max),
+}
+
+
+@settings(max_examples=examples(150))
+@given(
+    pair=pairs,
+    target=st.sampled_from(sorted(RANGES)),
+    initial=st.sampled_from([0.125, 0.5, 0.9375]),
+    absolute=st.booleans(),
+)
+def test_a_plan_is_refused_only_for_a_value_that_it_gives(
+    pair: Pair, target: str, initial: float, absolute: bool
+) -> None:
+    """A curve is refused exactly if a value of it at 0, a boundary or far away is out of range."""
+    low, high = RANGES[target]
+    factor = 1.0 if absolute else initial
+    entries = {"betas": (initial, 0.999)} if target == "betas[0]" else {target: initial}
+    looked_at = [factor * pair.curve(t) for t in (0, *pair.curve.boundaries, 10**18)]
+    fits = all(low <= value <= high for value in looked_at)
+    if low <= factor * pair.low - 1e-9 and factor * pair.high + 1e-9 <= high:
+        assert fits  # the range of the closed form
+    optimizer = adamw(entries)
+    if fits:
+        schedule = CurveSchedule(optimizer, pair.curve, target, absolute=absolute)
+        assert held(optimizer, target) == pytest.approx([factor * pair.curve(0)], rel=1e-12)
+        assert schedule.curve is pair.curve
+    else:
+        with pytest.raises(ValueError, match=re.escape(repr(target))) as caught:
+            CurveSchedule(optimizer, pair.curve, target, absolute=absolute)
+        named = float(re.findall(r"makes the value (\S+);", str(caught.value))[0])
+        assert not low <= named <= high
+        assert named in looked_at
+
+
+@settings(max_examples=examples(100))
+@given(pair=pairs.filter(lambda pair: pair.low >= 0), origin=st.integers(0, 30))
+def test_a_curve_that_is_never_negative_is_never_refused(pair: Pair, origin: int) -> None:
+    """A curve whose closed form is at least 0 drives lr from its first step to far away."""
+    optimizer = adamw({"lr": 0.5})
+    schedule = CurveSchedule(optimizer, HALF)
+    optimizer.step()
+    schedule.step(origin)
+    schedule.replan(pair.curve)
+    for t in (*range(12), *pair.curve.boundaries, 10**6):
+        schedule.step(origin + t)
+        expected = 0.5 * pair.curve(max(origin + t - origin, 0))
+        assert held(optimizer) == [pytest.approx(expected, rel=1e-12)]
+
+
+# -- a momentum of 1 and more ----------------------------------------------------------------------
+
+
+def with_momentum(**entries: Any) -> torch.optim.SGD:
+    parameters = [torch.nn.Parameter(torch.ones(1)) for _ in "ab"]
+    return torch.optim.SGD(
+        [{"params": [each], "momentum": 0.5, **entries} for each in parameters], lr=0.1
+    )
+
+
+GROWING: dict[str, tuple[Any, bool, str]] = {
+    "at once": (Constant(2), False, "1.0"),
+    "at its end": (Linear(1, 3, 9), False, "1.5"),
+    "at a boundary": (join([HALF, Constant(1.25), HALF], [4, 6]), True, "1.25"),
+    "all along": (Linear(1.0, 1.5, 9), True, "1.5"),
+    "in one group": ([HALF, Linear(0.5, 1.25, 9)], True, "1.25"),
+    "in both groups": ([Linear(1, 2, 3), Constant(1.5)], True, "2"),
+}
+
+
+@pytest.mark.parametrize("growing", GROWING)
+def test_a_momentum_of_1_or_more_warns_once(growing: str) -> None:
+    """One warning, when the schedule is built, names the target and the largest value."""
+    curve, absolute, value = GROWING[growing]
+    with pytest.warns(UserWarning, match="'momentum' will be ") as caught:
+        schedule = CurveSchedule(with_momentum(), curve, "momentum", absolute=absolute)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert re.match(rf"'momentum' will be {re.escape(value)}(\.0)?\. ", str(caught[0].message))
+    assert "ignore this warning" in str(caught[0].message)
+    advance(schedule, 12)  # and no step warns again
+
+
+def test_a_plan_and_a_replan_warn_of_it_too() -> None:
+    """The warning comes wherever a plan begins."""
+    with pytest.warns(UserWarning, match=r"'momentum' will be 1\.25"):
+        from_plan(
+            with_momentum(),
+            {"momentum": {"absolute": True, "curve": to_dict(Linear(0.5, 1.25, 9))}},
+        )
+    schedule = CurveSchedule(with_momentum(), HALF, "momentum")
+    with pytest.warns(UserWarning, match=r"'momentum' will be 1\.5"):
+        schedule.replan(Linear(1, 3, 9))
+
+
+@pytest.mark.parametrize(
+    ("target", "curve"),
+    [
+        ("momentum", Linear(0.5, 1.9990234375, 9)),  # up to just below 1
+        ("momentum", repeat(Linear(1, 0, 4), 4)),
+        ("my_momentum", Constant(4)),
+        ("lr", Constant(400)),
+        ("weight_decay", Constant(400)),
+    ],
+)
+def test_other_values_do_not_warn(target: str, curve: Any) -> None:
+    """A momentum below 1, and any value of another target, is taken as it is."""
+    CurveSchedule(with_momentum(my_momentum=0.5, weight_decay=0.5), curve, target)

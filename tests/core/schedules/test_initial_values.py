@@ -1,0 +1,494 @@
+"""Where the initial value comes from: the code, a load of the optimizer, or a saved state."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cases import crossed
+from helpers import (
+    Untouched,
+    adamw,
+    add_group,
+    advance,
+    floats,
+    halving,
+    held,
+    ignore_epoch_deprecation,
+    put,
+    put_curve,
+    same,
+    sgd,
+)
+from target_helpers import KINDS, adamw_with
+from torch.optim.lr_scheduler import LambdaLR, SequentialLR
+
+from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule
+
+# Powers of 2, or sums of few, so that halving is exact in a float32 tensor too.
+CODE, OTHER = [0.5, 0.25], [0.375, 0.0625]
+TARGETS = ("lr", "weight_decay", "betas[0]", "scale")
+CURVES: dict[str, Any] = {
+    "one": halving,
+    "in order": [halving, halving],
+    "for all others": {"*": halving},
+}
+STEPS = 3
+
+
+def of_torch(values: list[float], loaded: list[float] | None = None) -> list[list[float]]:
+    """The learning rates under torch's ``LambdaLR``, after each of some steps.
+
+    With ``loaded``, its optimizer then loads the state of one that holds these.
+    """
+    optimizer = sgd(*({"lr": value} for value in values))
+    schedule = LambdaLR(optimizer, halving)
+    if loaded is not None:
+        optimizer.load_state_dict(sgd(*({"lr": value} for value in loaded)).state_dict())
+    rows = []
+    for _ in range(2 * STEPS):
+        optimizer.step()
+        schedule.step()
+        rows.append(held(optimizer))
+    return rows
+
+
+def load_other_values(optimizer: Any, target: str, as_kind: Any = float) -> None:
+    """Load the state of a project that never scheduled ``target``, and holds other values."""
+    other = adamw_with(target, *map(as_kind, OTHER))
+    optimizer.load_state_dict(copy.deepcopy(other.state_dict()))
+
+
+def in_a_sync(schedule: Any, is_member: bool) -> Any:
+    return SynchronousSchedule([schedule]) if is_member else schedule
+
+
+# -- a load without records ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("target", "curve", "is_member", "kind"), crossed(TARGETS, CURVES, [True, False], KINDS)
+)
+def test_a_load_without_a_record_keeps_the_initial_value(
+    target: str, curve: str, is_member: bool, kind: str
+) -> None:
+    """A group that a load replaced keeps the initial value of its place, as torch's do."""
+    optimizer = adamw_with(target, *map(KINDS[kind], CODE))
+    schedule = CurveSchedule(optimizer, CURVES[curve], target)
+    whole = in_a_sync(schedule, is_member)
+    load_other_values(optimizer, target, KINDS[kind])
+    assert floats(optimizer, target) == OTHER  # until the next step
+    assert schedule.base_lrs == CODE
+    expected = of_torch(CODE, OTHER)
+    assert schedule.values_at(2) == expected[1]
+    for row in expected:
+        advance(whole)
+        assert floats(optimizer, target) == row
+
+
+@pytest.mark.parametrize(("target", "times"), crossed(TARGETS, [1, 2]))
+def test_a_load_in_the_middle_of_a_run_keeps_it_too(target: str, times: int) -> None:
+    """The initial value stays through one or more loads, and a jump counts from it."""
+    optimizer = adamw_with(target, *CODE)
+    schedule = put_curve(optimizer, target)
+    advance(schedule, 2)
+    for _ in range(times):
+        load_other_values(optimizer, target)
+    optimizer.step()
+    schedule.step(5)
+    assert held(optimizer, target) == of_torch(CODE, OTHER)[4]
+    load_other_values(optimizer, target)
+    schedule.step(1)
+    assert held(optimizer, target) == of_torch(CODE, OTHER)[0]
+
+
+def test_a_load_with_a_record_brings_its_initial_value() -> None:
+    """Groups whose state has a record start from it, and the others from that of their place."""
+    optimizer, other = sgd(*({"lr": x} for x in CODE)), sgd(*({"lr": x} for x in OTHER))
+    schedule = put_curve(optimizer)
+    other.param_groups[1]["initial_lr"] = 8.0
+    optimizer.load_state_dict(other.state_dict())
+    assert schedule.base_lrs == [0.5, 8.0]
+    advance(schedule)
+    assert held(optimizer) == [0.25, 4.0]
+
+
+def test_a_group_that_joins_after_the_load_starts_from_its_own_value() -> None:
+    """Only the groups that were replaced keep the values of their places."""
+    optimizer = sgd(*({"lr": x} for x in CODE))
+    schedule = put_curve(optimizer)
+    optimizer.load_state_dict(sgd(*({"lr": x} for x in OTHER)).state_dict())
+    add_group(optimizer, lr=8.0)
+    advance(schedule)
+    assert held(optimizer) == [0.25, 0.125, 4.0]
+    assert schedule.base_lrs == [*CODE, 8.0]
+
+
+def test_a_group_that_is_left_alone_keeps_what_was_loaded() -> None:
+    """A group without a curve has no initial value: it holds what the load put there."""
+    optimizer = sgd(*({"lr": x} for x in CODE))
+    schedule = CurveSchedule(optimizer, [halving, None])
+    optimizer.load_state_dict(sgd(*({"lr": x} for x in OTHER)).state_dict())
+    advance(schedule)
+    assert held(optimizer) == [0.25, 0.0625]
+
+
+@pytest.mark.parametrize(("kind", "derived_first"), crossed(KINDS, [True, False]))
+def test_a_derived_schedule_and_its_source_keep_theirs(kind: str, derived_first: bool) -> None:
+    """Target and source count from the values in the code: both are halved at each step."""
+
+    def groups(values: list[float]) -> Any:
+        as_kind = KINDS[kind]
+        return adamw(*({"lr": as_kind(x), "weight_decay": as_kind(x / 4)} for x in values))
+
+    optimizer = groups(CODE)
+    derived = DerivedSchedule(optimizer, same, "weight_decay")
+    members = [derived, put_curve(optimizer)]
+    sync = SynchronousSchedule(members if derived_first else members[::-1])
+    optimizer.load_state_dict(groups(OTHER).state_dict())
+    assert derived.base_lrs == [x / 4 for x in CODE]
+    for row in of_torch(CODE, OTHER):
+        advance(sync)
+        assert floats(optimizer) == row
+        assert floats(optimizer, "weight_decay") == [x / 4 for x in row]
+
+
+def test_a_derived_schedule_keeps_the_initial_value_of_a_source_that_nobody_schedules() -> None:
+    """The loaded value of the source is a multiple of the one in the code."""
+    optimizer = adamw(*({"lr": x, "weight_decay": 1.0} for x in CODE))
+    derived = DerivedSchedule(optimizer, same, "weight_decay")
+    load_other_values(optimizer, "lr")
+    for _ in range(2):
+        advance(derived)
+        assert held(optimizer, "weight_decay") == [0.375 / 0.5, 0.0625 / 0.25]
+
+
+def test_the_record_of_a_source_is_not_that_of_another_entry() -> None:
+    """The initial value of a source is kept apart from that of an entry with a similar name."""
+    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25, "lr_of_weight_decay": 8.0})
+    derived = DerivedSchedule(optimizer, same, "weight_decay")
+    (group,) = optimizer.param_groups
+    assert group["initial_lr[of weight_decay]"] == 0.5
+    assert "initial_lr" not in group  # it would change the numbers of a CyclicLR
+    similar = put_curve(optimizer, "lr_of_weight_decay")
+    assert similar.base_lrs == [8.0]
+    group["lr"] = 0.25
+    advance(similar)
+    derived.step()
+    assert (group["lr_of_weight_decay"], group["weight_decay"]) == (4.0, 0.125)
+
+
+# -- a saved state with other initial values -------------------------------------------------------
+
+
+def saved_run(target: str, values: list[float], curve: Any = halving, **settings: Any) -> Any:
+    """The state of a curve after some steps, as JSON has it, and its optimizer."""
+    optimizer = adamw_with(target, *values)
+    schedule = CurveSchedule(optimizer, curve, target, **settings)
+    advance(schedule, STEPS)
+    return json.loads(json.dumps(schedule.state_dict())), optimizer
+
+
+def go_on(whole: Any, optimizer: Any, target: str, expected: list[list[float]]) -> None:
+    """Assert that the optimizer holds the rows of a run from the saved step on."""
+    for row in expected[STEPS - 1 :]:
+        assert floats(optimizer, target) == row
+        advance(whole)
+
+
+@pytest.mark.parametrize(
+    ("target", "is_member", "kind"), crossed(TARGETS, [False, True], ["tensor", "float"])
+)
+@pytest.mark.parametrize("initial", ["default", "saved", "code", "same"])
+def test_other_initial_values_than_in_the_code(
+    initial: Any, target: str, is_member: bool, kind: str, untouched: Untouched
+) -> None:
+    """The saved ones go on with one warning, or those that were asked for; or it is refused."""
+    state, _ = saved_run(target, OTHER)
+    optimizer = adamw_with(target, *map(KINDS[kind], CODE))
+    schedule = put_curve(optimizer, target)
+    whole = in_a_sync(schedule, is_member)
+    state = {target: state} if is_member else state
+    if initial == "default":
+        with pytest.warns(UserWarning, match="initial values") as caught:
+            whole.load_state_dict(state)
+        (warning,) = caught
+        assert warning.filename == __file__
+        for text in (repr(target), str(OTHER), str(CODE), "initial='code'", "initial='saved'"):
+            assert text in str(warning.message)
+    elif initial == "same":
+        both = f"{target!r} were {OTHER}, and the code has {CODE}"
+        with untouched(optimizer), pytest.raises(ValueError, match=re.escape(both)):
+            whole.load_state_dict(state, initial=initial)
+        assert schedule.last_epoch == 0
+        return
+    else:
+        whole.load_state_dict(state, initial=initial)
+    expected = CODE if initial == "code" else OTHER
+    assert schedule.base_lrs == expected
+    go_on(whole, optimizer, target, of_torch(expected))
+
+
+@pytest.mark.parametrize("initial", [None, "saved", "code", "same"])
+def test_equal_initial_values_load_silently(initial: Any) -> None:
+    """Each choice loads a state whose initial values are those in the code, without a warning."""
+    for target in TARGETS:
+        state, _ = saved_run(target, CODE)
+        optimizer = adamw_with(target, *CODE)
+        schedule = put_curve(optimizer, target)
+        schedule.load_state_dict(state, initial=initial)
+        go_on(schedule, optimizer, target, of_torch(CODE))
+
+
+def test_only_the_groups_that_differ_are_listed() -> None:
+    """The warning has the values of the groups that differ, and "code" changes them alone."""
+    state, _ = saved_run("lr", [0.5, 0.0625, 0.125])
+    optimizer = adamw_with("lr", 0.5, 0.25, 0.125)
+    schedule = put_curve(optimizer)
+    with pytest.warns(UserWarning, match=r"were \[0.0625\] .* code has \[0.25\]\. The run goes"):
+        schedule.load_state_dict(state)
+    assert held(optimizer) == [0.5 / 8, 0.0625 / 8, 0.125 / 8]
+    schedule.load_state_dict(state, initial="code")
+    assert held(optimizer) == [0.5 / 8, 0.25 / 8, 0.125 / 8]
+
+
+@pytest.mark.parametrize("initial", [None, "saved", "code", "same"])
+def test_values_in_the_code_are_unknown_after_a_load(initial: Any) -> None:
+    """A schedule that is built on a loaded optimizer goes on from the saved values, silently."""
+    state, saved = saved_run("lr", OTHER)
+    optimizer = adamw_with("lr", *CODE)
+    optimizer.load_state_dict(copy.deepcopy(saved.state_dict()))
+    schedule = put_curve(optimizer)
+    schedule.load_state_dict(state, initial=initial)
+    go_on(schedule, optimizer, "lr", of_torch(OTHER))
+
+
+def test_a_load_of_the_optimizer_after_building_does_not_hide_the_difference() -> None:
+    """The values in the code are known from the time when the schedule was built."""
+    state, saved = saved_run("lr", OTHER)
+    for initial, expected in ((None, OTHER), ("saved", OTHER), ("code", CODE)):
+        optimizer = adamw_with("lr", *CODE)
+        schedule = put_curve(optimizer)
+        optimizer.load_state_dict(copy.deepcopy(saved.state_dict()))
+        if initial is None:
+            with pytest.warns(UserWarning, match="'lr' were .* and the code has"):
+                schedule.load_state_dict(state)
+        else:
+            schedule.load_state_dict(state, initial=initial)  # type: ignore[arg-type]
+        go_on(schedule, optimizer, "lr", of_torch(expected))
+
+
+@pytest.mark.parametrize("initial", ["Saved", "", True, 0, ["code"], "keep"])
+def test_any_other_choice_is_refused(initial: Any, untouched: Untouched) -> None:
+    """An ``initial`` other than the three words is a ``ValueError``, and nothing is loaded."""
+    optimizer = adamw_with("lr", *CODE)
+    schedule = put_curve(optimizer)
+    state, _ = saved_run("lr", OTHER)
+    for whole, loaded in ((schedule, state), (SynchronousSchedule([schedule]), {"lr": state})):
+        with untouched(optimizer), pytest.raises(ValueError, match="initial: expected one of"):
+            whole.load_state_dict(loaded, initial=initial)
+
+
+def test_each_schedule_warns_once() -> None:
+    """Of several members, each one that differs warns once, and an equal one does not."""
+
+    def start(lr: float, decay: float, scale: float) -> Any:
+        optimizer = adamw({"lr": lr, "weight_decay": decay, "scale": scale})
+        return SynchronousSchedule(
+            [put_curve(optimizer, target) for target in ("lr", "weight_decay", "scale")]
+        )
+
+    saved, resumed = start(0.5, 0.25, 2.0), start(0.125, 0.25, 4.0)
+    advance(saved, STEPS)
+    with pytest.warns(UserWarning, match="initial values") as caught:
+        resumed.load_state_dict(saved.state_dict())
+    first, second = (str(warning.message) for warning in caught)
+    assert "'lr' were [0.5] when the state was saved, and the code has [0.125]" in first
+    assert "'scale' were [2.0] when the state was saved, and the code has [4.0]" in second
+
+
+def test_absolute_values_have_no_use_for_initial_values() -> None:
+    """A curve of values goes on from any initial value, and says nothing."""
+    state, saved = saved_run("lr", OTHER, absolute=True)
+    for initial in (None, "code", "same"):
+        optimizer = adamw_with("lr", *CODE)
+        schedule = CurveSchedule(optimizer, halving, absolute=True)
+        schedule.load_state_dict(state, initial=initial)  # type: ignore[arg-type]
+        assert held(optimizer) == held(saved) == [halving(STEPS)] * 2
+
+
+def test_a_group_that_is_left_alone_has_no_initial_value() -> None:
+    """The value of a group without a curve may differ from the saved one."""
+    state, _ = saved_run("lr", [0.5, 0.0625], [halving, None])
+    for initial in (None, "code", "same"):
+        optimizer = adamw_with("lr", *CODE)
+        schedule = CurveSchedule(optimizer, [halving, None])
+        schedule.load_state_dict(state, initial=initial)  # type: ignore[arg-type]
+        assert held(optimizer) == [0.5 / 8, 0.25]
+
+
+@pytest.mark.parametrize(("initial", "order"), crossed(["code", "saved", None], [1, -1]))
+def test_what_derives_follows_the_choice(initial: Any, order: int) -> None:
+    """Source and derived target both go on from the values of one origin, at once."""
+
+    def start(lr: float, decay: float) -> Any:
+        optimizer = adamw({"lr": lr, "weight_decay": decay})
+        members = [DerivedSchedule(optimizer, same, "weight_decay"), put_curve(optimizer)]
+        return SynchronousSchedule(members[::order])
+
+    saved, resumed = start(0.5, 0.25), start(0.125, 2.0)
+    advance(saved, STEPS)
+    state = json.loads(json.dumps(saved.state_dict()))
+    if initial is None:
+        with pytest.warns(UserWarning, match="initial values") as caught:
+            resumed.load_state_dict(state)
+        assert len(caught) == 2
+    else:
+        resumed.load_state_dict(state, initial=initial)
+    lr, decay = (0.125, 2.0) if initial == "code" else (0.5, 0.25)
+    for t in range(STEPS, STEPS + 3):
+        assert resumed.get_last_schedules() == {
+            "lr": [lr * halving(t)],
+            "weight_decay": [decay * halving(t)],
+        }
+        advance(resumed)
+
+
+def test_a_schedule_on_a_proxy_takes_part() -> None:
+    """A curve on the proxy of a target is asked as one on the optimizer is."""
+
+    def start(values: list[float]) -> Any:
+        optimizer = adamw_with("scale", *values)
+        return optimizer, put(optimizer, "scale", put_curve)
+
+    _, saved = start(OTHER)
+    advance(saved, STEPS)
+    for initial, expected in ((None, OTHER), ("saved", OTHER), ("code", CODE)):
+        optimizer, resumed = start(CODE)
+        if initial is None:
+            with pytest.warns(UserWarning, match="'scale' were .* and the code has"):
+                resumed.load_state_dict(saved.state_dict())
+        else:
+            resumed.load_state_dict(saved.state_dict(), initial=initial)
+        go_on(resumed, optimizer, "scale", of_torch(expected))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda o: LambdaLR(o, halving),
+        lambda o: SequentialLR(o, [put_curve(o), put_curve(o)], [9]),
+    ],
+    ids=["LambdaLR", "SequentialLR of curves"],
+)
+@ignore_epoch_deprecation
+def test_torchs_schedulers_that_compute_from_base_lrs_take_part(
+    make: Callable[[Any], Any], untouched: Untouched
+) -> None:
+    """A member whose values come from ``base_lrs`` warns, takes those in the code, or raises."""
+
+    def start(values: list[float]) -> tuple[Any, SynchronousSchedule]:
+        optimizer = adamw_with("lr", *values)
+        return optimizer, SynchronousSchedule([make(optimizer)])
+
+    _, saved = start(OTHER)
+    advance(saved, STEPS)
+    state = copy.deepcopy(saved.state_dict())
+    optimizer, resumed = start(OTHER)
+    resumed.load_state_dict(copy.deepcopy(state))  # nothing differs
+    optimizer, resumed = start(CODE)
+    resumed.load_state_dict(copy.deepcopy(state), initial="saved")
+    go_on(resumed, optimizer, "lr", of_torch(OTHER))
+    optimizer, resumed = start(CODE)
+    resumed.load_state_dict(copy.deepcopy(state), initial="code")
+    go_on(resumed, optimizer, "lr", of_torch(CODE))
+    optimizer, resumed = start(CODE)
+    with untouched(optimizer), pytest.raises(ValueError, match=r"'lr'.*the code has"):
+        resumed.load_state_dict(copy.deepcopy(state), initial="same")
+    with pytest.warns(UserWarning, match=r"'lr'.* and the code has"):
+        resumed.load_state_dict(copy.deepcopy(state))
+
+
+def test_groups_that_joined_do_not_hide_the_difference() -> None:
+    """A group that joined before the load leaves the values of the other groups known."""
+
+    def start(lr: float) -> Any:
+        optimizer = sgd(lr=lr)
+        schedule = put_curve(optimizer)
+        add_group(optimizer, lr=4.0)
+        return optimizer, schedule
+
+    _, saved = start(0.5)
+    advance(saved, STEPS)
+    optimizer, resumed = start(0.125)
+    with pytest.warns(UserWarning, match=r"'lr' were \[0.5\] .* and the code has \[0.125\]"):
+        resumed.load_state_dict(saved.state_dict())
+    assert held(optimizer) == [0.5 / 8, 0.5]
+    optimizer, resumed = start(0.125)
+    resumed.load_state_dict(saved.state_dict(), initial="code")
+    assert held(optimizer) == [0.125 / 8, 0.5]
+
+
+def test_groups_that_joined_with_equal_values_load_silently() -> None:
+    """A group that joined does not make a difference of its own."""
+    optimizer = sgd(lr=0.5)
+    schedule = put_curve(optimizer)
+    add_group(optimizer, lr=4.0)
+    advance(schedule, STEPS)
+    state = schedule.state_dict()
+    again = sgd(lr=0.5)
+    resumed = put_curve(again)
+    add_group(again, lr=4.0)
+    resumed.load_state_dict(state, initial="same")
+    assert held(again) == [0.0625, 0.5]
+
+
+def test_the_saved_plan_and_the_values_in_the_code_go_together() -> None:
+    """With ``initial="code"``, a plan that differs is chosen by ``plan`` as ever."""
+    state, _ = saved_run("lr", OTHER)
+    optimizer = adamw_with("lr", *CODE)
+    schedule = CurveSchedule(optimizer, lambda t: 1.0 + t)
+    with pytest.warns(UserWarning, match=r"goes on under .*plan='saved'\)$") as caught:
+        schedule.load_state_dict(state, initial="code")
+    assert len(caught) == 1
+    assert held(optimizer) == [0.5 * (1 + STEPS), 0.25 * (1 + STEPS)]
+
+
+@pytest.mark.parametrize("is_member", [False, True])
+def test_a_state_that_is_loaded_is_saved_with_the_values_that_go_on(is_member: bool) -> None:
+    """A second resume finds the values that the first one chose, and is silent with them."""
+    state, _ = saved_run("lr", OTHER)
+    optimizer = adamw_with("lr", *CODE)
+    schedule = put_curve(optimizer)
+    schedule.load_state_dict(state, initial="code")
+    again = in_a_sync(put_curve(adamw_with("lr", *CODE)), is_member)
+    second = json.loads(json.dumps(schedule.state_dict()))
+    again.load_state_dict({"lr": second} if is_member else second, initial="same")
+    assert held(again.optimizer) == held(optimizer) == of_torch(CODE)[STEPS - 1]
+
+
+@pytest.mark.parametrize("is_member", [True, False])
+def test_values_in_the_code_that_do_not_fit_the_saved_step_move_nothing(
+    is_member: bool, untouched: Untouched
+) -> None:
+    """If the values of "code" leave the range at the saved step, the load is refused as a whole."""
+
+    def start(beta: float) -> Any:
+        optimizer = adamw_with("betas[0]", beta)
+        return CurveSchedule(optimizer, lambda t: 1.0 + t, "betas[0]")
+
+    saved, resumed = start(0.125), start(0.5)
+    advance(saved, STEPS)
+    whole = in_a_sync(resumed, is_member)
+    state: Any = {"betas[0]": saved.state_dict()} if is_member else saved.state_dict()
+    before = whole.state_dict()
+    with (
+        untouched(resumed.optimizer),
+        pytest.raises(ValueError, match=r"'betas\[0\]' at step 3: .* value 2\.0;"),
+    ):
+        whole.load_state_dict(state, initial="code")
+    assert whole.state_dict() == before

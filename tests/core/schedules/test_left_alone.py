@@ -1,0 +1,124 @@
+"""Groups that a schedule leaves alone: by None for a curve, or by ``where=``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from helpers import Untouched, adamw, add_group, advance, halving, held, same
+
+from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule, preview
+
+Make = Callable[[Any], Any]
+
+
+def muon_and_adamw() -> Any:
+    """An optimizer of which only the first group has momentum."""
+    return adamw({"name": "muon", "momentum": 0.75}, {"name": "adamw"})
+
+
+def has_momentum(group: Any) -> bool:
+    return "momentum" in group
+
+
+def is_decayed(group: Any) -> bool:
+    return group["name"] == "decay"
+
+
+LEAVING: dict[str, Make] = {
+    "a list": lambda o: CurveSchedule(o, [halving, None], "momentum"),
+    "a mapping": lambda o: CurveSchedule(o, {"muon": halving, "*": None}, "momentum"),
+    "where": lambda o: CurveSchedule(o, halving, "momentum", where=has_momentum),
+}
+
+
+@pytest.mark.parametrize("make", LEAVING.values(), ids=LEAVING)
+def test_a_group_that_is_left_alone_need_not_have_the_entry(make: Make) -> None:
+    """It is never given one, and readers answer None for it, or leave it out of a log."""
+    optimizer = muon_and_adamw()
+    schedule = make(optimizer)
+    sync = SynchronousSchedule([schedule])
+    advance(sync, 2)
+    assert "momentum" not in optimizer.param_groups[1]
+    assert sync.get_last_schedule("momentum") == schedule.get_last_lr() == [0.1875, None]
+    assert schedule.base_lrs == [0.75, None]
+    assert schedule.values_at(3) == [0.09375, None]
+    assert sync.get_last_scalars() == {"momentum/muon": 0.1875}
+    assert preview(sync, 3).values["momentum"] == [
+        [0.1875, None],
+        [0.09375, None],
+        [0.046875, None],
+    ]
+
+
+@pytest.mark.parametrize("make", LEAVING.values(), ids=LEAVING)
+def test_it_resumes_without_the_entry(make: Make) -> None:
+    """The state goes through JSON, and gives the entry to nobody."""
+    optimizer, again = muon_and_adamw(), muon_and_adamw()
+    schedule, resumed = SynchronousSchedule([make(optimizer)]), SynchronousSchedule([make(again)])
+    advance(schedule, 2)
+    resumed.load_state_dict(json.loads(json.dumps(schedule.state_dict())))
+    assert again.param_groups[0]["momentum"] == 0.1875
+    assert "momentum" not in again.param_groups[1]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda o: CurveSchedule(o, halving, "momentum"),
+        lambda o: CurveSchedule(o, [None, halving], "momentum"),
+        lambda o: CurveSchedule(o, halving, "momentum", where=lambda group: True),
+        lambda o: DerivedSchedule(o, same, "momentum"),
+        lambda o: DerivedSchedule(o, same, "lr", of="momentum"),
+    ],
+)
+def test_a_driven_group_has_to_have_it(make: Make, untouched: Untouched) -> None:
+    """The error names the group by its position among all groups."""
+    optimizer = muon_and_adamw()
+    with untouched(optimizer), pytest.raises(KeyError, match="'momentum' is not in param group 1"):
+        make(optimizer)
+
+
+def decay_and_norms() -> Any:
+    return adamw({"name": "decay", "weight_decay": 0.5}, {"name": "norms", "weight_decay": 0.25})
+
+
+def test_where_says_which_groups_are_driven() -> None:
+    """The others keep what they hold, and a group that joins later is asked too."""
+    optimizer = decay_and_norms()
+    curve = CurveSchedule(optimizer, halving, "weight_decay", where=is_decayed)
+    derived = DerivedSchedule(optimizer, same, "eps", of="weight_decay", where=is_decayed)
+    sync = SynchronousSchedule([derived, curve])
+    eps = optimizer.param_groups[1]["eps"]
+    advance(sync)
+    add_group(optimizer, name="decay", weight_decay=0.125, eps=1.0)
+    add_group(optimizer, name="norms", weight_decay=0.125, eps=1.0)
+    advance(sync)
+    assert held(optimizer, "weight_decay") == [0.125, 0.25, 0.03125, 0.125]
+    assert held(optimizer, "eps") == [eps / 4, eps, 0.25, 1.0]
+    assert "initial_weight_decay" not in optimizer.param_groups[1]
+
+
+def test_where_absolute_leaves_groups_at_0_alone() -> None:
+    """A group that held 0 and is not driven stays at 0, and so nothing warns."""
+    optimizer = adamw(
+        {"name": "decay", "weight_decay": 0.5}, {"name": "norms", "weight_decay": 0.0}
+    )
+    CurveSchedule(optimizer, lambda t: 0.25, "weight_decay", absolute=True, where=is_decayed)
+    assert held(optimizer, "weight_decay") == [0.25, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("where", "curve", "message"),
+    [
+        ("decay", halving, "where: expected a function of a param group, got 'decay'"),
+        (is_decayed, [halving, None], "where: it goes with one curve"),
+    ],
+)
+def test_what_where_cannot_be(where: Any, curve: Any, message: str, untouched: Untouched) -> None:
+    """It is a function, beside one curve."""
+    optimizer = decay_and_norms()
+    with untouched(optimizer), pytest.raises(TypeError, match=message):
+        CurveSchedule(optimizer, curve, "weight_decay", where=where)
