@@ -98,12 +98,13 @@ def theme_of(theme: str) -> Iterator[None]:
 
 def draw_curves(expressions: list[str], path: Path) -> None:
     """Draw steps −10 to 110, to show a curve before 0 and past its end too."""
-    t = np.linspace(-10, 110, 2401)
+    made = {each: eval(each, dict(vars(curves))) for each in expressions}
+    t = steps_of(next(iter(made.values())), -10)
     columns = 2 if max(map(len, expressions)) <= 35 else 1
     legend_rows = -(-len(expressions) // columns) if len(expressions) > 1 else 0
     figure, axes = plt.subplots(figsize=(5, 2.4 + 0.2 * legend_rows))
-    for expression in expressions:
-        axes.plot(t, without_jumps(eval(expression, dict(vars(curves)))(t)), label=expression)
+    for expression, curve in made.items():
+        axes.plot(t, without_jumps(curve(t)), label=expression)
     axes.axvspan(t[0], 0, color="0.5", alpha=0.15, linewidth=0, zorder=0)
     axes.set(xlim=(t[0], t[-1]), ylim=(-0.05, 1.08), xlabel="t", ylabel="λ(t)")
     axes.set_yticks(np.linspace(0, 1, 6))
@@ -112,6 +113,13 @@ def draw_curves(expressions: list[str], path: Path) -> None:
     else:
         axes.set_title(textwrap.fill(expressions[0], 48, break_long_words=False))
     save(figure, path)
+
+
+def steps_of(curve: curves.Curve, first: float) -> np.ndarray:
+    """The steps to draw, from ``first`` on. A power is a rule: it is drawn over multiples."""
+    return (
+        np.linspace(0, 1, 1001) if isinstance(curve, curves.Power) else np.arange(first, 110, 0.05)
+    )
 
 
 def gallery_curves() -> dict[str, str]:
@@ -162,11 +170,11 @@ def draw_builtin(expression: str, path: Path) -> None:
 
 def draw_thumbnail(curve: curves.Curve, top: float, path: Path) -> None:
     """Draw a curve alone, without a word, from step 0 on."""
-    t = np.linspace(0, 110, 1101)
+    t = steps_of(curve, 0)
     figure, axes = plt.subplots(figsize=(2.2, 1.3))
     axes.plot(t, without_jumps(curve(t)))
     axes.axhline(0, color=mpl.rcParams["axes.edgecolor"], linewidth=0.8)
-    axes.set(xlim=(0, 110), ylim=(-0.06 * top, 1.08 * top))
+    axes.set(xlim=(t[0], t[-1]), ylim=(-0.06 * top, 1.08 * top))
     axes.set_axis_off()
     save(figure, path)
 

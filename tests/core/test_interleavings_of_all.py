@@ -355,7 +355,7 @@ class Interleavings(RuleBasedStateMachine):
             policy = "saved"  # the plan in the code would be asked for a step before its first
         if policy == "same" and differs and "sync" in order:
             with pytest.raises(ValueError, match="expected the same plan"):
-                self.sync.load_state_dict(sync_state, plan=policy)
+                self.sync.load_state_dict(sync_state, plan=policy, initial="saved")
             return
         for what in order.split():
             if what == "sync":
@@ -363,7 +363,7 @@ class Interleavings(RuleBasedStateMachine):
                 if policy == "code" and differs:
                     expected = pytest.warns(UserWarning, match="was saved under .* and goes on")
                 with expected:
-                    self.sync.load_state_dict(sync_state, plan=policy)
+                    self.sync.load_state_dict(sync_state, plan=policy, initial="saved")
                 self.position = position
                 for oracle, state, plan in zip(self.oracles, schedules, plans):
                     oracle.load_schedules(state)

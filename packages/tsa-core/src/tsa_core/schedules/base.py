@@ -37,7 +37,8 @@ class TargetSchedule(TargetAnswers):
     label: str
     """Its name in messages: the target, or ``"muon/lr"`` beside other optimizers."""
     recorded_from_code: list[ParamGroup]
-    """The groups that had no initial value when the schedule was built; they record the code's."""
+    """The groups that had no initial value when the schedule took them in, so that it is the one
+    in the code; a dict that a load has replaced too."""
     takes_new_groups = True
     """A group that joins the optimizer later is driven from its own initial value."""
 
@@ -69,6 +70,8 @@ class TargetSchedule(TargetAnswers):
         # The optimizer's list and its dicts when a group was last taken in.
         self._seen: tuple[Sequence[ParamGroup], list[ParamGroup]] = ((), [])
         self.recorded_from_code = []
+        # By a group's id: the initial value that a load wrote into it, and the one in the code.
+        self._loaded: dict[int, tuple[float, float]] = {}
 
     def chosen(self, groups: Sequence[ParamGroup]) -> Sequence[ParamGroup]:
         """Return those of ``groups`` for which ``where`` is true."""
@@ -153,8 +156,9 @@ class TargetSchedule(TargetAnswers):
         target = self.target
         give_each_group_its_own_tensor(target, self.real_optimizer, groups)
         initials = self.initials_of(driven)
-        if not self.recorded_from_code:
-            self.recorded_from_code = [group for group in driven if not target.has_initial(group)]
+        places = {id(group.get("params", group)) for group in groups}
+        here = [g for g in self.recorded_from_code if id(g.get("params", g)) in places]
+        self.recorded_from_code = here + [g for g in driven if not target.has_initial(g)]
         for group, initial in zip(driven, initials):
             group.setdefault(target.initial_key, initial)
         self._seen = groups, [*groups]
@@ -193,12 +197,21 @@ class TargetSchedule(TargetAnswers):
 
         None if the group had recorded one before: the code that made the optimizer may say another.
         """
-        value_of = {
-            id(each.get("params", each)): self.target.initial_or_present(each)
-            for each in self.recorded_from_code
-        }
+        value_of = {}
+        for group in self.recorded_from_code:
+            recorded = self.target.initial_or_present(group)
+            loaded, in_code = self._loaded.get(id(group), (None, recorded))
+            # Somebody may have set a new one since the load.
+            value_of[id(group.get("params", group))] = in_code if recorded == loaded else recorded
         groups = self.real_optimizer.param_groups
         return [value_of.get(id(group.get("params", group))) for group in groups]
+
+    @initials_in_code.setter
+    def initials_in_code(self, values: Sequence[float | None]) -> None:
+        """Keep the ``values``, which a load has replaced in the groups by those that they hold."""
+        for group, value in zip(self.real_optimizer.param_groups, values):
+            if value is not None:
+                self._loaded[id(group)] = self.target.initial_or_present(group), value
 
     def rewrite(self) -> None:
         """Compute the values of the present step anew, and write them."""

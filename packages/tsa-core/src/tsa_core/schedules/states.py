@@ -102,13 +102,16 @@ def load_state(
     # Building wrote into the groups that the code's curve drives, and loading sets them all.
     driven |= {id(group) for group in schedule.driven_groups()}
     give_each_group_its_own_tensor(target, schedule.real_optimizer, groups)
-    initials = [*state["base_lrs"]]
+    initials, in_code = [*state["base_lrs"]], schedule.initials_in_code
     for i in changed if initial == "code" else ():
-        initials[i] = schedule.initials_in_code[i]
+        initials[i] = in_code[i]
+    waits = state["last_epoch"] < 0  # a later part of a SequentialLR gives no value yet
     for group, its_initial, value in zip(groups, initials, state["_last_lr"]):
         if id(group) in driven:
             group[target.initial_key] = real_number(its_initial)
-            target.write(group, real_number(value))
+            if not waits:
+                target.write(group, real_number(value))
+    schedule.initials_in_code = in_code
     schedule.stand_at(real_number(state["last_epoch"]), int(real_number(state["_step_count"])))
     if changed and initial == "code" and schedule.last_epoch >= 0:
         schedule.rewrite()
