@@ -123,7 +123,7 @@ schedule_as_lr_scheduler: LRScheduler = schedule
 assert_type(schedule.step(), None)
 assert_type(schedule.step(3), None)
 assert_type(schedule.get_last_lr(), list[float | torch.Tensor])
-assert_type(schedule.base_lrs, list[float])
+assert_type(schedule.base_lrs, list[float | None])
 assert_type(schedule.last_epoch, int)
 assert_type(schedule.schedule_target, str)
 assert_type(schedule.state_dict(), dict[str, Any])

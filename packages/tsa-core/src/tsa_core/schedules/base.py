@@ -32,6 +32,9 @@ class TargetSchedule(TargetAnswers):
     ``follow``).
     """
 
+    real_optimizer: Any
+    target: Target
+    last_epoch: int
     absolute: bool
     """True if the schedule gives the value itself, not a multiple of the initial value."""
     label: str

@@ -51,7 +51,14 @@ class Member:
     """A schedule that computes and writes in one: torch's own, or that of another author."""
 
     is_own = False
-    calls = 0
+    schedule: Any
+    optimizer: Any
+    target: Target
+    name: str
+    arguments: StepArguments
+    parts: list[Member]
+    source_target: Target | None
+    calls: int = 0
     """How often ``step`` of the schedule was called here."""
     optimizer_name = ""
     """The name of the optimizer, if there are several."""

@@ -74,6 +74,11 @@ def cycles_momentum(schedule: Any) -> bool:
 class StepArguments:
     """The arguments that a schedule's ``step`` takes."""
 
+    any_position: bool
+    any_keyword: bool
+    names: set[str]
+    required: set[str]
+
     def __init__(self, schedule: Any) -> None:
         parameters = inspect.signature(schedule.step).parameters.values()
         self.any_position = any(each.kind is each.VAR_POSITIONAL for each in parameters)

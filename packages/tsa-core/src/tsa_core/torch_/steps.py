@@ -44,6 +44,9 @@ class StepCounter:
     keeps the count too, for groups that come from a checkpoint without one.
     """
 
+    key: str
+    count: int
+
     def __init__(self, key: str, count: int, may_nest: bool) -> None:
         self.key = key
         self.count = count
