@@ -131,7 +131,9 @@ class CurveSchedule(TargetSchedule):
         furthest: list[float] = []
         driven_by: Any = one if self._several is None else self._several.driven_by(groups)
         for curve, driven in driven_by:
-            steps = [0, *boundaries_of(curve), END] if is_data(curve) else []
+            bounds = boundaries_of(curve)  # and a step before each, because the next part may jump
+            before = [bound - 1 for bound in bounds if bound >= 1]
+            steps = [0, *bounds, *before, END] if is_data(curve) else []
             # Of all values, those of the least and of the greatest λ are the furthest.
             for t in {min(steps, key=curve), max(steps, key=curve)} if steps else ():
                 numbers = Numbers.of_one(curve(t), self._origin + t, driven, curve)
