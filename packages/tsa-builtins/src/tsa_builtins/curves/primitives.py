@@ -302,9 +302,9 @@ class Warmup(Value, Curve):
     Example:
         >>> from tsa_builtins.curves import Cosine, Warmup, switch
         >>> [Warmup(4)(t) for t in (0, 1, 4, 5)]
-        [0.0, 0.25, 1, 1]
+        [0.0, 0.25, 1.0, 1.0]
         >>> [Warmup(4, skip_zero=True)(t) for t in (0, 1, 4, 5)]
-        [0.2, 0.4, 1, 1]
+        [0.2, 0.4, 1.0, 1.0]
     """
 
     _made_from = ("steps", "skip_zero")
