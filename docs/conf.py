@@ -40,9 +40,9 @@ autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"
 # Public for other rooms of the package, and not for users.
 autodoc_default_options = {
-    "exclude-members": "check_groups, commit, driven_groups, follow, follows, having, "
-    "initials_in_code, initials_of, label, moves_to, prepare, rewrite, stand_at, take_in, "
-    "take_in_new, values_of, without_effect"
+    "exclude-members": "check_groups, chosen, commit, driven_groups, follow, follows, having, "
+    "initials_in_code, initials_of, label, moves_to, prepare, recorded_from_code, rewrite, "
+    "stand_at, take_in, take_in_new, values_of, without_effect"
 }
 autodoc_type_aliases = {
     alias: f"torch_schedule_anything.{name}" for alias, name in names.TYPES.items()
