@@ -12,7 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from small_runs import adamw
 
+from tsa_builtins import from_plan, to_plan
 from tsa_builtins.curves import (
     Cosine,
     InversePower,
@@ -29,6 +31,7 @@ from tsa_builtins.curves import (
     switch,
     to_dict,
 )
+from tsa_core import CurveSchedule
 
 W, M = 100, 1000  # steps of the warmup, and of the run
 
@@ -109,6 +112,20 @@ def olmo(t: int) -> float:
     return 0.1 + 0.9 * (1 + math.cos(math.pi * min(t - 400, 600) / 600)) / 2
 
 
+# github.com/facebookresearch/dinov2, dinov2/utils/utils.py: CosineScheduler
+def dinov2(t: int, start: float = 0.0, base: float = 1.0, final: float = 0.001) -> float:
+    if t < W:
+        return start + (base - start) * t / (W - 1)
+    if t >= M:
+        return final
+    return final + 0.5 * (base - final) * (1 + math.cos(math.pi * (t - W) / (M - W)))
+
+
+# A budget of wall-clock time, as in speed runs: the rate falls with the share that is left.
+def wall_clock(t: int) -> float:
+    return min(1.0, (M - t) / (0.4 * M)) if t < M else 0.0
+
+
 CODES: dict[str, tuple[Callable[[int], float], Any]] = {
     "nanoGPT": (
         nanogpt,
@@ -141,6 +158,8 @@ CODES: dict[str, tuple[Callable[[int], float], Any]] = {
     ),
     "timm": (timm, switch({0: Linear(0.01, 1, W), W: Cosine(1, 0, M)})),
     "OLMo-core": (olmo, Piecewise({0: 0, W: 1, 400: 1, M: (0.1, "Cosine")})),
+    "DINOv2": (dinov2, join([Linear(0, 1, W - 1), Cosine(1, 0.001, M - W)], [W])),
+    "a wall-clock budget": (wall_clock, Piecewise({0.6 * M: 1, M: 0})),
 }
 
 
@@ -152,3 +171,13 @@ def test_a_public_code_in_these_words(formula: Callable[[int], float], curve: An
     back = from_dict(json.loads(json.dumps(to_dict(curve))))
     assert back == curve
     assert [back(t) for t in range(0, M + 1, 7)] == [curve(t) for t in range(0, M + 1, 7)]
+
+
+@pytest.mark.parametrize(("formula", "curve"), CODES.values(), ids=CODES)
+def test_a_public_code_is_a_plan(formula: Callable[[int], float], curve: Any) -> None:
+    """``to_plan``, JSON and ``from_plan`` give a schedule with the values of the code."""
+    plan = json.loads(json.dumps(to_plan(CurveSchedule(adamw(lr=0.5), curve))))
+    schedule = from_plan(adamw(lr=0.5), plan).schedules["lr"]
+    steps = range(0, M + 1, 7)
+    values = [schedule.values_at(t)[0] for t in steps]
+    assert values == pytest.approx([0.5 * formula(t) for t in steps], rel=1e-9, abs=1e-15)

@@ -199,7 +199,7 @@ FAULTS: dict[str, Fault] = {
     "nothing": Fault(("lr", "warmup_to_value"), None,
         "lr.warmup_to_value: expected a finite real number, got None (NoneType)", TypeError),
     "an unknown source": Fault(("eps",), {"follows": "weight_decai"},
-        "eps.follows: 'weight_decai' is not in param groups 0, 1; did you mean 'weight_decay' ",
+        "eps.follows: 'weight_decai' is not in param groups 0, 1; did you mean 'weight_decay'",
         KeyError, {("eps", "follows"): "weight_decay", ("eps", "absolute"): True}),
     "a source of one's own": Fault(("eps",), {"follows": "noize"},
         "does not read, write an entry 'noize' with default_value", KeyError,
