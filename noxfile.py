@@ -63,7 +63,11 @@ SCHEMAS = {
         ".github/ISSUE_TEMPLATE/bug_report.yml",
         ".github/ISSUE_TEMPLATE/feature_request.yml",
     ),
-    "github-workflows": (".github/workflows/ci.yml", ".github/workflows/release.yml"),
+    "github-workflows": (
+        ".github/workflows/ci.yml",
+        ".github/workflows/release.yml",
+        ".github/workflows/weekly.yml",
+    ),
 }
 
 EXAMPLES = {
