@@ -62,7 +62,7 @@ class Recipe(NamedTuple):
 
 
 class Unit(NamedTuple):
-    """What the entries of a plan have in common: its unit of time, and its curves."""
+    """The settings that all entries of a plan share: its unit of time, and its curves."""
 
     stretch: float
     """The steps per unit."""

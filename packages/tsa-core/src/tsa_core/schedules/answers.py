@@ -1,4 +1,4 @@
-"""What a schedule of one target answers as an ``LRScheduler``, wherever it gets its values."""
+"""The answers of an ``LRScheduler``, for one target, wherever its values come from."""
 
 from __future__ import annotations
 

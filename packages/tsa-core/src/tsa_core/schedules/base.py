@@ -20,7 +20,7 @@ from .answers import TargetAnswers
 from .records import Record, sentence_of
 from .states import Choice, check_state, load_state
 
-# What a step will write, computed and checked: the position, all groups, and the move.
+# All that a step will write, computed and checked: the position, all groups, and the move.
 Prepared: TypeAlias = tuple[float, Sequence[ParamGroup], Move]
 
 
@@ -169,8 +169,8 @@ class TargetSchedule(TargetAnswers):
     def initials_of(self, groups: Sequence[ParamGroup]) -> list[float]:
         """Return the initial value of each group, also if it has not recorded one yet.
 
-        A group that took another one's place in a load, and brings no record, keeps the initial
-        value of that place, as torch's schedulers keep ``base_lrs``.
+        A group that replaced another one in a load, and brings no record, keeps that one's initial
+        value. The schedulers in torch keep ``base_lrs`` in the same way.
         """
         return [
             self.target.initial_or_present(each)
@@ -183,7 +183,7 @@ class TargetSchedule(TargetAnswers):
         """Return for each group the dict that has a record: it, or the one that it replaced.
 
         A load puts a new list of new dicts into the optimizer, each with the ``params`` of the one
-        in its place. A group is returned itself if there is no record at all.
+        in its place. A group is returned itself if neither has one.
         """
         seen_in, seen = self._seen
         if self.real_optimizer.param_groups is seen_in:
@@ -277,7 +277,7 @@ class TargetSchedule(TargetAnswers):
     def state_dict(self) -> dict[str, Any]:
         """Return where the schedule stands, in numbers, strings, lists and dicts.
 
-        What it follows is in it too. A curve of ``tsa_builtins``, or of a kind of yours that
+        The curve or the rule is in it too. A curve of ``tsa_builtins``, or of a kind of yours that
         :func:`register_curves` knows, is in it as data. Any other is in it as its ``repr``.
         """
         return {

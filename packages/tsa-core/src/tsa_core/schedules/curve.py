@@ -206,8 +206,8 @@ class CurveSchedule(TargetSchedule):
     def replan(self, curve: Curve | CurvePerGroup) -> None:
         """Follow ``curve`` from the present position on: its step 0 is now.
 
-        The value is written at once. What derives from it follows at the next step, or at once
-        with :meth:`SynchronousSchedule.replan`. The position stays: members stay in lock-step.
+        The value is written at once. Derived schedules follow at the next step, or at once with
+        :meth:`SynchronousSchedule.replan`. The position stays: members stay in lock-step.
         ``curve``, ``repr``, the state and previews follow. To resume, load with ``plan="saved"``.
 
         Args:

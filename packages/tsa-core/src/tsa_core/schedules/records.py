@@ -1,4 +1,4 @@
-"""What a schedule follows, as a record in its state: data where it is data, else the text."""
+"""The curve or rule of a schedule as a record in its state: data, or the text of code."""
 
 from __future__ import annotations
 

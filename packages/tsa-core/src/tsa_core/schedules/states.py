@@ -17,7 +17,7 @@ from .records import differ, sentence_of
 if TYPE_CHECKING:
     from .base import TargetSchedule
 
-# What goes on where a state and the code differ. "same": they must not.
+# The one that goes on if a state and the code differ. "same": they must not.
 Choice: TypeAlias = Literal["code", "saved", "same"]
 
 

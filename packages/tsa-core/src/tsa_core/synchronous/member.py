@@ -28,7 +28,7 @@ _LR = Target.parse("lr")
 
 
 class Chosen(NamedTuple):
-    """What goes on where a saved state and the code differ."""
+    """The choices for a load: which plan and which initial values go on if they differ."""
 
     plan: Choice
     initial: Choice | None

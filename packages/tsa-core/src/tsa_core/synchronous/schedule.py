@@ -191,8 +191,8 @@ class SynchronousSchedule(MembersByName):
             given = {"epoch": self._position_of_clock(given)}
             if {*self._positions.values()} == {given["epoch"]}:
                 return
-        # What can fail comes first. Our values are computed, then the other schedulers step and may
-        # raise, then come the values that derive from theirs. Only then ours are written.
+        # All that can fail comes first. Our values are computed. The other schedulers step and may
+        # raise. Then come the values that derive from theirs, and only then ours are written.
         for member in self._foreign:
             member.check_groups(given)
         prepared: dict[Member, Prepared] = {}

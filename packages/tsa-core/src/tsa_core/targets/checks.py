@@ -92,7 +92,7 @@ def check_values_fit(
 def present_values(
     target: Target, groups: Sequence[ParamGroup], driven: Driven = None
 ) -> list[Any]:
-    """Return one value per group, a copy where it is a tensor; None where there is none.
+    """Return one value per group, a copy if it is a tensor; None if the group has no entry.
 
     ``KeyError`` with the groups that lack it, if they are driven.
     """

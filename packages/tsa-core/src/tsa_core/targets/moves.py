@@ -12,7 +12,7 @@ from .numbers_ import real_number
 from .target import ParamGroup, Target
 from .tensors import are_of_one_kind, share_a_tensor
 
-# What a curve or a rule may return without a closer look. A bool is an int, and no number here.
+# A curve or a rule may return these without a closer look. A bool is an int, and is refused.
 _PLAIN_NUMBERS = {float, int}
 
 
@@ -36,7 +36,7 @@ def given_by(curve: object) -> str:
 
 
 class Numbers(NamedTuple):
-    """What a schedule gives at a position: a number for each group that it drives."""
+    """A number for each group that a schedule drives, at one position."""
 
     position: float
     groups: Sequence[ParamGroup]

@@ -27,7 +27,7 @@ class OptimizerLike(Protocol):
 
 _ELEMENT = re.compile(r"(?P<key>.+)\[(?P<index>0|[1-9][0-9]*)\]")
 
-# The constructors of torch's optimizers refuse these below 0, and Adam's also betas of 1 and more.
+# The optimizers in torch refuse these below 0 at construction, and betas of 1 and more.
 _NEVER_NEGATIVE = frozenset({"lr", "weight_decay", "momentum", "betas"})
 
 # torch-schedule-anything 1.x kept initial values here, and its checkpoints still do.

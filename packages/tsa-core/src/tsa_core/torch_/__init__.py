@@ -1,1 +1,1 @@
-"""Everything that the library knows of torch's internals and versions, with the sources."""
+"""Everything that the library knows of the internals and versions of torch, with the sources."""
