@@ -156,8 +156,9 @@ class CurveSchedule(TargetSchedule):
     def moves_to(
         self, position: float, groups: Sequence[ParamGroup], source_values: object = None
     ) -> Move:
-        # Before the origin, the beginning of the curve holds, as delay has it.
-        target, t = self.target, max(position - self._origin, 0)
+        target, t = self.target, position - self._origin
+        if t < 0:  # before the origin, the beginning of the curve holds, as delay has it
+            t = 0
         if self._several is not None:
             return self._several_move_to(self._several, position, t, groups)
         if self._where is not None:
