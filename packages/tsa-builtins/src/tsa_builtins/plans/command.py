@@ -8,11 +8,12 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from io import TextIOWrapper
 from typing import Any
 
 from tsa_core import Preview
 
-from ..checks.data import instead
+from ..checks.data import check_size, instead
 from .files import PlanError, read_plan
 from .optimizers import (
     OPTIMIZERS,
@@ -22,7 +23,7 @@ from .optimizers import (
     takes,
     torch_optimizer,
 )
-from .plan import from_plan
+from .plan import LEVELS_AROUND_CURVES, from_plan
 from .report import Course
 
 Make = Callable[[str], Any]
@@ -43,11 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         SystemExit: with status 2, the arguments are wrong.
     """
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)
     if options.set and not options.optimizer:
         parser.error("--set: it goes with --optimizer, whose values it sets")
     if options.plot and len(options.plans) > 1:
         parser.error("--plot: it draws one plan; got several files")
+    if isinstance(sys.stdout, TextIOWrapper):  # a name may have letters that a terminal has not
+        sys.stdout.reconfigure(errors="backslashreplace")
     status = 0
     for path in options.plans:
         try:
@@ -112,13 +115,15 @@ def _setting(text: str) -> tuple[str, list[float]]:
 def _check(path: str, options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     """Check one plan and print what it does; raise if it is wrong."""
     plan = read_plan(path)
-    make = _maker(plan, options, parser)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
+            check_size("plan", plan, LEVELS_AROUND_CURVES)  # before anything looks into it
+            make = _maker(plan, options, parser)
             schedule = from_plan(_made(plan, make), plan, stretch=options.stretch)
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise PlanError(f"{path}: {error.args[0]}") from error
+            message = error.args[0] if error.args else type(error).__name__
+            raise PlanError(f"{path}: {message}") from error
     doubts = [] if options.optimizer else _doubts(plan)
     for message in (*doubts, *dict.fromkeys(str(each.message) for each in caught)):
         print(f"{path}: warning: {message}", file=sys.stderr)
@@ -182,7 +187,7 @@ def _maker(plan: Any, options: argparse.Namespace, parser: argparse.ArgumentPars
         name, equals, kind = text.rpartition("=")
         if kind not in OPTIMIZERS:
             parser.error(
-                f"--optimizer: {kind!r} is not in torch.optim; {instead(kind, OPTIMIZERS)}"
+                f"--optimizer: {kind!r} is not an optimizer of torch; {instead(kind, OPTIMIZERS)}"
             )
         if equals and name not in names:
             parser.error(f"--optimizer: the plan has no optimizer {name!r}, but {names or 'one'}")

@@ -93,6 +93,8 @@ def _per_group(description: Any) -> Iterator[Any]:
 # A multiple of it is exact, because it is a power of 2; and betas and momentums stay below 1.
 _SMALL = 2.0**-60
 
+_MOST_ELEMENTS = 100
+
 
 def is_multiple(description: Mapping[Any, Any]) -> bool:
     """True if the entry gives multiples of an initial value that the plan does not have."""
@@ -115,17 +117,16 @@ def assumed_optimizer(entries: Mapping[str, Any]) -> Any:
                 continue  # from_plan says what is wrong
             if "default_value" not in described:
                 bounded = target.key in ("betas", "momentum")
-                small = 0.5 if "scheduler" in described else _SMALL
+                small = _SMALL if key in entries and "scheduler" not in described else 0.5
                 initials[target] = small if bounded else 1.0
     # The betas are for a scheduler that cycles the momentum.
     common: dict[str, Any] = {"betas": [0.5, 0.5]}
     for target, initial in initials.items():
-        if target.index is None:
-            common[target.key] = initial
-        else:
-            elements = common.setdefault(target.key, [])
-            elements += [0.5] * (min(target.index, 99) + 1 - len(elements))
-            elements[min(target.index, 99)] = initial
+        held = common.setdefault(target.key, initial if target.index is None else [])
+        if target.index is not None and isinstance(held, list):
+            place = min(target.index, _MOST_ELEMENTS - 1)
+            held += [0.5] * (place + 1 - len(held))
+            held[place] = initial
     groups = []
     for name in group_names(entries):
         copied = {key: [*each] if isinstance(each, list) else each for key, each in common.items()}

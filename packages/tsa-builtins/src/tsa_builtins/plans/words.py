@@ -30,12 +30,12 @@ LENGTHS = ("steps", "timescale")
 
 def number(value: float) -> str:
     """Return ``value`` as people write it, to six digits."""
-    return f"{value:.6g}"
+    return f"{value + 0.0:.6g}"  # 0.0 for -0.0
 
 
 def step_number(t: float) -> str:
     """Return a step in full, however large."""
-    return str(int(t)) if t == int(t) else f"{t:.9g}"
+    return str(int(t)) if t == int(t) else f"{t:.12g}"
 
 
 def spaced(name: str) -> str:
@@ -49,8 +49,8 @@ def in_words(curve: Any) -> str:
         return number(curve) if isinstance(curve, (int, float)) else repr(curve)
     kind, given = type(curve).__name__, arguments(curve)
     if isinstance(curve, (Product, Sum)):
-        sign = " x " if isinstance(curve, Product) else " + "
-        return sign.join(map(_in_brackets, *given.values()))
+        word = " times " if isinstance(curve, Product) else " plus "
+        return word.join(map(_in_brackets, *given.values()))
     if kind == "Join":
         return _one_after_the_other(zip((0, *given["boundaries"]), given["curves"]))
     if kind == "Switch":
