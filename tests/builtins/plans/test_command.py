@@ -258,7 +258,7 @@ C = curves
         (C.InverseSqrt(1, 100), "inverse sqrt from 1, timescale 100"),
         (
             C.Piecewise({0: 0, 5: 1, 9: (0, "Polynomial", 2)}),
-            "piecewise, through 0 at step 0, 1 at step 5, 0 at step 9 by polynomial 2",
+            "piecewise through 0 at step 0, 1 at step 5, 0 at step 9 by polynomial 2",
         ),
         (
             C.join([C.Constant(1), C.OneMinusSqrt(1, 0, 4)], [8]),

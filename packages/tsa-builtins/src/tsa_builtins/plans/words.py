@@ -64,10 +64,12 @@ def in_words(curve: Any) -> str:
             inner = _in_brackets(value)
         elif name in defaults and value == defaults[name]:
             continue
+        elif isinstance(value, tuple):  # points: a value at each step, perhaps with a shape
+            phrases.append("through " + ", ".join(_point(step, point) for step, point in value))
         elif phrase is not None:
             phrases.append(phrase.format(number(value)))
         else:
-            others.append(_other(name, value))
+            others.append(spaced(name) if value is True else f"{spaced(name)} {number(value)}")
     if not inner:
         return ", ".join([" ".join([spaced(kind), *phrases]), *others])
     is_known = any(name.startswith(f"{kind}.") for name in PHRASES)
@@ -86,12 +88,6 @@ def _in_brackets(curve: Any) -> str:
 def _one_after_the_other(parts: Any) -> str:
     first, *others = ((start, in_words(part)) for start, part in parts)
     return "; ".join([first[1], *(f"from step {step_number(t)}: {text}" for t, text in others)])
-
-
-def _other(name: str, value: Any) -> str:
-    if isinstance(value, tuple):  # points: a value at each step, perhaps with a shape
-        return "through " + ", ".join(_point(step, point) for step, point in value)
-    return spaced(name) if value is True else f"{spaced(name)} {number(value)}"
 
 
 def _point(step: float, point: Any) -> str:
