@@ -9,6 +9,7 @@ from typing import Any
 
 from torch.optim.lr_scheduler import ExponentialLR
 
+import torch_schedule_anything as tsa
 import tsa_core
 
 TARGET = "weight_decay"

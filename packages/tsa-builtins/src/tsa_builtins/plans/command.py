@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -145,7 +146,10 @@ def _check(path: str, options: argparse.Namespace, parser: argparse.ArgumentPars
             if not end:
                 parser.error("--plot: the plan never comes to rest; say how far with --steps")
             _draw(courses, end, options.plot)
-    print(*([f"{path}:"] if len(options.plans) > 1 else []), *lines, sep="\n")
+    try:
+        print(*([f"{path}:"] if len(options.plans) > 1 else []), *lines, sep="\n", flush=True)
+    except BrokenPipeError:  # a reader such as head has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _draw(courses: Sequence[Course], end: float, path: str) -> None:

@@ -129,7 +129,7 @@ class Course:
         for (words, rows_of_block), names in blocks.items():
             label = f"{', '.join(names)}: " if len(blocks) > 1 else ""
             yield from textwrap.wrap(
-                label + words, WIDTH, initial_indent="  ", subsequent_indent="    "
+                label + words, WIDTH, initial_indent="  ", subsequent_indent="      "
             )
             yield from rows_of_block
 
