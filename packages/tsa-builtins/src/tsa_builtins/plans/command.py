@@ -65,8 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m torch_schedule_anything",
-        description="Check plans of schedules in YAML, JSON or TOML files, and print what they do: "
-        "the shape of each target, and its values where the shape turns.",
+        description="Check plans of schedules in YAML, JSON or TOML files. Print the shape of each "
+        "target, and its values where the shape turns.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,4 +1,4 @@
-"""What one target of a plan does: in words, and in numbers where its shape turns."""
+"""The course of one target of a plan: in words, and in numbers where its shape turns."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WIDTH = 100
 
 
 class Course:
-    """What one target does. Its numbers are those that the steps of a run write.
+    """The course of one target. Its numbers are those that the steps of a run write.
 
     Args:
         plan: the plan, which has been built once.

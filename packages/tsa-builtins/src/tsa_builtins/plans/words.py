@@ -1,4 +1,4 @@
-"""A curve in words, and the steps at which it turns: said of its arguments, whatever its kind."""
+"""A curve of any kind in words, and the steps at which it turns: both from its arguments."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PHRASES = {
     "Staircase.every": "in stairs of {} steps",
     "Stretch.factor": "{} times as slow",
 }
-"""How arguments of curves are said. Any other is said by its name: ``exponent 2``."""
+"""The words for arguments of curves. Any other has its name: ``exponent 2``."""
 
 LENGTHS = ("steps", "timescale")
 """The arguments at whose step a shape has come to its end, or is well under way."""
