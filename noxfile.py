@@ -395,7 +395,7 @@ def add(
     if tried.returncode == 0 and "Would install" not in tried.stdout:
         session.log(f"Already there: {what}.")
         return
-    session.log(f"Installing {what}. It takes up to minutes; the log: {install_log(session)}")
+    session.log(f"Installing {what}, which can take minutes. The log: {install_log(session)}")
     with quietly(session) as options:
         install(*needed, **options)
 
