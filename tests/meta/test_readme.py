@@ -31,7 +31,7 @@ def test_every_link_leads_to_a_file() -> None:
 
 
 def test_the_install_lines_name_folders_of_all_distributions() -> None:
-    """pip finds each distribution in its folder, so it asks the index for none of them."""
+    """Each distribution comes from its folder, so pip asks the index for none of them."""
     commands = re.findall(r"(?m)^pip install (\./packages/.*)$", README)
     folders = [set(re.findall(r"\./packages/([\w-]+)", command)) for command in commands]
     assert folders

@@ -56,7 +56,7 @@ def installed(folder: Path) -> str:
 
 
 def test_each_stage_has_a_line(new_workspace: tuple[Path, str]) -> None:
-    """The first time says what is installed, the second time that it is there; no line is redrawn."""
+    """The first time says what is installed, and the second time that it is there."""
     folder, first = new_workspace
     second = run_environment(folder).stderr
     stages = ("torch", "the tools of tests and demo")
