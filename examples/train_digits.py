@@ -240,8 +240,8 @@ def compare(data: Data, num_steps: int) -> None:
     )
     if scheduled >= means[best]:
         print(
-            "The schedules did not win here, because the task is easy and the seeds are few: "
-            f"another seed alone changes the number by up to {spread}."
+            "The schedules did not win here: the task is easy, and another seed alone changes "
+            f"the number by up to {spread}."
         )
 
 
