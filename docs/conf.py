@@ -23,6 +23,7 @@ extensions = [
     "formulas",
     "names",
     "pictures",
+    "search_words",
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.intersphinx",
@@ -30,10 +31,10 @@ extensions = [
     "sphinx.ext.viewcode",
     "sphinx_copybutton",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "contribute"]  # contributors read on GitHub, beside the code
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
-myst_heading_anchors = 4  # links such as infrastructure/rules.md#state
+myst_heading_anchors = 4  # links such as user_guide.md#two-threads
 
 autodoc_inherit_docstrings = False  # torch's site has torch's
 autodoc_member_order = "bysource"
@@ -90,7 +91,7 @@ html_copy_source = False
 
 def link_changelog(app, page, source):
     """Make links to the file CHANGELOG.md, which work on GitHub, links to the page of the site."""
-    source[0] = source[0].replace("](../CHANGELOG.md)", "](changelog.md)")
+    source[0] = source[0].replace("](../CHANGELOG.md)", "](changes.md#changelog)")
 
 
 def keep_sentences_whole(app, what, name, obj, options, lines):
