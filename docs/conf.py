@@ -1,6 +1,7 @@
 """Settings of the site. `nox -s docs` builds it into docs/_build/html."""
 
 import html
+import inspect
 import re
 import sys
 from importlib import metadata
@@ -27,8 +28,8 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.intersphinx",
+    "sphinx.ext.linkcode",
     "sphinx.ext.napoleon",
-    "sphinx.ext.viewcode",
     "sphinx_copybutton",
 ]
 exclude_patterns = ["_build", "contribute"]  # contributors read on GitHub, beside the code
@@ -87,6 +88,23 @@ html_theme_options = {
 html_math_renderer = "mathml"
 html_show_copyright = False
 html_copy_source = False
+
+
+def linkcode_resolve(domain, info):
+    """Lead from a name to its source in the repository."""
+    found = names.torch_schedule_anything
+    for part in f"{info['module']}.{info['fullname']}".split(".")[1:]:
+        found = getattr(found, part, None)
+    found = inspect.unwrap(getattr(found, "fget", found))
+    if not (inspect.isclass(found) or inspect.isfunction(found)):
+        return None
+    lines, first = inspect.getsourcelines(found)
+    package = found.__module__.partition(".")[0]
+    root = Path(sys.modules[package].__file__).parents[1]
+    file = Path(inspect.getsourcefile(found)).relative_to(root).as_posix()
+    folder = f"packages/{package.replace('_', '-')}/src"
+    place = f"#L{first}-L{first + len(lines) - 1}"
+    return f"{addresses['Repository']}/blob/main/{folder}/{file}{place}"
 
 
 def link_changelog(app, page, source):

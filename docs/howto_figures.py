@@ -1,7 +1,7 @@
 """Draw the values with which a program on a page trains, for figures.py.
 
-The program is the block above the picture ``howto_NAME.svg``. It runs as it is. A hook of torch sees each step of an optimizer, and records what the
-variable ``schedule`` of the block holds at that time.
+The program is the block above the picture ``howto_NAME.svg``. It runs as it is. A hook of torch
+sees each step of an optimizer, and records what the variable ``schedule`` holds at that time.
 """
 
 from __future__ import annotations

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from docutils import nodes
-from figures import GENERATED, HERE, builtin_calls, gallery_curves
+from figures import CURVES, GENERATED, builtin_calls
 from sphinx.application import Sphinx
 from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
+
+WHOLE = "torch_schedule_anything"
+OPERATORS = ("Product", "Sum")  # of no function: Curve has their methods
 
 
 class LightAndDark(SphinxTransform):
@@ -40,25 +43,37 @@ class Gallery(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         if self.arguments[0] == "curves":
-            page, prefix = "curves.md", "tsa.curves."
-            tiles = gallery_curves()
+            prefix, place = "tsa.curves.", f"{WHOLE}.curves."
+            tiles = {name: expressions[0] for name, expressions in CURVES.items()}
         else:
-            page, prefix = "builtin_schedules.md", "tsa."
+            prefix, place = "tsa.", f"{WHOLE}."
             tiles = {call.partition("(")[0]: call for call in builtin_calls()}
-        headings = re.findall(r"(?m)^### (.*)$", (HERE / page).read_text())
         gallery = nodes.container(classes=["gallery"])
         for name, expression in tiles.items():
-            (heading,) = (each for each in headings if re.search(rf"\b{name}\b", each))
-            anchor = re.sub(r"[^\w-]", "", heading.lower().replace(" ", "-"))
+            documented = name not in OPERATORS
+            target = f"#{place}{name}" if documented else "curves.md#combinations"
             code = re.sub(r"(?<![\w.])(?=[A-Za-z]\w*\()", prefix, expression)
-            link = f"[![{name}](_static/generated/thumbnail_{name}.svg)]({page}#{anchor})"
+            link = f"[![{name}](_static/generated/thumbnail_{name}.svg)]({target})"
             tile = nodes.container(classes=["tile"])
-            tile += self.parse_text_to_nodes(f"{link}\n\n[`{code}`]({page}#{anchor})\n")
+            tile += self.parse_text_to_nodes(f"{link}\n\n[`{code}`]({target})\n")
             gallery += tile
         return [gallery]
 
 
+def show_in_docstring(
+    app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]
+) -> None:
+    """Put the picture of a built-in or a curve after the first sentence of its docstring."""
+    short = name.removeprefix(f"{WHOLE}.").replace("curves.", "curve_")
+    if (GENERATED / f"{short}.svg").exists() and "" in lines:
+        place = lines.index("") + 1
+        picture = f".. image:: /_static/generated/{short}.svg"
+        lines[place:place] = [picture, f"   :alt: the picture of {name}", ""]
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
+    app.setup_extension("sphinx.ext.autodoc")  # has the event
+    app.connect("autodoc-process-docstring", show_in_docstring)
     app.add_transform(LightAndDark)
     app.add_directive("gallery", Gallery)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

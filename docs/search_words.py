@@ -13,12 +13,11 @@ from sphinx.application import Sphinx
 # By page and the id of its section, the words that a reader types, in lower case.
 WORDS = {
     "builtin_schedules": "warmup, warm up, built-in, built-ins, builtin, linear warmup, annealing",
-    "builtin_schedules#warmup-stable-decay": "1-sqrt, 1 - sqrt, one minus sqrt",
     "builtin_schedules#the-two-warmups": "warmup from 1/n, 1/n, skip_zero, warmup from 0",
-    "builtin_schedules#inverse-sqrt-with-warmup": "noam, attention is all you need",
+    "builtin_schedules#formulas": "noam, attention is all you need, inverse sqrt, formula",
     "changes": "1.2.3, version 1, upgrade, migrate",
     "changes#changelog": "changelog, release notes",
-    "checkpoints": "checkpoint, resume, save, load, restore, state_dict",
+    "checkpoints": "checkpoint, resume, resuming, save, load, restore, state_dict",
     "checkpoints#several-processes": "distributed, ddp, fsdp, zero, multi-gpu",
     "curves": "curve, custom schedule, lambda, lambdalr",
     "curves#join": "sequentiallr, chain",
@@ -63,7 +62,9 @@ WORDS = {
     "howto/param_groups#freeze-and-thaw": "freeze, unfreeze, thaw, frozen, backbone",
     "howto/several_optimizers": "gan, two optimizers, several optimizers, multiple optimizers",
     "howto/several_optimizers#muon-beside-adamw": "muon",
-    "howto/warmup_stable_decay": "wsd, cooldown, cool down, cool-down, trapezoid, plateau",
+    "howto/warmup_stable_decay": (
+        "wsd, 1-sqrt, 1 - sqrt, cooldown, cool down, cool-down, trapezoid, plateau"
+    ),
     "howto/warmup_stable_decay#warm-restarts": "restart, restarts, warm restarts, sgdr, cycle",
     "howto/weight_decay_and_momentum": "weight decay, weight_decay, adamw",
     "howto/weight_decay_and_momentum#momentum": "momentum",
@@ -74,18 +75,26 @@ WORDS = {
     "plans#hydra": "hydra, omegaconf",
     "plans#in-an-editor-such-as-vs-code": "vscode, vs code, json schema, editor, completion",
     "plans#lightningcli": "lightningcli",
+    "quickstart#the-learning-rate": "lr, learning rate, learning-rate, lr schedule",
     "quickstart": "quickstart, quick start, tutorial, install, getting started",
     "speed": "speed, performance, overhead, benchmark, cost",
     "speed#compiled-steps": "compile, torch.compile, cuda graph, capturable",
     "studies/index": "studies, paper, experiments",
-    "threads": "github issue, pytorch issue",
+    "user_guide": "guide, schedule, scheduler, lr_scheduler",
     "user_guide#a-clock": "clock",
+    "user_guide#another-plan-in-the-middle-of-a-run": "replan, change plan",
+    "user_guide#before-the-run": "preview, look ahead",
+    "user_guide#count-optimizer-steps": "optimizersteps",
+    "user_guide#initial-values": "initial value, notebook",
+    "user_guide#targets": "target, schedule_target, tensor",
+    "user_guide#range": "range, negative, nan",
+    "user_guide#the-order-of-steps": "order, step order, optimizer.step",
     "user_guide#a-value-that-follows-another": "derived, follow",
-    "user_guide#any-torch-scheduler-the-factory": "torch scheduler, onecyclelr, cosineannealinglr",
+    "user_guide#any-torch-scheduler-the-factory": "torch scheduler, one cycle, onecyclelr, proxy",
     "user_guide#groups-that-join-later": "add_param_group",
     "user_guide#metrics": "reducelronplateau, metric, metrics",
     "user_guide#two-threads": "threads, thread safety",
-}  # fmt: skip
+}
 
 
 def note_words(app: Sphinx, doctree: nodes.document) -> None:
