@@ -92,8 +92,9 @@ html_copy_source = False
 
 def linkcode_resolve(domain, info):
     """Lead from a name to its source in the repository."""
-    found = names.torch_schedule_anything
-    for part in f"{info['module']}.{info['fullname']}".split(".")[1:]:
+    package, *parts = f"{info['module']}.{info['fullname']}".split(".")
+    found = sys.modules.get(package)
+    for part in parts:
         found = getattr(found, part, None)
     found = inspect.unwrap(getattr(found, "fget", found))
     if not (inspect.isclass(found) or inspect.isfunction(found)):
@@ -133,10 +134,13 @@ def describe(app, pagename, templatename, context, doctree):
 
 
 def break_code_between_words(app, pagename, templatename, context, doctree):
-    """Let a long name in code or in a heading break after ``_``, ``(``, ``.``, ``=`` or ``/``."""
+    """Let a long name in code or in a heading break after ``_``, ``.``, ``=`` or ``/``.
+
+    It does not break after ``(``: a line that ends there looks as if something were missing.
+    """
 
     def with_breaks(match):
-        return match[1] + re.sub(r"([_(/=]|(?<!^tsa)\.(?=\w))(?=[^\s_(/=)])", r"\1<wbr>", match[2])
+        return match[1] + re.sub(r"([_/=]|(?<!^tsa)\.(?=\w))(?=[^\s_(/=)])", r"\1<wbr>", match[2])
 
     body = re.sub(r'(<span class="pre">)([^<]*)', with_breaks, context.get("body", ""))
     context["body"] = re.sub(r"(<h[1-6]>)([^<]*)", with_breaks, body)

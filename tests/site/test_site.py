@@ -108,6 +108,12 @@ def test_every_picture_has_a_form_for_each_theme(path: Path) -> None:
     assert len(light) == len(dark)
 
 
+@pytest.mark.parametrize("path", written_pages(), ids=name_of)
+def test_no_line_ends_after_a_parenthesis_that_opens(path: Path) -> None:
+    """A heading or a name in code may break, but not after ``(``."""
+    assert "(<wbr>" not in path.read_text(encoding="utf-8")
+
+
 def test_the_site_has_few_pages() -> None:
     """A reader can know the site: it has at most 40 pages."""
     assert len(written_pages()) <= 40
