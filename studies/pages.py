@@ -2,7 +2,8 @@
 
     python studies/pages.py
 
-In docs/studies/*.md and docs/examples.md the text between each ``<!-- name -->`` and ``<!-- end -->`` is written anew.
+In docs/studies/*.md and docs/examples.md the text between each ``<!-- name -->`` and
+``<!-- end -->`` is written anew.
 Every number and every verdict on these pages comes from studies/results/.
 """
 
