@@ -2,6 +2,7 @@
 
 figures.py draws NAME.svg and NAME.dark.svg. A page names the first. The theme shows the one that
 fits. The directive ``gallery`` makes a tile for each curve or each built-in, from the same lists.
+Their docstrings have the picture too.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sphinx.transforms import SphinxTransform
 from sphinx.util.docutils import SphinxDirective
 
 WHOLE = "torch_schedule_anything"
+FOLDED = ("api/builtins", "api/curves")
 OPERATORS = ("Product", "Sum")  # of no function: Curve has their methods
 
 
@@ -68,12 +70,23 @@ def show_in_docstring(
     if (GENERATED / f"{short}.svg").exists() and "" in lines:
         place = lines.index("") + 1
         picture = f".. image:: /_static/generated/{short}.svg"
-        lines[place:place] = [picture, f"   :alt: the picture of {name}", ""]
+        lines[place:place] = [picture, f"   :alt: the picture of {name}", "   :class: beside", ""]
+
+
+def fold_arguments(app: Sphinx, doctree: nodes.document) -> None:
+    """Fold the arguments and errors of built-ins and curves: most are the same for all."""
+    if app.env.docname in FOLDED:
+        for fields in list(doctree.findall(nodes.field_list)):
+            opened = "<details><summary>Arguments and errors</summary>"
+            place = fields.parent.index(fields)
+            fields.parent.insert(place + 1, nodes.raw("", "</details>", format="html"))
+            fields.parent.insert(place, nodes.raw("", opened, format="html"))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.setup_extension("sphinx.ext.autodoc")  # has the event
     app.connect("autodoc-process-docstring", show_in_docstring)
+    app.connect("doctree-read", fold_arguments)
     app.add_transform(LightAndDark)
     app.add_directive("gallery", Gallery)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
