@@ -69,8 +69,9 @@ def show_in_docstring(
     short = name.removeprefix(f"{WHOLE}.").replace("curves.", "curve_")
     if (GENERATED / f"{short}.svg").exists() and "" in lines:
         place = lines.index("") + 1
-        picture = f".. image:: /_static/generated/{short}.svg"
-        lines[place:place] = [picture, f"   :alt: the picture of {name}", "   :class: beside", ""]
+        picture = f"   .. image:: /_static/generated/{short}.svg"
+        alternative = f"      :alt: the picture of {name}"
+        lines[place:place] = [".. container:: beside", "", picture, alternative, ""]
 
 
 def fold_arguments(app: Sphinx, doctree: nodes.document) -> None:
