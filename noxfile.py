@@ -50,7 +50,7 @@ BY_FILE = (*ON_ALL_CORES, "--dist", "loadfile")  # the blocks of a page share th
 CHANGE = ("change",)
 
 # Pages with blocks that need the packages of the session `frameworks`, which runs them.
-FRAMEWORK_PAGES = ("docs/frameworks.md", "docs/howto/log_values.md", "docs/howto/config_files.md")
+FRAMEWORK_PAGES = ("docs/frameworks.md", "docs/howto/log_values.md", "docs/plans.md")
 
 # (Python, torch), and the tag: the oldest of both, the newest of both, and pairs between them.
 MATRIX = [
@@ -327,7 +327,7 @@ def bench(session: nox.Session) -> None:
             result = str(results / f"peer_{peer}.json")
             session.run(python, "benchmarks/peers.py", peer, result, external=True)
     # Without a FOLDER, the results are the project's, and the documentation shows them.
-    pages = [] if session.posargs else ["docs/performance.md"]
+    pages = [] if session.posargs else ["docs/contribute/measurements.md"]
     session.run("python", "benchmarks/table.py", str(results), *pages)
 
 

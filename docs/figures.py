@@ -5,9 +5,9 @@
 Needs matplotlib. Writes SVG files to docs/_static/generated/ by default, each one twice: NAME.svg
 for the light theme of the site, and NAME.dark.svg for the dark one.
 
-- Each picture of a curve or a built-in shows the expression that it is drawn from. The gallery has
-  a small one of each.
-- Each how-to page has the values that its first block trains with.
+- Each picture of a curve or a built-in shows the expression that it is drawn from. The tables and
+  the gallery have a small one of each.
+- A picture ``howto_NAME`` has the values that the program above it trains with.
 - Any other picture of a page is the variable ``figure`` of the blocks above it.
 """
 
@@ -40,11 +40,12 @@ GENERATED = HERE / "_static" / "generated"
 
 
 def curve_pictures() -> dict[str, list[str]]:
-    """By name of the picture, its expressions: curves.md has them as the titles of its images.
+    """By name of the curve, the expressions in its picture. The first is in the gallery too.
 
-    A single one is the title of the picture; several are in its legend.
+    curves.md has them as the titles of its images. A single one is the title of the picture;
+    several are in its legend.
     """
-    image = re.compile(r"""_static/generated/curve_(\w+)\.svg (["'])(.*?)\2\)""")
+    image = re.compile(r"""_static/generated/thumbnail_(\w+)\.svg (["'])(.*?)\2\)""")
     page = (HERE / "curves.md").read_text()
     return {name: titles.split("; ") for name, _, titles in image.findall(page)}
 
@@ -117,17 +118,6 @@ def steps_of(curve: curves.Curve, first: float) -> np.ndarray:
     return (
         np.linspace(0, 1, 1001) if isinstance(curve, curves.Power) else np.arange(first, 110, 0.05)
     )
-
-
-def gallery_curves() -> dict[str, str]:
-    """An expression for each shape, combination and operator, from the pictures."""
-    names = [name for name in curves.__all__ if callable(getattr(curves, name))]
-    every = [expression for expressions in CURVES.values() for expression in expressions]
-    made = {
-        name: next((each for each in every if each.startswith(f"{name}(")), None) for name in names
-    }
-    del made["Curve"], made["to_dict"], made["from_dict"]
-    return {**made, "Product": CURVES["product"][0], "Sum": CURVES["sum"][0]}
 
 
 def without_jumps(values: np.ndarray) -> np.ndarray:
@@ -220,15 +210,14 @@ def main(folder: Path = GENERATED, suffix: str = ".svg") -> None:
     with plt.rc_context(STYLE), contextlib.redirect_stdout(None):  # some pages print
         for name, expressions in CURVES.items():
             draw_curves(expressions, folder / f"curve_{name}{suffix}")
-            drawn.add(f"curve_{name}")
-        for name, expression in gallery_curves().items():
-            curve = eval(expression, dict(vars(curves)))
+            curve = eval(expressions[0], dict(vars(curves)))
             draw_thumbnail(curve, 1, folder / f"thumbnail_{name}{suffix}")
+            drawn |= {f"curve_{name}", f"thumbnail_{name}"}
         for call in builtin_calls():
             name = call.partition("(")[0]
             draw_builtin(call, folder / f"{name}{suffix}")
             draw_thumbnail(curve_of_builtin(call), 2, folder / f"thumbnail_{name}{suffix}")
-            drawn.add(name)
+            drawn |= {name, f"thumbnail_{name}"}
         for name, figure in howto_figures.figures():
             save(figure, folder / f"{name}{suffix}")
             drawn.add(name)

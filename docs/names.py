@@ -3,7 +3,7 @@
 - Objects are documented as ``torch_schedule_anything.X``. A page shows ``tsa.X``. References to
   ``tsa_core.X`` and ``tsa_builtins.X`` lead to the same place. Names that only authors need are
   documented as ``tsa_core.X``.
-- Long types have names, which api/types.md explains.
+- Long types have names, which api.md explains.
 - The directive ``every`` documents all built-ins, all shapes or all combinations of curves.
 - The directive ``summary`` makes a table of all names, with the first sentence of each.
 """

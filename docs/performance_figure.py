@@ -1,4 +1,4 @@
-"""Draw the picture of docs/performance.md from the figures that ``nox -s bench`` left.
+"""Draw the picture of docs/speed.md from the figures that ``nox -s bench`` left.
 
 python docs/performance_figure.py [PATH]
 """
