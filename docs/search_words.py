@@ -74,6 +74,7 @@ WORDS = {
     "mistakes": "mistake, error, warning, not working, wrong value, debug",
     "mistakes#a-name-that-is-not-there": "typo, misspelt, keyerror",
     "plans": "yaml, json, toml, config, config file",
+    "plans#check-a-file-from-the-command-line": "command line, cli, pre-commit, check a plan, ci",
     "plans#hydra": "hydra, omegaconf",
     "plans#in-an-editor-such-as-vs-code": "vscode, vs code, json schema, editor, completion",
     "plans#lightningcli": "lightningcli",
