@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from .checks import check_target
 from .numbers_ import real_number
+from .objects import ObjectGroups
 from .target import ParamGroup, Target
 from .tensors import are_of_one_kind, share_a_tensor
 
@@ -77,6 +78,32 @@ def move_to(
     check_target(target, all_groups, numbers.groups)
     initials = initials_of(numbers.groups)
     return _looked_at_one_by_one(numbers, target, initials, absolute, label)
+
+
+def over_objects(
+    groups: ObjectGroups, number: float, target: Target, absolute: bool
+) -> Move | None:
+    """Return the move that gives each object ``number``, if all are known and hold plain floats.
+
+    It is :func:`move_to` for one number ≥ 0. It writes into the dicts that hold the floats, because
+    a group of an object takes several times as long as a dict.
+    """
+    key, initial = target.key, target.initial_key
+    holders = groups.holders(key)
+    if holders is None:
+        return None
+    pairs = zip(holders, groups.records)
+    try:
+        if absolute:
+            values = [number for held, own in pairs if type(held[key]) is float and initial in own]
+        else:
+            values = [own[initial] * number for held, own in pairs if type(held[key]) is float]
+        total = sum(values)
+    except (LookupError, TypeError):
+        return None
+    if len(values) == len(groups) and type(total) is float and isfinite(total):
+        return holders, values, True, False
+    return None
 
 
 def _over_floats_or_alike(
