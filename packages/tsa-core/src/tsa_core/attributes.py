@@ -12,7 +12,7 @@ from torch.nn import Module
 
 from .targets.checks import check_held, did_you_mean
 from .targets.numbers_ import real_number
-from .targets.objects import ObjectGroup, ObjectGroups
+from .targets.objects import Missing, ObjectGroup, ObjectGroups
 from .targets.target import OptimizerLike, Target
 
 
@@ -21,8 +21,8 @@ class Attributes:
 
     param_groups: ObjectGroups
 
-    def __init__(self, groups: Sequence[ObjectGroup]) -> None:
-        self.param_groups = ObjectGroups(groups)
+    def __init__(self, groups: ObjectGroups) -> None:
+        self.param_groups = groups
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {list(self.param_groups)}>"
@@ -82,12 +82,12 @@ def attributes(
     targets = _targets_of(names)
     keys = [*dict.fromkeys(target.key for target in targets)]
     owners, words = _in_words(objects)
-    records = _records_of(group_names, len(owners), keys)
+    columns = {"name": _names_of(group_names, len(owners), keys)}
     _check_apart(owners, words, "object")
     for owner, word in zip(owners, words):
         for key in keys:
             _check_is_there(owner, key, word)
-    groups = [ObjectGroup(owner, keys, record) for owner, record in zip(owners, records)]
+    groups = ObjectGroups.of(owners, keys, columns)
     places = [
         (group, target, f"{target.name!r} of {word}")
         for group, word in zip(groups, words)
@@ -95,7 +95,9 @@ def attributes(
     ]
     for group, target, where in places:
         if not target.is_in(group):
-            raise TypeError(f"attributes: there is no {where}; {target.key!r} is {group[target.key]!r}")
+            raise TypeError(
+                f"attributes: there is no {where}; {target.key!r} is {group[target.key]!r}"
+            )
         check_held(target, target.read(group), where)
     tensors = [(target.read(group), where) for group, target, where in places]
     tensors = [(held, where) for held, where in tensors if isinstance(held, Tensor)]
@@ -144,12 +146,9 @@ def _kind(owner: object) -> str:
     return type(owner).__name__
 
 
-def _records_of(
-    group_names: Iterable[str] | None, number: int, keys: Sequence[str]
-) -> list[dict[str, Any]]:
-    """Return the first entries of each group's record."""
+def _names_of(group_names: Iterable[str] | None, number: int, keys: Sequence[str]) -> list[Any]:
     if group_names is None:
-        return [{} for _ in range(number)]
+        return [Missing] * number
     names = [group_names] if isinstance(group_names, str) else [*group_names]
     for name in names:
         if not isinstance(name, str):
@@ -158,7 +157,7 @@ def _records_of(
         raise ValueError(f"group_names: got {len(names)} for {number} objects: {names}")
     if "name" in keys:
         raise ValueError("group_names: a group cannot have a 'name' beside the attribute 'name'")
-    return [{"name": name} for name in names]
+    return names
 
 
 def _check_apart(things: Sequence[object], words: Sequence[str], kind: str) -> None:
@@ -204,7 +203,7 @@ def _check_can_be_set(group: ObjectGroup, target: Target, where: str) -> None:
     if isinstance(held, Tensor):  # it is filled in place
         return
     is_found = group.is_dict or inspect.getattr_static(owner, key, group) is not group
-    if is_found and group.is_plain(key):
+    if is_found and key in group.plain_names:
         return
     try:
         group[key] = group[key]

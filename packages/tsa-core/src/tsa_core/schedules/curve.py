@@ -171,7 +171,7 @@ class CurveSchedule(TargetSchedule):
             move = over_objects(groups, number, target, self.absolute)
             if move is not None:
                 return move
-        elif is_usual and not self.absolute:
+        if is_usual and not self.absolute:
             # The common case in line and in one look at each group: a call takes longer. It is the
             # first case of move_to, which says why it needs no closer look.
             key, initial = target.key, target.initial_key

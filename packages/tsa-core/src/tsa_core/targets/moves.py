@@ -88,22 +88,21 @@ def over_objects(
     It is :func:`move_to` for one number ≥ 0. It writes into the dicts that hold the floats, because
     a group of an object takes several times as long as a dict.
     """
-    key, initial = target.key, target.initial_key
-    holders = groups.holders(key)
+    key, holders = target.key, groups.holders(target.key)
+    values: list[float] = []
     if holders is None:
         return None
-    pairs = zip(holders, groups.records)
     try:
-        if absolute:
-            values = [number for held, own in pairs if type(held[key]) is float and initial in own]
-        else:
-            values = [own[initial] * number for held, own in pairs if type(held[key]) is float]
+        for held, initial in zip(holders, groups.columns[target.initial_key]):
+            if type(held[key]) is not float:
+                return None
+            values.append(initial * number)  # TypeError for a new group
         total = sum(values)
     except (LookupError, TypeError):
         return None
-    if len(values) == len(groups) and type(total) is float and isfinite(total):
-        return holders, values, True, False
-    return None
+    if type(total) is not float or not isfinite(total):
+        return None
+    return holders, [number] * len(values) if absolute else values, True, False
 
 
 def _over_floats_or_alike(

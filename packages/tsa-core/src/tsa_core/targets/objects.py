@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from operator import attrgetter
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -12,57 +13,62 @@ import torch
 # If one of these sets a float that is in the object's dict, it only replaces it there. A module
 # looks for a parameter, a buffer or a module of that name first, and a float is none of them. That
 # takes 15 times as long as to write into the dict.
-_PLAIN_SETTERS = (object.__setattr__, torch.nn.Module.__setattr__)
+_PLAIN_SETTERS: tuple[object, ...] = (
+    object.__setattr__,
+    torch.nn.Module.__setattr__,
+    SimpleNamespace.__setattr__,
+)
+_PLAIN_GETTERS: tuple[object, ...] = (object.__getattribute__, SimpleNamespace.__getattribute__)
 
 _dict_of = attrgetter("__dict__")
 
 
-def _is_plain(cls: type) -> bool:
-    """True if ``cls`` leaves it to Python or torch how its attributes are read and set."""
-    reads: object = cls.__getattribute__
-    return cls.__setattr__ in _PLAIN_SETTERS and reads is object.__getattribute__
+class Missing:
+    """Stands in a column where a group has no such entry; a class, which copies keep."""
 
 
 class ObjectGroup(MutableMapping[str, Any]):
     """The param group of one object: some attributes of it, or some entries if it is a dict.
 
-    What schedules keep in a group beside the target, such as ``"initial_p"``, stays in the group:
-    nothing is added to the object.
+    What schedules keep in a group beside the target, such as ``"initial_p"``, is in columns that
+    all groups share: nothing is added to the object.
     """
 
-    __slots__ = ("_without_code", "is_dict", "names", "owner", "record")
+    __slots__ = ("_columns", "_index", "is_dict", "names", "owner", "plain_names")
 
     owner: Any
     """The object."""
     names: frozenset[str]
     """The attributes, or the entries of the dict."""
+    plain_names: frozenset[str]
+    """Those that only replace a float in a dict, and run no code, when they are set to another."""
     is_dict: bool
     """True if the entries are those of a dict, or of another mapping."""
-    record: dict[str, Any]
-    """The entries that are kept beside the object."""
 
-    def __init__(self, owner: Any, keys: Iterable[str], record: Mapping[str, Any]) -> None:
-        self.owner, self.record = owner, dict(record)
+    def __init__(
+        self, owner: Any, names: frozenset[str], columns: dict[str, list[Any]], index: int
+    ) -> None:
+        self.owner, self.names = owner, names
+        self._columns, self._index = columns, index
         self.is_dict = isinstance(owner, Mapping)
-        self.names = frozenset(keys)
-        # Those for which the class has no descriptor, which would run code when they are set.
-        kinds = {key: type(inspect.getattr_static(type(owner), key, None)) for key in self.names}
-        self._without_code = frozenset(
-            key
-            for key, kind in kinds.items()
-            if not hasattr(kind, "__set__") and not hasattr(kind, "__delete__")
-        )
+        self.plain_names = frozenset(name for name in names if self._is_plain(name))
 
-    def is_plain(self, key: str) -> bool:
-        """True if no code of the object runs when ``key`` is set: a dict holds it."""
+    def _is_plain(self, name: str) -> bool:
+        cls = type(self.owner)
         if self.is_dict:
-            return type(self.owner) is dict
-        has_dict = hasattr(self.owner, "__dict__")
-        return has_dict and key in self._without_code and _is_plain(type(self.owner))
+            return cls is dict
+        if cls.__setattr__ not in _PLAIN_SETTERS or cls.__getattribute__ not in _PLAIN_GETTERS:
+            return False
+        kind = type(inspect.getattr_static(cls, name, None))  # a property, a slot, …
+        is_descriptor = hasattr(kind, "__set__") or hasattr(kind, "__delete__")
+        return hasattr(self.owner, "__dict__") and not is_descriptor
 
     def __getitem__(self, key: str) -> Any:
         if key not in self.names:
-            return self.record[key]
+            entry = self._columns[key][self._index]
+            if entry is Missing:
+                raise KeyError(key)
+            return entry
         if self.is_dict:
             return self.owner[key]
         try:
@@ -71,25 +77,31 @@ class ObjectGroup(MutableMapping[str, Any]):
             raise KeyError(key) from None
 
     def __setitem__(self, key: str, value: Any) -> None:
+        owner = self.owner
         if key not in self.names:
-            self.record[key] = value
+            column = self._columns.get(key)
+            if column is None:
+                size = len(next(iter(self._columns.values())))
+                column = self._columns[key] = [Missing] * size
+            column[self._index] = value
         elif self.is_dict:
-            self.owner[key] = value
+            owner[key] = value
         elif (
             type(value) is float
-            and self.is_plain(key)
-            and type(self.owner.__dict__.get(key)) is float
+            and key in self.plain_names
+            and type(owner.__dict__.get(key)) is float
         ):
-            self.owner.__dict__[key] = value
+            owner.__dict__[key] = value
         else:
-            setattr(self.owner, key, value)
+            setattr(owner, key, value)
 
     def __delitem__(self, key: str) -> None:
-        del self.record[key]  # what belongs to the object stays
+        if key in self.names or key not in self:
+            raise KeyError(key)  # what belongs to the object stays
+        self._columns[key][self._index] = Missing
 
     def __iter__(self) -> Iterator[str]:
-        yield from (key for key in sorted(self.names) if key in self)
-        yield from self.record
+        return (key for key in [*sorted(self.names), *self._columns] if key in self)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -101,37 +113,41 @@ class ObjectGroup(MutableMapping[str, Any]):
 class ObjectGroups(tuple[ObjectGroup, ...]):
     """The groups of several objects, in order; a tuple, because none joins later."""
 
-    records: list[dict[str, Any]]
-    """The record of each group."""
+    columns: dict[str, list[Any]]
+    """By key, the entries that are kept beside the objects, one per group."""
     _owners: list[Any]
-    _classes: set[type]
     _are_dicts: bool
     _plain: frozenset[str]
 
-    def __new__(cls, groups: Sequence[ObjectGroup]) -> ObjectGroups:
+    def __new__(  # noqa: PYI034  # typing has Self since Python 3.11
+        cls, groups: Sequence[ObjectGroup], columns: dict[str, list[Any]]
+    ) -> ObjectGroups:
         new = super().__new__(cls, groups)
-        new.records = [group.record for group in groups]
+        new.columns = columns
         new._owners = [group.owner for group in groups]
-        new._classes = {*map(type, new._owners)}
-        new._are_dicts = new._classes == {dict}
-        new._plain = frozenset(
-            key
-            for key in groups[0].names
-            if all(group.is_plain(key) and not group.is_dict for group in groups)
-        )
+        new._are_dicts = all(type(owner) is dict for owner in new._owners)
+        are_of_one_kind = len({group.is_dict for group in groups}) == 1
+        plain = [group.plain_names for group in groups]
+        new._plain = frozenset.intersection(*plain) if are_of_one_kind else frozenset()
         return new
 
+    @classmethod
+    def of(
+        cls, owners: Sequence[Any], names: Iterable[str], columns: dict[str, list[Any]]
+    ) -> ObjectGroups:
+        """Return one group per owner, with its ``names``; each column has one entry per owner."""
+        keys = frozenset(names)
+        return cls([ObjectGroup(each, keys, columns, i) for i, each in enumerate(owners)], columns)
+
     def __reduce__(self) -> Any:
-        return ObjectGroups, (tuple(self),)
+        return ObjectGroups, (tuple(self), self.columns)
 
-    def holders(self, key: str) -> list[Any] | None:
-        """Return the dicts into which a float ``key`` can be written, or None.
+    def holders(self, name: str) -> list[Any] | None:
+        """Return the dicts into which a float can be written, or None.
 
-        None if code of an object may run when it is set. The dicts are looked up each time, because
-        an object can get another one.
+        None if code of an object may run when the attribute is set. The dicts are looked up each
+        time, because an object can get another one.
         """
-        if self._are_dicts:
-            return self._owners
-        if key in self._plain and all(map(_is_plain, self._classes)):
-            return [*map(_dict_of, self._owners)]
-        return None
+        if name not in self._plain:
+            return None
+        return self._owners if self._are_dicts else [*map(_dict_of, self._owners)]
