@@ -33,28 +33,26 @@ def attributes(
 ) -> OptimizerLike:
     """Return attributes of any object as something that schedules take for an optimizer.
 
-    Each object is a param group, and each named attribute an entry of it, which a schedule reads
-    from the object and writes to the object. What schedules keep beside the value, such as the
-    initial value, is in the group: nothing is added to the object. The state of a schedule has the
-    initial and the present values, so a load writes them, and there is nothing else to save. Put a
-    plain torch scheduler into a :class:`SynchronousSchedule` to save it: its own state does not
-    write the value.
+    Each object is a param group. Each named attribute is an entry of it: a schedule reads the entry
+    from the object and writes it to the object. Schedules keep the initial values in the group, and
+    nothing is added to the object. The state of a schedule has the initial and the present values,
+    so there is nothing else to save, and a load writes the values. The own state of a plain torch
+    scheduler does not write them: put it into a :class:`SynchronousSchedule` to save it.
 
-    Call it once, and build all schedules of an object on the result: a second call starts from the
-    values that the object holds by then.
+    Call it once for an object, with all names. A second call starts from the values that the object
+    holds by then.
 
     Args:
-        objects: an object with the attributes, such as a module or a ``SimpleNamespace``; or a dict
-            with such entries; or a list, a tuple or an iterator of those, with one param group for
-            each.
-        names: the attributes: each holds a finite real number or a 0-dim floating-point tensor,
-            which is filled in place. ``"scale[0]"`` is an element of a tuple or a list. They are
-            the names that schedules take as ``schedule_target``.
+        objects: an object, such as a module or a ``SimpleNamespace``, or a dict; or a list, a tuple
+            or an iterator of such objects. A list has one param group for each.
+        names: the attributes, or the entries of the dict. Each holds a finite real number, or a
+            0-dim floating-point tensor, which is filled in place. ``"scale[0]"`` is an element of a
+            tuple or a list. Schedules take the same names as ``schedule_target``.
         group_names: the ``"name"`` of each param group, for curves by name and for
             ``get_last_scalars``.
 
     Returns:
-        An object with ``param_groups``. A copy of it has copies of the objects.
+        An object with ``param_groups``. If a schedule is copied, the copy moves copied objects.
 
     Raises:
         AttributeError: an object lacks the attribute, or the attribute cannot be set.
@@ -62,12 +60,12 @@ def attributes(
         TypeError: the value is not a real number (``bool``, ``None``, a whole tuple), or a name is
             not a string.
         ValueError: the value is NaN or infinite, or a tensor that requires a gradient.
-        ValueError: there are no objects, no names, or one of them is given twice.
+        ValueError: there are no objects or no names, or one is given twice.
         ValueError: two attributes are the same tensor.
         ValueError: ``group_names`` does not have one name for each object.
 
-    If it raises, no value has changed. To see that a property or a class with a ``__setattr__`` of
-    its own takes a value, the present value is set once more.
+    If it raises, no value has changed. If code of the object runs when the attribute is set, such
+    as that of a property, the present value is set once, to see that the object takes it.
 
     Example:
         >>> import torch
