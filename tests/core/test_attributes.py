@@ -319,6 +319,20 @@ def test_what_goes_with_an_optimizer_alone_is_refused() -> None:
         SynchronousSchedule([put_curve(handle, "p"), put_curve(handle, "p")])
 
 
+def test_a_second_call_for_a_moved_attribute_warns() -> None:
+    """It starts from the present value, while a schedule on the first result started elsewhere."""
+    objects = dropouts(0.8)
+    first = put_curve(attributes(objects, "p"), "p")
+    attributes(objects, "p")  # it holds the initial value
+    first = put_curve(attributes(objects, "p"), "p")
+    first.step()
+    with pytest.warns(UserWarning, match=r"'p' of object 0 \(Dropout\) is 0.4, .* from 0.8"):
+        second = put_curve(attributes(objects, "p"), "p")
+    assert second.base_lrs == [0.4]
+    del first, second
+    attributes(objects, "p")
+
+
 def test_a_new_initial_value_is_set_with_the_value() -> None:
     """``extend_optimizer`` sets the attribute, and curves go on from it."""
     objects = dropouts(0.8, 0.4)

@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence, ValuesView
 from types import ModuleType
 from typing import Any
+from weakref import WeakValueDictionary
 
 from torch import Tensor
 from torch.nn import Module
@@ -14,6 +15,11 @@ from .targets.checks import check_held, did_you_mean
 from .targets.numbers_ import real_number
 from .targets.objects import Missing, ObjectGroup, ObjectGroups
 from .targets.target import OptimizerLike, Target
+from .warnings_ import warn_user
+
+# By the id of an object, which a group keeps alive, the group that was made of it last. It serves a
+# warning alone: no value depends on whether an earlier group still lives.
+_of_object: WeakValueDictionary[int, ObjectGroup] = WeakValueDictionary()
 
 
 class Attributes:
@@ -67,6 +73,9 @@ def attributes(
     If it raises, no value has changed. If code of the object runs when the attribute is set, such
     as that of a property, the present value is set once, to see that the object takes it.
 
+    Warns:
+        UserWarning: a schedule on an earlier result for the same object has moved the attribute.
+
     Example:
         >>> import torch
         >>> from tsa_core import CurveSchedule
@@ -102,6 +111,8 @@ def attributes(
     _check_apart([held for held, _ in tensors], [where for _, where in tensors], "tensor")
     for group, target, where in places:
         _check_can_be_set(group, target, where)
+    _warn_if_moved([(*place, _of_object.get(id(place[0].owner))) for place in places])
+    _of_object.update((id(group.owner), group) for group in groups)
     return Attributes(groups)
 
 
@@ -217,3 +228,19 @@ def _check_can_be_set(group: ObjectGroup, target: Target, where: str) -> None:
         raise AttributeError(
             f"attributes: {where} is {target.read(group)!r} after it is set to {held!r}"
         )
+
+
+def _warn_if_moved(places: Sequence[tuple[ObjectGroup, Target, str, ObjectGroup | None]]) -> None:
+    """Warn of an attribute that a schedule of an earlier call has moved from its initial value."""
+    for group, target, where, earlier in places:
+        if earlier is None or not target.has_initial(earlier):
+            continue
+        initial, held = real_number(target.initial(earlier)), real_number(target.read(group))
+        if initial != held:
+            warn_user(
+                f"attributes: {where} is {held!r}, and a schedule on an earlier attributes(...) of "
+                f"the same object started it from {initial!r}. Multiples will count from {held!r}. "
+                f"To count from {initial!r}, build on the result of the earlier call, or set "
+                "the attribute first; if the present value is meant, ignore this warning"
+            )
+            return

@@ -35,7 +35,7 @@ class ObjectGroup(MutableMapping[str, Any]):
     all groups share. Nothing is added to the object.
     """
 
-    __slots__ = ("_columns", "_index", "is_dict", "names", "owner", "plain_names")
+    __slots__ = ("__weakref__", "_columns", "_index", "is_dict", "names", "owner", "plain_names")
 
     owner: Any
     """The object."""
