@@ -345,7 +345,7 @@ def test_a_new_initial_value_is_set_with_the_value() -> None:
 
 
 def test_a_failed_call_leaves_the_objects() -> None:
-    """A factory that fails, and a value that is no number, move nothing."""
+    """A factory that fails, and a value that is infinite, move nothing."""
     objects = dropouts(0.8, 0.4)
     handle = attributes(objects, "p")
 

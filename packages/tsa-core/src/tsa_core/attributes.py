@@ -70,8 +70,8 @@ def attributes(
         ValueError: two attributes are the same tensor.
         ValueError: ``group_names`` does not have one name for each object.
 
-    If it raises, no value has changed. If code of the object runs when the attribute is set, such
-    as that of a property, the present value is set once, to see that the object takes it.
+    If it raises, no value has changed. Code of the object may run when the attribute is set, such
+    as a property's. The present value is then set once, to see that the object takes it.
 
     Warns:
         UserWarning: a schedule on an earlier result for the same object has moved the attribute.
