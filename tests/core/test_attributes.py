@@ -184,6 +184,16 @@ def put_value(owner: Any, value: float) -> None:
         owner.p = value
 
 
+@pytest.mark.parametrize("name", ["curve", "values", "factory"])
+def test_a_step_does_not_call_the_slow_setter_of_a_module(name: str, monkeypatch: Any) -> None:
+    """A float of a module is written into its dict, which takes a fraction of the time."""
+    module = torch.nn.Dropout(0.8)
+    schedule = PUT[name](attributes(module, "p"))
+    monkeypatch.setattr(torch.nn.Module, "__setattr__", None, raising=False)
+    schedule.step()
+    assert module.p == 0.4
+
+
 def test_another_kind_of_value_or_dict_is_seen() -> None:
     """An object may get a tensor, an int or another dict, and a lost attribute is an error."""
     owner = SimpleNamespace(p=0.8)
