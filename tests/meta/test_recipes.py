@@ -310,10 +310,10 @@ CODES = {
     "DINOv2": Codes(
         [1250, 12_500, 37_500, 125_000, 125_010],
         {
-            "lr": dinov2_rates,
-            "weight_decay": dinov2_decays,
-            "teacher_momentum": dinov2(0.992, 1, 125_000),
-            "teacher_temperature": dinov2(0.07, 0.07, 37_500, 37_500, 0.04),
+            "student/lr": dinov2_rates,
+            "student/weight_decay": dinov2_decays,
+            "teacher/ema": dinov2(0.992, 1, 125_000),
+            "teacher/temperature": dinov2(0.07, 0.07, 37_500, 37_500, 0.04),
         },
     ),
     "MAE": Codes([312 * 40, 312 * 41, 312 * 800], {"lr": mae}),
@@ -358,7 +358,10 @@ def run(name: str, *, schedules: bool = True) -> dict[str, Any]:
 
 
 def makes_a_schedule(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Assign) and ast.unparse(statement.value).startswith("tsa.")
+    return (
+        isinstance(statement, ast.Assign)
+        and re.match(r"tsa\.(?!attributes)", ast.unparse(statement.value)) is not None
+    )
 
 
 def members(schedule: Any) -> dict[str, Any]:
