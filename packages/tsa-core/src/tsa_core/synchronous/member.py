@@ -277,14 +277,12 @@ class OwnMember(Member):
 
     is_own = True
 
-    def prepare(
-        self, given: Mapping[str, Any], upcoming: Mapping[Member, Prepared] | None = None
-    ) -> Prepared:
+    def prepare(self, epoch: float | None, upcoming: Mapping[Member, Prepared]) -> Prepared:
         """Compute the next values, from those that the source has or is about to have."""
         source, values = self.source, None
-        if upcoming and isinstance(source, OwnMember):
+        if isinstance(source, OwnMember) and source in upcoming:
             values = source.upcoming_values(upcoming[source])
-        prepared: Prepared = self.schedule.prepare(given.get("epoch"), values)
+        prepared: Prepared = self.schedule.prepare(epoch, values)
         return prepared
 
     def upcoming_values(self, prepared: Prepared) -> list[float]:

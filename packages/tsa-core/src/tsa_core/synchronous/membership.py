@@ -67,17 +67,14 @@ def follows_a_step(member: Member, members: Sequence[Member]) -> bool:
     )
 
 
-def check_clock(clock: object, members: Sequence[Member]) -> None:
-    """Raise unless ``clock`` is a function, and every member can be sent to a position."""
-    if not callable(clock) or isinstance(clock, type):
-        hint = f"; write {clock.__name__}(…)" if isinstance(clock, type) else ""
-        raise TypeError(f"clock: expected a function without arguments, got {clock!r}{hint}")
+def check_can_be_sent(members: Iterable[Member], argument: str, otherwise: str) -> None:
+    """Raise unless each of ``members`` can be sent to a position; an error names the argument."""
     for member in members:
         if not member.is_own:
             raise TypeError(
-                f"clock: the schedule of {member.name!r} ({type(member.schedule).__name__}) cannot "
-                "be sent to a position. Use a plain CurveSchedule or a built-in for it, or leave "
-                "out the clock and call step() once per step"
+                f"{argument}: the schedule of {member.name!r} ({type(member.schedule).__name__}) "
+                "cannot be sent to a position, because it steps from where it stands. Use a plain "
+                f"CurveSchedule or a built-in for it, or {otherwise}"
             )
 
 
