@@ -134,7 +134,7 @@ class MembersByName(LRScheduler):
             {'lr': [0.025], 'weight_decay': [0.0025]}
         """
         check_can_be_sent(
-            self.members, "values_at", "ask the others, schedules[name].values_at(t), or preview"
+            self.members, "values_at", "ask another one alone: schedules[name].values_at(t)"
         )
         position = step_number(t, "t")
         rows = values_ahead(self.members, [dict.fromkeys(self.members, position)])

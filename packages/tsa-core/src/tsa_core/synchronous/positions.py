@@ -129,6 +129,7 @@ def _by_name(members: Mapping[str, Member], clocks: Mapping[Any, Any]) -> list[T
 def _checked(label: str, clock: Any) -> Clock:
     if not callable(clock) or isinstance(clock, type):
         hint = f"; write {clock.__name__}(…)" if isinstance(clock, type) else ""
+        hint = "; leave out a member that goes one step per call" if clock is None else hint
         raise TypeError(f"{label}: expected a function without arguments, got {clock!r}{hint}")
     return clock  # type: ignore[no-any-return]  # only a call tells what it returns
 
