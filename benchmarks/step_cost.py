@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import itertools
 import json
 import subprocess
 import sys
@@ -45,6 +46,11 @@ def builtins_on_entries(optimizer: Any, number: int) -> list[tsa.CurveSchedule]:
     for name in names[3:]:
         tsa.extend_optimizer(optimizer, name, 1.0)
     return [cosine(optimizer, name) for name in names]
+
+
+def ticking() -> Callable[[], int]:
+    """A clock that goes one further each time it is asked."""
+    return itertools.count(1).__next__
 
 
 def bare_loop(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
@@ -131,6 +137,16 @@ def all_rows() -> list[dict[str, Any]]:
         apart = on_adamw(groups, lambda o: builtins_on_entries(o, 4))
         figures = compare(together.step, one_by_one(apart))
         rows.append(row("four in step", "one by one", groups, bound, **figures))
+    for groups in GROUPS:
+        names = ["lr", "weight_decay", "eps", "entry_3"]
+        of_each = on_adamw(groups, lambda o: tsa.SynchronousSchedule(
+            builtins_on_entries(o, 4), clock={name: ticking() for name in names}
+        ))  # fmt: skip
+        of_all = on_adamw(
+            groups, lambda o: tsa.SynchronousSchedule(builtins_on_entries(o, 4), clock=ticking())
+        )
+        figures = compare(of_each.step, of_all.step)
+        rows.append(row("four, each with a clock", "four with one", groups, None, **figures))
     for number in (1, 2, 4, 8):
         together = on_adamw(
             100, lambda o, n=number: tsa.SynchronousSchedule(builtins_on_entries(o, n))
