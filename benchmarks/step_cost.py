@@ -53,6 +53,16 @@ def ticking() -> Callable[[], int]:
     return itertools.count(1).__next__
 
 
+def four_with_clocks(optimizer: Any) -> tsa.SynchronousSchedule:
+    members = builtins_on_entries(optimizer, 4)
+    clocks = {member.schedule_target: ticking() for member in members}
+    return tsa.SynchronousSchedule(members, clock=clocks)
+
+
+def four_with_one(optimizer: Any) -> tsa.SynchronousSchedule:
+    return tsa.SynchronousSchedule(builtins_on_entries(optimizer, 4), clock=ticking())
+
+
 def bare_loop(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
     """A loop as a user writes it by hand, with the same curve and without checks."""
     groups_and_initial_values = [(group, group["lr"]) for group in optimizer.param_groups]
@@ -138,13 +148,7 @@ def all_rows() -> list[dict[str, Any]]:
         figures = compare(together.step, one_by_one(apart))
         rows.append(row("four in step", "one by one", groups, bound, **figures))
     for groups in GROUPS:
-        names = ["lr", "weight_decay", "eps", "entry_3"]
-        of_each = on_adamw(groups, lambda o: tsa.SynchronousSchedule(
-            builtins_on_entries(o, 4), clock={name: ticking() for name in names}
-        ))  # fmt: skip
-        of_all = on_adamw(
-            groups, lambda o: tsa.SynchronousSchedule(builtins_on_entries(o, 4), clock=ticking())
-        )
+        of_each, of_all = (on_adamw(groups, make) for make in (four_with_clocks, four_with_one))
         figures = compare(of_each.step, of_all.step)
         rows.append(row("four, each with a clock", "four with one", groups, None, **figures))
     for number in (1, 2, 4, 8):

@@ -280,7 +280,7 @@ class OwnMember(Member):
     def prepare(self, epoch: float | None, upcoming: Mapping[Member, Prepared]) -> Prepared:
         """Compute the next values, from those that the source has or is about to have."""
         source, values = self.source, None
-        if isinstance(source, OwnMember) and source in upcoming:
+        if source in upcoming and isinstance(source, OwnMember):
             values = source.upcoming_values(upcoming[source])
         prepared: Prepared = self.schedule.prepare(epoch, values)
         return prepared

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -71,7 +71,7 @@ class SynchronousSchedule(MembersByName):
         self,
         schedules: Iterable[Any] | Mapping[str, Iterable[Any]],
         *,
-        clock: Clock | Mapping[str, Clock] | None = None,
+        clock: Callable[[], float] | Mapping[str, Callable[[], float]] | None = None,
     ) -> None:
         members = members_of(schedules)
         self._stand_for(members, clock)
@@ -148,7 +148,7 @@ class SynchronousSchedule(MembersByName):
         return undone_on_error(optimizers, [each for m in members for each in m.schedules()])
 
     @property
-    def clock(self) -> Clock | Mapping[str, Clock] | None:
+    def clock(self) -> Callable[[], float] | Mapping[str, Callable[[], float]] | None:
         """The clock, or the clocks by the names of members, read-only; or None."""
         return read_only(self._positions.clock)
 
@@ -196,11 +196,12 @@ class SynchronousSchedule(MembersByName):
             member.check_groups(given)
         prepared: dict[Member, Prepared] = {}
         prepare_each(self._early, sent_to, prepared)
-        for late in self._late:
-            late.schedule.take_in_new()
-        for member in self._foreign:
-            member.step(given)
-        prepare_each(self._late, sent_to, prepared)
+        if self._foreign:  # else none is late
+            for late in self._late:
+                late.schedule.take_in_new()
+            for member in self._foreign:
+                member.step(given)
+            prepare_each(self._late, sent_to, prepared)
         for member, values in prepared.items():
             member.schedule.commit(values)
         self._step_count += 1
