@@ -398,6 +398,7 @@ def test_positions_are_any_real_numbers(positions: Any) -> None:
         ({"positions": np.ones((2, 2))}, TypeError, r"^positions\[0\]: "),
         ({"positions": [1], "metrics": 1.0}, TypeError, "^metrics: "),
         ({"positions": [1], "unit": 3}, TypeError, "^unit: .*'tokens', got 3"),
+        ({"num_steps": 3, "unit": ""}, TypeError, "^unit: .*'tokens', got ''"),
     ],
 )
 def test_positions_that_do_not_fit_are_refused(arguments: Any, error: Any, says: str) -> None:

@@ -213,6 +213,8 @@ def test_torch_schedulers_go_by_steps_beside_a_clock() -> None:
         ],
         clock={"weight_decay": tokens},
     )
+    with pytest.raises(TypeError, match=r"'lr' .* or preview another member alone"):
+        preview(sync, positions=[3])
     for i, (now, loss) in enumerate([(3, 1.0), (3, 2.0), (3.5, 3.0)], 1):
         optimizer.step()
         tokens.now = now

@@ -170,7 +170,7 @@ def preview(
         raise TypeError("positions: they stand in place of num_steps; leave out one of both")
     asked = None if positions is None else _checked_positions(positions)
     count = _checked_number(num_steps) if asked is None else 0
-    if unit is not None and not isinstance(unit, str):
+    if unit is not None and not (isinstance(unit, str) and unit):
         raise TypeError(f"unit: expected a text such as 'tokens', got {unit!r}")
     sync = schedule
     if not isinstance(schedule, SynchronousSchedule):
@@ -185,7 +185,9 @@ def preview(
         _check_goes_by_steps(sync, count)
         assumed = _assumed_metrics(sync, count - 1, metrics)
     else:
-        check_can_be_sent(members, "positions", "write num_steps in place of positions")
+        alone = "preview another member alone, schedule.schedules[name]"
+        otherwise = "write num_steps in place of positions" if sync.clock is None else alone
+        check_can_be_sent(members, "positions", otherwise)
         if metrics is not None:
             raise TypeError("metrics: they go with num_steps, not with positions")
     with warnings.catch_warnings():
