@@ -413,6 +413,13 @@ def test_a_member_that_cannot_be_sent_to_a_position_is_named() -> None:
         preview(three_members(), positions=[3], metrics=1.0)
 
 
+def test_a_group_that_is_left_alone_may_hold_anything() -> None:
+    """A tensor that is not a number, in a group that is left alone, is None in each row."""
+    optimizer = adamw({"clip": torch.tensor(8.0)}, {"clip": torch.tensor(float("nan"))})
+    schedule = CurveSchedule(optimizer, [halving, None], "clip")
+    assert preview(schedule, positions=[1, 2]).values == {"clip": [[4.0, None], [2.0, None]]}
+
+
 def test_what_derives_is_computed_ahead_without_a_copy() -> None:
     """A rule with a lock cannot be copied, and is called for values of the source to come."""
     optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})

@@ -454,12 +454,14 @@ def test_a_clock_of_an_inner_schedule_is_refused() -> None:
     assert outer.get_last_schedules() == {"lr": [0.0625], "weight_decay": [0.03125]}
 
 
-def test_a_clock_brings_members_together_that_stand_apart() -> None:
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_clock_brings_members_together_that_stand_apart(first: int) -> None:
     """The clock stands where one member stands; the other is sent there too."""
     optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
     ahead, behind = put_curve(optimizer), put_curve(optimizer, "weight_decay")
     ahead.step(2)
-    sync = SynchronousSchedule([ahead, behind], clock=Counter(2))
+    members = [ahead, behind] if first == 0 else [behind, ahead]
+    sync = SynchronousSchedule(members, clock=Counter(2))
     sync.step()
     assert (ahead.last_epoch, behind.last_epoch) == (2, 2)
     assert sync.get_last_schedules() == {"lr": [0.125], "weight_decay": [0.0625]}
