@@ -57,7 +57,7 @@ def rise(t: float) -> float:
     return 1 - 0.5 / (1 + t)
 
 
-# What the members are computed from: 0.5 ** position, a rise, or another member.
+# The source of each derived member; the roots are computed from their positions.
 SOURCE = {"a/weight_decay": "a/lr", "a/eps": "a/weight_decay"}
 ROOTS = ("a/lr", "a/betas[0]", "b/lr")
 INITIAL = {"a/lr": 0.5, "a/weight_decay": 0.25, "a/eps": 0.125, "b/lr": 2.0}
@@ -407,7 +407,7 @@ def test_the_clocks_can_be_read_and_not_set() -> None:
 def test_a_mapping_of_clocks_that_does_not_fit_is_refused(
     clocks: Any, error: Any, says: str, untouched: Untouched
 ) -> None:
-    """A name that is no member's, a member that takes no clock, or no function, is an error."""
+    """An unknown name, a member that cannot take a clock, and a clock that is not a function."""
     optimizer = sgd({"weight_decay": 0.25, "momentum": 0.5, "eps": 1.0, "fused_lr": 1.0})
     members = [
         put_curve(optimizer),

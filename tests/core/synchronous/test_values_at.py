@@ -91,7 +91,7 @@ def test_the_values_ahead_are_those_of_the_run() -> None:
 
 
 def test_a_source_that_is_no_member_counts_as_it_is() -> None:
-    """What derives from a value that nobody schedules has the value of now, at any position."""
+    """A member derived from a value that nobody schedules is computed from the present one."""
     optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
     sync = SynchronousSchedule([DerivedSchedule(optimizer, same, "weight_decay")])
     optimizer.param_groups[0]["lr"] = 0.25

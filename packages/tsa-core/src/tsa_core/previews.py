@@ -43,7 +43,7 @@ class Preview:
     group_names: dict[str, tuple[str, ...]]
     """By target: the ``"name"`` of each param group, or ``"group 0"``, … by position."""
     unit: str | None = None
-    """What the steps count, if :func:`preview` was told: ``"tokens"``."""
+    """The unit of the steps, such as ``"tokens"``, if :func:`preview` was told."""
 
     def __repr__(self) -> str:
         counts = sorted({len(rows[0]) for rows in self.values.values()})

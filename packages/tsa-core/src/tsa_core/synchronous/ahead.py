@@ -1,4 +1,4 @@
-"""What members of this library would write at positions of theirs; nothing moves."""
+"""The values that members of this library would write at given positions; nothing moves."""
 
 from __future__ import annotations
 
