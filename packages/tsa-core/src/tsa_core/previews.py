@@ -17,6 +17,7 @@ from .synchronous.clock import OptimizerSteps
 from .synchronous.membership import check_can_be_sent
 from .synchronous.schedule import SynchronousSchedule
 from .targets.numbers_ import real_number, step_number
+from .targets.objects import ObjectGroup
 from .targets.target import defaults_of
 from .torch_.schedulers import is_schedule, with_parts
 
@@ -287,6 +288,7 @@ def _twin(sync: SynchronousSchedule) -> SynchronousSchedule:
     functions = [each for member in sync.members for each in _functions(member.schedule)]
     owners = [each.__self__ for each in functions if inspect.ismethod(each)]
     shared += [owner for owner in owners if not is_schedule(owner)]
+    shared += [group.owner for group in groups if isinstance(group, ObjectGroup)]
     memo: dict[int, Any] = {id(each): each for each in shared}
     try:
         for optimizer in optimizers:

@@ -249,7 +249,7 @@ class TargetSchedule(TargetAnswers):
     def values_of(self, prepared: Prepared) -> list[float]:
         """Return the value that each group will hold; one that is left alone keeps its own."""
         _, groups, (driven, values, *_) = prepared
-        if driven is groups:
+        if len(driven) == len(groups):  # all of them, or the dicts that hold their values
             return values
         value_of = {id(group): value for group, value in zip(driven, values)}
         present = present_numbers(self.target, groups, driven)
@@ -278,7 +278,8 @@ class TargetSchedule(TargetAnswers):
         """Return where the schedule stands, in numbers, strings, lists and dicts.
 
         The curve or the rule is in it too. A curve of ``tsa_builtins``, or of a kind of yours that
-        :func:`register_curves` knows, is in it as data. Any other is in it as its ``repr``.
+        :func:`tsa_core.register_curves` knows, is in it as data. Any other is in it as its
+        ``repr``.
         """
         return {
             "schedule_target": self.schedule_target,
