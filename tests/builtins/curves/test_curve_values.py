@@ -20,6 +20,7 @@ from tsa_builtins.curves import (
     Cosine,
     Curve,
     Linear,
+    Logarithmic,
     Piecewise,
     delay,
     from_dict,
@@ -256,6 +257,13 @@ def test_an_array_of_any_shape_is_taken(shape: tuple[int, ...]) -> None:
     assert (curve(array.T) == array.T / 8).all()
     tensor = torch.from_numpy(array).T if len(shape) == 2 else torch.from_numpy(array)
     assert curve(tensor).dim() == len(shape)
+
+
+def test_the_default_warmup_of_deepspeed() -> None:
+    """``WarmupLR`` over W steps is log(1 + t)/log(W) before step W, and then 1."""
+    expected = [math.log(1 + t) / math.log(50) for t in range(50)] + [1] * 10
+    curve = Logarithmic(0, 1, 50 - 1)
+    assert [curve(t) for t in range(60)] == pytest.approx(expected, rel=1e-12)
 
 
 @each_kind

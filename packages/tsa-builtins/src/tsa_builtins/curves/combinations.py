@@ -7,8 +7,10 @@ import sys
 
 from ..checks.numbers_ import finite, positive
 from .curve import Curve, CurveLike, Formula, boundaries_of, checked, one_step
-from .rounding import NEAR, cycle_at, hair, on_boundary
+from .rounding import NEAR, cycle_at, hair
 from .value import Value
+
+__all__ = ["clip", "delay", "repeat", "staircase", "stretch"]
 
 
 class Clip(Value, Curve):
@@ -100,7 +102,7 @@ class Repeat(Value, Curve):
     def _growing_cycle_at(self, t: float, span: float) -> tuple[int, float, float]:
         """The number of the cycle at t > 0; the steps since it began, and ``span``, in its unit."""
         # The starts are computed too, so a hair is relative to them, however far out they are.
-        later = t + max(NEAR * t, hair(span))
+        later = t + max(NEAR * t, hair(t, span))
         # start(i) ≤ t solved for i. The logarithms round too, and may miss a restart.
         total = min(later * (self.growth - 1) / self.steps, sys.float_info.max)
         cycle = math.floor(math.log1p(total) / math.log(self.growth))
@@ -170,10 +172,11 @@ class Delay(Value, Curve):
         )
 
     def _at(self, t: float, span: float = 0) -> float:
-        if span:
-            t = on_boundary(t, (self.steps,), span)
-        since = max(t - self.steps, 0)
-        return self._curve(since, max(span, t, since))
+        since = t - self.steps
+        if since <= hair(t, span):
+            since = 0
+        span = span or t
+        return self._curve(since, span if span > since else since)
 
     @property
     def boundaries(self) -> tuple[float, ...]:

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar, overload
 from ..checks.numbers_ import finite
 from .value import Value
 
+__all__ = ["Constant", "Curve"]
+
 CurveLike: TypeAlias = Callable[[float], float]
 Formula: TypeAlias = Callable[[float, float], float]
 
@@ -144,14 +146,14 @@ def listed(name: str, values: object) -> list[Any]:
     return [*values]
 
 
-def checked(name: str, curve: object) -> CurveLike:
+def checked(name: str, curve: Any) -> CurveLike:
     """``curve``, if it can be called; else an error with ``name``."""
     if not callable(curve):
         raise TypeError(
             f"{name}: expected a curve or another callable t -> multiplier, "
             f"got {curve!r} ({type(curve).__name__})"
         )
-    return curve
+    return curve  # type: ignore[no-any-return]  # it can be called
 
 
 class Constant(Value, Curve):

@@ -24,8 +24,8 @@ from ..curves import (
     QuarterCosine,
     join,
 )
-from ..curves.primitives import Shape, transition
 from ..curves.rounding import hair
+from ..curves.transitions import Shape, transition_named
 from .doubts import doubt_about_multiplier, doubt_about_steps
 from .registry import built_in
 
@@ -608,13 +608,13 @@ def warmup_stable_decay(
     )
     D = at_least_zero("num_decay_steps", num_decay_steps)
     overlap = L + D - M
-    if overlap > hair(M):
+    if overlap > hair(M, M):
         raise ValueError(
             "num_decay_steps: expected at most num_training_steps - num_warmup_steps = "
             f"{M - L!r}, got {D!r}"
         )
     start = max(M - D, L)
-    cooldown = transition("decay", decay, W, A, M - start)
+    cooldown = transition_named("decay", decay, W, A, M - start)
     curve = join([_rise(W, L, skip_zero), Constant(W), cooldown], [L, start])
     return _put(
         "warmup_stable_decay", optimizer, curve, schedule_target, absolute, where, W, L, M, D
