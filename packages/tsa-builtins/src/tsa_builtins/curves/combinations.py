@@ -7,7 +7,7 @@ import sys
 
 from ..checks.numbers_ import finite, positive
 from .curve import Curve, CurveLike, Formula, boundaries_of, checked, one_step
-from .rounding import NEAR, cycle_at, hair
+from .rounding import LONGEST_HAIR, NEAR, NO_LONGER, cycle_at, hair
 from .value import Value
 
 __all__ = ["clip", "delay", "repeat", "staircase", "stretch"]
@@ -102,7 +102,7 @@ class Repeat(Value, Curve):
     def _growing_cycle_at(self, t: float, span: float) -> tuple[int, float, float]:
         """The number of the cycle at t > 0; the steps since it began, and ``span``, in its unit."""
         # The starts are computed too, so a hair is relative to them, however far out they are.
-        later = t + max(NEAR * t, hair(t, span))
+        later = t + (NEAR * span if span < NO_LONGER else max(NEAR * t, LONGEST_HAIR))
         # start(i) ≤ t solved for i. The logarithms round too, and may miss a restart.
         total = min(later * (self.growth - 1) / self.steps, sys.float_info.max)
         cycle = math.floor(math.log1p(total) / math.log(self.growth))

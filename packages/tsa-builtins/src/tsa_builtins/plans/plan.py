@@ -23,6 +23,8 @@ from ..curves.record import CurveReader
 from .read import Recipe, Unit, read_entry
 from .write import entry_of, with_default_value
 
+__all__ = ["Plan", "from_plan", "to_plan"]
+
 Plan: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
