@@ -46,8 +46,6 @@ def built_in(curve_of: Callable[P, Curve]) -> Callable[P, CurveSchedule]:
     made.__annotations__ = {**curve_of.__annotations__, "return": CurveSchedule}
     if curve_of.__doc__:  # None under python -OO
         put.__doc__ = described(name, curve_of.__doc__, [*signature.parameters])
-    # doctest takes put for a function of this module, unless its own module says otherwise.
-    curve_of.__globals__.setdefault("__test__", {})[name] = put.__doc__
     BUILT_INS[name] = put
     return put
 
