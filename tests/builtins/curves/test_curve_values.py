@@ -274,7 +274,10 @@ def test_every_real_number_is_a_step(curve: Curve) -> None:
         assert type(curve(t)) in (int, float)
 
 
-@pytest.mark.parametrize(("curve", "t"), crossed(EXAMPLES, ["3", None, [1, 2], 3j, b"3", {}]))
+NOT_STEPS = ["3", None, [1, 2], 3j, b"3", {}, np.array(["3"]), torch.tensor([3j])]
+
+
+@pytest.mark.parametrize(("curve", "t"), crossed(EXAMPLES, NOT_STEPS))
 def test_a_step_that_is_not_a_number_is_refused(curve: Any, t: Any) -> None:
     """A list, a string or a complex number is a TypeError that says what a step is."""
     with pytest.raises(TypeError, match="t: expected a step"):

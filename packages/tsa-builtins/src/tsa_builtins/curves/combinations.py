@@ -89,7 +89,7 @@ class Repeat(Value, Curve):
             raise ValueError(f"decay: expected at most 1, got {self.decay!r}")
 
     def _at(self, t: float, span: float = 0) -> float:
-        if t <= 0:
+        if not t > 0:  # NaN too, which no cycle has
             return self._curve(t, span)
         span = span or t
         if self.growth == 1:

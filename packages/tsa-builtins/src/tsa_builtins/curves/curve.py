@@ -130,14 +130,19 @@ def at_each(curve: CurveLike, t: Any) -> Any:
     # If t is an array, its library is imported already.
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
     if numpy is not None and isinstance(t, numpy.ndarray):
-        values = [curve(step) for step in t.ravel().tolist()]
+        values = _of_each(curve, t.ravel().tolist())
         return numpy.array(values, dtype=float).reshape(t.shape)
     if torch is not None and isinstance(t, torch.Tensor):
-        values = [curve(step) for step in t.flatten().tolist()]
+        values = _of_each(curve, t.flatten().tolist())
         return torch.tensor(values, dtype=torch.float64, device=t.device).reshape(t.shape)
     raise TypeError(
         f"t: expected a step, or a NumPy array or tensor of steps, got {t!r} ({type(t).__name__})"
     )
+
+
+def _of_each(curve: CurveLike, steps: list[Any]) -> list[float]:
+    are_numbers = {*map(type, steps)} <= {int, float, bool}
+    return [curve(step) if are_numbers else at_each(curve, step) for step in steps]
 
 
 def listed(name: str, values: object) -> list[Any]:
