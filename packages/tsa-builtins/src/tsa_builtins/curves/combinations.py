@@ -8,26 +8,35 @@ import sys
 from ..checks.numbers_ import finite, positive
 from .curve import Curve, CurveLike, Formula, boundaries_of, checked, one_step
 from .rounding import LONGEST_HAIR, NEAR, NO_LONGER, cycle_at, hair
-from .value import Value
+from .value import Value, arguments
 
 __all__ = ["clip", "delay", "repeat", "staircase", "stretch"]
 
 
-class Clip(Value, Curve):
-    _made_from = ("curve", "low", "high")
-    __slots__ = (*_made_from, "_curve")
+class _OfOneCurve(Value, Curve):
+    """A curve that asks one other at a step of its own."""
+
+    __slots__ = ("_curve", "curve")
     curve: CurveLike
-    low: float
-    high: float
     _curve: Formula
 
+    def _set_curve(self, curve: CurveLike) -> None:
+        self._set(curve=checked("curve", curve), _curve=one_step(curve))
+
+    def __repr__(self) -> str:
+        given = ", ".join(map(repr, arguments(self).values()))
+        return f"{type(self).__name__.lower()}({given})"
+
+
+class Clip(_OfOneCurve):
+    _made_from = ("curve", "low", "high")
+    __slots__ = ("high", "low")
+    low: float
+    high: float
+
     def __init__(self, curve: CurveLike, low: float, high: float) -> None:
-        self._set(
-            curve=checked("curve", curve),
-            low=finite("low", low),
-            high=finite("high", high),
-            _curve=one_step(curve),
-        )
+        self._set_curve(curve)
+        self._set(low=finite("low", low), high=finite("high", high))
         if self.low > self.high:
             raise ValueError(f"low: expected at most high = {self.high!r}, got {self.low!r}")
 
@@ -38,9 +47,6 @@ class Clip(Value, Curve):
     @property
     def boundaries(self) -> tuple[float, ...]:
         return boundaries_of(self.curve)
-
-    def __repr__(self) -> str:
-        return f"clip({self.curve!r}, {self.low!r}, {self.high!r})"
 
 
 def clip(curve: CurveLike, low: float, high: float) -> Curve:
@@ -64,24 +70,21 @@ def clip(curve: CurveLike, low: float, high: float) -> Curve:
     return Clip(curve, low, high)
 
 
-class Repeat(Value, Curve):
+class Repeat(_OfOneCurve):
     _made_from = ("curve", "steps", "growth", "decay")
-    __slots__ = (*_made_from, "_curve")
-    curve: CurveLike
+    __slots__ = ("decay", "growth", "steps")
     steps: float
     growth: float
     decay: float
-    _curve: Formula
 
     def __init__(
         self, curve: CurveLike, steps: float, growth: float = 1.0, decay: float = 1.0
     ) -> None:
+        self._set_curve(curve)
         self._set(
-            curve=checked("curve", curve),
             steps=positive("steps", steps),
             growth=finite("growth", growth),
             decay=positive("decay", decay),
-            _curve=one_step(curve),
         )
         if self.growth < 1:
             raise ValueError(f"growth: expected 1 or more, got {self.growth!r}")
@@ -159,17 +162,14 @@ def repeat(curve: CurveLike, steps: float, *, growth: float = 1.0, decay: float 
     return Repeat(curve, steps, growth, decay)
 
 
-class Delay(Value, Curve):
+class Delay(_OfOneCurve):
     _made_from = ("curve", "steps")
-    __slots__ = (*_made_from, "_curve")
-    curve: CurveLike
+    __slots__ = ("steps",)
     steps: float
-    _curve: Formula
 
     def __init__(self, curve: CurveLike, steps: float) -> None:
-        self._set(
-            curve=checked("curve", curve), steps=finite("steps", steps), _curve=one_step(curve)
-        )
+        self._set_curve(curve)
+        self._set(steps=finite("steps", steps))
 
     def _at(self, t: float, span: float = 0) -> float:
         since = t - self.steps
@@ -182,9 +182,6 @@ class Delay(Value, Curve):
     def boundaries(self) -> tuple[float, ...]:
         later = (boundary + self.steps for boundary in boundaries_of(self.curve))
         return tuple(boundary for boundary in later if boundary >= 0)
-
-    def __repr__(self) -> str:
-        return f"delay({self.curve!r}, {self.steps!r})"
 
 
 def delay(curve: CurveLike, steps: float) -> Curve:
@@ -212,17 +209,14 @@ def delay(curve: CurveLike, steps: float) -> Curve:
     return Delay(curve, steps)
 
 
-class Stretch(Value, Curve):
+class Stretch(_OfOneCurve):
     _made_from = ("curve", "factor")
-    __slots__ = (*_made_from, "_curve")
-    curve: CurveLike
+    __slots__ = ("factor",)
     factor: float
-    _curve: Formula
 
     def __init__(self, curve: CurveLike, factor: float) -> None:
-        self._set(
-            curve=checked("curve", curve), factor=positive("factor", factor), _curve=one_step(curve)
-        )
+        self._set_curve(curve)
+        self._set(factor=positive("factor", factor))
 
     def _at(self, t: float, span: float = 0) -> float:
         t /= self.factor
@@ -231,9 +225,6 @@ class Stretch(Value, Curve):
     @property
     def boundaries(self) -> tuple[float, ...]:
         return tuple(boundary * self.factor for boundary in boundaries_of(self.curve))
-
-    def __repr__(self) -> str:
-        return f"stretch({self.curve!r}, {self.factor!r})"
 
 
 def stretch(curve: CurveLike, factor: float) -> Curve:
@@ -262,17 +253,14 @@ def stretch(curve: CurveLike, factor: float) -> Curve:
     return Stretch(curve, factor)
 
 
-class Staircase(Value, Curve):
+class Staircase(_OfOneCurve):
     _made_from = ("curve", "every")
-    __slots__ = (*_made_from, "_curve")
-    curve: CurveLike
+    __slots__ = ("every",)
     every: float
-    _curve: Formula
 
     def __init__(self, curve: CurveLike, every: float) -> None:
-        self._set(
-            curve=checked("curve", curve), every=positive("every", every), _curve=one_step(curve)
-        )
+        self._set_curve(curve)
+        self._set(every=positive("every", every))
 
     def _at(self, t: float, span: float = 0) -> float:
         span = span or t
@@ -285,9 +273,6 @@ class Staircase(Value, Curve):
         return tuple(
             sorted({math.ceil(b / self.every) * self.every for b in boundaries_of(self.curve)})
         )
-
-    def __repr__(self) -> str:
-        return f"staircase({self.curve!r}, {self.every!r})"
 
 
 def staircase(curve: CurveLike, every: float) -> Curve:

@@ -25,6 +25,8 @@ def described(name: str, docstring: str, arguments: list[str]) -> str:
 
 
 def _wrapped(line: str) -> str:
+    if len(line) <= 96:  # most lines are short, and textwrap takes time at each import
+        return f"    {line}"
     return textwrap.fill(line, 96, initial_indent="    ", subsequent_indent="        ")
 
 
@@ -38,8 +40,7 @@ _ANNEALING = {
     "polynomial_exponent": "P, the power, > 0.",
     "warmup_multiplier": "R, the start of the warmup as a multiple of W.",
     "schedule_target": 'the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …',
-    "absolute": "if true, value(t) = λ(t): the numbers are values, and not multiples of the "
-    "initial value.",
+    "absolute": "if true, value(t) = λ(t): the numbers are values, and not multiples.",
     "where": "a function of a param group that says if it is driven; None drives all of them.",
     "skip_zero": "if true, the warmup starts above 0, so that the first step is not wasted.",
 }

@@ -325,12 +325,16 @@ class TargetSchedule(TargetAnswers):
             ValueError: the saved plan differs and ``plan`` is ``"same"``; or it is code, not data,
                 and ``plan`` is ``"saved"``.
             ValueError: the saved initial values differ, and ``initial`` is ``"same"``.
+            ValueError: the saved plan or initial values would leave the target's range later.
+            ValueError: other param groups were driven, and ``plan`` is not ``"code"``. A state does
+                not hold ``where``.
 
         If it raises, nothing has moved.
 
         Warns:
             UserWarning: the saved plan differs and ``plan`` is ``"code"``.
             UserWarning: the saved initial values differ, and ``initial`` is not given.
+            UserWarning: other param groups were driven, and ``plan`` is ``"code"``.
         """
         check_state(self, TargetSchedule.state_dict(self), state_dict, plan, initial)
         with undone_on_error([self.real_optimizer], [self]):
