@@ -24,8 +24,10 @@ class _OfOneCurve(Value, Curve):
         self._set(curve=checked("curve", curve), _curve=one_step(curve))
 
     def __repr__(self) -> str:
-        given = ", ".join(map(repr, arguments(self).values()))
-        return f"{type(self).__name__.lower()}({given})"
+        _, *numbers = arguments(self).values()
+        shown = "".join(f", {number!r}" for number in numbers)
+        # Not in a loop: each level of a deep nesting is then one call.
+        return f"{type(self).__name__.lower()}({self.curve!r}{shown})"
 
 
 class Clip(_OfOneCurve):
