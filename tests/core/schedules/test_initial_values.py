@@ -452,7 +452,7 @@ def test_the_saved_plan_and_the_values_in_the_code_go_together() -> None:
     state, _ = saved_run("lr", OTHER)
     optimizer = adamw_with("lr", *CODE)
     schedule = CurveSchedule(optimizer, lambda t: 1.0 + t)
-    with pytest.warns(UserWarning, match=r"goes on under .*plan='saved'\)$") as caught:
+    with pytest.warns(UserWarning, match=r"goes on under .*build the schedule with it$") as caught:
         schedule.load_state_dict(state, initial="code")
     assert len(caught) == 1
     assert held(optimizer) == [0.5 * (1 + STEPS), 0.25 * (1 + STEPS)]

@@ -18,7 +18,7 @@ from ..torch_.steps import has_stepped, watch_steps
 from ..warnings_ import warn_user
 from .answers import TargetAnswers
 from .records import Record, sentence_of
-from .states import Choice, check_state, load_state
+from .states import Choice, check_state, load_state, positions_driven
 
 # All that a step will write, computed and checked: the position, all groups, and the move.
 Prepared: TypeAlias = tuple[float, Sequence[ParamGroup], Move]
@@ -37,6 +37,8 @@ class TargetSchedule(TargetAnswers):
     last_epoch: int
     absolute: bool
     """True if the schedule gives the value itself, not a multiple of the initial value."""
+    where: Callable[[ParamGroup], bool] | None
+    """Says which groups are driven; None: all, or those that have a curve."""
     label: str
     """Its name in messages: the target, or ``"muon/lr"`` beside other optimizers."""
     recorded_from_code: list[ParamGroup]
@@ -61,7 +63,7 @@ class TargetSchedule(TargetAnswers):
         self.real_optimizer, self.target = behind(optimizer, target)
         if where is not None and not callable(where):
             raise TypeError(f"where: expected a function of a param group, got {where!r}")
-        self._where = where
+        self.where = where
         self.optimizer = optimizer
         self.label = self.target.name
         self.absolute = absolute
@@ -78,7 +80,7 @@ class TargetSchedule(TargetAnswers):
 
     def chosen(self, groups: Sequence[ParamGroup]) -> Sequence[ParamGroup]:
         """Return those of ``groups`` for which ``where`` is true."""
-        return groups if self._where is None else [*filter(self._where, groups)]
+        return groups if self.where is None else [*filter(self.where, groups)]
 
     @abstractmethod
     def moves_to(
@@ -97,6 +99,9 @@ class TargetSchedule(TargetAnswers):
     @abstractmethod
     def follow(self, saved: Mapping[str, Record]) -> None:
         """Follow from now on what a state says; raise ``ValueError`` if that is code."""
+
+    def check_ahead(self) -> None:
+        """Raise if what is followed will lead out of the range; a rule does not know."""
 
     @uncompiled
     def step(self, epoch: float | None = None) -> None:
@@ -284,6 +289,7 @@ class TargetSchedule(TargetAnswers):
         return {
             "schedule_target": self.schedule_target,
             **self.follows(),
+            "driven": positions_driven(self),
             "last_epoch": self.last_epoch,
             "_step_count": self._step_count,
             "base_lrs": self.base_lrs,
@@ -320,12 +326,16 @@ class TargetSchedule(TargetAnswers):
             ValueError: the saved plan differs and ``plan`` is ``"same"``; or it is code, not data,
                 and ``plan`` is ``"saved"``.
             ValueError: the saved initial values differ, and ``initial`` is ``"same"``.
+            ValueError: the saved plan or initial values would leave the target's range later.
+            ValueError: other param groups were driven, and ``plan`` is not ``"code"``. A state does
+                not hold ``where``.
 
         If it raises, nothing has moved.
 
         Warns:
             UserWarning: the saved plan differs and ``plan`` is ``"code"``.
             UserWarning: the saved initial values differ, and ``initial`` is not given.
+            UserWarning: other param groups were driven, and ``plan`` is ``"code"``.
         """
         check_state(self, TargetSchedule.state_dict(self), state_dict, plan, initial)
         with undone_on_error([self.real_optimizer], [self]):

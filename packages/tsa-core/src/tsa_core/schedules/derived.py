@@ -119,10 +119,10 @@ class DerivedSchedule(TargetSchedule):
         source_values: list[float] | None = None,
     ) -> Move:
         """Compute the values from those that the source has, or is about to have."""
-        if self._where is not None:
+        if self.where is not None:
             if source_values is not None:
                 pairs = zip(groups, source_values)
-                source_values = [value for group, value in pairs if self._where(group)]
+                source_values = [value for group, value in pairs if self.where(group)]
             groups = self.chosen(groups)
         given = None if self.absolute else self._multiples_of_known(groups, source_values)
         is_closer_look = given is None
