@@ -78,7 +78,7 @@ class Member:
         # The first one recorded the initial values of all.
         ours = [part.schedule for part in self.parts if part.is_own]
         for each in ours[1:]:
-            each.recorded_from_code = each.recorded_from_code or ours[0].recorded_from_code
+            each.from_code = each.from_code or ours[0].from_code
         # The target from which a derived schedule computes.
         is_derived = isinstance(schedule, DerivedSchedule)
         self.source_target: Target | None = schedule.source_target if is_derived else None
