@@ -23,11 +23,13 @@ from helpers import (
     put_curve,
     same,
     sgd,
+    through_pickle,
 )
 from target_helpers import KINDS, adamw_with
 from torch.optim.lr_scheduler import LambdaLR, SequentialLR
+from torch_schedulers import SCHEDULERS, each_scheduler
 
-from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule
+from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule, extend_optimizer
 
 # Powers of 2, or sums of few, so that halving is exact in a float32 tensor too.
 CODE, OTHER = [0.5, 0.25], [0.375, 0.0625]
@@ -377,40 +379,82 @@ def test_a_schedule_on_a_proxy_takes_part() -> None:
         go_on(resumed, optimizer, "scale", of_torch(expected))
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda o: LambdaLR(o, halving),
-        lambda o: SequentialLR(o, [put_curve(o), put_curve(o)], [9]),
-    ],
-    ids=["LambdaLR", "SequentialLR of curves"],
-)
+MAKERS: dict[str, Callable[[Any], Any]] = {
+    **SCHEDULERS,
+    "SequentialLR of curves": lambda o: SequentialLR(o, [put_curve(o), put_curve(o)], [9]),
+    "SequentialLR of LambdaLRs": lambda o: SequentialLR(
+        o, [LambdaLR(o, halving), LambdaLR(o, halving)], [9]
+    ),
+}
+# The schedulers that compute each value from the initial one, and those that have none: a plateau,
+# and those whose first value is a setting or computed from one.
+FROM_THE_INITIAL = ("LambdaLR", "LambdaLR, one per group", "CosineAnnealingWarmRestarts")
+WITHOUT_ONE = ("CyclicLR", "OneCycleLR", "OneCycleLR in three phases", "ReduceLROnPlateau")
+
+
+@each_scheduler(MAKERS, initial=[None, "saved", "code", "same"])
 @ignore_epoch_deprecation
-def test_torchs_schedulers_that_compute_from_base_lrs_take_part(
-    make: Callable[[Any], Any], untouched: Untouched
+def test_each_torch_scheduler_takes_part_or_says_why_not(
+    name: str, initial: Any, untouched: Untouched
 ) -> None:
-    """A member whose values come from ``base_lrs`` warns, takes those in the code, or raises."""
+    """A member warns once, goes on from the asked values as if from the start, or is refused."""
+    losses = (1.0,) * (name == "ReduceLROnPlateau")
 
-    def start(values: list[float]) -> tuple[Any, SynchronousSchedule]:
+    def start(values: list[float], steps: int = 0) -> tuple[Any, SynchronousSchedule]:
         optimizer = adamw_with("lr", *values)
-        return optimizer, SynchronousSchedule([make(optimizer)])
+        whole = SynchronousSchedule([MAKERS[name](optimizer)])
+        advance(whole, steps, *losses)
+        return optimizer, whole
 
-    _, saved = start(OTHER)
-    advance(saved, STEPS)
-    state = copy.deepcopy(saved.state_dict())
-    optimizer, resumed = start(OTHER)
-    resumed.load_state_dict(copy.deepcopy(state))  # nothing differs
-    optimizer, resumed = start(CODE)
-    resumed.load_state_dict(copy.deepcopy(state), initial="saved")
-    go_on(resumed, optimizer, "lr", of_torch(OTHER))
-    optimizer, resumed = start(CODE)
-    resumed.load_state_dict(copy.deepcopy(state), initial="code")
-    go_on(resumed, optimizer, "lr", of_torch(CODE))
-    optimizer, resumed = start(CODE)
-    with untouched(optimizer), pytest.raises(ValueError, match=r"'lr'.*the code has"):
-        resumed.load_state_dict(copy.deepcopy(state), initial="same")
-    with pytest.warns(UserWarning, match=r"'lr'.* and the code has"):
-        resumed.load_state_dict(copy.deepcopy(state))
+    def load() -> None:
+        whole.load_state_dict(copy.deepcopy(state), initial=initial)
+
+    state = copy.deepcopy(start(OTHER, STEPS)[1].state_dict())
+    optimizer, whole = start(CODE)
+    takes_code = name in FROM_THE_INITIAL or name == "SequentialLR of curves"
+    if name in WITHOUT_ONE:
+        load()  # nothing to choose
+    elif initial is None:
+        with pytest.warns(UserWarning, match=re.escape(f"{OTHER} when the state")) as caught:
+            load()
+        both = str(caught[0].message)
+        assert len(caught) == 1
+        assert "'lr'" in both
+        assert str(CODE) in both
+        assert ("'code'" in both) == takes_code
+    elif initial == "same" or (initial == "code" and not takes_code):
+        why = "initial values .*were" if initial == "same" else "each value from the one before"
+        with untouched(optimizer), pytest.raises(ValueError, match=rf"'lr'.*{why}"):
+            load()
+        return
+    else:
+        load()
+    values = CODE if initial == "code" and name not in WITHOUT_ONE else OTHER
+    expected, from_the_start = start(values, STEPS)
+    for _ in range(2 * STEPS):
+        assert held(optimizer) == held(expected)
+        advance(whole, 1, *losses)
+        advance(from_the_start, 1, *losses)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, through_pickle])
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_copy_of_a_loaded_schedule_knows_the_values_in_the_code(
+    target: str, duplicate: Callable[[Any], Any]
+) -> None:
+    """A load into the copy warns as one into the original does, until somebody sets new ones."""
+    state, _ = saved_run(target, OTHER)
+    schedule = put_curve(adamw_with(target, *CODE), target)
+    schedule.load_state_dict(state, initial="saved")
+    copied = duplicate(schedule)
+    with pytest.warns(UserWarning, match=re.escape(f"{OTHER} when")) as caught:
+        copied.load_state_dict(state)
+    assert str(CODE) in str(caught[0].message)
+    extend_optimizer(copied.optimizer, target, 0.75, overwrite_values=True)
+    with pytest.warns(UserWarning, match=re.escape("the code has [0.75, 0.75]")):
+        copied.load_state_dict(state)
+    schedule.load_state_dict(state, initial="code")
+    go_on(schedule, schedule.optimizer, target, of_torch(CODE))
 
 
 def test_groups_that_joined_do_not_hide_the_difference() -> None:

@@ -66,7 +66,7 @@ class TargetSchedule(TargetAnswers):
         # Set by the first step() without an argument: only that says that the optimizer should
         # have used the value before.
         self._order_was_checked = False
-        self.seen, self.from_code = ((), []), []
+        self.seen, self.from_code, self.loaded = ((), []), [], []
 
     def chosen(self, groups: Sequence[ParamGroup]) -> Sequence[ParamGroup]:
         """Return those of ``groups`` for which ``where`` is true."""

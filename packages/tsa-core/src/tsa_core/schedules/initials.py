@@ -27,10 +27,11 @@ class InitialValues(LRScheduler):
     """The entry of the real optimizer's groups that is driven."""
     seen: tuple[Sequence[ParamGroup], list[ParamGroup]]
     """The optimizer's list, and its dicts, when a group was last taken in."""
-    from_code: list[tuple[ParamGroup, float, float]]
+    from_code: list[ParamGroup]
     """The groups that had no initial value when the schedule took them in, so that it is the one in
-    the code; also dicts that a load has replaced. With each, what was last recorded in it, and the
-    value in the code."""
+    the code; also dicts that a load has replaced."""
+    loaded: list[tuple[ParamGroup, float, float]]
+    """Those of them in which a state has put another initial value, that one, and the code's."""
 
     @abstractmethod
     def driven_groups(self) -> list[ParamGroup]:
@@ -41,10 +42,10 @@ class InitialValues(LRScheduler):
         target = self.target
         give_each_group_its_own_tensor(target, self.real_optimizer, groups)
         here = {_place(group) for group in groups}
-        self.from_code = [known for known in self.from_code if _place(known[0]) in here]
+        self.from_code = [group for group in self.from_code if _place(group) in here]
         for group, initial in zip(driven, self.initials_of(driven)):
             if not target.has_initial(group):
-                self.from_code.append((group, initial, initial))
+                self.from_code.append(group)
             group.setdefault(target.initial_key, initial)
         self.seen = groups, [*groups]
 
@@ -80,21 +81,21 @@ class InitialValues(LRScheduler):
 
         None if the group had recorded one before: the code that made the optimizer may say another.
         """
-        value_at = {}
-        for group, last_recorded, in_code in self.from_code:
-            recorded = self.target.initial_or_present(group)
-            # Somebody may have set a new one since.
-            value_at[_place(group)] = in_code if recorded == last_recorded else recorded
+        recorded = self.target.initial_or_present
+        value_at = {_place(group): recorded(group) for group in self.from_code}
+        for group, saved, in_code in self.loaded:
+            if recorded(group) == saved:  # nobody has set a new one since
+                value_at[_place(group)] = in_code
         return [value_at.get(_place(group)) for group in self.real_optimizer.param_groups]
 
     @initials_in_code.setter
     def initials_in_code(self, values: Sequence[float | None]) -> None:
         """Keep the ``values``, which a load has replaced in the groups by those that they hold."""
-        self.from_code = [
-            (group, self.target.initial_or_present(group), value)
-            for group, value in zip(self.real_optimizer.param_groups, values)
-            if value is not None
-        ]
+        pairs = zip(self.real_optimizer.param_groups, values)
+        known = [(group, value) for group, value in pairs if value is not None]
+        self.from_code = [group for group, _ in known]
+        recorded = self.target.initial_or_present
+        self.loaded = [(group, recorded(group), value) for group, value in known]
 
     @property  # type: ignore[override]  # torch keeps a list, of tensors too
     def base_lrs(self) -> list[float | None]:

@@ -198,23 +198,27 @@ class Member:
         if changed and chosen.plan == "same":
             both = _both(changed, ", and the code has")
             raise ValueError(f"{what}: it was saved under {both}; expected the same")
-        initials = self._initials(state)
+        initials = self.changed_initials(state)
         if initials and chosen.initial == "same":
             both = "the initial values were {1}, and the code has {0}".format(*initials)
             raise ValueError(f"{what}: {both}; expected the same")
-        if initials and chosen.initial == "code" and not self.takes_initial_values:
+        if initials and chosen.initial == "code" and (may_wait or not self.takes_initial_values):
             raise ValueError(
-                f"{what}: initial='code' does not go with a {type(self.schedule).__name__}, which "
-                "computes each value from the one before. Write initial='saved', or a curve"
+                f"{what}: initial='code' goes with a LambdaLR or a CosineAnnealingWarmRestarts on "
+                "its own. The other schedulers in torch compute each value from the one before. "
+                "Write initial='saved', or a curve"
             )
 
     @property
     def takes_initial_values(self) -> bool:
         return torch_states.takes_initial_values(self.schedule)
 
-    def _initials(self, state: Mapping[str, Any]) -> tuple[list[Any], list[Any]] | None:
+    def changed_initials(self, state: Mapping[str, Any]) -> tuple[list[Any], list[Any]] | None:
         """Return the initial values in the code and in ``state``, if both are known and differ."""
-        if not is_torchs_own(self.schedule) or self.parts:
+        if self.parts:
+            pairs = zip(self.parts, state["_schedulers"])
+            return next(filter(None, (part.changed_initials(each) for part, each in pairs)), None)
+        if not is_torchs_own(self.schedule):
             return None
         own, saved = getattr(self.schedule, "base_lrs", None), state.get("base_lrs")
         is_setting = "base_lrs" in torch_states.changed_settings(self.schedule, state)
@@ -225,7 +229,7 @@ class Member:
 
     def load(self, state: Mapping[str, Any], chosen: Chosen) -> None:
         """Load a checked state, and write the values that it reports into the optimizer."""
-        initials = self._initials(state)
+        initials = self.changed_initials(state)
         if initials and chosen.initial is None:
             warn_user(
                 f"{self.what}: the initial values were {initials[1]} when the state was saved, and "
