@@ -202,17 +202,25 @@ def go_on(whole: Any, optimizer: Any, target: str, expected: list[list[float]]) 
         advance(whole)
 
 
+class WithItsOwnStep(CurveSchedule):
+    """A schedule that a ``SynchronousSchedule`` steps by its own method."""
+
+    def step(self, epoch: float | None = None) -> None:
+        super().step(epoch)
+
+
 @pytest.mark.parametrize(
-    ("target", "is_member", "kind"), crossed(TARGETS, [False, True], ["tensor", "float"])
+    ("target", "is_member", "make", "kind"),
+    crossed(TARGETS, [False, True, True], [CurveSchedule, WithItsOwnStep], ["tensor", "float"]),
 )
 @pytest.mark.parametrize("initial", ["default", "saved", "code", "same"])
 def test_other_initial_values_than_in_the_code(
-    initial: Any, target: str, is_member: bool, kind: str, untouched: Untouched
+    initial: Any, target: str, is_member: bool, make: Any, kind: str, untouched: Untouched
 ) -> None:
     """The saved ones go on with one warning, or those that were asked for; or it is refused."""
     state, _ = saved_run(target, OTHER)
     optimizer = adamw_with(target, *map(KINDS[kind], CODE))
-    schedule = put_curve(optimizer, target)
+    schedule = make(optimizer, halving, target)
     whole = in_a_sync(schedule, is_member)
     state = {target: state} if is_member else state
     if initial == "default":

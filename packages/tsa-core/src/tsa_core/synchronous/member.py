@@ -39,12 +39,16 @@ def member_of(schedule: Any) -> Member:
 
     A subclass of ours that overrides how it steps or saves is used by its own methods.
     """
-    own_methods = ("step", "state_dict", "load_state_dict")
-    is_ours = isinstance(schedule, TargetSchedule) and all(
-        getattr(getattr(schedule, name), "__func__", None) is getattr(TargetSchedule, name)
-        for name in own_methods
-    )
-    return OwnMember(schedule) if is_ours else Member(schedule)
+
+    def inherits(*methods: str) -> bool:
+        return isinstance(schedule, TargetSchedule) and all(
+            getattr(getattr(schedule, name), "__func__", None) is getattr(TargetSchedule, name)
+            for name in methods
+        )
+
+    if not inherits("state_dict", "load_state_dict"):
+        return Member(schedule)
+    return OwnMember(schedule) if inherits("step") else MemberOfOwnState(schedule)
 
 
 class Member:
@@ -76,7 +80,7 @@ class Member:
         self.arguments = StepArguments(schedule)
         self.parts = [member_of(part) for part in parts_of(schedule)]
         # The first one recorded the initial values of all.
-        ours = [part.schedule for part in self.parts if part.is_own]
+        ours = [each.schedule for each in self.parts if isinstance(each, MemberOfOwnState)]
         for each in ours[1:]:
             each.from_code = each.from_code or ours[0].from_code
         # The target from which a derived schedule computes.
@@ -276,7 +280,27 @@ def _both(changed: Mapping[str, tuple[Any, Any]], between: str) -> str:
     return f"{saved}{between} {own}"
 
 
-class OwnMember(Member):
+class MemberOfOwnState(Member):
+    """A schedule of this library that overrides ``step``: its state is as those of all ours."""
+
+    def save(self) -> dict[str, Any]:
+        state: dict[str, Any] = self.schedule.state_dict()
+        return state
+
+    def check(self, state: Any, chosen: Chosen, may_wait: bool = False) -> None:
+        check_state(self.schedule, self.save(), state, chosen.plan, chosen.initial)
+
+    def load(self, state: Mapping[str, Any], chosen: Chosen) -> None:
+        load_state(self.schedule, state, chosen.plan, chosen.initial)
+
+    def for_torch(self, state: Mapping[str, Any], chosen: Chosen) -> dict[str, Any]:
+        return self.save()  # torch's compound loads the present state, load_own_parts the saved one
+
+    def load_own_parts(self, state: Mapping[str, Any], chosen: Chosen) -> None:
+        self.load(state, chosen)
+
+
+class OwnMember(MemberOfOwnState):
     """A schedule of this library: it computes first and writes later."""
 
     is_own = True
@@ -296,19 +320,3 @@ class OwnMember(Member):
         values: list[float] = self.schedule.values_of(prepared)
         _, groups, (_, _, over_floats, _) = prepared
         return values if over_floats else as_held(self.target, groups, values)
-
-    def save(self) -> dict[str, Any]:
-        state: dict[str, Any] = self.schedule.state_dict()
-        return state
-
-    def check(self, state: Any, chosen: Chosen, may_wait: bool = False) -> None:
-        check_state(self.schedule, self.save(), state, chosen.plan, chosen.initial)
-
-    def load(self, state: Mapping[str, Any], chosen: Chosen) -> None:
-        load_state(self.schedule, state, chosen.plan, chosen.initial)
-
-    def for_torch(self, state: Mapping[str, Any], chosen: Chosen) -> dict[str, Any]:
-        return self.save()  # torch's compound loads the present state, load_own_parts the saved one
-
-    def load_own_parts(self, state: Mapping[str, Any], chosen: Chosen) -> None:
-        self.load(state, chosen)
