@@ -119,6 +119,34 @@ def test_a_load_with_a_record_brings_its_initial_value() -> None:
     assert held(optimizer) == [0.25, 4.0]
 
 
+def test_a_later_load_without_a_record_keeps_the_value_of_the_one_before() -> None:
+    """Of several loads, the last one that brought a record says the initial value."""
+    optimizer, other = sgd(*({"lr": x} for x in CODE)), sgd(*({"lr": x} for x in OTHER))
+    schedule = put_curve(optimizer)
+    for group in other.param_groups:
+        group["initial_lr"] = 8.0
+    optimizer.load_state_dict(other.state_dict())
+    advance(schedule)
+    load_other_values(optimizer, "lr")
+    assert schedule.base_lrs == [8.0, 8.0]
+    advance(schedule)
+    assert held(optimizer) == [2.0, 2.0]
+
+
+def test_a_group_that_is_left_alone_during_a_load_keeps_its_initial_value() -> None:
+    """A group that is driven again after a load counts from the value in the code."""
+    optimizer = sgd(*({"lr": x, "is_free": True} for x in CODE))
+    schedule = CurveSchedule(optimizer, halving, where=lambda group: group["is_free"])
+    frozen = sgd(*({"lr": x, "is_free": False} for x in OTHER))
+    optimizer.load_state_dict(frozen.state_dict())
+    advance(schedule)
+    assert held(optimizer) == OTHER
+    for group in optimizer.param_groups:
+        group["is_free"] = True
+    advance(schedule)
+    assert held(optimizer) == of_torch(CODE)[1]
+
+
 def test_a_group_that_joins_after_the_load_starts_from_its_own_value() -> None:
     """Only the groups that were replaced keep the values of their places."""
     optimizer = sgd(*({"lr": x} for x in CODE))

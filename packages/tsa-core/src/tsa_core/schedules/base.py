@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from operator import is_
 from typing import Any, TypeAlias
 
 from ..targets.checks import present_numbers
@@ -133,12 +134,16 @@ class TargetSchedule(TargetAnswers):
     def commit(self, prepared: Prepared) -> None:
         """Write what :meth:`prepare` returned."""
         position, groups, (driven, values, over_floats, may_be_new) = prepared
-        if over_floats and self._step_count:
+        seen_in, seen = self.seen
+        is_new = groups is not seen_in and not (
+            len(groups) == len(seen) and all(map(is_, groups, seen))  # a wrapper lists them anew
+        )
+        if over_floats and not is_new:
             key = self.target.key  # in line, because a call per group takes longer than the write
             for group, value in zip(driven, values):
                 group[key] = value
         else:
-            if may_be_new or not self._step_count:
+            if may_be_new or is_new:
                 self.take_in(groups, driven)
             write = self.target.write
             for group, value in zip(driven, values):

@@ -42,11 +42,17 @@ class InitialValues(LRScheduler):
         target = self.target
         give_each_group_its_own_tensor(target, self.real_optimizer, groups)
         here = {_place(group) for group in groups}
-        self.from_code = [group for group in self.from_code if _place(group) in here]
-        for group, initial in zip(driven, self.initials_of(driven)):
+        restored = {}
+        for group, its in zip(groups, self.having(target.has_initial, groups)):
+            if its is not group:  # also where it is left alone now: it may be driven later
+                group[target.initial_key] = target.initial_or_present(its)
+                restored[id(its)] = group
+        self.from_code = [restored.get(id(g), g) for g in self.from_code if _place(g) in here]
+        self.loaded = [(restored.get(id(g), g), saved, own) for g, saved, own in self.loaded]
+        for group in driven:
             if not target.has_initial(group):
                 self.from_code.append(group)
-            group.setdefault(target.initial_key, initial)
+            group.setdefault(target.initial_key, target.initial_or_present(group))
         self.seen = groups, [*groups]
 
     def initials_of(self, groups: Sequence[ParamGroup]) -> list[float]:
