@@ -127,7 +127,7 @@ def test_a_later_load_without_a_record_keeps_the_value_of_the_one_before() -> No
         group["initial_lr"] = 8.0
     optimizer.load_state_dict(other.state_dict())
     advance(schedule)
-    load_other_values(optimizer, "lr")
+    optimizer.load_state_dict(sgd(*({"lr": x} for x in OTHER)).state_dict())
     assert schedule.base_lrs == [8.0, 8.0]
     advance(schedule)
     assert held(optimizer) == [2.0, 2.0]
