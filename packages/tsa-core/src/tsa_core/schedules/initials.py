@@ -119,10 +119,7 @@ class InitialValues(LRScheduler):
     @base_lrs.setter  # type: ignore[override]  # takes no tensor as an initial value
     def base_lrs(self, values: Sequence[float]) -> None:
         groups = self.real_optimizer.param_groups
-        try:
-            numbers = [real_number(value) for value in values]
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"base_lrs: {error}") from None
+        numbers = [real_number(value, "base_lrs: ") for value in values]
         if len(numbers) != len(groups):
             raise ValueError(f"base_lrs: got {len(numbers)} for {len(groups)} param groups")
         check_values_fit(self.target, groups, numbers, "base_lrs")

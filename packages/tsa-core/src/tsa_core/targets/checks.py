@@ -68,10 +68,7 @@ def check_value(target: Target, value: object, i: int) -> None:
             f"{where} is a {value.dtype} tensor of shape {tuple(value.shape)}; "
             "a schedule fills a 0-dim floating-point tensor or sets a number"
         )
-    try:
-        real_number(value)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{where}: {error}; a schedule drives a finite number") from None
+    real_number(value, f"{where}: ", "; a schedule drives a finite number")
 
 
 def check_values_fit(
@@ -81,7 +78,7 @@ def check_values_fit(
     for i, (group, value) in enumerate(zip(groups, values)):
         if value is None or not target.is_in(group):
             continue
-        low, high = target.range_in(group)
+        low, high = target.range_of(target.read(group))
         if not low <= real_number(value) <= high:
             raise ValueError(
                 f"{what}: the value {value!r} of {target.name!r} in param group {i} must be from "
