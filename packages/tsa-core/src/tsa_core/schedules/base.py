@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from operator import is_
 from typing import Any, TypeAlias
 
 from ..targets.checks import present_numbers
@@ -28,13 +27,9 @@ class TargetSchedule(TargetAnswers):
     """A schedule of one target: it counts steps, answers as an ``LRScheduler``, and has a state.
 
     A subclass says which values the groups get at a position (``moves_to``), which groups they are
-    (``driven_groups``), and what the schedule follows, as entries of its state (``follows``,
-    ``follow``).
+    (``driven_groups``), and what it follows, as entries of its state (``follows``, ``follow``).
     """
 
-    real_optimizer: Any
-    target: Target
-    last_epoch: int
     absolute: bool
     """True if the schedule gives the value itself, not a multiple of the initial value."""
     label: str
@@ -134,20 +129,16 @@ class TargetSchedule(TargetAnswers):
     def commit(self, prepared: Prepared) -> None:
         """Write what :meth:`prepare` returned."""
         position, groups, (driven, values, over_floats, may_be_new) = prepared
-        seen_in, seen = self.seen
-        is_new = groups is not seen_in and not (
-            len(groups) == len(seen) and all(map(is_, groups, seen))  # a wrapper lists them anew
-        )
-        if over_floats and not is_new:
+        is_known = groups is self.seen[0] or self.has_seen(groups)
+        if over_floats and is_known:
             key = self.target.key  # in line, because a call per group takes longer than the write
             for group, value in zip(driven, values):
                 group[key] = value
         else:
-            if may_be_new or is_new:
+            if may_be_new or not is_known:
                 self.take_in(groups, driven)
-            write = self.target.write
             for group, value in zip(driven, values):
-                write(group, value)
+                self.target.write(group, value)
         self.last_epoch = position  # type: ignore[assignment]  # torch declares int, takes floats
         self._step_count += 1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from operator import is_
 from typing import Any
 
 from torch.optim.lr_scheduler import LRScheduler
@@ -54,6 +55,11 @@ class InitialValues(LRScheduler):
                 self.from_code.append(group)
             group.setdefault(target.initial_key, target.initial_or_present(group))
         self.seen = groups, [*groups]
+
+    def has_seen(self, groups: Sequence[ParamGroup]) -> bool:
+        """True if these are the groups of that time, also if a wrapper lists them anew."""
+        _, seen = self.seen
+        return len(groups) == len(seen) and all(map(is_, groups, seen))
 
     def initials_of(self, groups: Sequence[ParamGroup]) -> list[float]:
         """Return the initial value of each group, also if it has not recorded one yet.
