@@ -162,6 +162,7 @@ INVALID_ENTRIES: dict[str, tuple[Any, type[Exception], str]] = {
     "inf": (math.inf, ValueError, "inf"),
     "-inf": (-math.inf, ValueError, "-inf"),
     "a 1-dim tensor": (torch.ones(1), TypeError, "shape (1,)"),
+    "a tensor without data": (torch.ones((), device="meta"), TypeError, "on the meta device"),
     "an integer tensor": (torch.tensor(3), TypeError, "torch.int64"),
     "a boolean tensor": (torch.tensor(True), TypeError, "torch.bool"),
     "a complex tensor": (torch.tensor(1j), TypeError, "torch.complex64"),

@@ -30,6 +30,7 @@ class TargetSchedule(TargetAnswers):
     (``driven_groups``), and what it follows, as entries of its state (``follows``, ``follow``).
     """
 
+    last_epoch: int
     absolute: bool
     """True if the schedule gives the value itself, not a multiple of the initial value."""
     label: str
@@ -37,7 +38,6 @@ class TargetSchedule(TargetAnswers):
     takes_new_groups = True
     """A group that joins the optimizer later is driven from its own initial value."""
 
-    # The base constructor never runs: it would replace optimizer.step, and call ours.
     def __init__(
         self,
         optimizer: OptimizerLike,
@@ -50,7 +50,7 @@ class TargetSchedule(TargetAnswers):
         if not isinstance(absolute, bool):
             raise TypeError(f"absolute: expected True or False, got {absolute!r}")
         # On a proxy, the schedule works on the real optimizer's target without the detour.
-        self.real_optimizer, self.target = behind(optimizer, target)
+        super().__init__(*behind(optimizer, target))
         if where is not None and not callable(where):
             raise TypeError(f"where: expected a function of a param group, got {where!r}")
         self._where = where
@@ -62,7 +62,6 @@ class TargetSchedule(TargetAnswers):
         # Set by the first step() without an argument: only that says that the optimizer should
         # have used the value before.
         self._order_was_checked = False
-        self.seen, self.from_code, self.loaded = ((), []), [], []
 
     def chosen(self, groups: Sequence[ParamGroup]) -> Sequence[ParamGroup]:
         """Return those of ``groups`` for which ``where`` is true."""

@@ -34,6 +34,11 @@ class InitialValues(LRScheduler):
     loaded: list[tuple[ParamGroup, float, float]]
     """Those of them in which a state has put another initial value, that one, and the code's."""
 
+    # The constructor in torch never runs: it would replace optimizer.step, and call ours.
+    def __init__(self, real_optimizer: Any, target: Target) -> None:
+        self.real_optimizer, self.target = real_optimizer, target
+        self.seen, self.from_code, self.loaded = ((), []), [], []
+
     @abstractmethod
     def driven_groups(self) -> list[ParamGroup]:
         """Return the param groups that the schedule writes to."""

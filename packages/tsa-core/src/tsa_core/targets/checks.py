@@ -63,9 +63,12 @@ def check_value(target: Target, value: object, i: int) -> None:
     where = f"{target.name!r} in param group {i}"
     if isinstance(value, (tuple, list)):
         raise TypeError(f"{where} is the whole {value!r}: name one element, '{target.name}[0]'")
-    if isinstance(value, Tensor) and not (value.ndim == 0 and value.is_floating_point()):
+    if isinstance(value, Tensor) and (
+        value.ndim != 0 or not value.is_floating_point() or value.is_meta
+    ):
+        place = " on the meta device, which holds no value" * value.is_meta
         raise TypeError(
-            f"{where} is a {value.dtype} tensor of shape {tuple(value.shape)}; "
+            f"{where} is a {value.dtype} tensor of shape {tuple(value.shape)}{place}; "
             "a schedule fills a 0-dim floating-point tensor or sets a number"
         )
     real_number(value, f"{where}: ", "; a schedule drives a finite number")
