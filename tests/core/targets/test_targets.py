@@ -162,12 +162,19 @@ INVALID_ENTRIES: dict[str, tuple[Any, type[Exception], str]] = {
     "inf": (math.inf, ValueError, "inf"),
     "-inf": (-math.inf, ValueError, "-inf"),
     "a 1-dim tensor": (torch.ones(1), TypeError, "shape (1,)"),
-    "a tensor without data": (torch.ones((), device="meta"), TypeError, "on the meta device"),
     "an integer tensor": (torch.tensor(3), TypeError, "torch.int64"),
     "a boolean tensor": (torch.tensor(True), TypeError, "torch.bool"),
     "a complex tensor": (torch.tensor(1j), TypeError, "torch.complex64"),
     "a NaN tensor": (torch.tensor(math.nan), ValueError, "nan"),
 }
+
+
+@through(*SCHEDULE_IT)
+def test_a_tensor_without_data_is_refused(call: Call) -> None:
+    """A tensor on the meta device has no value to start from."""
+    opt = adamw({"entry": torch.ones((), device="meta")})
+    with pytest.raises(TypeError, match="'entry' in param group 0 .* on the meta device"):
+        call(opt, "entry")
 
 
 @through(*SCHEDULE_IT, entry=INVALID_ENTRIES)
