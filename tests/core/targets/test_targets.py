@@ -173,7 +173,7 @@ INVALID_ENTRIES: dict[str, tuple[Any, type[Exception], str]] = {
 def test_a_tensor_without_data_is_refused(call: Call) -> None:
     """A tensor on the meta device has no value to start from."""
     opt = adamw({"entry": torch.ones((), device="meta")})
-    with pytest.raises(TypeError, match="'entry' in param group 0 .* on the meta device"):
+    with pytest.raises(TypeError, match=r"'entry' in param group 0 .* on the meta device"):
         call(opt, "entry")
 
 
