@@ -1,17 +1,23 @@
 """Each session checks one promise of this project. `nox -l` lists them.
 
 One invocation builds the distributions once. The sessions test the built wheels: no session that
-installs them has the sources on its path. `tests` and `demo` share one environment.
+installs them has the sources on its path. `tests`, `demo` and `docs` share one environment.
 """
 
 from __future__ import annotations
 
+import atexit
+import logging
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
 
 import nox
 from nox.command import CommandFailed
@@ -20,8 +26,12 @@ nox.needs_version = ">=2025.2.9"
 nox.options.default_venv_backend = "virtualenv"  # so that pip installs, as for most users
 nox.options.sessions = ["tests"]
 
+# nox looks for uv, to offer it, and would say "uv binary not found." to everyone without it.
+logging.getLogger("nox").addFilter(lambda record: "uv binary" not in record.getMessage())
+
 ROOT = Path(__file__).parent
 DIST = ROOT / "dist"
+SITE = "docs/_build/html"
 DISTRIBUTIONS = ("tsa-core", "tsa-builtins", "torch-schedule-anything")
 PACKAGES = tuple(name.replace("-", "_") for name in DISTRIBUTIONS)
 SUITE = ("tests/core", "tests/builtins", "tests/meta")
@@ -40,7 +50,7 @@ BY_FILE = (*ON_ALL_CORES, "--dist", "loadfile")  # the blocks of a page share th
 CHANGE = ("change",)
 
 # Pages with blocks that need the packages of the session `frameworks`, which runs them.
-FRAMEWORK_PAGES = ("docs/frameworks.md", "docs/howto/log_values.md", "docs/howto/config_files.md")
+FRAMEWORK_PAGES = ("docs/frameworks.md", "docs/howto/log_values.md", "docs/plans.md")
 
 # (Python, torch), and the tag: the oldest of both, the newest of both, and pairs between them.
 MATRIX = [
@@ -97,26 +107,25 @@ def build(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=True)
 def environment(session: nox.Session) -> None:
-    """Build the wheels and install them where `tests` and `demo` run, quietly."""
-    folder = Path(session.env_dir).resolve()
-    wheels, log_path = folder / "wheels", folder / "install.log"
-    session.log("Install torch, the wheels and tools, which takes minutes the first time.")
-    session.log(f"The log of the installation: {log_path}")
-    with log_path.open("w") as file:
-        quietly = {"log": False, "silent": False, "stdout": file, "stderr": subprocess.STDOUT}
-        try:
-            session.install("hatchling>=1.27", **quietly)
-            shutil.rmtree(wheels, ignore_errors=True)
-            for distribution in DISTRIBUTIONS:
-                source = str(ROOT / "packages" / distribution)
-                session.run("python", "-c", BUILD_WHEEL, source, str(wheels), **quietly)
-            built = wheel_files(wheels, DISTRIBUTIONS)
-            # The version of a wheel stays the same while its sources change, and pip would keep an
-            # installed one of the same version.
-            session.install("--force-reinstall", "--no-deps", *built, **quietly)
-            session.install(*built, *requirements("test"), *requirements("demo"), **quietly)
-        except CommandFailed:
-            session.error(f"The installation failed. Its log is {log_path}")
+    """Build the wheels and install them where `tests`, `demo` and `docs` run, a line per stage."""
+    core = nox.project.load_toml(ROOT / "packages" / "tsa-core" / "pyproject.toml")
+    tools = ("hatchling>=1.27", "pip", *requirements("test"), *requirements("demo"))
+    log = install_log(session)
+    log.unlink(missing_ok=True)
+    add(session, "torch", core["project"]["dependencies"], session.install)
+    add(session, "the tools of tests and demo", tools, session.install)
+    session.log("Building the wheels of this project, and installing them.")
+    with quietly(session) as options:
+        wheels = log.with_name("wheels")
+        shutil.rmtree(wheels, ignore_errors=True)
+        for distribution in DISTRIBUTIONS:
+            source = str(ROOT / "packages" / distribution)
+            session.run("python", "-c", BUILD_WHEEL, source, str(wheels), **options)
+        built = wheel_files(wheels, DISTRIBUTIONS)
+        # The version of a wheel stays the same while its sources change, and pip would keep an
+        # installed one of the same version.
+        session.install("--force-reinstall", "--no-deps", *built, **options)
+        session.install(*built, **options)  # what they need besides torch
 
 
 @nox.session(venv_backend="none", requires=["environment"])
@@ -127,7 +136,11 @@ def tests(session: nox.Session) -> None:
     """
     # As modules with doctests, the conftest.py of two folders would have one name.
     doctests = ("--doctest-modules", "--ignore-glob=*conftest.py", "--pyargs", *PACKAGES[:2])
-    run_in_environment(session, "pytest", *ON_ALL_CORES, *SUITE, *doctests, *session.posargs)
+    report = Path(session.create_tmp()) / "report.xml"
+    report.unlink(missing_ok=True)
+    atexit.register(print_sum, report)  # after nox's own last lines
+    suite = (*ON_ALL_CORES, f"--junit-xml={report}", *SUITE, *doctests)
+    run_in_environment(session, "pytest", *suite, *session.posargs)
 
 
 @nox.session(venv_backend="none", requires=["environment"])
@@ -140,7 +153,8 @@ def exhaustive(session: nox.Session) -> None:
 @nox.session(venv_backend="none", requires=["environment"])
 def demo(session: nox.Session) -> None:
     """A real model trains on real data under four schedules, and resumes to the same weights."""
-    run_in_environment(session, "python", "examples/train_digits.py", *session.posargs, log=False)
+    command = ("python", "-u", "examples/train_digits.py")  # each line as it comes
+    run_in_environment(session, *command, *session.posargs, log=False)
 
 
 @nox.session
@@ -223,24 +237,31 @@ def lint(session: nox.Session) -> None:
             )  # fmt: skip
 
 
-@nox.session(tags=CHANGE, requires=["build"], reuse_venv=False)
-def docs(session: nox.Session) -> None:
-    """Every block of the documentation runs, and the site builds: docs/_build/html.
+@nox.session(venv_backend="none", requires=["environment"])
+def site(session: nox.Session) -> None:
+    """The site builds without a warning, in a minute: docs/_build/html. Code draws its pictures."""
+    pip = partial(run_in_environment, session, "python", "-m", "pip", "install")
+    add(session, "the tools of the site", requirements("docs"), pip)
+    shutil.rmtree(SITE, ignore_errors=True)  # a page that is gone leaves no file behind
+    run_in_environment(session, "python", "docs/draw.py")
+    run_in_environment(
+        session, "sphinx-build", "-nW", "--keep-going", "-E", "-q", "-b", "html", "docs", SITE
+    )
+    atexit.register(print, f"The site: {ROOT / SITE / 'index.html'}")  # after nox's last lines
 
-    Warnings are errors in both. The code draws the pictures. Every link within the site has a
-    target, every public name is on the site, and the search finds what readers look for.
+
+@nox.session(tags=CHANGE, venv_backend="none", requires=["site"])
+def docs(session: nox.Session) -> None:
+    """Every block of the documentation runs, and the site has what readers look for.
+
+    Warnings are errors. Every link within the site has a target, every public name is on the site,
+    and the search finds the pages that answer.
     """
-    install_wheels(session, *DISTRIBUTIONS)
-    install_group(session, "docs")
+    run_in_environment(session, "python", "docs/check_names.py", SITE)
+    run_in_environment(session, "pytest", "-q", "tests/site", env={"SITE": SITE})
     skip = [f"--ignore={page}" for page in FRAMEWORK_PAGES]
-    blocks = ("-p", "blocks", *BY_FILE, *skip)
-    session.run("pytest", *blocks, "README.md", "docs", env={"PYTHONPATH": "docs"})
-    session.run("python", "docs/draw.py")
-    site = "docs/_build/html"
-    shutil.rmtree(site, ignore_errors=True)  # a page that is gone leaves no file behind
-    session.run("sphinx-build", "-nW", "--keep-going", "-E", "-b", "html", "docs", site)
-    session.run("python", "docs/check_names.py", site)
-    session.run("pytest", "tests/site", env={"SITE": site})
+    blocks = ("-p", "blocks", *BY_FILE, *skip, "README.md", "docs")
+    run_in_environment(session, "pytest", *blocks, env={"PYTHONPATH": "docs"})
 
 
 @nox.session(tags=CHANGE, requires=["build"], reuse_venv=False)
@@ -306,7 +327,7 @@ def bench(session: nox.Session) -> None:
             result = str(results / f"peer_{peer}.json")
             session.run(python, "benchmarks/peers.py", peer, result, external=True)
     # Without a FOLDER, the results are the project's, and the documentation shows them.
-    pages = [] if session.posargs else ["docs/performance.md"]
+    pages = [] if session.posargs else ["docs/contribute/measurements.md"]
     session.run("python", "benchmarks/table.py", str(results), *pages)
 
 
@@ -350,11 +371,56 @@ def install_wheels(session: nox.Session, *distributions: str, extra: tuple[str, 
     session.install(*wheel_files(DIST, distributions), *extra)
 
 
-def run_in_environment(session: nox.Session, program: str, *args: str, log: bool = True) -> None:
-    """Run a program of the environment that the session `environment` made."""
+def program(session: nox.Session, name: str) -> str:
+    """A program of the environment that the session `environment` made."""
     scripts = "Scripts" if os.name == "nt" else "bin"
-    path = Path(session.env_dir).parent / "environment" / scripts / program
-    session.run(str(path), *args, external=True, log=log)
+    return str(Path(session.env_dir).resolve().with_name("environment") / scripts / name)
+
+
+def run_in_environment(session: nox.Session, name: str, *args: str, **options: Any) -> None:
+    session.run(program(session, name), *args, external=True, **options)
+
+
+def install_log(session: nox.Session) -> Path:
+    return Path(session.env_dir).resolve().with_name("environment") / "install.log"
+
+
+def add(
+    session: nox.Session, what: str, needed: Sequence[str], install: Callable[..., object]
+) -> None:
+    """Install into the shared environment what is not there yet, and say which it was."""
+    # Without an index, pip asks no network.
+    command = (program(session, "python"), "-m", "pip", "install", "--dry-run", "--no-index")
+    tried = subprocess.run([*command, *needed], check=False, capture_output=True, text=True)
+    if tried.returncode == 0 and "Would install" not in tried.stdout:
+        session.log(f"Already there: {what}.")
+        return
+    session.log(f"Installing {what}, which can take minutes. The log: {install_log(session)}")
+    with quietly(session) as options:
+        install(*needed, **options)
+
+
+@contextmanager
+def quietly(session: nox.Session) -> Iterator[dict[str, Any]]:
+    """The options of a command that writes to the log of the environment only."""
+    path = install_log(session)
+    with path.open("a") as file:
+        try:
+            yield {"log": False, "silent": False, "stdout": file, "stderr": subprocess.STDOUT}
+        except CommandFailed:
+            session.error(f"The installation failed. Its log is {path}")
+
+
+def print_sum(report: Path) -> None:
+    """Print how many tests passed, failed and were skipped, from a report in JUnit's format."""
+    if not report.exists():  # pytest refused its arguments
+        return
+    for suite in ElementTree.parse(report).iter("testsuite"):
+        count = {name: int(suite.attrib[name]) for name in ("failures", "errors", "skipped")}
+        passed = int(suite.attrib["tests"]) - sum(count.values())
+        counts = ", ".join(f"{number:,} {name}" for name, number in count.items())
+        minutes, seconds = divmod(round(float(suite.attrib["time"])), 60)
+        print(f"Tests: {passed:,} passed, {counts}, in {minutes} min {seconds} s.")
 
 
 def substitute(path: Path, pattern: str, replacement: str) -> None:

@@ -10,11 +10,12 @@ from typing import Any
 from torch.optim.lr_scheduler import ExponentialLR
 
 import torch_schedule_anything as tsa
+import tsa_core
 
 TARGET = "weight_decay"
 
 
-class FixedViewsProxy(tsa.ProxyOptimizer):
+class FixedViewsProxy(tsa_core.ProxyOptimizer):
     """A proxy that never checks whether the optimizer still has the same groups."""
 
     known_groups: list[Any]

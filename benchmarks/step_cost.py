@@ -20,6 +20,7 @@ from measuring import GROUPS, adamw, compare, machine, on_adamw, yardstick
 from torch.optim import lr_scheduler as torch_lr
 
 import torch_schedule_anything as tsa
+import tsa_core
 
 STEPS = 10**9  # so many that no curve reaches its end
 
@@ -227,7 +228,7 @@ def rows_of_views() -> list[dict[str, Any]]:
 def microseconds_of_parts() -> dict[str, float]:
     """The time of each part of a step, in microseconds."""
     schedule = on_adamw(1, cosine)
-    proxy = tsa.ProxyOptimizer(adamw(1), "weight_decay")
+    proxy = tsa_core.ProxyOptimizer(adamw(1), "weight_decay")
     view, group = proxy.param_groups[0], adamw(1).param_groups[0]
 
     # torch calls the hook after each step. The step itself varies by more than the hook takes.

@@ -1,6 +1,7 @@
 """Print the results of step_cost.py and peers.py: python table.py FOLDER [PAGE.md].
 
-In PAGE.md the text between each ``<!-- name -->`` and ``<!-- end -->`` is written anew.
+In PAGE.md the text between each ``<!-- name -->`` and ``<!-- end -->`` is written anew. A page gets
+ratios and bytes, because times say more of the machine than of the code.
 """
 
 from __future__ import annotations
@@ -86,17 +87,20 @@ def remark(row: dict[str, Any]) -> str:
     return "" if row["groups_apart"] else " (one value for all)"
 
 
-def found(row: dict[str, Any], unit: str) -> str:
-    text = f"{row[unit]} {unit}"
+def size(row: dict[str, Any]) -> str:
+    text = f"{row['bytes']} bytes"
     return f"**{text}**" if row["holds"] is False else text
+
+
+def times(value: float, unit: float) -> str:
+    return f"{value / unit:.1f}" if value < 100 * unit else f"{value / unit:.0f}"
 
 
 def sections(ours: dict[str, Any], peers: list[dict[str, Any]]) -> dict[str, str]:
     steps = rows_by_pair(ours["steps"])
     group_counts = sorted({row["groups"] for row in ours["steps"]})
-    parts, imported, previewed = ours["parts_us"], ours["import"], ours["preview"]
-    rows = (*ours["steps"], *ours["memory"], imported, previewed)
-    bounded = [row for row in rows if row["bound"] is not None]
+    parts = ours["parts_us"]
+    bounded = [row for row in (*ours["steps"], *ours["memory"]) if row["bound"] is not None]
     missed = [row for row in bounded if not row["holds"]]
     us = {
         measured: by_groups
@@ -110,7 +114,8 @@ def sections(ours: dict[str, Any], peers: list[dict[str, Any]]) -> dict[str, str
         groups: {"us": row["against_us"]}
         for groups, row in steps["a built-in", "the bare loop"].items()
     }
-    several = [row for row in ours["steps"] if row["what"].endswith(" in step")]
+    against_torch = [row for row in ours["steps"] if row["against"] == "LambdaLR on lr"]
+    several = [row for row in against_torch if row["what"].endswith(" in step")]
     views = [row for row in ours["steps"] if row["against"] == "ExponentialLR, bare view"]
     present = steps["ExponentialLR on weight_decay", "ExponentialLR on lr"][1000]
     views.append({**present, "what": "… and finds the group by its position: the present view"})
@@ -129,43 +134,41 @@ def sections(ours: dict[str, Any], peers: list[dict[str, Any]]) -> dict[str, str
         "missed": f"Missed, here and below: {len(missed)} of {len(bounded)}.",
         "other": table(
             ["", "found", "at most"],
-            [
-                ["import after torch", found(imported, "ms"), f"{imported['bound']} ms"],
-                [
-                    "preview of 100 000 steps on two groups",
-                    found(previewed, "s"),
-                    f"{previewed['bound']} s",
-                ],
-                *(
-                    [f"kept by {row['what']}, per group", found(row, "bytes"), row["bound"] or ""]
-                    for row in ours["memory"]
-                ),
-            ],
+            (
+                [f"kept by {row['what']}, per group", size(row), row["bound"] or ""]
+                for row in ours["memory"]
+            ),
         ),
         "views": table(
             ["a view that", "ratio"],
             ([row["what"], f"{row['ratio']:.2f}"] for row in views),
         ),
         "groups": table(
-            ["µs per step", *head],
+            ["in steps on one group", *head],
             (
-                [measured, *(f"{by_groups[groups]['us']:.1f}" for groups in group_counts)]
+                [
+                    measured,
+                    *(times(by_groups[n]["us"], by_groups[1]["us"]) for n in group_counts),
+                ]
                 for measured, by_groups in us.items()
             ),
         ),
         "targets": table(
-            ["100 param groups", "µs per step"],
+            ["100 param groups", "in steps of one built-in"],
             [
                 *(
-                    [f"schedules in step: {row['what'].split()[0]}", f"{row['us']:.1f}"]
+                    [
+                        f"schedules in step: {row['what'].split()[0]}",
+                        times(row["ratio"], several[0]["ratio"]),
+                    ]
                     for row in several
-                    if row["against"] == "LambdaLR on lr"
                 ),
-                *([row["what"], f"{row['us']:.1f}"] for row in other_targets),
+                *([row["what"], f"{row['ratio']:.1f}"] for row in other_targets),
             ],
         ),
         "parts": table(
-            ["", "nanoseconds"], ([part, f"{us * 1000:.0f}"] for part, us in parts.items())
+            ["", "in reads of a dict"],
+            ([part, times(us, parts["reading a dict"])] for part, us in parts.items()),
         ),
         "peers": table(
             ["library", "schedule", *head],

@@ -1,6 +1,7 @@
 """Settings of the site. `nox -s docs` builds it into docs/_build/html."""
 
 import html
+import inspect
 import re
 import sys
 from importlib import metadata
@@ -23,17 +24,18 @@ extensions = [
     "formulas",
     "names",
     "pictures",
+    "search_words",
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.intersphinx",
+    "sphinx.ext.linkcode",
     "sphinx.ext.napoleon",
-    "sphinx.ext.viewcode",
     "sphinx_copybutton",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "contribute"]  # contributors read on GitHub, beside the code
 
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
-myst_heading_anchors = 4  # links such as infrastructure/rules.md#state
+myst_heading_anchors = 4  # links such as user_guide.md#two-threads
 
 autodoc_inherit_docstrings = False  # torch's site has torch's
 autodoc_member_order = "bysource"
@@ -88,9 +90,27 @@ html_show_copyright = False
 html_copy_source = False
 
 
+def linkcode_resolve(domain, info):
+    """Lead from a name to its source in the repository."""
+    package, *parts = f"{info['module']}.{info['fullname']}".split(".")
+    found = sys.modules.get(package)
+    for part in parts:
+        found = getattr(found, part, None)
+    found = inspect.unwrap(getattr(found, "fget", found))
+    if not (inspect.isclass(found) or inspect.isfunction(found)):
+        return None
+    lines, first = inspect.getsourcelines(found)
+    package = found.__module__.partition(".")[0]
+    root = Path(sys.modules[package].__file__).parents[1]
+    file = Path(inspect.getsourcefile(found)).relative_to(root).as_posix()
+    folder = f"packages/{package.replace('_', '-')}/src"
+    place = f"#L{first}-L{first + len(lines) - 1}"
+    return f"{addresses['Repository']}/blob/main/{folder}/{file}{place}"
+
+
 def link_changelog(app, page, source):
     """Make links to the file CHANGELOG.md, which work on GitHub, links to the page of the site."""
-    source[0] = source[0].replace("](../CHANGELOG.md)", "](changelog.md)")
+    source[0] = source[0].replace("](../CHANGELOG.md)", "](changes.md#changelog)")
 
 
 def keep_sentences_whole(app, what, name, obj, options, lines):
@@ -114,10 +134,13 @@ def describe(app, pagename, templatename, context, doctree):
 
 
 def break_code_between_words(app, pagename, templatename, context, doctree):
-    """Let a long name in code or in a heading break after ``_``, ``(``, ``.``, ``=`` or ``/``."""
+    """Let a long name in code or in a heading break after ``_``, ``.``, ``=`` or ``/``.
+
+    It does not break after ``(``: a line that ends there looks as if something were missing.
+    """
 
     def with_breaks(match):
-        return match[1] + re.sub(r"([_(/=]|(?<!^tsa)\.(?=\w))(?=[^\s_(/=)])", r"\1<wbr>", match[2])
+        return match[1] + re.sub(r"([_/=]|(?<!^tsa)\.(?=\w))(?=[^\s_(/=)])", r"\1<wbr>", match[2])
 
     body = re.sub(r'(<span class="pre">)([^<]*)', with_breaks, context.get("body", ""))
     context["body"] = re.sub(r"(<h[1-6]>)([^<]*)", with_breaks, body)

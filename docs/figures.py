@@ -5,22 +5,21 @@
 Needs matplotlib. Writes SVG files to docs/_static/generated/ by default, each one twice: NAME.svg
 for the light theme of the site, and NAME.dark.svg for the dark one.
 
-- Each picture of a curve or a built-in shows the expression that it is drawn from. The gallery has
-  a small one of each.
-- Each how-to page has the values that its first block trains with.
+- Each picture of a curve or a built-in shows the expression that it is drawn from. The tables and
+  the gallery have a small one of each.
+- A picture ``howto_NAME`` has the values that the program above it trains with.
 - Any other picture of a page is the variable ``figure`` of the blocks above it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import os
 import re
 import sys
 import tempfile
 import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib as mpl
@@ -41,11 +40,12 @@ GENERATED = HERE / "_static" / "generated"
 
 
 def curve_pictures() -> dict[str, list[str]]:
-    """By name of the picture, its expressions: curves.md has them as the titles of its images.
+    """By name of the curve, the expressions in its picture. The first is in the gallery too.
 
-    A single one is the title of the picture; several are in its legend.
+    curves.md has them as the titles of its images. A single one is the title of the picture;
+    several are in its legend.
     """
-    image = re.compile(r"""_static/generated/curve_(\w+)\.svg (["'])(.*?)\2\)""")
+    image = re.compile(r"""_static/generated/thumbnail_(\w+)\.svg (["'])(.*?)\2\)""")
     page = (HERE / "curves.md").read_text()
     return {name: titles.split("; ") for name, _, titles in image.findall(page)}
 
@@ -79,21 +79,19 @@ STYLE = {
     "savefig.transparent": True,
     "svg.hashsalt": "the same picture from the same code",
 }
-INK = {"": "#1f2328", ".dark": "#d6dae0"}  # by theme, as it is written in the name of the file
+# Each color of the light theme, and the one that the dark theme has in its place.
+INK = {"#1f2328": "#d6dae0"}
 COLORS = {
-    "": ["#0969da", "#bc4c00", "#1a7f37", "#8250df", "#bf3989", "#6e7781"],
-    ".dark": ["#6cb6ff", "#f0a04b", "#6bc46d", "#c297ff", "#ff80b5", "#a0a8b2"],
+    "#0969da": "#6cb6ff",
+    "#bc4c00": "#f0a04b",
+    "#1a7f37": "#6bc46d",
+    "#8250df": "#c297ff",
+    "#bf3989": "#ff80b5",
+    "#6e7781": "#a0a8b2",
 }
-
-
-@contextmanager
-def theme_of(theme: str) -> Iterator[None]:
-    """Draw for one theme of the site: ``""``, which is light, or ``".dark"``."""
-    ink = INK[theme]
-    inked = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
-    colors = {"axes.prop_cycle": mpl.cycler(color=COLORS[theme]), **dict.fromkeys(inked, ink)}
-    with plt.rc_context({**STYLE, **colors}):
-        yield
+DARK = {**INK, **COLORS}
+INKED = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+STYLE.update({"axes.prop_cycle": mpl.cycler(color=[*COLORS]), **dict.fromkeys(INKED, *INK)})
 
 
 def draw_curves(expressions: list[str], path: Path) -> None:
@@ -120,17 +118,6 @@ def steps_of(curve: curves.Curve, first: float) -> np.ndarray:
     return (
         np.linspace(0, 1, 1001) if isinstance(curve, curves.Power) else np.arange(first, 110, 0.05)
     )
-
-
-def gallery_curves() -> dict[str, str]:
-    """An expression for each shape, combination and operator, from the pictures."""
-    names = [name for name in curves.__all__ if callable(getattr(curves, name))]
-    every = [expression for expressions in CURVES.values() for expression in expressions]
-    made = {
-        name: next((each for each in every if each.startswith(f"{name}(")), None) for name in names
-    }
-    del made["Curve"], made["to_dict"], made["from_dict"]
-    return {**made, "Product": CURVES["product"][0], "Sum": CURVES["sum"][0]}
 
 
 def without_jumps(values: np.ndarray) -> np.ndarray:
@@ -179,7 +166,7 @@ def draw_thumbnail(curve: curves.Curve, top: float, path: Path) -> None:
     save(figure, path)
 
 
-def draw_figures_of(page: Path, folder: Path, theme: str, suffix: str, drawn: set[str]) -> None:
+def draw_figures_of(page: Path, folder: Path, suffix: str, drawn: set[str]) -> None:
     """Draw the other pictures of a page: each is the ``figure`` of the blocks above it."""
     parts = re.split(r"(?ms)^```python\n(.*?)^```$", page.read_text())
     images = [re.findall(r"_static/generated/([\w-]+)\.svg", text) for text in parts[::2]]
@@ -198,7 +185,7 @@ def draw_figures_of(page: Path, folder: Path, theme: str, suffix: str, drawn: se
                 for name in names:
                     figure = namespace["figure"]
                     figure.set_size_inches(5, 0.6 + 1.5 * len(figure.axes))  # fits a phone
-                    save(figure, folder / f"{name}{theme}{suffix}")
+                    save(figure, folder / f"{name}{suffix}")
         finally:
             os.chdir(before)
 
@@ -210,31 +197,32 @@ def save(figure: plt.Figure, path: Path) -> None:
     date = {"metadata": {"Date": None}} if path.suffix == ".svg" else {"dpi": 150}
     figure.savefig(path, **date)
     plt.close(figure)
+    if path.suffix == ".svg":
+        light = path.read_text(encoding="utf-8")
+        dark = re.sub("|".join(DARK), lambda color: DARK[color[0]], light)
+        path.with_suffix(".dark.svg").write_text(dark, encoding="utf-8")
 
 
 def main(folder: Path = GENERATED, suffix: str = ".svg") -> None:
     folder.mkdir(parents=True, exist_ok=True)
     pages = [page for page in sorted(HERE.rglob("*.md")) if "_build" not in page.parts]
     drawn = {"performance"}  # performance_figure.py draws it
-    for theme in INK:
-        with theme_of(theme):
-            for name, expressions in CURVES.items():
-                draw_curves(expressions, folder / f"curve_{name}{theme}{suffix}")
-                drawn.add(f"curve_{name}")
-            for name, expression in gallery_curves().items():
-                curve = eval(expression, dict(vars(curves)))
-                draw_thumbnail(curve, 1, folder / f"thumbnail_{name}{theme}{suffix}")
-            for call in builtin_calls():
-                name = call.partition("(")[0]
-                draw_builtin(call, folder / f"{name}{theme}{suffix}")
-                thumbnail = folder / f"thumbnail_{name}{theme}{suffix}"
-                draw_thumbnail(curve_of_builtin(call), 2, thumbnail)
-                drawn.add(name)
-            for name, figure in howto_figures.figures():
-                save(figure, folder / f"{name}{theme}{suffix}")
-                drawn.add(name)
-            for page in pages:
-                draw_figures_of(page, folder, theme, suffix, drawn)
+    with plt.rc_context(STYLE), contextlib.redirect_stdout(None):  # some pages print
+        for name, expressions in CURVES.items():
+            draw_curves(expressions, folder / f"curve_{name}{suffix}")
+            curve = eval(expressions[0], dict(vars(curves)))
+            draw_thumbnail(curve, 1, folder / f"thumbnail_{name}{suffix}")
+            drawn |= {f"curve_{name}", f"thumbnail_{name}"}
+        for call in builtin_calls():
+            name = call.partition("(")[0]
+            draw_builtin(call, folder / f"{name}{suffix}")
+            draw_thumbnail(curve_of_builtin(call), 2, folder / f"thumbnail_{name}{suffix}")
+            drawn |= {name, f"thumbnail_{name}"}
+        for name, figure in howto_figures.figures():
+            save(figure, folder / f"{name}{suffix}")
+            drawn.add(name)
+        for page in pages:
+            draw_figures_of(page, folder, suffix, drawn)
 
 
 if __name__ == "__main__":

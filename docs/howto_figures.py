@@ -1,7 +1,7 @@
-"""Draw the values with which the first block of each how-to page trains, for figures.py.
+"""Draw the values with which a program on a page trains, for figures.py.
 
-The block runs as it is. A hook of torch sees each step of an optimizer, and records what the
-variable ``schedule`` of the block holds at that time.
+The program is the block above the picture ``howto_NAME.svg``. It runs as it is. A hook of torch
+sees each step of an optimizer, and records what the variable ``schedule`` holds at that time.
 """
 
 from __future__ import annotations
@@ -21,26 +21,27 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 import torch_schedule_anything as tsa
 
-PAGES = sorted((Path(__file__).resolve().parent / "howto").glob("*.md"))
+HERE = Path(__file__).resolve().parent
+# A program, and its picture as the next thing after it.
+PROGRAM = re.compile(
+    r"^```python\n((?:(?!^```).*\n)*)```\n\n!\[[^\]]*\]\(\S*_static/generated/howto_(\w+)\.svg\)$",
+    re.MULTILINE,
+)
 
 # A run: the positions, and the scalars at each of them.
 Run = tuple[list[float], list[dict[str, float]]]
 
 
-def first_block(page: Path) -> str:
-    return re.search(r"(?ms)^```python\n(.*?)^```$", page.read_text())[1]
-
-
 @cache
-def runs_of(page: Path) -> list[Run]:
-    """The runs of the page's first block: one for each object that ``schedule`` is in turn."""
-    namespace: dict[str, Any] = {"__name__": page.stem}
+def runs_of(name: str, program: str) -> list[Run]:
+    """The runs of a program: one for each object that ``schedule`` is in turn."""
+    namespace: dict[str, Any] = {"__name__": name}
     runs: list[Run] = []
     schedules: list[Any] = []
 
     def record(*_: Any) -> None:
         schedule = namespace.get("schedule")
-        if schedule is None:  # the page begins with a run without one
+        if schedule is None:  # the program begins with a run without one
             return
         if schedule not in schedules[-1:]:
             schedules.append(schedule)
@@ -57,7 +58,7 @@ def runs_of(page: Path) -> list[Run]:
         os.chdir(folder)
         try:
             torch.manual_seed(0)
-            exec(compile(first_block(page), str(page), "exec"), namespace)
+            exec(compile(program, name, "exec"), namespace)
         finally:
             os.chdir(before)
             hook.remove()
@@ -99,8 +100,7 @@ def draw(runs: list[Run]) -> plt.Figure:
 
 
 def figures() -> Iterator[tuple[str, plt.Figure]]:
-    """The name and the figure of each page that shows it."""
-    for page in PAGES:
-        name = f"howto_{page.stem}"
-        if f"_static/generated/{name}.svg" in page.read_text():
-            yield name, draw(runs_of(page))
+    """The name and the figure of each program that has one."""
+    for page in sorted([*HERE.glob("*.md"), *HERE.glob("howto/*.md")]):
+        for program, name in PROGRAM.findall(page.read_text()):
+            yield f"howto_{name}", draw(runs_of(name, program))

@@ -1,8 +1,9 @@
 """Sphinx extension: the API under the names that users type, and with short types.
 
 - Objects are documented as ``torch_schedule_anything.X``. A page shows ``tsa.X``. References to
-  ``tsa_core.X`` and ``tsa_builtins.X`` lead to the same place.
-- Long types have names, which api/types.md explains.
+  ``tsa_core.X`` and ``tsa_builtins.X`` lead to the same place. Names that only authors need are
+  documented as ``tsa_core.X``.
+- Long types have names, which api.md explains.
 - The directive ``every`` documents all built-ins, all shapes or all combinations of curves.
 - The directive ``summary`` makes a table of all names, with the first sentence of each.
 """
@@ -24,7 +25,6 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.inspect import TypeAliasForwardRef
 
-import torch_schedule_anything
 import tsa_builtins
 from tsa_builtins import curves
 from tsa_builtins.schedules.registry import BUILT_INS
@@ -78,11 +78,11 @@ def functions_in(holder: Any) -> set[Any]:
 def every(kind: str) -> list[str]:
     """Return the names of one kind: ``"built-ins"``, ``"shapes"`` or ``"combinations"``."""
     if kind == "built-ins":
-        return [name for name in tsa_builtins.__all__ if name in BUILT_INS]
+        return [f"{WHOLE}.{name}" for name in tsa_builtins.__all__ if name in BUILT_INS]
     is_of_kind = {"shapes": inspect.isclass, "combinations": inspect.isfunction}[kind]
     apart = {"Curve", "from_dict", "to_dict"}  # their pages document them by hand
     return [
-        f"curves.{name}"
+        f"{WHOLE}.curves.{name}"
         for name in curves.__all__
         if name not in apart and is_of_kind(getattr(curves, name))
     ]
@@ -95,7 +95,7 @@ class Every(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         word = "class" if self.arguments[0] == "shapes" else "function"
-        names = [f".. auto{word}:: {WHOLE}.{name}" for name in every(self.arguments[0])]
+        names = [f".. auto{word}:: {name}" for name in every(self.arguments[0])]
         return self.parse_text_to_nodes("```{eval-rst}\n" + "\n\n".join(names) + "\n```")
 
 
@@ -108,7 +108,7 @@ class Summary(SphinxDirective):
         for page in order:
             text = (HERE / "api" / f"{page}.md").read_text()
             self.env.note_dependency(str(HERE / "api" / f"{page}.md"))
-            found = re.findall(rf"auto(?:class|function):: {WHOLE}\.([\w.]+)|{{every}} (.*)", text)
+            found = re.findall(r"auto(?:class|function):: ([\w.]+)|{every} (.*)", text)
             names = [each for name, kind in found for each in (every(kind) if kind else [name])]
             if names:
                 title = re.match(r"# (.*)\n", text)[1]
@@ -119,13 +119,19 @@ class Summary(SphinxDirective):
                     "| name | purpose |",
                     "|---|---|",
                 ]
-                lines += [f"| {{py:obj}}`tsa.{n} <{WHOLE}.{n}>` | {first_line(n)} |" for n in names]
+                lines += [f"| {{py:obj}}`{typed(n)} <{n}>` | {first_line(n)} |" for n in names]
         return self.parse_text_to_nodes("\n".join(lines))
 
 
+def typed(name: str) -> str:
+    """Return the name as users type it."""
+    return re.sub(rf"^{WHOLE}\.", "tsa.", name)
+
+
 def first_line(name: str) -> str:
-    documented: Any = torch_schedule_anything
-    for part in name.split("."):
+    package, *parts = name.split(".")
+    documented: Any = import_module(package)
+    for part in parts:
         documented = getattr(documented, part)
     first, _, _ = (inspect.getdoc(documented) or "").partition("\n\n")
     first = re.sub(r":\w+:`~?([^`]*)`", r"`\1`", " ".join(first.split()).replace("``", "`"))
@@ -154,9 +160,9 @@ def has(package: str, name: str) -> bool:
 def show_what_users_type(app: Sphinx, doctree: nodes.document) -> None:
     for prefix in doctree.findall(addnodes.desc_addname):
         text = prefix.astext()
-        if text.startswith(f"{WHOLE}."):
+        if typed(text) != text:
             prefix.clear()
-            prefix += nodes.Text(text.replace(f"{WHOLE}.", "tsa.", 1))
+            prefix += nodes.Text(typed(text))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

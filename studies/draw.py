@@ -23,7 +23,7 @@ from measures import median
 DOCS = HERE.parent / "docs"
 sys.path.insert(0, str(DOCS))
 
-from figures import GENERATED, INK, save, theme_of  # type: ignore[import-not-found]  # noqa: E402
+from figures import GENERATED, STYLE, save  # type: ignore[import-not-found]  # noqa: E402
 from matplotlib import pyplot as plt  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 
@@ -172,11 +172,10 @@ DRAW: dict[str, Callable[[dict[str, Any], Path], None]] = {
 
 def main(folder: Path = GENERATED, suffix: str = ".svg") -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for theme in INK:
-        with theme_of(theme):
-            for name, draw in DRAW.items():
-                result = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
-                draw(result, folder / f"study_{name}{theme}{suffix}")
+    with plt.rc_context(STYLE):
+        for name, draw in DRAW.items():
+            result = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+            draw(result, folder / f"study_{name}{suffix}")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
     python studies/pages.py
 
-In docs/studies/*.md the text between each ``<!-- name -->`` and ``<!-- end -->`` is written anew.
+In docs/studies/*.md and docs/examples.md the text between each ``<!-- name -->`` and
+``<!-- end -->`` is written anew.
 Every number and every verdict on these pages comes from studies/results/.
 """
 
@@ -320,7 +321,7 @@ HEADLINES: dict[str, Callable[[Result], str]] = {
 
 
 def sections(results: dict[str, Result]) -> dict[str, dict[str, str]]:
-    """The sections of each page, by the name of the page."""
+    """The sections of each page, by the path of the page from docs/studies."""
     pages = {
         name: {
             **SECTIONS[name](result),
@@ -333,7 +334,7 @@ def sections(results: dict[str, Result]) -> dict[str, dict[str, str]]:
     }
     rows = [
         [
-            f"[{QUESTIONS[name]}]({name}.md)",
+            f"[{QUESTIONS[name]}](studies/{name}.md)",
             "yes" if results[name]["holds"] else "no",
             HEADLINES[name](results[name]),
         ]
@@ -343,7 +344,7 @@ def sections(results: dict[str, Result]) -> dict[str, dict[str, str]]:
     runs = sum(len(result["runs"]) for result in results.values())
     spent = f"The full form has {runs} runs, which took {total:.0f} minutes of CPU time."
     overview = table(["question", "holds here", "found"], rows)
-    return {**pages, "index": {"overview": overview, "spent": spent}}
+    return {**pages, "../examples": {"overview": overview, "spent": spent}}
 
 
 def renewed(content: str, texts: dict[str, str], page: str) -> str:

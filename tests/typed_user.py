@@ -24,6 +24,7 @@ from torch.optim.swa_utils import SWALR
 from typing_extensions import assert_type
 
 import torch_schedule_anything as tsa
+import tsa_core
 from torch_schedule_anything import curves
 
 model = torch.nn.Linear(4, 1)
@@ -153,7 +154,7 @@ assert_type(
 )
 
 
-def compound(proxy: tsa.ProxyOptimizer) -> SequentialLR:
+def compound(proxy: tsa_core.ProxyOptimizer) -> SequentialLR:
     warmup = tsa.linear_schedule_with_warmup(proxy, 1.0, 0.5, 10, 100)
     return SequentialLR(proxy, [warmup, CosineAnnealingLR(proxy, 100)], milestones=[100])
 
@@ -165,7 +166,7 @@ def chained(any_optimizer: torch.optim.Optimizer) -> ChainedScheduler:
 assert_type(tsa.arbitrary_schedule_factory(optimizer, compound), SequentialLR)
 assert_type(tsa.arbitrary_schedule_factory(optimizer, chained), ChainedScheduler)
 
-proxy = tsa.ProxyOptimizer(optimizer, "weight_decay")
+proxy = tsa_core.ProxyOptimizer(optimizer, "weight_decay")
 proxy_as_optimizer: torch.optim.Optimizer = proxy
 assert_type(proxy.schedule_target, str)
 assert_type(proxy.param_groups, list[dict[str, Any]])
@@ -201,7 +202,7 @@ assert_type(absolute.absolute, bool)
 assert_type(absolute.values_at(10), list[float])
 absolute.replan(tsa.curves.stretch(tsa.curves.Cosine(1e-3, 0.0, 10), 100))
 absolute.load_state_dict(absolute.state_dict(), plan="same")
-tsa.register_curves(tsa.curves.to_dict, tsa.curves.from_dict)
+tsa_core.register_curves(tsa.curves.to_dict, tsa.curves.from_dict)
 
 # -- plans ------------------------------------------------------------------------------------
 
@@ -210,8 +211,8 @@ assert_type(tsa.from_plan(optimizer, plan), tsa.SynchronousSchedule)
 assert_type(tsa.from_plan({"muon": optimizer}, plan, stretch=391), tsa.SynchronousSchedule)
 assert_type(tsa.to_plan(sync), dict[str, dict[str, Any]])
 again: tsa.Plan = tsa.to_plan(schedule)
-form = tsa.torch_schedulers()["StepLR"]
-assert_type(form, tsa.SchedulerForm)
+form = tsa_core.torch_schedulers()["StepLR"]
+assert_type(form, tsa_core.SchedulerForm)
 assert_type(form.settings_of(step_lr), dict[str, Any])
 assert_type(form.settings["gamma"].required, bool)
 
@@ -242,7 +243,7 @@ class Wrapper:
 
 
 wrapper = Wrapper()
-wrapper_as_optimizer_like: tsa.OptimizerLike = wrapper
+wrapper_as_optimizer_like: tsa_core.OptimizerLike = wrapper
 assert_type(tsa.extend_optimizer(wrapper, "clip", 10.0), Wrapper)
 assert_type(tsa.constant_schedule(wrapper, 0.5), tsa.CurveSchedule)
 assert_type(tsa.arbitrary_schedule_factory(wrapper, lambda proxy: StepLR(proxy, 10)), StepLR)
@@ -257,3 +258,6 @@ tsa.extend_optimizer(optimizer, "clip", None)  # type: ignore[arg-type]
 tsa.CurveSchedule(optimizer, 0.5)  # type: ignore[arg-type]
 tsa.from_plan(optimizer, "plan.yaml")  # type: ignore[arg-type]
 absolute.load_state_dict({}, plan="other")  # type: ignore[arg-type]
+tsa.ProxyOptimizer(optimizer, "weight_decay")  # type: ignore[attr-defined]
+tsa.TYPE_CHECKING  # type: ignore[attr-defined]
+tsa.tsa_core  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Requests from public threads of Accelerate that work here: see docs/threads.md."""
+"""Requests from public threads of Accelerate that work here: see docs/contribute/threads.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The scripts of the how-to pages, with their config files, started as a reader starts them."""
+"""The scripts of the page of plans, with their config files, started as a reader starts them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-HOWTO = Path(__file__).parents[2] / "docs" / "howto"
+PLANS = Path(__file__).parents[2] / "docs" / "plans.md"
 TITLED = re.compile(r'^```\w+ title="([\w./]+)"\n(.*?)^```$', re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, Path]:
     """Every block of the page that has the name of a file, written to that file."""
-    page = (HOWTO / "config_files.md").read_text()
+    page = PLANS.read_text()
     written = {}
     for name, text in TITLED.findall(page):
         written[name] = tmp_path / name

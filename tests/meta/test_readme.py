@@ -30,6 +30,15 @@ def test_every_link_leads_to_a_file() -> None:
     assert [target for target in targets if not (ROOT / target).is_file()] == []
 
 
+def test_the_install_lines_name_folders_of_all_distributions() -> None:
+    """Each distribution comes from its folder, so pip asks the index for none of them."""
+    commands = re.findall(r"(?m)^pip install (\./packages/.*)$", README)
+    folders = [set(re.findall(r"\./packages/([\w-]+)", command)) for command in commands]
+    assert folders
+    assert folders == [{path.name for path in (ROOT / "packages").iterdir()}] * len(folders)
+    assert all((ROOT / "packages" / name / "pyproject.toml").is_file() for name in folders[0])
+
+
 def test_every_session_is_in_the_noxfile() -> None:
     """Each ``nox -s NAME`` of the README is a session."""
     noxfile = (ROOT / "noxfile.py").read_text(encoding="utf-8")

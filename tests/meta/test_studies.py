@@ -48,7 +48,7 @@ def test_all_runs_are_there(name: str) -> None:
     assert all(math.isfinite(run["loss"]) for run in result["runs"])
 
 
-@pytest.mark.parametrize("page", [*NAMES, "index"])
+@pytest.mark.parametrize("page", [*NAMES, "../examples"])
 def test_the_pages_show_the_results(page: str) -> None:
     """Every number and verdict of the pages is written by studies/pages.py from the results."""
     pages = import_module("pages")

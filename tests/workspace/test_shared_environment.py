@@ -1,4 +1,4 @@
-"""The sessions `tests` and `demo` run what is in the sources, whatever was installed before."""
+"""Sessions in the shared environment run what is in the sources, whatever was installed before."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ print(pathlib.Path(importlib.util.find_spec("tsa_core").origin).read_text(encodi
 
 
 @pytest.fixture(scope="module")
-def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the packages with this noxfile, whose environment lacks torch to be small."""
+def new_workspace(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A copy of the packages with this noxfile, and what the first installation said.
+
+    A small package is in the place of torch.
+    """
     folder = tmp_path_factory.mktemp("workspace")
     shutil.copy(ROOT / "noxfile.py", folder)
     groups = '[dependency-groups]\ntest = ["packaging"]\ndemo = ["packaging"]\n'
@@ -31,9 +34,15 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     core = folder / "packages" / "tsa-core" / "pyproject.toml"
     with_torch = core.read_text(encoding="utf-8")
     assert '"torch>=2.0"' in with_torch
-    core.write_text(with_torch.replace('"torch>=2.0"', ""), encoding="utf-8")
-    assert run_environment(folder).returncode == 0
-    return folder
+    core.write_text(with_torch.replace('"torch>=2.0"', '"packaging"'), encoding="utf-8")
+    first = run_environment(folder)
+    assert first.returncode == 0
+    return folder, first.stdout + first.stderr
+
+
+@pytest.fixture(scope="module")
+def workspace(new_workspace: tuple[Path, str]) -> Path:
+    return new_workspace[0]
 
 
 def run_environment(folder: Path) -> subprocess.CompletedProcess[str]:
@@ -44,6 +53,22 @@ def run_environment(folder: Path) -> subprocess.CompletedProcess[str]:
 def installed(folder: Path) -> str:
     python = folder / ".nox" / "environment" / SCRIPTS / "python"
     return subprocess.check_output([python, "-c", PRINT_INSTALLED], text=True)
+
+
+def test_each_stage_has_a_line(new_workspace: tuple[Path, str]) -> None:
+    """The first time says what is installed, and the second time that it is there."""
+    folder, first = new_workspace
+    second = run_environment(folder).stderr
+    stages = ("torch", "the tools of tests and demo")
+    for stage in stages:
+        assert f"Installing {stage}, " in first
+        assert f"Already there: {stage}." not in first
+        assert f"Already there: {stage}." in second
+    assert "Installing " not in second
+    for said in (first, second):
+        assert "Building the wheels of this project" in said
+        assert "uv binary" not in said
+        assert "\r" not in said
 
 
 def test_a_changed_source_replaces_a_wheel_of_the_same_version(workspace: Path) -> None:

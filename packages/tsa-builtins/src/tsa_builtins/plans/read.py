@@ -169,7 +169,7 @@ def _curve_or_curves(path: str, value: Any, unit: Unit) -> Any:
 
     if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         return [read_or_none(item(path, i), each) for i, each in enumerate(value)]
-    if not isinstance(value, Mapping) or not value or _is_one_curve(value):
+    if not isinstance(value, Mapping) or not value or is_one_curve(value):
         return read(path, value)
     for name in value:
         if not isinstance(name, str):
@@ -180,7 +180,7 @@ def _curve_or_curves(path: str, value: Any, unit: Unit) -> Any:
     return {name: read_or_none(entry(path, name), each) for name, each in value.items()}
 
 
-def _is_one_curve(value: Mapping[Any, Any]) -> bool:
+def is_one_curve(value: Mapping[Any, Any]) -> bool:
     """True for a curve; false for curves by the names of groups, even if a name is ``kind``."""
     return OTHERS not in value and not all(
         each is None or isinstance(each, Mapping) for each in value.values()

@@ -32,9 +32,9 @@ def arbitrary_schedule_factory(
 ) -> Schedule:
     """Put any torch scheduler on any entry of the param groups.
 
-    ``schedule_factory`` is called with a :class:`ProxyOptimizer`, on which ``lr`` *is* the target,
-    and returns a scheduler built on it. The scheduler computes what it always computes, from the
-    target's own initial value, and the target moves.
+    ``schedule_factory`` is called with a :class:`tsa_core.ProxyOptimizer`, on which ``lr`` *is* the
+    target, and returns a scheduler built on it. The scheduler computes what it always computes,
+    from the target's own initial value, and the target moves.
 
     Args:
         optimizer: a ``torch.optim.Optimizer``, or any object with such ``param_groups``.

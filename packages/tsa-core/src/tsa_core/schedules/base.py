@@ -203,7 +203,8 @@ class TargetSchedule(TargetAnswers):
         """Return where the schedule stands, in numbers, strings, lists and dicts.
 
         The curve or the rule is in it too. A curve of ``tsa_builtins``, or of a kind of yours that
-        :func:`register_curves` knows, is in it as data. Any other is in it as its ``repr``.
+        :func:`tsa_core.register_curves` knows, is in it as data. Any other is in it as its
+        ``repr``.
         """
         return {
             "schedule_target": self.schedule_target,

@@ -64,6 +64,8 @@ class CurveSchedule(TargetSchedule):
 
     Warns:
         UserWarning: every initial value is 0, which no multiplier moves.
+        UserWarning: with ``absolute``, some of the driven groups held 0 and others did not.
+        UserWarning: the curve leads a ``momentum`` to 1 or more.
         UserWarning: in a group with ``capturable=True``, the target is a float, or a tensor on
             the CPU beside parameters on an accelerator. A captured step ignores it.
         UserWarning: at the first ``step()``, the optimizer has not stepped yet. An optimizer is

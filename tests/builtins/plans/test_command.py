@@ -1,0 +1,480 @@
+"""The command that checks plans in files, and says or draws what they do."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import re
+import sys
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import yaml
+from cases import examples
+from closed_forms import NAMES, Plan, arguments, closed_form
+from curve_forms import Pair, pairs
+from hypothesis import HealthCheck, given, settings
+from torch.optim.lr_scheduler import ExponentialLR, LinearLR, OneCycleLR, SequentialLR, StepLR
+
+from tsa_builtins import curves
+from tsa_builtins.plans.command import main
+
+LINE = {"kind": "Linear", "start": 1, "end": 0, "steps": 100}
+ROW = re.compile(r"(?m)^    step ([^\s:]+) +([^\s,]+)(, and stays)?")
+
+
+class Command:
+    """The command on plans in a folder of its own."""
+
+    def __init__(self, folder: Path, captured: Any) -> None:
+        self.folder, self.captured = folder, captured
+
+    def file(self, content: Any, name: str = "plan.json") -> str:
+        text = content if isinstance(content, str) else json.dumps(content)
+        (self.folder / name).write_text(text, encoding="utf-8")
+        return str(self.folder / name)
+
+    def run(self, content: Any, *options: str, name: str = "plan.json") -> tuple[int, str, str]:
+        """Return the exit status, the output and the errors, without the folder."""
+        try:
+            status = main([self.file(content, name), *options])
+        except SystemExit as error:
+            status = int(str(error.code))
+        out, err = self.captured.readouterr()
+        return status, out, err.replace(f"{self.folder}/", "")
+
+    def says(self, content: Any, *options: str) -> str:
+        status, out, err = self.run(content, *options)
+        assert (status, err) == (0, "")
+        return out
+
+
+@pytest.fixture
+def command(tmp_path: Path, capsys: Any) -> Command:
+    return Command(tmp_path, capsys)
+
+
+def rows_of(text: str) -> dict[float, float]:
+    return {float(t): float(value) for t, value, _ in ROW.findall(text)}
+
+
+def near(expected: float) -> Any:
+    return pytest.approx(expected, rel=1e-5, abs=1e-9)
+
+
+# -- numbers ---------------------------------------------------------------------------------------
+
+
+@given(pair=pairs)
+@settings(
+    max_examples=examples(60),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+def test_each_number_is_that_of_the_closed_form(pair: Pair, command: Command) -> None:
+    """Each row has λ(t), the boundaries have rows, and a curve that stays does not move again."""
+    text = command.says({"x": {"absolute": True, "curve": curves.to_dict(pair.curve)}})
+    rows = rows_of(text)
+    for t, value in rows.items():
+        # A restart can be at a number that no float holds.
+        assert value in [near(pair.closed_form(t * (1 + e))) for e in (0, 1e-12, -1e-12)]
+    assert all(any(math.isclose(b, t, abs_tol=1e-9) for t in rows) for b in pair.curve.boundaries)
+    if "and stays" in text:
+        for t in (max(rows) + 1, 2 * max(rows) + 7.3, 1e4):
+            assert pair.closed_form(t) == near(rows[max(rows)])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_built_in_has_its_numbers_at_its_steps(command: Command, name: str) -> None:
+    """The end of the warmup, of a plateau and of the annealing have rows, in multiples."""
+    plan = Plan()
+    rows = rows_of(command.says({"lr": {"schedule": name, **arguments(name, plan)}}))
+    assert rows == {t: near(closed_form(name, plan, t)) for t in rows}
+    steps = {"num_warmup_steps": plan.L, "num_training_steps": plan.M}
+    assert {0, *(t for key, t in steps.items() if key in arguments(name, plan))} <= rows.keys()
+
+
+def test_a_torch_scheduler_has_the_numbers_of_torch(command: Command) -> None:
+    """The steps that its settings count have rows, with what it gives on ``lr``."""
+    step_lr = {"scheduler": "StepLR", "step_size": 30, "gamma": 0.5}
+    one_cycle = {"scheduler": "OneCycleLR", "max_lr": 0.1, "total_steps": 50}
+    warmup = {"scheduler": "LinearLR", "start_factor": 0.1, "total_iters": 10}
+    compound: dict[str, Any] = {"scheduler": "SequentialLR", "milestones": [10]}
+    compound["schedulers"] = [warmup, {"scheduler": "ExponentialLR", "gamma": 0.9}]
+    for entry, steps, make in (
+        (step_lr, [0, 29, 30], lambda o: StepLR(o, 30, 0.5)),
+        (one_cycle, [0, 49], lambda o: OneCycleLR(o, 0.1, 50)),
+        (
+            compound,
+            [0, 10],
+            lambda o: SequentialLR(
+                o, [LinearLR(o, 0.1, total_iters=10), ExponentialLR(o, 0.9)], [10]
+            ),
+        ),
+    ):
+        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0, momentum=0.5)
+        expected = []
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's own: SequentialLR passes a step
+            scheduler = make(optimizer)
+            for _ in range(50):
+                expected.append(optimizer.param_groups[0]["lr"])
+                optimizer.step()
+                scheduler.step()
+        rows = rows_of(command.says({"lr": entry}))
+        assert set(steps) <= rows.keys()
+        assert rows == {t: near(expected[int(t)]) for t in rows}
+
+
+def test_the_end_of_a_run_has_numbers_too(command: Command) -> None:
+    """``--steps`` adds a row, and ``--stretch`` says the steps per unit of the plan."""
+    plan = {"lr": {"curve": {"kind": "InverseSqrt", "start": 1, "timescale": 100}}}
+    assert rows_of(command.says(plan, "--steps", "300"))[300] == 0.5
+    assert rows_of(command.says({"lr": {"curve": LINE}}, "--stretch", "391")) == {0: 1, 39100: 0}
+    assert rows_of(
+        command.says({"x": {"scheduler": "ExponentialLR", "gamma": 0.5}}, "--steps", "3")
+    )[3] == near(0.125)
+
+
+# -- values in place of multiples ------------------------------------------------------------------
+
+
+def test_without_an_optimizer_the_numbers_say_what_they_assume(command: Command) -> None:
+    """Multiples, values, and values that depend on an initial value each say so."""
+    no_momentum = {"cycle_momentum": False}
+    status, text, err = command.run(
+        {
+            "lr": {"absolute": True, "curve": {**LINE, "start": 0.5, "end": 0.25}},
+            "betas[1]": {"curve": {**LINE, "end": 0.5}},
+            "weight_decay": {"follows": "lr", "power": 2},
+            "clip": {"default_value": 8, "follows": "betas[1]"},
+            "eps": {"scheduler": "CosineAnnealingLR", "T_max": 10, "eta_min": 0.5},
+            "x": {"scheduler": "OneCycleLR", "max_lr": 1, "total_steps": 50, **no_momentum},
+        }
+    )
+    assert status == 0
+    assert "'weight_decay' derives from multiples of 'lr', whose schedule gives absolute" in err
+    assert text.splitlines() == [
+        "lr: values",
+        "  linear from 0.5 to 0.25 over 100 steps",
+        "    step 0    0.5",
+        "    step 100  0.25, and stays",
+        "betas[1]: multiples of the initial value",
+        "  linear from 1 to 0.5 over 100 steps",
+        "    step 0    1",
+        "    step 100  0.5, and stays",
+        "weight_decay: multiples of the initial value, if the initial value of 'lr' is 1",
+        "  follows lr, to the power 2",
+        "    step 0    0.25",
+        "    step 100  0.0625, and stays",
+        "clip: values, from the initial value 8",
+        "  follows betas[1]",
+        "    step 0    8",
+        "    step 100  4, and stays",
+        "eps: values, if the initial value is 1",
+        "  torch's CosineAnnealingLR: T_max 10, eta_min 0.5",
+        "    step 0   1",
+        "    step 10  0.5",
+        "x: values",
+        "  torch's OneCycleLR: max_lr 1, total_steps 50, cycle_momentum False",
+        "    step 0   0.04",
+        "    step 49  4e-06",
+    ]
+
+
+def test_an_optimizer_gives_values(command: Command) -> None:
+    """``--set`` gives initial values: of an entry, an element, a param group or one optimizer."""
+    plan = {
+        "muon/lr": {"curve": LINE},
+        "adamw/lr": {"curve": {"head": LINE, "*": None}},
+        "adamw/betas[0]": {"curve": {**LINE, "end": 0.5}},
+        "adamw/weight_decay": {"follows": "lr"},
+    }
+    options = ["muon=SGD", "adamw=AdamW"]
+    given = ["muon/lr=0.02", "adamw/lr=1e-3", "adamw/lr/head=4e-3", "adamw/betas=0.5,0.75"]
+    text = command.says(
+        plan,
+        *(word for option in options for word in ("--optimizer", option)),
+        *(word for each in given for word in ("--set", each)),
+        *("--set", "adamw/betas[0]=0.25", "--set", "weight_decay=0.5"),
+    )
+    assert text.splitlines() == [
+        "muon/lr: values; the shape multiplies the initial value 0.02",
+        "  linear from 1 to 0 over 100 steps",
+        "    step 0    0.02",
+        "    step 100  0, and stays",
+        "adamw/lr: values; the shape multiplies the initial value 0.004, 0.001",
+        "  head: linear from 1 to 0 over 100 steps",
+        "    step 0    0.004",
+        "    step 100  0, and stays",
+        "  *: left alone",
+        "    step 0  0.001, and stays",
+        "adamw/betas[0]: values; the shape multiplies the initial value 0.25",
+        "  linear from 1 to 0.5 over 100 steps",
+        "    step 0    0.25",
+        "    step 100  0.125, and stays",
+        "adamw/weight_decay: values, from the initial value 0.5",
+        "  head: follows lr",
+        "    step 0    0.5",
+        "    step 100  0, and stays",
+        "  *: follows lr",
+        "    step 0  0.5, and stays",
+    ]
+
+
+def test_groups_are_as_many_as_the_plan_needs(command: Command) -> None:
+    """Names, lists of curves and lists of settings say how many param groups there are."""
+    text = command.says(
+        {
+            "lr": {"curve": {"a": LINE, "b": None, "*": {"kind": "Constant", "value": 2}}},
+            "weight_decay": {"curve": [LINE, None, None, LINE]},
+        }
+    )
+    assert [line for line in text.splitlines() if line[:4].strip() and ":" in line] == [
+        "lr: multiples of the initial value",
+        "  a: linear from 1 to 0 over 100 steps",
+        "  b: left alone",
+        "  *, *: constant at 2",
+        "weight_decay: multiples of the initial value",
+        "  a, *: linear from 1 to 0 over 100 steps",
+        "  b, *: left alone",
+    ]
+    cyclic = {"scheduler": "CyclicLR", "base_lr": [0.1, 0.2], "max_lr": [1, 2], "step_size_up": 2}
+    text = command.says({"x": {**cyclic, "cycle_momentum": False}})
+    assert "group 0: torch's CyclicLR" in text
+    assert "    step 2  2" in text
+
+
+# -- words -----------------------------------------------------------------------------------------
+
+C = curves
+
+
+@pytest.mark.parametrize(
+    ("curve", "words"),
+    [
+        (C.Polynomial(1, 0.5, 10, 2.0), "polynomial from 1 to 0.5 over 10 steps, exponent 2"),
+        (C.Warmup(10, skip_zero=True), "warmup over 10 steps, skip zero"),
+        (C.InverseSqrt(1, 100), "inverse sqrt from 1, timescale 100"),
+        (
+            C.Piecewise({0: 0, 5: 1, 9: (0, "Polynomial", 2)}),
+            "piecewise through 0 at step 0, 1 at step 5, 0 at step 9 by polynomial 2",
+        ),
+        (
+            C.join([C.Constant(1), C.OneMinusSqrt(1, 0, 4)], [8]),
+            "constant at 1; from step 8: one minus sqrt from 1 to 0 over 4 steps",
+        ),
+        (
+            C.switch({0: C.Constant(1), 8: C.Linear(1, 0, 10)}),
+            "on the clock of the run, constant at 1; from step 8: linear from 1 to 0 over 10 steps",
+        ),
+        (
+            C.stretch(C.repeat(C.Cosine(1, 0, 5), 5, growth=2), 3),
+            "cosine from 1 to 0 over 5 steps, again every 5 steps, growth 2, 3 times as slow",
+        ),
+        (
+            C.clip(C.delay(C.staircase(C.Exponential(1, 0.5, 8), 2), 4), 0.75, 1),
+            "exponential from 1 to 0.5 over 8 steps, in stairs of 2 steps, 4 steps later, at least "
+            "0.75, at most 1",
+        ),
+        (
+            1 - 0.5 * C.Linear(1, 0, 4) * C.join([C.Constant(1), C.Constant(0.5)], [2]),
+            "1 plus (-1 times 0.5 times linear from 1 to 0 over 4 steps times (constant at 1; from "
+            "step 2: constant at 0.5))",
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_shape_is_said_in_words(command: Command, curve: Any, words: str) -> None:
+    """The words of a curve are its kind and its arguments, and those of the curves in it."""
+    text = command.says({"x": {"absolute": True, "curve": curves.to_dict(curve)}})
+    shape = [line.strip() for line in text.splitlines() if line[:9] != "    step "]
+    assert " ".join(shape[1:]) == words
+
+
+# -- plans that are wrong --------------------------------------------------------------------------
+
+BAD_STEPS = """
+lr:
+  curve:
+    kind: Join
+    boundaries: [10]
+    curves: [{kind: Constant, value: 1}, {kind: Linear, start: 1, end: 0, steps: ten}]
+"""
+ALIASES = "\n".join(
+    [
+        "- &a0 {kind: Product, factors: [2, {kind: Constant, value: 1}]}",
+        *(f"- &a{i + 1} {{kind: Product, factors: [*a{i}, *a{i}]}}" for i in range(60)),
+    ]
+)
+PARTS = "\n".join(
+    f"- &a{i + 1} {{scheduler: ChainedScheduler, schedulers: [*a{i}, *a{i}]}}" for i in range(60)
+)
+FALLING_SOURCE = {"lr": {"curve": LINE}, "x": {"follows": "lr", "power": -0.5}}
+BELOW_ZERO = {"lr": {"curve": {**LINE, "end": -1}}}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("plan.yaml", BAD_STEPS, "plan.yaml: lr.curve.curves[1].steps: expected a number"),
+        ("plan.yml", "lr: {curve: {kind: Cosin}}", "lr.curve.kind: 'Cosin' is not a kind of curve"),
+        ("plan.yaml", "lr:\n  a: [1\n", "plan.yaml:3:1: not YAML: "),
+        ("plan.yaml", "lr: {}\nwd: {}\nlr: {}\n", "plan.yaml:3:1: 'lr' stands twice"),
+        ("plan.yaml", "lr: !!python/object:os.PathLike {}", "plan.yaml:1:5: not YAML: "),
+        ("plan.yaml", "lr: 2024-13-45", "plan.yaml: month must be in 1..12"),
+        ("plan.yaml", "", "plan.yaml: plan: expected a dict"),
+        ("plan.yaml", "a: &a {curve: *a}", "plan.yaml: plan: nested more than 200 deep"),
+        ("plan.yaml", "[" * 9000, "plan.yaml: nested too deep"),
+        ("plan.yaml", f"a:\n{ALIASES}\nlr: {{curve: *a60}}", "plan: expected at most 20,000 dicts"),
+        ("plan.yaml", f"a:\n- &a0 {{}}\n{PARTS}\nlr: *a60", "plan: expected at most 20,000 dicts"),
+        ("plan.json", '{"lr": {', "plan.json:1:9: not JSON: "),
+        ("plan.json", '{"lr": {}, "lr": {}}', "plan.json: 'lr' stands twice"),
+        ("plan.json", "[" * 200_000, "plan.json: nested too deep"),
+        ("plan.json", [], "plan.json: plan: expected a dict"),
+        ("plan.json", {"lr": 3}, "plan.json: lr: expected a dict"),
+        ("plan.json", {"betas": {"curve": LINE}}, "plan.json: betas: "),
+        ("plan.json", {"params": {"curve": LINE}}, "plan.json: params: "),
+        ("plan.json", {"x[": {"curve": LINE}}, "plan.json: x[: "),
+        (
+            "plan.json",
+            {"a/lr": {"curve": LINE}, "lr": {}},
+            "plan.json: lr: with several optimizers",
+        ),
+        ("plan.json", {"lr": {"follows": "lr"}}, "plan.json: lr.follows: "),
+        ("plan.json", BELOW_ZERO, "plan.json: lr: "),
+        ("plan.json", FALLING_SOURCE, "plan.json: x: the rule of 'x'"),
+        ("plan.toml", "lr = ", "plan.toml: "),
+    ],
+)
+def test_a_wrong_plan_is_named_with_its_place(
+    command: Command, name: str, content: Any, message: str
+) -> None:
+    """The exit status is 1, and one line says the file and the path or the line in it."""
+    status, out, err = command.run(content, name=name)
+    assert (status, out) == (1, "")
+    assert message in err
+    assert err.startswith(name)
+    assert err.count("\n") == 1
+
+
+def test_files_that_cannot_be_read(command: Command, monkeypatch: Any) -> None:
+    """No such file, a folder, and bytes that are not text; all files are checked all the same."""
+    right, out = command.file({"lr": {"curve": LINE}}), command.folder
+    (out / "bytes.yaml").write_bytes(b"\xff\xfe")
+    assert main([str(out / "no.yaml"), str(out), str(out / "bytes.yaml"), right]) == 1
+    printed = command.captured.readouterr()
+    assert [*map(str.strip, printed.out.splitlines()[:2])] == [
+        f"{right}:",
+        "lr: multiples of the initial value",
+    ]
+    missing, folder, text = printed.err.splitlines()
+    assert missing == f"{out / 'no.yaml'}: No such file or directory"
+    assert folder.startswith(f"{out}: ")
+    assert "expected text in UTF-8" in text
+
+
+def test_the_standard_input_is_json_or_yaml(command: Command, monkeypatch: Any) -> None:
+    """``-`` reads either of them, and so does a file with another ending."""
+    for text in (json.dumps({"lr": {"curve": LINE}}), yaml.safe_dump({"lr": {"curve": LINE}})):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+        assert main(["-"]) == 0
+        assert rows_of(command.captured.readouterr().out) == {0: 1, 100: 0}
+        assert command.run(text, name="plan.conf")[0] == 0
+
+
+def test_without_pyyaml_json_is_read(command: Command, monkeypatch: Any) -> None:
+    """A YAML file is an error that says what to install, and JSON needs nothing."""
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    status, _, err = command.run("lr: {}", name="plan.yaml")
+    assert status == 1
+    assert err.startswith(
+        "plan.yaml: reading it needs PyYAML, which is not here; pip install PyYAML"
+    )
+    assert command.run({"lr": {"curve": LINE}})[0] == 0
+
+
+def test_a_plan_is_checked_against_an_optimizer(command: Command) -> None:
+    """A target that it lacks is an error; without an optimizer, a near miss is a warning."""
+    plan = {"weight_decya": {"curve": LINE}}
+    status, _, err = command.run(plan, "--optimizer", "AdamW")
+    assert status == 1
+    assert err.startswith("plan.json: weight_decya: ")
+    assert "did you mean 'weight_decay'" in err
+    assert "write default_value in this entry" in err
+    status, out, err = command.run(plan)
+    assert (status, rows_of(out)) == (0, {0: 1, 100: 0})
+    assert err.startswith("plan.json: warning: weight_decya: no optimizer of torch has")
+    assert command.run({"my_decay": {"curve": LINE}})[2] == ""
+
+
+def test_a_warning_of_the_plan_is_printed(command: Command) -> None:
+    """The exit status stays 0 if the plan is only doubtful."""
+    plan = {"lr": {"schedule": "constant_schedule", "value": 0.01}}
+    status, _, err = command.run(plan, "--optimizer", "AdamW", "--set", "lr=0.01")
+    assert status == 0
+    assert err.startswith("plan.json: warning: constant_schedule: value=0.01 is the initial value")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--optimizer", "AdamV"], "'AdamV' is not an optimizer of torch; did you mean"),
+        (["--optimizer", "muon=SGD"], "the plan has no optimizer 'muon'"),
+        (["--set", "lr=1"], "--set: it goes with --optimizer"),
+        (["--optimizer", "AdamW", "--set", "lr"], "expected KEY=NUMBER"),
+        (["--optimizer", "AdamW", "--set", "lr=nan"], "expected KEY=NUMBER"),
+        (["--optimizer", "AdamW", "--set", "lr=-1"], "AdamW: Invalid learning rate: -1.0"),
+        (["--optimizer", "AdamW", "--set", "momentum=1"], "momentum: AdamW takes no 'momentum'"),
+        (["--optimizer", "AdamW", "--set", "betas=0.9"], "betas: expected 2 numbers"),
+        (["--optimizer", "AdamW", "--set", "betas[2]=0.9"], "betas[2]: expected an element"),
+        (["--optimizer", "AdamW", "--set", "lr=1,2"], "lr: expected one number"),
+        (["--optimizer", "AdamW", "--set", "lr/head=1"], "the plan names no group 'head'"),
+        (["--steps", "0"], "expected a number above 0"),
+        (["--stretch", "x"], "--stretch: "),
+        (["--plot", "plan.svg", "other.json"], "--plot: it draws one plan"),
+        (["--frobnicate"], "unrecognized arguments"),
+    ],
+)
+def test_a_wrong_command_exits_with_2(command: Command, options: list[str], message: str) -> None:
+    """The usage and one message are printed, and nothing of the plan."""
+    status, out, err = command.run({"lr": {"curve": LINE}}, *options)
+    assert (status, out) == (2, "")
+    assert message in err
+
+
+# -- the picture -----------------------------------------------------------------------------------
+
+
+def test_the_plan_is_drawn_without_a_model(command: Command) -> None:
+    """``--plot`` writes a picture until ``--steps``, or until the last turn of the plan."""
+    plan = {"lr": {"curve": LINE}, "x": {"scheduler": "StepLR", "step_size": 30}}
+    path = command.folder / "plan.svg"
+    for options in ([], ["--steps", "1e11"], ["--optimizer", "AdamW", "--steps", "7"]):
+        entries = plan if not options else {"lr": plan["lr"]}
+        command.says(entries, "--plot", str(path), *options)
+        assert "<svg" in path.read_text()
+        path.unlink()
+
+
+def test_what_cannot_be_drawn(command: Command, monkeypatch: Any) -> None:
+    """A plan without an end, a target of the metrics, an unknown format, and no matplotlib."""
+    path = str(command.folder / "plan.svg")
+    endless = {"x": {"scheduler": "ExponentialLR", "gamma": 0.5}}
+    status, _, err = command.run(endless, "--plot", path)
+    assert status == 2
+    assert "say how far with --steps" in err
+    plateau = {"x": {"scheduler": "ReduceLROnPlateau"}, "lr": {"curve": LINE}}
+    status, out, err = command.run(plateau, "--plot", path)
+    assert status == 0
+    assert "step 0  1, and then as the metrics have it" in out
+    assert err == "x: not drawn, because it depends on the metrics\n"
+    assert command.run({"lr": {"curve": LINE}}, "--plot", path + "x")[0] == 1
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    status, _, err = command.run({"lr": {"curve": LINE}}, "--plot", path)
+    assert status == 1
+    assert "pip install matplotlib" in err

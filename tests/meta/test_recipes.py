@@ -1,0 +1,418 @@
+"""Each recipe of docs/recipes.md, as it stands there, against the formula of its project.
+
+A formula here is what the project computes before the optimizer step t, in the project's own
+words: its names, its ``if``s, and its numbers.
+"""
+
+from __future__ import annotations
+
+import ast
+import bisect
+import json
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import torch_schedule_anything as tsa
+
+PAGE = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text("utf-8")
+BLOCK = re.compile(r"```python\n(.*?)```", re.DOTALL)
+BEGINNING, *SECTIONS = re.split(r"(?m)^## ", PAGE)
+RECIPES = {section.partition("\n")[0]: section for section in SECTIONS[:-1]}
+
+
+@dataclass
+class Codes:
+    """The formulas of one project.
+
+    ``members`` has each member's value at t, or one value per param group. ``curves`` has the
+    numbers of the curves that a recipe shows beside its schedule.
+    """
+
+    boundaries: list[int]
+    members: dict[str, Callable[[int], float | list[float]]]
+    curves: dict[str, Callable[[int], float]] = field(default_factory=dict)
+
+    @property
+    def steps(self) -> list[int]:
+        """Every step around each boundary, and others to the end, which is the last boundary."""
+        last = max(self.boundaries)
+        near = {b + d for b in (0, *self.boundaries) for d in range(-3, 4)}
+        return sorted(t for t in near | set(range(0, last, 1 + last // 211)) if 0 <= t <= last)
+
+
+def half_wave(share: float) -> float:
+    return 0.5 * (1 + math.cos(math.pi * share))
+
+
+def interpolated(t: float, start: float, end: float, low: float, high: float) -> float:
+    """A line from ``low`` at ``start`` to ``high`` at ``end``, level outside: ``np.interp``."""
+    share = min(max((t - start) / (end - start), 0), 1)
+    return low + share * (high - low)
+
+
+def nanogpt(it: int) -> float:
+    learning_rate, min_lr, warmup_iters, lr_decay_iters = 6e-4, 6e-5, 2000, 600_000
+    if it < warmup_iters:
+        return learning_rate * (it + 1) / (warmup_iters + 1)
+    if it > lr_decay_iters:
+        return min_lr
+    share = (it - warmup_iters) / (lr_decay_iters - warmup_iters)
+    return min_lr + half_wave(share) * (learning_rate - min_lr)
+
+
+def nanochat(it: int) -> float:
+    warmup, iterations, warmdown = 40, 5000, round(0.65 * 5000)
+    if it < warmup:
+        return (it + 1) / warmup
+    if it <= iterations - warmdown:
+        return 1.0
+    progress = (iterations - it) / warmdown
+    return progress + (1 - progress) * 0.05
+
+
+def nanochat_momentum(it: int) -> float:
+    warmdown, start = round(0.65 * 5000), 5000 - round(0.65 * 5000)
+    if it < 400:
+        return (1 - it / 400) * 0.85 + it / 400 * 0.97
+    if it >= start:
+        progress = (it - start) / warmdown
+        return 0.97 * (1 - progress) + 0.90 * progress
+    return 0.97
+
+
+# The stages of modded-nanogpt: their ends, learning rates, and batch sizes in units of the first.
+ENDS = [round(1270 / 3), round(1270 * 2 / 3), 1270, 1285]
+
+
+def modded_stage(step: int) -> int:
+    return min(bisect.bisect_right(ENDS, step), 3)
+
+
+def modded(step: int) -> float:
+    value = [1.0, 1.52, 1.73, 1.0][modded_stage(step)]
+    start = int(1270 * (1 - 0.60))
+    if step >= start:
+        share = min(1.0, (step - start) / (1270 - start))
+        value = value * (1 - share) + 0.15 * share
+    return 0.023 * value
+
+
+def modded_momentum(step: int) -> float:
+    start = 1285 - 50
+    if step < 300:
+        return 0.85 + step / 300 * (0.95 - 0.85)
+    if step > start:
+        return 0.95 - (step - start) / 50 * (0.95 - 0.85)
+    return 0.95
+
+
+def modded_third_token(step: int) -> float:
+    return 0.25 + (0.0 - 0.25) * step / ENDS[0] if step < ENDS[0] else 0.0
+
+
+def torchtitan(kind: str) -> Callable[[int], float]:
+    def multiple(step: int) -> float:
+        total, warmup, decay, low = 10_000, 200, 800, 0.1
+        stable = total + 1 - warmup - decay
+        if step < warmup:
+            return (step + 1) / warmup
+        if step < warmup + stable:
+            return 1.0
+        share = (step + 1 - (warmup + stable)) / decay
+        shape = {"linear": 1 - share, "sqrt": 1 - math.sqrt(share), "cosine": half_wave(share)}
+        return low + (1 - low) * shape[kind]
+
+    return multiple
+
+
+def olmo_cosine(n: int) -> float:
+    if n < 2000:
+        return n / 2000
+    if n >= 100_000:
+        return 0.1
+    return 0.1 + (1 - 0.1) * half_wave((n - 2000) / (100_000 - 2000))
+
+
+def olmo_with_tail(n: int) -> float:
+    if n >= 100_000 - 10_000:
+        return olmo_cosine(90_000) * min(100_000 - n, 10_000) / 10_000
+    return olmo_cosine(n)
+
+
+def olmo_wsd(n: int) -> float:
+    if n <= 2000:
+        return min(n, 2000) / 2000
+    return min(100_000 - n, 10_000) / 10_000 if n >= 90_000 else 1.0
+
+
+def olmo_sequential(n: int) -> float:
+    if n <= 40_000:
+        return min(n, 2000) / 2000
+    return 0.1 + 0.9 * half_wave((n - 40_000) / (100_000 - 40_000))
+
+
+def megatron(style: str, max_lr: float, min_lr: float) -> Callable[[int], float]:
+    warmup, decay, wsd = 1_000_000, 100_000_000, 20_000_000
+
+    def lr(samples: int) -> float:
+        if samples <= warmup:
+            return max_lr * samples / warmup
+        if style == "inverse-square-root":
+            return max(min_lr, max_lr * warmup**0.5 / samples**0.5)
+        coeff = half_wave((samples - warmup) / (decay - warmup))
+        if style == "WSD":
+            coeff = 2 * 0.5 ** (max(samples - (decay - wsd), 0) / wsd) - 1
+        return min_lr + coeff * (max_lr - min_lr)
+
+    return lr
+
+
+def megatron_decay(samples: int) -> float:
+    return 0.01 + 0.5 * (math.cos(math.pi * (1 - samples / 100_000_000)) + 1) * (0.1 - 0.01)
+
+
+def deepspeed_scale(iteration: int) -> float:
+    """The share of the way up in a cycle of 1000 steps up and 2000 down."""
+    x = iteration / 3000 - iteration // 3000
+    return x * 3 if x <= 1 / 3 else (x - 1) / (1 / 3 - 1)
+
+
+def deepspeed(n: int) -> float:
+    if n <= 3000:
+        return 1e-4 + (1e-3 - 1e-4) * deepspeed_scale(n)
+    return 1e-4 / (1 + 0.02 * (n - 3000) / 100)
+
+
+def deepspeed_beta(n: int) -> float:
+    if n == 0:
+        return 0.8  # the constructor writes cycle_min_mom
+    return 0.9 - (0.9 - 0.8) * deepspeed_scale(n) if n <= 3000 else 0.9
+
+
+def dinov2(base: float, final: float, total: int, warmup: int = 0, start: float = 0.0) -> Any:
+    """The project's ``CosineScheduler``; its warmup is ``np.linspace``, which has both ends."""
+
+    def value(it: int) -> float:
+        if it >= total:
+            return final
+        if it < warmup:
+            return start + (base - start) * it / (warmup - 1)
+        return final + (base - final) * half_wave((it - warmup) / (total - warmup))
+
+    return value
+
+
+def dinov2_rates(it: int) -> list[float]:
+    lr = dinov2(0.004, 1e-6, 125_000, 12_500)(it)
+    return [lr * 0.2 * 0.9**13, lr, lr if it >= 1250 else 0.0]
+
+
+def dinov2_decays(it: int) -> list[float]:
+    decay = dinov2(0.04, 0.4, 125_000)(it)
+    return [decay, 0.0, decay]
+
+
+def mae(t: int) -> float:
+    epoch, lr, warmup_epochs, epochs = t / 312, 2.4e-3, 40, 800
+    if epoch < warmup_epochs:
+        return lr * epoch / warmup_epochs
+    return lr * half_wave((epoch - warmup_epochs) / (epochs - warmup_epochs))
+
+
+def timm(t: float) -> float:
+    if t < 5:
+        return 1e-5 + t * (1e-3 - 1e-5) / 5
+    if t // 300 < 1:
+        return 1e-6 + (1e-3 - 1e-6) * half_wave((t - 300 * (t // 300)) / 300)
+    return 1e-6
+
+
+def ultralytics(ni: int) -> list[float]:
+    epoch = ni // 500
+    target = 0.01 * (max(1 - epoch / 100, 0) * (1.0 - 0.01) + 0.01)
+    return [interpolated(ni, 0, 1500, start, target) for start in (0.0, 0.1)]
+
+
+def detectron2(t: int) -> float:
+    drops = 0.1 ** bisect.bisect_right([60_000, 80_000], t)
+    return 0.02 * drops * (0.001 * (1 - t / 1000) + t / 1000 if t < 1000 else 1)
+
+
+def ppo(t: int) -> float:
+    update = t + 1
+    return 1.0 - (update - 1.0) / 9765
+
+
+def wall_clock(seconds: int) -> float:
+    progress = min(seconds / 300, 1.0)
+    return 1.0 if progress < 1.0 - 0.5 else (1.0 - progress) / 0.5
+
+
+CODES = {
+    "nanoGPT": Codes([2000, 600_000, 600_010], {"lr": nanogpt}),
+    "nanochat": Codes(
+        [40, 400, 1750, 5000],
+        {
+            "muon/lr": lambda t: 0.02 * nanochat(t),
+            "muon/momentum": nanochat_momentum,
+            "muon/weight_decay": lambda t: 0.28 * half_wave(t / 5000),
+            "adamw/lr": lambda t: 3e-3 * nanochat(t),
+        },
+    ),
+    "modded-nanogpt": Codes(
+        [300, 508, 1235, *ENDS],
+        {
+            "lr": modded,
+            "momentum": modded_momentum,
+            "batch_size": lambda t: [8, 16, 24, 24][modded_stage(t)] * 2048 * 8,
+            "third_token": modded_third_token,
+        },
+    ),
+    "torchtitan": Codes(
+        [200, 9200, 10_000],
+        {"lr": lambda t: 3e-4 * torchtitan("sqrt")(t)},
+        {kind: torchtitan(kind) for kind in ("linear", "sqrt", "cosine")},
+    ),
+    "OLMo-core": Codes(
+        [2000, 40_000, 90_000, 99_999],
+        {"lr": lambda t: 4e-4 * olmo_with_tail(t + 1)},
+        {
+            "wsd": olmo_wsd,
+            "cosine": olmo_cosine,
+            "with_tail": olmo_with_tail,
+            "sequential": olmo_sequential,
+        },
+    ),
+    "Megatron-LM": Codes(
+        [1_000_000, 80_000_000, 100_000_000],
+        {
+            "lr": lambda t: [
+                megatron("cosine", 1e-3, 1e-5)(t),
+                *[megatron("cosine", 3e-4, 3e-5)(t)] * 2,
+            ],
+            "weight_decay": lambda t: [megatron_decay(t), megatron_decay(t), 0.0],
+        },
+        {
+            "wsd": megatron("WSD", 1, 0.1),
+            "inverse_sqrt": megatron("inverse-square-root", 1, 0.1),
+        },
+    ),
+    "DeepSpeed": Codes(
+        [1000, 3000, 9000],
+        {"lr": deepspeed, "betas[0]": deepspeed_beta},
+    ),
+    "DINOv2": Codes(
+        [1250, 12_500, 37_500, 125_000, 125_010],
+        {
+            "lr": dinov2_rates,
+            "weight_decay": dinov2_decays,
+            "teacher_momentum": dinov2(0.992, 1, 125_000),
+            "teacher_temperature": dinov2(0.07, 0.07, 37_500, 37_500, 0.04),
+        },
+    ),
+    "MAE": Codes([312 * 40, 312 * 41, 312 * 800], {"lr": mae}),
+    "timm": Codes(
+        [500, 30_000, 30_010],
+        {"lr": lambda t: [scale * timm(t // 100) for scale in (0.75**2, 0.75, 1.0)]},
+        {
+            "updates": lambda t: timm(t / 100) / 1e-3,
+            "epochs": lambda t: timm(t) / 1e-3,
+        },
+    ),
+    "ultralytics": Codes(
+        [500, 1000, 1500, 2000, 49_999],
+        {"lr": ultralytics, "momentum": lambda t: interpolated(t, 0, 1500, 0.8, 0.937)},
+    ),
+    "detectron2": Codes([1000, 60_000, 80_000, 90_000], {"lr": detectron2}),
+    "PPO": Codes(
+        [9765],
+        {"lr": lambda t: 2.5e-4 * ppo(t), "clip_range": lambda t: 0.1 * ppo(t)},
+        {"later": lambda t: max(1.0 - (t + 1) / 9765, 0)},
+    ),
+    "Wall-clock budget": Codes(
+        [150, 300, 310],
+        {
+            "lr": lambda t: 0.04 * wall_clock(t),
+            "weight_decay": lambda t: 0.2 * (1 - min(t / 300, 1)),
+        },
+        {"momentum": lambda t: interpolated(t, 0, 300, 0.85, 0.95)},
+    ),
+}
+
+
+def run(name: str, *, schedules: bool = True) -> dict[str, Any]:
+    """The names of a recipe after its blocks ran, or after all but each ``schedule = …``."""
+    names: dict[str, Any] = {}
+    for block in (*BLOCK.findall(BEGINNING), *BLOCK.findall(RECIPES[name])):
+        program = ast.parse(block)
+        if not schedules:
+            program.body = [each for each in program.body if not makes_a_schedule(each)]
+        exec(compile(program, name, "exec"), names)
+    return names
+
+
+def makes_a_schedule(statement: ast.stmt) -> bool:
+    return isinstance(statement, ast.Assign) and ast.unparse(statement.value).startswith("tsa.")
+
+
+def members(schedule: Any) -> dict[str, Any]:
+    """The members by name; a schedule that stands alone is the learning rate."""
+    of_many: dict[str, Any] = getattr(schedule, "schedules", {"lr": schedule})
+    return of_many
+
+
+def close(theirs: Any) -> Any:
+    return pytest.approx(theirs, rel=1e-9, abs=1e-15)
+
+
+def compare(schedule: Any, codes: Codes) -> None:
+    """Compare the present values, which are those at 0, and the values at every step."""
+    for member, formula in codes.members.items():
+        own = members(schedule)[member]
+        for t in codes.steps:
+            theirs, ours = formula(t), own.values_at(t)
+            expected = theirs if isinstance(theirs, list) else [theirs] * len(ours)
+            assert ours == close(expected), (member, t)
+            assert t > 0 or own.get_last_lr() == ours
+
+
+def test_every_recipe_has_its_formulas_and_a_row_in_the_table() -> None:
+    """The page, its table and the formulas here have the same projects, in the same order."""
+    rows = re.findall(r"(?m)^\| \[([^\]]+)\]\(#([^)]+)\)", BEGINNING)
+    assert [name for name, _ in rows] == [*RECIPES] == [*CODES]
+    assert [anchor for _, anchor in rows] == [name.lower().replace(" ", "-") for name in RECIPES]
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_a_recipe_has_the_values_of_its_project(name: str) -> None:
+    """The members of a recipe are those of its formulas, with their values at every step."""
+    schedule = run(name)["schedule"]
+    assert [*members(schedule)] == [*CODES[name].members]
+    compare(schedule, CODES[name])
+
+
+@pytest.mark.parametrize("name", CODES)
+def test_a_recipe_is_a_plan(name: str) -> None:
+    """``to_plan``, JSON and ``from_plan`` on a fresh optimizer give the same values."""
+    plan = json.loads(json.dumps(tsa.to_plan(run(name)["schedule"])))
+    fresh = run(name, schedules=False)
+    assert "schedule" not in fresh
+    compare(tsa.from_plan(fresh["optimizer"], plan), CODES[name])
+
+
+@pytest.mark.parametrize("name", [name for name, codes in CODES.items() if codes.curves])
+def test_the_other_curves_of_a_recipe(name: str) -> None:
+    """A curve that a recipe shows beside its schedule has its formula's numbers, as data too."""
+    names, codes = run(name), CODES[name]
+    for own, formula in codes.curves.items():
+        made = names[own]
+        curve = made.curve if isinstance(made, tsa.CurveSchedule) else made
+        back = tsa.curves.from_dict(json.loads(json.dumps(tsa.curves.to_dict(curve))))
+        assert back == curve
+        assert [back(t) for t in codes.steps] == close([formula(t) for t in codes.steps]), own
