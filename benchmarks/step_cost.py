@@ -12,6 +12,7 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -156,7 +157,8 @@ def all_rows() -> list[dict[str, Any]]:
                 **figures,
             )
         )
-    return [*rows, *rows_beside_torch(), *rows_of_other_targets(), *rows_of_views()]
+    rows += [*rows_beside_torch(), *rows_of_attributes()]
+    return [*rows, *rows_of_other_targets(), *rows_of_views()]
 
 
 def rows_beside_torch() -> list[dict[str, Any]]:
@@ -172,6 +174,52 @@ def rows_beside_torch() -> list[dict[str, Any]]:
         )
         figures = compare(together.step, one_by_one(apart))
         rows.append(row("a torch scheduler and a derived one", "apart", groups, 3.0, **figures))
+    return rows
+
+
+class WithSetter:
+    """Keeps ``p`` behind a property."""
+
+    def __init__(self, p: float) -> None:
+        self._p = p
+
+    @property
+    def p(self) -> float:
+        return self._p
+
+    @p.setter
+    def p(self, p: float) -> None:
+        self._p = p
+
+
+def rows_of_attributes() -> list[dict[str, Any]]:
+    """Schedules of an attribute of many objects, against the same of an entry of param groups."""
+    kinds: dict[str, tuple[Callable[[float], Any], float | None]] = {
+        "modules": (torch.nn.Dropout, 1.5),
+        "objects": (lambda p: SimpleNamespace(p=p), 1.5),
+        "dicts": (lambda p: {"p": p}, 1.5),
+        "properties": (WithSetter, None),
+    }
+    exponential = TORCH_SCHEDULERS["ExponentialLR"]
+
+    def put(optimizer: Any, target: str) -> Any:
+        return tsa.arbitrary_schedule_factory(optimizer, exponential, schedule_target=target)
+
+    rows = []
+    for kind, (make, bound) in kinds.items():
+        for groups in GROUPS:
+
+            def target(make: Any = make, groups: int = groups) -> Any:
+                return tsa.attributes([make(0.1 + i / 1e6) for i in range(groups)], "p")
+
+            figures = compare(cosine(target(), "p").step, on_adamw(groups, cosine).step)
+            rows.append(row(f"a built-in on {kind}", "on param groups", groups, bound, **figures))
+            if kind == "modules":
+                on_groups = on_adamw(groups, lambda o: put(o, "weight_decay"))
+                figures = compare(put(target(), "p").step, on_groups.step)
+                rows.append(
+                    row("ExponentialLR on modules", "on param groups", groups, None, **figures)
+                )
     return rows
 
 

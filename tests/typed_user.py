@@ -248,6 +248,19 @@ assert_type(tsa.extend_optimizer(wrapper, "clip", 10.0), Wrapper)
 assert_type(tsa.constant_schedule(wrapper, 0.5), tsa.CurveSchedule)
 assert_type(tsa.arbitrary_schedule_factory(wrapper, lambda proxy: StepLR(proxy, 10)), StepLR)
 
+dropouts = tsa.attributes([torch.nn.Dropout(0.5)], "p", group_names=["body"])
+assert_type(dropouts, tsa_core.OptimizerLike)
+assert_type(tsa.CurveSchedule(dropouts, wave, "p"), tsa.CurveSchedule)
+assert_type(
+    tsa.DerivedSchedule(tsa.attributes({"a": 1.0, "b": 2.0}, "a", "b"), wave, "a", of="b"),
+    tsa.DerivedSchedule,
+)
+assert_type(
+    tsa.arbitrary_schedule_factory(dropouts, lambda proxy: StepLR(proxy, 10), schedule_target="p"),
+    StepLR,
+)
+assert_type(tsa.from_plan({"dropout": dropouts}, plan), tsa.SynchronousSchedule)
+
 # -- calls that must not type-check: an ignore that is not needed is an error -----------------
 
 tsa.constant_schedule(model, 0.5)  # type: ignore[arg-type]
@@ -257,6 +270,7 @@ tsa.arbitrary_schedule_factory(optimizer, StepLR(optimizer, 10))  # type: ignore
 tsa.extend_optimizer(optimizer, "clip", None)  # type: ignore[arg-type]
 tsa.CurveSchedule(optimizer, 0.5)  # type: ignore[arg-type]
 tsa.from_plan(optimizer, "plan.yaml")  # type: ignore[arg-type]
+tsa.attributes(model, 1)  # type: ignore[arg-type]
 absolute.load_state_dict({}, plan="other")  # type: ignore[arg-type]
 tsa.ProxyOptimizer(optimizer, "weight_decay")  # type: ignore[attr-defined]
 tsa.TYPE_CHECKING  # type: ignore[attr-defined]

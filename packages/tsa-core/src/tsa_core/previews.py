@@ -18,6 +18,7 @@ from torch import Tensor
 from .synchronous.member import Member
 from .synchronous.schedule import SynchronousSchedule
 from .targets.numbers_ import real_number
+from .targets.objects import ObjectGroup
 from .targets.target import defaults_of
 from .torch_.schedulers import is_schedule, with_parts
 
@@ -221,6 +222,7 @@ def _twin(sync: SynchronousSchedule) -> SynchronousSchedule:
     functions = [each for member in sync.members for each in _functions(member.schedule)]
     owners = [each.__self__ for each in functions if inspect.ismethod(each)]
     shared += [owner for owner in owners if not is_schedule(owner)]
+    shared += [group.owner for group in groups if isinstance(group, ObjectGroup)]
     memo: dict[int, Any] = {id(each): each for each in shared}
     try:
         for optimizer in optimizers:

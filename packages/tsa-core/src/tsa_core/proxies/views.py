@@ -9,12 +9,14 @@ from torch import Tensor
 
 from ..targets.checks import check_present
 from ..targets.numbers_ import real_number
+from ..targets.objects import ObjectGroup
 from ..targets.target import LEGACY_KEY, ParamGroup, Target
 from ..torch_.compile import skip_frames
 from ..torch_.schedulers import AUXILIARY_KEYS, auxiliary_key
 
 # torch 2.0 crashes when it compiles write and replace.
 skip_frames(Target)
+skip_frames(ObjectGroup)
 
 # On a target other than lr, these entries of the real group concern the learning rate.
 _ABOUT_LR = AUXILIARY_KEYS | {LEGACY_KEY, "lr", "initial_lr"}

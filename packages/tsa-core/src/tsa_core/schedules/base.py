@@ -174,7 +174,7 @@ class TargetSchedule(TargetAnswers):
     def values_of(self, prepared: Prepared) -> list[float]:
         """Return the value that each group will hold; one that is left alone keeps its own."""
         _, groups, (driven, values, *_) = prepared
-        if driven is groups:
+        if len(driven) == len(groups):  # all of them, or the dicts that hold their values
             return values
         value_of = {id(group): value for group, value in zip(driven, values)}
         present = present_numbers(self.target, groups, driven)

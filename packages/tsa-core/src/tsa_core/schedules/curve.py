@@ -16,8 +16,9 @@ from ..targets.checks import (
     warn_if_some_zero,
 )
 from ..targets.driven import Curve, CurvePerGroup, SeveralCurves
-from ..targets.moves import END, Move, Numbers, move_to
+from ..targets.moves import END, Move, Numbers, move_to, over_objects
 from ..targets.numbers_ import real_number
+from ..targets.objects import ObjectGroups
 from ..targets.target import OptimizerLike, ParamGroup
 from ..targets.tensors import warn_if_captured_step_ignores
 from ..targets.undo import undone_on_error
@@ -166,7 +167,13 @@ class CurveSchedule(TargetSchedule):
         if self._where is not None:
             groups = self.chosen(groups)
         number = self._ask(t)
-        if type(number) is float and number >= 0 and target.index is None and not self.absolute:
+        is_usual = type(number) is float and number >= 0 and target.index is None
+        if is_usual and type(groups) is ObjectGroups and self._step_count:
+            # Not the first time: a record goes into the group, not into the object's dict.
+            move = over_objects(groups, number, target, self.absolute)
+            if move is not None:
+                return move
+        if is_usual and not self.absolute:
             # The common case in line and in one look at each group: a call takes longer. It is the
             # first case of move_to, which says why it needs no closer look.
             key, initial = target.key, target.initial_key

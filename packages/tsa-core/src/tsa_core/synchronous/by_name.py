@@ -105,10 +105,11 @@ class MembersByName(LRScheduler):
     def get_last_lr(self) -> list[Value]:
         """Return the present learning rates, one per param group, scheduled or not.
 
-        With several optimizers, the groups of all of them follow in order.
+        With several optimizers, the groups of all of them follow in order. One without an ``lr``,
+        such as the attributes of an object, is left out.
 
         Raises:
-            KeyError: the optimizer has no ``lr``.
+            KeyError: no optimizer has an ``lr``, or some of its groups have none.
         """
         groups = self._groups()
         if not all(map(_LR.is_in, groups)):
@@ -161,8 +162,10 @@ class MembersByName(LRScheduler):
         """Ignore the assignment, as :class:`CurveSchedule` does."""
 
     def _groups(self) -> list[ParamGroup]:
-        pairs = self.targets_by_optimizer()
-        return [group for optimizer, _ in pairs for group in groups_of(optimizer)]
+        """Return the groups of all optimizers that have an ``lr``, or of all if none has one."""
+        each = [groups_of(optimizer) for optimizer, _ in self.targets_by_optimizer()]
+        having = [groups for groups in each if any(map(_LR.is_in, groups))]
+        return [group for groups in having or each for group in groups]
 
     def targets_by_optimizer(self) -> list[tuple[Any, list[Target]]]:
         by_id: dict[int, tuple[Any, list[Target]]] = {}

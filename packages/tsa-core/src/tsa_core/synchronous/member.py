@@ -11,6 +11,7 @@ from ..schedules.records import boundaries_of
 from ..schedules.states import Choice, check_state, load_state
 from ..targets.checks import check_values_fit, present_numbers, present_values
 from ..targets.numbers_ import real_number
+from ..targets.objects import ObjectGroups
 from ..targets.stand_ins import StandIn, behind
 from ..targets.target import Target, groups_of
 from ..targets.tensors import as_held
@@ -25,6 +26,9 @@ from ..torch_.schedulers import (
 from ..warnings_ import warn_user
 
 _LR = Target.parse("lr")
+
+# Where the state of another author's scheduler has the initial values of attributes.
+INITIALS = "_initial_values"
 
 
 class Chosen(NamedTuple):
@@ -180,6 +184,10 @@ class Member:
         state = torch_states.with_values(self.schedule, self.present_numbers())
         if self.parts:
             state = {**state, "_schedulers": [part.save() for part in self.parts]}
+        groups = self.optimizer.param_groups
+        if isinstance(groups, ObjectGroups):  # an optimizer saves its groups itself
+            initials = [real_number(self.target.initial_or_present(group)) for group in groups]
+            state = {**state, INITIALS: initials}
         return state
 
     def check(self, state: Any, chosen: Chosen, may_wait: bool = False) -> None:
@@ -189,7 +197,8 @@ class Member:
         """
         what, groups = f"state of {self.what}", self.optimizer.param_groups
         torch_states.check_state(self.schedule, state, what, len(groups), may_wait)
-        check_values_fit(self.target, groups, state.get("_last_lr", ()), what)
+        for values in (state.get("_last_lr", ()), state.get(INITIALS, ())):
+            check_values_fit(self.target, groups, values, what)
         if self.parts:
             states = state["_schedulers"]
             if not isinstance(states, (list, tuple)) or len(states) != len(self.parts):
@@ -248,6 +257,9 @@ class Member:
             values = torch_states.values_from(self.schedule, initials[0])
         for group, value in zip(self.schedule.optimizer.param_groups, values):
             _LR.write(group, real_number(value))
+        if chosen.initial != "code":
+            for group, value in zip(self.optimizer.param_groups, state.get(INITIALS, ())):
+                group[self.target.initial_key] = real_number(value)
         self.load_own_parts(state, chosen)
 
     def for_torch(self, state: Mapping[str, Any], chosen: Chosen) -> dict[str, Any]:
@@ -260,6 +272,7 @@ class Member:
                 "load_state_dict(state, plan='saved')"
             )
         loaded = torch_states.state_to_load(self.schedule, state, changed, chosen.plan == "saved")
+        loaded.pop(INITIALS, None)
         if self.parts:
             pairs = zip(self.parts, state["_schedulers"])
             loaded["_schedulers"] = [part.for_torch(each, chosen) for part, each in pairs]

@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..targets.objects import ObjectGroup
 from ..targets.target import Target, defaults_of
 from ..torch_.schedulers import cycles_momentum, is_schedule
 from ..warnings_ import warn_user
@@ -34,6 +35,7 @@ def members_of(schedules: object) -> list[Member]:
             member.name = f"{name}/{member.name}"
     members = [member for some in members_at.values() for member in some]
     _check_groups_apart(members)
+    _check_objects_apart(members)
     for argument, some in members_at.items() or [("schedules", members)]:
         if not some:
             raise ValueError(f"{argument}: expected at least one schedule, got an empty list")
@@ -117,6 +119,28 @@ def _check_groups_apart(members: Sequence[Member]) -> None:
                     f"different objects, a {type(owner.optimizer).__name__} and a "
                     f"{type(member.optimizer).__name__}, with the same param groups. Build all "
                     "schedules on the same one of them"
+                )
+
+
+def _check_objects_apart(members: Sequence[Member]) -> None:
+    """Raise if an attribute is driven through one call of ``attributes``, and used in another."""
+
+    def places(member: Member, target: Target | None) -> Iterator[tuple[int, str]]:
+        driven = member.driven()
+        for group in member.optimizer.param_groups if driven is None else driven:
+            if target is not None and isinstance(group, ObjectGroup):
+                yield id(group.owner), target.key
+
+    drivers = {place: member for member in members for place in places(member, member.target)}
+    for member in members:
+        used = [*places(member, member.target), *places(member, member.source_target)]
+        for place in used:
+            driver = drivers.get(place, member)
+            if driver.optimizer is not member.optimizer:
+                raise ValueError(
+                    f"schedules: the schedules of {driver.name!r} and {member.name!r} use the same "
+                    f"{place[1]!r} of an object through two calls of attributes(). Call it once, "
+                    "with all names, and build both schedules on the result"
                 )
 
 
