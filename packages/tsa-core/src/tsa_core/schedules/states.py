@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from ..targets.checks import check_target, check_values_fit
 from ..targets.numbers_ import real_number
 from ..targets.target import groups_of
-from ..targets.tensors import give_each_group_its_own_tensor
 from ..torch_.states import check_entries
 from ..warnings_ import warn_user
 from .records import Record, differ, has_code, sentence_of
@@ -93,7 +92,7 @@ def load_state(
             "run goes on from the saved ones. Write load_state_dict(state, initial='code') for "
             "those in the code, or initial='saved' if the saved ones are meant"
         )
-    driven = {id(group) for group in schedule.driven_groups()}
+    in_code, driven = schedule.initials_in_code, {*map(id, schedule.driven_groups())}
     if differ(state, schedule.follows()):
         if plan == "saved":
             schedule.follow(state)
@@ -110,9 +109,9 @@ def load_state(
         )
     target, groups = schedule.target, schedule.real_optimizer.param_groups
     # Building wrote into the groups that the code's curve drives, and loading sets them all.
-    driven |= {id(group) for group in schedule.driven_groups()}
-    give_each_group_its_own_tensor(target, schedule.real_optimizer, groups)
-    initials, in_code = [*state["base_lrs"]], schedule.initials_in_code
+    driven |= {*map(id, schedule.driven_groups())}
+    schedule.take_in(groups, [group for group in groups if id(group) in driven])
+    initials = [*state["base_lrs"]]
     for i in changed if initial == "code" else ():
         initials[i] = in_code[i]
     waits = state["last_epoch"] < 0  # a later part of a SequentialLR gives no value yet

@@ -230,8 +230,9 @@ class SynchronousSchedule(MembersByName):
                 scheduler of another author takes its whole state, because only its author knows
                 which part is the plan.
             initial: the initial values from which members go on, if the saved ones differ; see
-                :meth:`CurveSchedule.load_state_dict`. The torch schedulers that compute each value
-                from ``base_lrs`` take part; the others go on from the saved values.
+                :meth:`CurveSchedule.load_state_dict`. Of torch's schedulers, ``"code"`` goes with a
+                ``LambdaLR`` or a ``CosineAnnealingWarmRestarts`` on its own, which compute each
+                value from the initial one. A ``ReduceLROnPlateau`` keeps none and takes no part.
 
         Raises:
             KeyError: a member's state is missing, or there is one that no member has.
