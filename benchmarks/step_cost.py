@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import itertools
 import json
 import subprocess
 import sys
@@ -47,6 +48,21 @@ def builtins_on_entries(optimizer: Any, number: int) -> list[tsa.CurveSchedule]:
     for name in names[3:]:
         tsa.extend_optimizer(optimizer, name, 1.0)
     return [cosine(optimizer, name) for name in names]
+
+
+def ticking() -> Callable[[], int]:
+    """A clock that goes one further each time it is asked."""
+    return itertools.count(1).__next__
+
+
+def four_with_clocks(optimizer: Any) -> tsa.SynchronousSchedule:
+    members = builtins_on_entries(optimizer, 4)
+    clocks = {member.schedule_target: ticking() for member in members}
+    return tsa.SynchronousSchedule(members, clock=clocks)
+
+
+def four_with_one(optimizer: Any) -> tsa.SynchronousSchedule:
+    return tsa.SynchronousSchedule(builtins_on_entries(optimizer, 4), clock=ticking())
 
 
 def bare_loop(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
@@ -133,6 +149,10 @@ def all_rows() -> list[dict[str, Any]]:
         apart = on_adamw(groups, lambda o: builtins_on_entries(o, 4))
         figures = compare(together.step, one_by_one(apart))
         rows.append(row("four in step", "one by one", groups, bound, **figures))
+    for groups in GROUPS:
+        of_each, of_all = (on_adamw(groups, make) for make in (four_with_clocks, four_with_one))
+        figures = compare(of_each.step, of_all.step)
+        rows.append(row("four, each with a clock", "four with one", groups, None, **figures))
     for number in (1, 2, 4, 8):
         together = on_adamw(
             100, lambda o, n=number: tsa.SynchronousSchedule(builtins_on_entries(o, n))

@@ -197,6 +197,8 @@ assert_type(clock(), int)
 several = tsa.SynchronousSchedule({"first": [cosine, derived], "second": [step_lr]})
 assert_type(several.optimizers, Mapping[str, Any])
 clocked = tsa.SynchronousSchedule([cosine, derived], clock=clock)
+of_each = tsa.SynchronousSchedule([cosine, step_lr], clock={"lr": clock, "betas[0]": lambda: 3.5})
+assert_type(clocked.values_at(10**11), dict[str, list[float]])
 absolute = tsa.constant_schedule(optimizer, 1e-3, absolute=True)
 assert_type(absolute.absolute, bool)
 assert_type(absolute.values_at(10), list[float])
@@ -220,6 +222,7 @@ assert_type(form.settings["gamma"].required, bool)
 
 preview = tsa.preview(sync, 100, metrics=0.5)
 assert_type(preview, tsa.Preview)
+assert_type(tsa.preview(sync, positions=[0, 10**11], unit="tokens").unit, str | None)
 assert_type(preview.steps, Sequence[float])
 assert_type(preview.values, dict[str, list[list[float]]])
 assert_type(preview.boundaries, dict[str, tuple[float, ...]])
@@ -272,6 +275,8 @@ tsa.CurveSchedule(optimizer, 0.5)  # type: ignore[arg-type]
 tsa.from_plan(optimizer, "plan.yaml")  # type: ignore[arg-type]
 tsa.attributes(model, 1)  # type: ignore[arg-type]
 absolute.load_state_dict({}, plan="other")  # type: ignore[arg-type]
+tsa.SynchronousSchedule([cosine], clock={"lr": 3})  # type: ignore[dict-item]
+tsa.preview(sync, positions=3)  # type: ignore[arg-type]
 tsa.ProxyOptimizer(optimizer, "weight_decay")  # type: ignore[attr-defined]
 tsa.TYPE_CHECKING  # type: ignore[attr-defined]
 tsa.tsa_core  # type: ignore[attr-defined]

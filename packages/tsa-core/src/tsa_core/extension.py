@@ -114,10 +114,7 @@ def _checked_default(default_value: object) -> float | Tensor:
             "default_value: expected a number or a 0-dim floating-point tensor, got a "
             f"{default_value.dtype} tensor of shape {tuple(default_value.shape)}"
         )
-    try:
-        number = real_number(default_value)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"default_value: {error}; expected a finite real number") from None
+    number = real_number(default_value, "default_value: ", "; expected a finite real number")
     return default_value.detach() if isinstance(default_value, Tensor) else number
 
 

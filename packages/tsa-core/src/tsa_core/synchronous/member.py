@@ -43,12 +43,16 @@ def member_of(schedule: Any) -> Member:
 
     A subclass of ours that overrides how it steps or saves is used by its own methods.
     """
-    own_methods = ("step", "state_dict", "load_state_dict")
-    is_ours = isinstance(schedule, TargetSchedule) and all(
-        getattr(getattr(schedule, name), "__func__", None) is getattr(TargetSchedule, name)
-        for name in own_methods
-    )
-    return OwnMember(schedule) if is_ours else Member(schedule)
+
+    def inherits(*methods: str) -> bool:
+        return isinstance(schedule, TargetSchedule) and all(
+            getattr(getattr(schedule, name), "__func__", None) is getattr(TargetSchedule, name)
+            for name in methods
+        )
+
+    if not inherits("state_dict", "load_state_dict"):
+        return Member(schedule)
+    return OwnMember(schedule) if inherits("step") else MemberOfOwnState(schedule)
 
 
 class Member:
@@ -80,9 +84,9 @@ class Member:
         self.arguments = StepArguments(schedule)
         self.parts = [member_of(part) for part in parts_of(schedule)]
         # The first one recorded the initial values of all.
-        ours = [part.schedule for part in self.parts if part.is_own]
+        ours = [each.schedule for each in self.parts if isinstance(each, MemberOfOwnState)]
         for each in ours[1:]:
-            each.recorded_from_code = each.recorded_from_code or ours[0].recorded_from_code
+            each.from_code = each.from_code or ours[0].from_code
         # The target from which a derived schedule computes.
         is_derived = isinstance(schedule, DerivedSchedule)
         self.source_target: Target | None = schedule.source_target if is_derived else None
@@ -207,23 +211,27 @@ class Member:
         if changed and chosen.plan == "same":
             both = _both(changed, ", and the code has")
             raise ValueError(f"{what}: it was saved under {both}; expected the same")
-        initials = self._initials(state)
+        initials = self.changed_initials(state)
         if initials and chosen.initial == "same":
             both = "the initial values were {1}, and the code has {0}".format(*initials)
             raise ValueError(f"{what}: {both}; expected the same")
-        if initials and chosen.initial == "code" and not self.takes_initial_values:
+        if initials and chosen.initial == "code" and (may_wait or not self.takes_initial_values):
             raise ValueError(
-                f"{what}: initial='code' does not go with a {type(self.schedule).__name__}, which "
-                "computes each value from the one before. Write initial='saved', or a curve"
+                f"{what}: initial='code' goes with a LambdaLR or a CosineAnnealingWarmRestarts on "
+                "its own. The other schedulers in torch compute each value from the one before. "
+                "Write initial='saved', or a curve"
             )
 
     @property
     def takes_initial_values(self) -> bool:
         return torch_states.takes_initial_values(self.schedule)
 
-    def _initials(self, state: Mapping[str, Any]) -> tuple[list[Any], list[Any]] | None:
+    def changed_initials(self, state: Mapping[str, Any]) -> tuple[list[Any], list[Any]] | None:
         """Return the initial values in the code and in ``state``, if both are known and differ."""
-        if not is_torchs_own(self.schedule) or self.parts:
+        if self.parts:
+            pairs = zip(self.parts, state["_schedulers"])
+            return next(filter(None, (part.changed_initials(each) for part, each in pairs)), None)
+        if not is_torchs_own(self.schedule):
             return None
         own, saved = getattr(self.schedule, "base_lrs", None), state.get("base_lrs")
         is_setting = "base_lrs" in torch_states.changed_settings(self.schedule, state)
@@ -234,7 +242,7 @@ class Member:
 
     def load(self, state: Mapping[str, Any], chosen: Chosen) -> None:
         """Load a checked state, and write the values that it reports into the optimizer."""
-        initials = self._initials(state)
+        initials = self.changed_initials(state)
         if initials and chosen.initial is None:
             warn_user(
                 f"{self.what}: the initial values were {initials[1]} when the state was saved, and "
@@ -285,26 +293,8 @@ def _both(changed: Mapping[str, tuple[Any, Any]], between: str) -> str:
     return f"{saved}{between} {own}"
 
 
-class OwnMember(Member):
-    """A schedule of this library: it computes first and writes later."""
-
-    is_own = True
-
-    def prepare(
-        self, given: Mapping[str, Any], upcoming: Mapping[Member, Prepared] | None = None
-    ) -> Prepared:
-        """Compute the next values, from those that the source has or is about to have."""
-        source, values = self.source, None
-        if upcoming and isinstance(source, OwnMember):
-            values = source.upcoming_values(upcoming[source])
-        prepared: Prepared = self.schedule.prepare(given.get("epoch"), values)
-        return prepared
-
-    def upcoming_values(self, prepared: Prepared) -> list[float]:
-        """Return the values that the groups will hold; a tensor rounds them."""
-        values: list[float] = self.schedule.values_of(prepared)
-        _, groups, (_, _, over_floats, _) = prepared
-        return values if over_floats else as_held(self.target, groups, values)
+class MemberOfOwnState(Member):
+    """A schedule of this library that overrides ``step``: its state is as those of all ours."""
 
     def save(self) -> dict[str, Any]:
         state: dict[str, Any] = self.schedule.state_dict()
@@ -321,3 +311,23 @@ class OwnMember(Member):
 
     def load_own_parts(self, state: Mapping[str, Any], chosen: Chosen) -> None:
         self.load(state, chosen)
+
+
+class OwnMember(MemberOfOwnState):
+    """A schedule of this library: it computes first and writes later."""
+
+    is_own = True
+
+    def prepare(self, epoch: float | None, upcoming: Mapping[Member, Prepared]) -> Prepared:
+        """Compute the next values, from those that the source has or is about to have."""
+        source, values = self.source, None
+        if source in upcoming and isinstance(source, OwnMember):
+            values = source.upcoming_values(upcoming[source])
+        prepared: Prepared = self.schedule.prepare(epoch, values)
+        return prepared
+
+    def upcoming_values(self, prepared: Prepared) -> list[float]:
+        """Return the values that the groups will hold; a tensor rounds them."""
+        values: list[float] = self.schedule.values_of(prepared)
+        _, groups, (_, _, over_floats, _) = prepared
+        return values if over_floats else as_held(self.target, groups, values)

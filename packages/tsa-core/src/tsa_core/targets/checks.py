@@ -71,15 +71,15 @@ def check_value(target: Target, value: object, i: int) -> None:
 def _check_number(target: Target, value: object, where: str) -> None:
     if isinstance(value, (tuple, list)):
         raise TypeError(f"{where} is the whole {value!r}: name one element, '{target.name}[0]'")
-    if isinstance(value, Tensor) and not (value.ndim == 0 and value.is_floating_point()):
+    if isinstance(value, Tensor) and (
+        value.ndim != 0 or not value.is_floating_point() or value.is_meta
+    ):
+        place = " on the meta device, which holds no value" * value.is_meta
         raise TypeError(
-            f"{where} is a {value.dtype} tensor of shape {tuple(value.shape)}; "
+            f"{where} is a {value.dtype} tensor of shape {tuple(value.shape)}{place}; "
             "a schedule fills a 0-dim floating-point tensor or sets a number"
         )
-    try:
-        real_number(value)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{where}: {error}; a schedule drives a finite number") from None
+    real_number(value, f"{where}: ", "; a schedule drives a finite number")
 
 
 def check_values_fit(
@@ -89,7 +89,7 @@ def check_values_fit(
     for i, (group, value) in enumerate(zip(groups, values)):
         if value is None or not target.is_in(group):
             continue
-        low, high = target.range_in(group)
+        low, high = target.range_of(target.read(group))
         if not low <= real_number(value) <= high:
             raise ValueError(
                 f"{what}: the value {value!r} of {target.name!r} in param group {i} must be from "
