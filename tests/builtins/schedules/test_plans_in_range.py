@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import sys
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ from small_runs import Untouched, adamw, advance, held, through_json
 
 from tsa_builtins import from_plan
 from tsa_builtins.curves import Constant, Cosine, Linear, PiecewiseConstant, join, repeat, to_dict
-from tsa_core import CurveSchedule, SynchronousSchedule
+from tsa_core import CurveSchedule, SynchronousSchedule, attributes
 
 # Curves that leave the range of lr, by the place that the error names.
 DIPS = join([Linear(1, 0.5, 4), Constant(-1), Constant(0.5)], [4, 8])
@@ -281,6 +282,14 @@ def test_a_momentum_of_1_or_more_warns_once(growing: str) -> None:
     assert re.match(rf"'momentum' will be {re.escape(value)}(\.0)?\. ", str(caught[0].message))
     assert "ignore this warning" in str(caught[0].message)
     advance(schedule, 12)  # and no step warns again
+
+
+def test_the_momentum_of_another_object_may_end_at_1() -> None:
+    """The warning is about the momentum of an optimizer, and a moving average may end at 1."""
+    teacher = SimpleNamespace(momentum=0.5)
+    schedule = CurveSchedule(attributes(teacher, "momentum"), Linear(1, 2, 9), "momentum")
+    schedule.step(9)
+    assert teacher.momentum == 1.0
 
 
 def test_a_plan_and_a_replan_warn_of_it_too() -> None:

@@ -320,6 +320,23 @@ def test_a_load_of_the_optimizer_after_building_does_not_hide_the_difference() -
         go_on(schedule, optimizer, "lr", of_torch(expected))
 
 
+@pytest.mark.parametrize("how", ["step", "values_at"])
+def test_an_optimizer_that_is_loaded_later_does_not_undo_the_choice(how: str) -> None:
+    """A record that it brings raises, and nothing moves; in the other order, the choice holds."""
+    state, saved = saved_run("lr", OTHER)
+    optimizer = adamw_with("lr", *CODE)
+    schedule = put_curve(optimizer)
+    schedule.load_state_dict(state, initial="code")
+    load_other_values(optimizer, "lr")  # without a record
+    assert schedule.values_at(1) == [0.25, 0.125]
+    optimizer.load_state_dict(copy.deepcopy(saved.state_dict()))
+    with pytest.raises(RuntimeError, match=r"0\.375 again, where .* chose 0\.5\. Load the optim"):
+        getattr(schedule, how)(1)
+    assert held(optimizer) == held(saved)
+    schedule.load_state_dict(state, initial="code")
+    assert schedule.values_at(1) == [0.25, 0.125]
+
+
 @pytest.mark.parametrize("initial", ["Saved", "", True, 0, ["code"], "keep"])
 def test_any_other_choice_is_refused(initial: Any, untouched: Untouched) -> None:
     """An ``initial`` other than the three words is a ``ValueError``, and nothing is loaded."""

@@ -122,3 +122,33 @@ def test_what_where_cannot_be(where: Any, curve: Any, message: str, untouched: U
     optimizer = decay_and_norms()
     with untouched(optimizer), pytest.raises(TypeError, match=message):
         CurveSchedule(optimizer, curve, "weight_decay", where=where)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, KeyError, AssertionError])
+def test_a_where_that_raises_is_named(error: type[Exception], untouched: Untouched) -> None:
+    """The error names it and the target; it is of the same kind, or a ``RuntimeError``."""
+
+    def choose(group: Any) -> bool:
+        raise error("no")
+
+    optimizer = decay_and_norms()
+    expected = RuntimeError if error is AssertionError else error
+    with untouched(optimizer), pytest.raises(expected, match=r"where: .*choose.* of 'eps'.*no"):
+        CurveSchedule(optimizer, halving, "eps", where=choose)
+
+
+@pytest.mark.parametrize("held_there", [float("nan"), float("inf"), None, "x"])
+def test_a_state_without_a_number_names_the_target(held_there: Any) -> None:
+    """A group that is left alone may hold anything, and a state has one number per group."""
+    optimizer = decay_and_norms()
+    schedule = CurveSchedule(optimizer, [halving, None], "weight_decay")
+    optimizer.param_groups[1]["weight_decay"] = held_there
+    with pytest.raises((TypeError, ValueError), match="'weight_decay' in a param group: "):
+        schedule.state_dict()
+
+
+def test_a_mapping_needs_groups_with_names(untouched: Untouched) -> None:
+    """The error says how a group gets a name."""
+    optimizer = adamw({}, {})
+    with untouched(optimizer), pytest.raises(ValueError, match=r"none has a name.*'name': 'decay'"):
+        CurveSchedule(optimizer, {"decay": halving}, "weight_decay")

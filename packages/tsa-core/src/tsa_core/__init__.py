@@ -1,6 +1,6 @@
 """Schedule any hyperparameter of a PyTorch optimizer: the infrastructure, on torch alone."""
 
-from .attributes import attributes
+from .attributes_ import attributes
 from .extension import extend_optimizer, get_param_groups_regrouped_by_key
 from .previews import Preview, preview
 from .proxies.factory import arbitrary_schedule_factory

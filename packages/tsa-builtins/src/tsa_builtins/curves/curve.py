@@ -263,7 +263,8 @@ class Sum(_Chain):
         return first + "".join(map(_added, self.terms[1:], others))
 
 
-def _is_operand(other: object) -> bool:
+# Any, not object: mypy would keep a narrowed object among the names that a star import takes.
+def _is_operand(other: Any) -> bool:
     return callable(other) or isinstance(other, numbers.Real)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..targets.checks import present_values
-from ..targets.target import Value
+from ..targets.moves import describe, told_again
+from ..targets.target import ParamGroup, Value
 from .initials import InitialValues
 
 
@@ -17,6 +19,10 @@ class TargetAnswers(InitialValues):
     """The optimizer that was passed."""
     last_epoch: int
     """The step t at which the schedule stands."""
+    label: str
+    """Its name in messages: the target, or ``"muon/lr"`` beside other optimizers."""
+    where: Callable[[ParamGroup], bool] | None
+    """Says which groups are driven; None: all, or those that have a curve."""
 
     @abstractmethod
     def values_at(self, t: float) -> list[float]:
@@ -26,6 +32,16 @@ class TargetAnswers(InitialValues):
     def schedule_target(self) -> str:
         """The name of the entry that this schedule drives."""
         return self.target.name
+
+    def chosen(self, groups: Sequence[ParamGroup]) -> Sequence[ParamGroup]:
+        """Return those of ``groups`` for which ``where`` is true."""
+        if self.where is None:
+            return groups
+        try:
+            return [*filter(self.where, groups)]
+        except Exception as error:
+            what = f"where: {describe(self.where)}, of the schedule of {self.label!r}"
+            raise told_again(error, f"{what}, raised an error: {error}") from error
 
     @property
     def _last_lr(self) -> list[Value]:

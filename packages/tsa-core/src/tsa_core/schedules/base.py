@@ -13,8 +13,7 @@ from ..targets.stand_ins import behind
 from ..targets.target import OptimizerLike, ParamGroup, Target, groups_of
 from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
-from ..torch_.steps import has_stepped, watch_steps
-from ..warnings_ import warn_user
+from ..torch_.steps import warn_if_not_stepped, watch_steps
 from .answers import TargetAnswers
 from .records import Record, sentence_of
 from .states import Choice, check_state, load_state, positions_driven
@@ -33,10 +32,6 @@ class TargetSchedule(TargetAnswers):
     last_epoch: int
     absolute: bool
     """True if the schedule gives the value itself, not a multiple of the initial value."""
-    where: Callable[[ParamGroup], bool] | None
-    """Says which groups are driven; None: all, or those that have a curve."""
-    label: str
-    """Its name in messages: the target, or ``"muon/lr"`` beside other optimizers."""
     takes_new_groups = True
     """A group that joins the optimizer later is driven from its own initial value."""
 
@@ -64,10 +59,6 @@ class TargetSchedule(TargetAnswers):
         # Set by the first step() without an argument: only that says that the optimizer should
         # have used the value before.
         self._order_was_checked = False
-
-    def chosen(self, groups: Sequence[ParamGroup]) -> Sequence[ParamGroup]:
-        """Return those of ``groups`` for which ``where`` is true."""
-        return groups if self.where is None else [*filter(self.where, groups)]
 
     @abstractmethod
     def moves_to(
@@ -128,6 +119,8 @@ class TargetSchedule(TargetAnswers):
         if self.optimizer is not self.real_optimizer:
             self.optimizer.check_groups()  # parts of a compound on a proxy follow it
         groups = self.real_optimizer.param_groups or groups_of(self.real_optimizer)
+        if self.counts_from_code and not self.has_seen(groups):
+            self.check_code_holds(groups)
         return position, groups, self.moves_to(position, groups, source_values)
 
     def commit(self, prepared: Prepared) -> None:
@@ -195,14 +188,7 @@ class TargetSchedule(TargetAnswers):
 
     def _check_order_once(self) -> None:
         self._order_was_checked = True
-        if not has_stepped(self.real_optimizer):
-            # torch's own words and link, because people filter its warning by them.
-            warn_user(
-                "Detected call of `lr_scheduler.step()` before `optimizer.step()`. The optimizer "
-                f"has not used the first value of this schedule of {self.label!r} and "
-                "never will: call optimizer.step() first, then step the schedule. See more details "
-                "at https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
-            )
+        warn_if_not_stepped(self.real_optimizer, self.label)
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the schedule stands, in numbers, strings, lists and dicts.

@@ -142,7 +142,8 @@ class CurveSchedule(TargetSchedule):
                 numbers = Numbers.of_one(curve(t), self._origin + t, driven, curve)
                 move = move_to(numbers, target, groups, self.absolute, self.label, self.initials_of)
                 furthest += move[1]
-        warn_if_momentum_grows(target, furthest)
+        if not isinstance(groups, ObjectGroups):  # the momentum of an average may end at 1
+            warn_if_momentum_grows(target, furthest)
 
     @property
     def curve(self) -> Curve | CurvePerGroup:

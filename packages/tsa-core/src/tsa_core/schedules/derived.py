@@ -7,7 +7,7 @@ from math import isfinite
 from typing import TypeAlias
 
 from ..targets.checks import check_target, present_numbers, warn_if_all_zero, warn_if_some_zero
-from ..targets.moves import Move, Numbers, describe, move_to
+from ..targets.moves import Move, Numbers, describe, move_to, told_again
 from ..targets.numbers_ import real_number
 from ..targets.stand_ins import refuse_stand_in
 from ..targets.target import OptimizerLike, ParamGroup, Target
@@ -120,10 +120,11 @@ class DerivedSchedule(TargetSchedule):
     ) -> Move:
         """Compute the values from those that the source has, or is about to have."""
         if self.where is not None:
+            chosen = self.chosen(groups)
             if source_values is not None:
-                pairs = zip(groups, source_values)
-                source_values = [value for group, value in pairs if self.where(group)]
-            groups = self.chosen(groups)
+                value_of = {id(group): value for group, value in zip(groups, source_values)}
+                source_values = [value_of[id(group)] for group in chosen]
+            groups = chosen
         given = None if self.absolute else self._multiples_of_known(groups, source_values)
         is_closer_look = given is None
         if given is None:
@@ -146,17 +147,11 @@ class DerivedSchedule(TargetSchedule):
         try:
             results.extend(map(self._rule, inputs))  # those before a failure are in it
         except Exception as error:
-            message = (
+            raise told_again(
+                error,
                 f"the rule of {self.label!r}, {describe(self._rule)}, raised an error for "
-                f"{inputs[len(results)]!r} at step {position}: {error}"
-            )
-            known = (ArithmeticError, LookupError, TypeError, ValueError)
-            kind: type[Exception] = type(error) if isinstance(error, known) else RuntimeError
-            try:
-                named = kind(message)
-            except TypeError:  # its constructor takes something else
-                named = RuntimeError(message)
-            raise named from error
+                f"{inputs[len(results)]!r} at step {position}: {error}",
+            ) from error
         return results
 
     def _multiples_of_known(

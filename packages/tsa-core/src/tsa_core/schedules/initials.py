@@ -34,10 +34,14 @@ class InitialValues(LRScheduler):
     loaded: list[tuple[ParamGroup, float, float]]
     """Those of them in which a state has put another initial value, that one, and the code's."""
 
+    counts_from_code: bool
+    """True if the last load chose the initial values in the code, where the state had others."""
+
     # The constructor in torch never runs: it would replace optimizer.step, and call ours.
     def __init__(self, real_optimizer: Any, target: Target) -> None:
         self.real_optimizer, self.target = real_optimizer, target
         self.seen, self.from_code, self.loaded = ((), []), [], []
+        self.counts_from_code = False
 
     @abstractmethod
     def driven_groups(self) -> list[ParamGroup]:
@@ -113,6 +117,18 @@ class InitialValues(LRScheduler):
         self.from_code = [group for group, _ in known]
         recorded = self.target.initial_or_present
         self.loaded = [(group, recorded(group), value) for group, value in known]
+
+    def check_code_holds(self, groups: Sequence[ParamGroup]) -> None:
+        """Raise if the optimizer was loaded after the code's initial values had been chosen."""
+        chosen = {_place(group): value for group, _, value in self.loaded}
+        for group in groups:
+            value, recorded = chosen.get(_place(group)), self.target.initial_or_present(group)
+            if value not in (None, recorded) and self.target.has_initial(group):
+                raise RuntimeError(
+                    f"the optimizer was loaded after the schedule of {self.target.name!r}, and its "
+                    f"state has the initial value {recorded!r} again, where initial='code' chose "
+                    f"{value!r}. Load the optimizer first, then the schedules"
+                )
 
     @property  # type: ignore[override]  # torch keeps a list, of tensors too
     def base_lrs(self) -> list[float | None]:

@@ -123,8 +123,9 @@ def load_state(
     if changed or plan == "saved":  # with others, it was looked at when it was built
         schedule.check_ahead()
     schedule.initials_in_code = in_code
+    schedule.counts_from_code = bool(changed) and initial == "code"
     schedule.stand_at(real_number(state["last_epoch"]), int(real_number(state["_step_count"])))
-    if changed and initial == "code" and schedule.last_epoch >= 0:
+    if schedule.counts_from_code and schedule.last_epoch >= 0:
         schedule.rewrite()
 
 

@@ -113,6 +113,11 @@ class SeveralCurves:
         keys = [name if isinstance(name, str) and name in self.curves else OTHERS for name in names]
         if OTHERS in keys and OTHERS not in self.curves:
             i = keys.index(OTHERS)
+            if not any(isinstance(name, str) for name in names):
+                raise ValueError(
+                    "curve: a mapping goes by the names of param groups, and none has a name. Give "
+                    f"each one: {{'params': ..., 'name': {next(iter(self.curves), 'a name')!r}}}"
+                )
             raise ValueError(
                 f"curve: param group {i} has no curve (its 'name': {names[i]!r}); add "
                 + (f"{names[i]!r}, or " if isinstance(names[i], str) else "")

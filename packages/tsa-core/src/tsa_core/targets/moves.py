@@ -31,6 +31,16 @@ def describe(function: object) -> str:
     return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(function))
 
 
+def told_again(error: Exception, message: str) -> Exception:
+    """Return an error of the same kind, or a ``RuntimeError``, with a message that says more."""
+    known = (ArithmeticError, LookupError, TypeError, ValueError)
+    kind: type[Exception] = type(error) if isinstance(error, known) else RuntimeError
+    try:
+        return kind(message)
+    except TypeError:  # its constructor takes something else
+        return RuntimeError(message)
+
+
 def given_by(curve: object) -> str:
     """Return who gave a number, for an error."""
     return f"as {describe(curve)} gave it"

@@ -184,7 +184,7 @@ class Target:
     def initial_or_present(self, group: ParamGroup) -> float:
         """Return the initial value that a schedule built now would start from."""
         if not self.has_initial(group):
-            return real_number(self.read(group))
+            return real_number(self.read(group), f"{self.name!r} in a param group: ")
         return real_number(
             self.initial(group),
             f"the initial value of {self.name!r}, {self.initial_key!r} in its param group: ",

@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from ..warnings_ import warn_user
 from .compile import uncompiled
 
 # torch's schedulers look for these marks on optimizer.step: LRScheduler.__init__.
@@ -258,6 +259,18 @@ def has_stepped(optimizer: Any) -> bool:
         return True
     marks = [hook.stepped for hook in hooks.values() if isinstance(hook, _StepMark)]
     return any(marks) or not _leads_to_hooks(optimizer.step, hooks)
+
+
+def warn_if_not_stepped(optimizer: Any, label: str) -> None:
+    """Warn that the schedule called ``label`` takes its first step before ``optimizer`` has."""
+    if not has_stepped(optimizer):
+        # torch's own words and link, because people filter its warning by them.
+        warn_user(
+            "Detected call of `lr_scheduler.step()` before `optimizer.step()`. The optimizer has "
+            f"not used the first value of this schedule of {label!r} and never will: call "
+            "optimizer.step() first, then step the schedule. See more details at "
+            "https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate"
+        )
 
 
 def _leads_to_hooks(step: Any, hooks: object) -> bool:
