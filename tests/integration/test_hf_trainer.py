@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,19 @@ class Recorder(TrainerCallback):
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         plan.clip_gradients(kwargs["optimizer"])
+
+
+class RecorderThatReplans(Recorder):
+    """The same, and it replans the learning rate before one of the steps."""
+
+    def __init__(self, replan_at: int) -> None:
+        super().__init__()
+        self.replan_at = replan_at
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == self.replan_at:
+            plan.replan(kwargs["lr_scheduler"])
+        super().on_step_begin(args, state, control, **kwargs)
 
 
 class RecorderThatSteps(Recorder):
@@ -173,3 +187,55 @@ def test_a_plan_in_tokens_counts_the_tokens_of_the_trainer(tmp_path: Path) -> No
     for t, values in whole.values_by_step.items():
         plan.assert_on_plan_in_tokens(values, whole.tokens_by_step[t])
     plan.assert_on_plan_in_tokens(plan.values_of(trainer.optimizer), plan.TOKENS)
+
+
+def random_rows() -> torch.Tensor:
+    torch.manual_seed(0)
+    return torch.randint(0, 32, (64, 6))
+
+
+@pytest.mark.parametrize("replan_at", [SAVED_AT - 3, SAVED_AT, SAVED_AT + 3])
+def test_a_replanned_run_of_the_trainer_resumes_to_the_same_weights(
+    tmp_path: Path, replan_at: int
+) -> None:
+    """A callback replans before, at or after the checkpoint, and the resumed run is the same."""
+
+    def make(folder: Path) -> tuple[Trainer, Recorder]:
+        recorder = RecorderThatReplans(replan_at)
+        trainer = make_trainer(
+            folder,
+            random_rows(),
+            lambda optimizer, _: plan.SavedPlan([plan.make_schedule(optimizer)]),
+            recorder,
+        )
+        return trainer, recorder
+
+    _, whole = resumable_run(make, tmp_path)
+    assert list(whole.values_by_step) == list(range(plan.STEPS))
+    for t, values in whole.values_by_step.items():
+        plan.assert_on_plan(values, t, lr=plan.expected_replanned_lr(t, replan_at))
+
+
+def test_the_trainer_hides_a_warning_and_not_an_error_of_a_changed_plan(tmp_path: Path) -> None:
+    """The Trainer drops the warning of a plan that changed; ``plan="same"`` stops the run."""
+
+    class SamePlan(tsa.SynchronousSchedule):
+        def load_state_dict(self, state: Any) -> None:  # type: ignore[override]
+            super().load_state_dict(state, plan="same")
+
+    def trainer_of(folder: str, kind: Any, steps: int) -> Trainer:
+        def make_schedule(optimizer: Any, get_trainer: Any) -> Any:
+            return kind([tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.0, 0, steps)])
+
+        return make_trainer(tmp_path / folder, random_rows(), make_schedule, Recorder())
+
+    trainer_of("whole", tsa.SynchronousSchedule, plan.STEPS).train()
+    checkpoint = str(tmp_path / "whole" / f"checkpoint-{SAVED_AT}")
+    changed = trainer_of("changed", tsa.SynchronousSchedule, 2 * plan.STEPS)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        changed.train(resume_from_checkpoint=checkpoint)
+    assert not [each for each in caught if "was saved under" in str(each.message)]
+    assert plan.values_of(changed.optimizer)["lr"] == [lr / 2 for lr in plan.LR]
+    with pytest.raises(ValueError, match="was saved under"):
+        trainer_of("same", SamePlan, 2 * plan.STEPS).train(resume_from_checkpoint=checkpoint)
