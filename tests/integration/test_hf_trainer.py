@@ -205,7 +205,7 @@ def test_a_replanned_run_of_the_trainer_resumes_to_the_same_weights(
         trainer = make_trainer(
             folder,
             random_rows(),
-            lambda optimizer, _: plan.SavedPlan([plan.make_schedule(optimizer)]),
+            lambda optimizer, _: plan.choosing(plan="saved")([plan.make_schedule(optimizer)]),
             recorder,
         )
         return trainer, recorder
@@ -216,26 +216,32 @@ def test_a_replanned_run_of_the_trainer_resumes_to_the_same_weights(
         plan.assert_on_plan(values, t, lr=plan.expected_replanned_lr(t, replan_at))
 
 
-def test_the_trainer_hides_a_warning_and_not_an_error_of_a_changed_plan(tmp_path: Path) -> None:
-    """The Trainer drops the warning of a plan that changed; ``plan="same"`` stops the run."""
+def test_the_trainer_hides_warnings_of_a_change_and_obeys_a_choice(tmp_path: Path) -> None:
+    """The Trainer drops the warnings of another plan and lr. A choice in a subclass holds."""
 
-    class SamePlan(tsa.SynchronousSchedule):
-        def load_state_dict(self, state: Any) -> None:  # type: ignore[override]
-            super().load_state_dict(state, plan="same")
-
-    def trainer_of(folder: str, kind: Any, steps: int) -> Trainer:
+    def trainer_of(folder: str, steps: int, **choices: Any) -> Trainer:
         def make_schedule(optimizer: Any, get_trainer: Any) -> Any:
-            return kind([tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.0, 0, steps)])
+            for group in optimizer.param_groups:
+                group["lr"] *= steps / plan.STEPS
+            linear = tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.0, 0, steps)
+            return plan.choosing(**choices)([linear])
 
         return make_trainer(tmp_path / folder, random_rows(), make_schedule, Recorder())
 
-    trainer_of("whole", tsa.SynchronousSchedule, plan.STEPS).train()
+    def last_rates(**choices: Any) -> list[float]:
+        """Those of a run under twice the rates, in a plan of twice the steps."""
+        trainer = trainer_of("resumed", 2 * plan.STEPS, **choices)
+        trainer.train(resume_from_checkpoint=checkpoint)
+        return plan.values_of(trainer.optimizer)["lr"]
+
+    trainer_of("whole", plan.STEPS).train()
     checkpoint = str(tmp_path / "whole" / f"checkpoint-{SAVED_AT}")
-    changed = trainer_of("changed", tsa.SynchronousSchedule, 2 * plan.STEPS)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        changed.train(resume_from_checkpoint=checkpoint)
-    assert not [each for each in caught if "was saved under" in str(each.message)]
-    assert plan.values_of(changed.optimizer)["lr"] == [lr / 2 for lr in plan.LR]
-    with pytest.raises(ValueError, match="was saved under"):
-        trainer_of("same", SamePlan, 2 * plan.STEPS).train(resume_from_checkpoint=checkpoint)
+        assert last_rates() == [lr / 2 for lr in plan.LR]
+        assert last_rates(initial="code") == list(plan.LR)
+    assert not [each for each in caught if "saved" in str(each.message)]
+    assert last_rates(plan="saved", initial="saved") == [0.0, 0.0]
+    for choices in ({"plan": "same"}, {"plan": "saved", "initial": "same"}):
+        with pytest.raises(ValueError, match="the code"):
+            last_rates(**choices)

@@ -135,7 +135,7 @@ class ModuleThatReplans(Module):
 
     def configure_optimizers(self) -> Any:
         configured = super().configure_optimizers()
-        schedule = plan.SavedPlan([configured["lr_scheduler"]["scheduler"]])
+        schedule = plan.choosing(plan="saved")([configured["lr_scheduler"]["scheduler"]])
         configured["lr_scheduler"]["scheduler"] = schedule
         return configured
 

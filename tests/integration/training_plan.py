@@ -28,11 +28,14 @@ BETA = (0.9, 0.9)
 CLIP = (1.0, 0.25)
 
 
-class SavedPlan(tsa.SynchronousSchedule):
-    """A schedule that goes on under the plan of a checkpoint, whatever a framework passes."""
+def choosing(**choices: Any) -> Any:
+    """A class of schedules that choose what goes on, because a framework passes no choice."""
 
-    def load_state_dict(self, state: Any) -> None:  # type: ignore[override]
-        super().load_state_dict(state, plan="saved")
+    class Choosing(tsa.SynchronousSchedule):
+        def load_state_dict(self, state: Any) -> None:  # type: ignore[override]
+            super().load_state_dict(state, **choices)
+
+    return Choosing
 
 
 def make_parts() -> tuple[torch.nn.Sequential, torch.optim.AdamW, tsa.SynchronousSchedule]:
