@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import itertools
 import json
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -46,6 +48,21 @@ def builtins_on_entries(optimizer: Any, number: int) -> list[tsa.CurveSchedule]:
     for name in names[3:]:
         tsa.extend_optimizer(optimizer, name, 1.0)
     return [cosine(optimizer, name) for name in names]
+
+
+def ticking() -> Callable[[], int]:
+    """A clock that goes one further each time it is asked."""
+    return itertools.count(1).__next__
+
+
+def four_with_clocks(optimizer: Any) -> tsa.SynchronousSchedule:
+    members = builtins_on_entries(optimizer, 4)
+    clocks = {member.schedule_target: ticking() for member in members}
+    return tsa.SynchronousSchedule(members, clock=clocks)
+
+
+def four_with_one(optimizer: Any) -> tsa.SynchronousSchedule:
+    return tsa.SynchronousSchedule(builtins_on_entries(optimizer, 4), clock=ticking())
 
 
 def bare_loop(optimizer: torch.optim.Optimizer) -> Callable[[], None]:
@@ -132,6 +149,10 @@ def all_rows() -> list[dict[str, Any]]:
         apart = on_adamw(groups, lambda o: builtins_on_entries(o, 4))
         figures = compare(together.step, one_by_one(apart))
         rows.append(row("four in step", "one by one", groups, bound, **figures))
+    for groups in GROUPS:
+        of_each, of_all = (on_adamw(groups, make) for make in (four_with_clocks, four_with_one))
+        figures = compare(of_each.step, of_all.step)
+        rows.append(row("four, each with a clock", "four with one", groups, None, **figures))
     for number in (1, 2, 4, 8):
         together = on_adamw(
             100, lambda o, n=number: tsa.SynchronousSchedule(builtins_on_entries(o, n))
@@ -156,7 +177,8 @@ def all_rows() -> list[dict[str, Any]]:
                 **figures,
             )
         )
-    return [*rows, *rows_beside_torch(), *rows_of_other_targets(), *rows_of_views()]
+    rows += [*rows_beside_torch(), *rows_of_attributes()]
+    return [*rows, *rows_of_other_targets(), *rows_of_views()]
 
 
 def rows_beside_torch() -> list[dict[str, Any]]:
@@ -172,6 +194,52 @@ def rows_beside_torch() -> list[dict[str, Any]]:
         )
         figures = compare(together.step, one_by_one(apart))
         rows.append(row("a torch scheduler and a derived one", "apart", groups, 3.0, **figures))
+    return rows
+
+
+class WithSetter:
+    """Keeps ``p`` behind a property."""
+
+    def __init__(self, p: float) -> None:
+        self._p = p
+
+    @property
+    def p(self) -> float:
+        return self._p
+
+    @p.setter
+    def p(self, p: float) -> None:
+        self._p = p
+
+
+def rows_of_attributes() -> list[dict[str, Any]]:
+    """Schedules of an attribute of many objects, against the same of an entry of param groups."""
+    kinds: dict[str, tuple[Callable[[float], Any], float | None]] = {
+        "modules": (torch.nn.Dropout, 1.5),
+        "objects": (lambda p: SimpleNamespace(p=p), 1.5),
+        "dicts": (lambda p: {"p": p}, 1.5),
+        "properties": (WithSetter, None),
+    }
+    exponential = TORCH_SCHEDULERS["ExponentialLR"]
+
+    def put(optimizer: Any, target: str) -> Any:
+        return tsa.arbitrary_schedule_factory(optimizer, exponential, schedule_target=target)
+
+    rows = []
+    for kind, (make, bound) in kinds.items():
+        for groups in GROUPS:
+
+            def target(make: Any = make, groups: int = groups) -> Any:
+                return tsa.attributes([make(0.1 + i / 1e6) for i in range(groups)], "p")
+
+            figures = compare(cosine(target(), "p").step, on_adamw(groups, cosine).step)
+            rows.append(row(f"a built-in on {kind}", "on param groups", groups, bound, **figures))
+            if kind == "modules":
+                on_groups = on_adamw(groups, lambda o: put(o, "weight_decay"))
+                figures = compare(put(target(), "p").step, on_groups.step)
+                rows.append(
+                    row("ExponentialLR on modules", "on param groups", groups, None, **figures)
+                )
     return rows
 
 

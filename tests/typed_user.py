@@ -197,6 +197,8 @@ assert_type(clock(), int)
 several = tsa.SynchronousSchedule({"first": [cosine, derived], "second": [step_lr]})
 assert_type(several.optimizers, Mapping[str, Any])
 clocked = tsa.SynchronousSchedule([cosine, derived], clock=clock)
+of_each = tsa.SynchronousSchedule([cosine, step_lr], clock={"lr": clock, "betas[0]": lambda: 3.5})
+assert_type(clocked.values_at(10**11), dict[str, list[float]])
 absolute = tsa.constant_schedule(optimizer, 1e-3, absolute=True)
 assert_type(absolute.absolute, bool)
 assert_type(absolute.values_at(10), list[float])
@@ -220,6 +222,7 @@ assert_type(form.settings["gamma"].required, bool)
 
 preview = tsa.preview(sync, 100, metrics=0.5)
 assert_type(preview, tsa.Preview)
+assert_type(tsa.preview(sync, positions=[0, 10**11], unit="tokens").unit, str | None)
 assert_type(preview.steps, Sequence[float])
 assert_type(preview.values, dict[str, list[list[float]]])
 assert_type(preview.boundaries, dict[str, tuple[float, ...]])
@@ -248,6 +251,19 @@ assert_type(tsa.extend_optimizer(wrapper, "clip", 10.0), Wrapper)
 assert_type(tsa.constant_schedule(wrapper, 0.5), tsa.CurveSchedule)
 assert_type(tsa.arbitrary_schedule_factory(wrapper, lambda proxy: StepLR(proxy, 10)), StepLR)
 
+dropouts = tsa.attributes([torch.nn.Dropout(0.5)], "p", group_names=["body"])
+assert_type(dropouts, tsa_core.OptimizerLike)
+assert_type(tsa.CurveSchedule(dropouts, wave, "p"), tsa.CurveSchedule)
+assert_type(
+    tsa.DerivedSchedule(tsa.attributes({"a": 1.0, "b": 2.0}, "a", "b"), wave, "a", of="b"),
+    tsa.DerivedSchedule,
+)
+assert_type(
+    tsa.arbitrary_schedule_factory(dropouts, lambda proxy: StepLR(proxy, 10), schedule_target="p"),
+    StepLR,
+)
+assert_type(tsa.from_plan({"dropout": dropouts}, plan), tsa.SynchronousSchedule)
+
 # -- calls that must not type-check: an ignore that is not needed is an error -----------------
 
 tsa.constant_schedule(model, 0.5)  # type: ignore[arg-type]
@@ -257,7 +273,10 @@ tsa.arbitrary_schedule_factory(optimizer, StepLR(optimizer, 10))  # type: ignore
 tsa.extend_optimizer(optimizer, "clip", None)  # type: ignore[arg-type]
 tsa.CurveSchedule(optimizer, 0.5)  # type: ignore[arg-type]
 tsa.from_plan(optimizer, "plan.yaml")  # type: ignore[arg-type]
+tsa.attributes(model, 1)  # type: ignore[arg-type]
 absolute.load_state_dict({}, plan="other")  # type: ignore[arg-type]
+tsa.SynchronousSchedule([cosine], clock={"lr": 3})  # type: ignore[dict-item]
+tsa.preview(sync, positions=3)  # type: ignore[arg-type]
 tsa.ProxyOptimizer(optimizer, "weight_decay")  # type: ignore[attr-defined]
 tsa.TYPE_CHECKING  # type: ignore[attr-defined]
 tsa.tsa_core  # type: ignore[attr-defined]

@@ -65,22 +65,22 @@ class Transition:
     """A shape from ``start`` at 0 to ``end`` at ``steps``."""
 
     formula: Callable[..., float]
-    """λ in between, of progress p, ``start``, ``end`` and the other arguments."""
+    """λ in between, of progress p, the length, ``start``, ``end`` and the other arguments."""
     ends: Any = TWO_VALUES
     others: dict[str, Any] = field(default_factory=dict)
     """The arguments after ``steps``, with a strategy for each."""
 
 
 def blend(done: Callable[..., float]) -> Callable[..., float]:
-    """The formula of a shape that has gone the share ``done(p)`` of its way at progress p."""
+    """The formula of a shape that has gone the share ``done(p, n)`` of its way of n steps."""
 
-    def formula(p: float, start: float, end: float, **others: float) -> float:
-        return start * (1 - done(p, **others)) + end * done(p, **others)
+    def formula(p: float, n: float, start: float, end: float, **others: float) -> float:
+        return start * (1 - done(p, n, **others)) + end * done(p, n, **others)
 
     return formula
 
 
-def between_logarithms(p: float, start: float, end: float) -> float:
+def between_logarithms(p: float, n: float, start: float, end: float) -> float:
     between = (1 - p) * math.log(abs(start)) + p * math.log(abs(end))
     return math.copysign(math.exp(between), start)
 
@@ -91,15 +91,16 @@ of_one_sign = st.tuples(sizes, sizes, st.sampled_from([-1, 1])).map(
 )
 
 TRANSITIONS = {
-    "Linear": Transition(blend(lambda p: p)),
-    "Cosine": Transition(blend(lambda p: math.sin(math.pi / 2 * p) ** 2)),
-    "QuarterCosine": Transition(blend(lambda p: 1 - math.sin(math.pi / 2 * (1 - p)))),
-    "OneMinusSqrt": Transition(blend(lambda p: p**0.5)),
+    "Linear": Transition(blend(lambda p, n: p)),
+    "Cosine": Transition(blend(lambda p, n: math.sin(math.pi / 2 * p) ** 2)),
+    "QuarterCosine": Transition(blend(lambda p, n: 1 - math.sin(math.pi / 2 * (1 - p)))),
+    "OneMinusSqrt": Transition(blend(lambda p, n: p**0.5)),
     "Polynomial": Transition(
-        blend(lambda p, exponent: 1 - (1 - p) ** exponent),
+        blend(lambda p, n, exponent: 1 - (1 - p) ** exponent),
         others={"exponent": st.sampled_from([0.5, 1, 2, 3.7])},
     ),
     "Exponential": Transition(between_logarithms, ends=of_one_sign),
+    "Logarithmic": Transition(blend(lambda p, n: math.log(1 + p * n, 1 + n))),
 }
 
 
@@ -108,7 +109,7 @@ def at_progress(
 ) -> float:
     if t <= 0:
         return start
-    return end if t >= steps else transition.formula(t / steps, start, end, **others)
+    return end if t >= steps else transition.formula(t / steps, steps, start, end, **others)
 
 
 @st.composite
@@ -215,6 +216,7 @@ SHAPES: dict[str, Kind] = {
         transitions("Exponential"),
         {**NO_STEPS, "start": [0, -1], "end": [0, -1]},
     ),
+    "Logarithmic": Kind(ENDS, transitions("Logarithmic"), NO_STEPS),
     "InverseSqrt": Kind(
         {"start": 1, "timescale": 10},
         inverse_powers("InverseSqrt", [0.5]),

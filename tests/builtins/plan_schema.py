@@ -6,7 +6,7 @@ import json
 from importlib import resources
 from typing import Any
 
-from tsa_builtins.curves.primitives import TRANSITIONS, own_arguments
+from tsa_builtins.curves.transitions import TRANSITIONS, own_arguments
 from tsa_builtins.curves.value import KINDS, argument_types, needed_arguments
 from tsa_builtins.schedules.registry import BUILT_INS, plan_arguments
 from tsa_core import torch_schedulers

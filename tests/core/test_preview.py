@@ -42,7 +42,13 @@ from torch.optim.lr_scheduler import (
 from torch_schedulers import SCHEDULERS, TORCH, each_scheduler
 
 import tsa_core
-from tsa_core import CurveSchedule, SynchronousSchedule, arbitrary_schedule_factory, preview
+from tsa_core import (
+    CurveSchedule,
+    DerivedSchedule,
+    SynchronousSchedule,
+    arbitrary_schedule_factory,
+    preview,
+)
 
 INITIAL = (0.1, 0.03, 0.5)
 NUM_STEPS = 20
@@ -338,6 +344,128 @@ def test_metrics_are_a_keyword_argument() -> None:
     """Metrics by position are a ``TypeError``, so that other arguments can be added."""
     with pytest.raises(TypeError, match="positional argument"):
         preview(three_members(), 3, 1.0)  # type: ignore[misc]
+
+
+# -- positions ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", CURVES)
+def test_a_preview_of_positions_has_the_values_of_a_run_that_is_there(
+    case: str, untouched: Untouched
+) -> None:
+    """At any positions, in any order, a preview has the values that ``step(position)`` gives."""
+    target, dtype, make = CURVES[case]
+    schedule = make(adamw_with_initial_values(target, dtype))
+    sync = SynchronousSchedule([schedule])
+    advance(sync, 3)
+    (optimizer,) = optimizers_of(sync)
+    positions = [10**11, 0, 3.5, 3, 3]
+    with untouched(optimizer):
+        seen = preview(schedule, positions=iter(positions))
+    assert schedule.last_epoch == 3
+    assert seen.steps == positions
+    for position, row in zip(positions, seen.values[target]):
+        if 0 < position < schedule.last_epoch:
+            schedule.step(0)  # a step back to a fraction warns
+        schedule.step(position)
+        assert row == [float(value) for value in sync.get_last_schedule(target)]
+
+
+@pytest.mark.parametrize(
+    "positions", [(1, 2.0), np.array([1, 2]), torch.tensor([1.0, 2.0]), {1: "a", 2: "b"}.keys()]
+)
+def test_positions_are_any_real_numbers(positions: Any) -> None:
+    """A NumPy array or a tensor holds positions too, which become plain Python numbers."""
+    seen = preview(put_curve(sgd()), positions=positions)
+    assert seen.steps == [1, 2]
+    assert {type(step) for step in seen.steps} <= {int, float}
+    assert seen.values == {"lr": [[0.25], [0.125]]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "says"),
+    [
+        ({}, TypeError, r"^num_steps: .*pass positions="),
+        ({"num_steps": 3, "positions": [1]}, TypeError, "^positions: .*leave out one of both"),
+        ({"positions": []}, ValueError, "^positions: .*at least one"),
+        ({"positions": 3}, TypeError, "^positions: .*a list of numbers, got 3"),
+        ({"positions": "123"}, TypeError, "^positions: .*a list of numbers"),
+        ({"positions": {1: 2}}, TypeError, "^positions: .*a list of numbers"),
+        ({"positions": [1, -0.5]}, ValueError, r"^positions\[1\]: .*0 or later, got -0.5"),
+        ({"positions": [float("nan")]}, ValueError, r"^positions\[0\]: nan is not finite"),
+        ({"positions": [1, 2, "3"]}, TypeError, r"^positions\[2\]: '3'"),
+        ({"positions": [True]}, TypeError, r"^positions\[0\]: True"),
+        ({"positions": np.ones((2, 2))}, TypeError, r"^positions\[0\]: "),
+        ({"positions": [1], "metrics": 1.0}, TypeError, "^metrics: "),
+        ({"positions": [1], "unit": 3}, TypeError, "^unit: .*'tokens', got 3"),
+        ({"num_steps": 3, "unit": ""}, TypeError, "^unit: .*'tokens', got ''"),
+    ],
+)
+def test_positions_that_do_not_fit_are_refused(arguments: Any, error: Any, says: str) -> None:
+    """A preview takes ``num_steps`` or ``positions``, which are real numbers ≥ 0."""
+    with pytest.raises(error, match=says):
+        preview(put_curve(sgd()), **arguments)
+
+
+def test_a_member_that_cannot_be_sent_to_a_position_is_named() -> None:
+    """A torch scheduler steps from where it stands, so it has no values at positions."""
+    with pytest.raises(TypeError, match=r"^positions: .*'lr' \(ReduceLROnPlateau\) .* because"):
+        preview(three_members(), positions=[3], metrics=1.0)
+
+
+def test_a_group_that_is_left_alone_may_hold_anything() -> None:
+    """A tensor that is not a number, in a group that is left alone, is None in each row."""
+    optimizer = adamw({"clip": torch.tensor(8.0)}, {"clip": torch.tensor(float("nan"))})
+    schedule = CurveSchedule(optimizer, [halving, None], "clip")
+    assert preview(schedule, positions=[1, 2]).values == {"clip": [[4.0, None], [2.0, None]]}
+
+
+def test_what_derives_is_computed_ahead_without_a_copy() -> None:
+    """A rule with a lock cannot be copied, and is called for values of the source to come."""
+    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
+    lock = threading.Lock()
+
+    class Locked:
+        def __init__(self) -> None:
+            self.lock = lock
+
+        def __call__(self, multiple: float) -> float:
+            return multiple**2
+
+    sync = SynchronousSchedule(
+        [DerivedSchedule(optimizer, Locked(), "weight_decay"), put_curve(optimizer)]
+    )
+    assert preview(sync, 3).values["weight_decay"] == [[0.25], [0.0625], [0.015625]]
+    assert preview(sync, positions=[3]).values["weight_decay"] == [[0.25 / 64]]
+
+
+def test_the_picture_says_the_unit() -> None:
+    """The axis and the repr have the unit, and lines go from left to right."""
+    schedule = CurveSchedule(sgd(lr=1.0), lambda t: 1 - t / 10**12)
+    seen = preview(schedule, positions=[10**11, 0, 5 * 10**11], unit="tokens")
+    assert repr(seen) == "<Preview of 'lr' at tokens 0 to 500000000000, 1 param group>"
+    (panel,) = seen.plot().axes
+    assert panel.get_xlabel() == "tokens"
+    assert list(panel.get_lines()[0].get_xdata()) == [0, 10**11, 5 * 10**11]
+    assert list(panel.get_lines()[0].get_ydata()) == [1.0, 0.9, 0.5]
+    assert preview(schedule, 3, unit="epochs").plot().axes[0].get_xlabel() == "epochs"
+
+
+@pytest.mark.parametrize(
+    ("positions", "drawn"),
+    [
+        (range(0, 20), [4, 12]),  # RiseAndFall turns at 4, and is 0 from 12 on
+        ([t / 10 for t in range(200)], [4, 12]),
+        ([0, 10, 20, 30], [4]),  # the curve has ended somewhere between 10 and 20
+        ([0, 5, 10, 15, 20], [4]),
+        ([5, 6, 7], []),
+    ],
+)
+def test_the_picture_shows_an_end_that_the_positions_show(positions: Any, drawn: Any) -> None:
+    """The end of a curve is drawn if positions near it are known; else nobody knows where it is."""
+    schedule = CurveSchedule(sgd(), RiseAndFall())
+    (panel,) = preview(schedule, positions=positions).plot().axes
+    assert [line.get_xdata()[0] for line in panel.get_lines()[1:]] == drawn
 
 
 # -- repr, boundaries and plot -------------------------------------------------------------------

@@ -20,6 +20,7 @@ from tsa_builtins.curves import (
     Cosine,
     Curve,
     Linear,
+    Logarithmic,
     Piecewise,
     delay,
     from_dict,
@@ -258,6 +259,13 @@ def test_an_array_of_any_shape_is_taken(shape: tuple[int, ...]) -> None:
     assert curve(tensor).dim() == len(shape)
 
 
+def test_the_default_warmup_of_deepspeed() -> None:
+    """``WarmupLR`` over W steps is log(1 + t)/log(W) before step W, and then 1."""
+    expected = [math.log(1 + t) / math.log(50) for t in range(50)] + [1] * 10
+    curve = Logarithmic(0, 1, 50 - 1)
+    assert [curve(t) for t in range(60)] == pytest.approx(expected, rel=1e-12)
+
+
 @each_kind
 def test_every_real_number_is_a_step(curve: Curve) -> None:
     """A NumPy scalar or a fraction is a step like any other, and gives a Python number."""
@@ -266,7 +274,10 @@ def test_every_real_number_is_a_step(curve: Curve) -> None:
         assert type(curve(t)) in (int, float)
 
 
-@pytest.mark.parametrize(("curve", "t"), crossed(EXAMPLES, ["3", None, [1, 2], 3j, b"3", {}]))
+NOT_STEPS = ["3", None, [1, 2], 3j, b"3", {}, np.array(["3"]), torch.tensor([3j])]
+
+
+@pytest.mark.parametrize(("curve", "t"), crossed(EXAMPLES, NOT_STEPS))
 def test_a_step_that_is_not_a_number_is_refused(curve: Any, t: Any) -> None:
     """A list, a string or a complex number is a TypeError that says what a step is."""
     with pytest.raises(TypeError, match="t: expected a step"):

@@ -327,6 +327,10 @@ CODE: dict[str, Callable[[Any], Any]] = {
         lambda o: torch_lr.ChainedScheduler([torch_lr.LambdaLR(o, falling)]),
     "weight_decay: a DerivedSchedule, and its rule, <function falling":
         lambda o: DerivedSchedule(o, falling, "weight_decay"),
+    "lr: where=<class 'bool'>.* Write one curve per name of a group, {'decay': curve":
+        lambda o: CurveSchedule(o, curves.Constant(1), where=bool),
+    "weight_decay: where=<class 'bool'>.* Write this member in code":
+        lambda o: DerivedSchedule(o, curves.Power(1), "weight_decay", where=bool),
     "lr: a OfAnotherAuthor, which only its author":
         lambda o: type("OfAnotherAuthor", (torch_lr.StepLR,), {})(o, 3),
     "lr: a Mine, which only its author":

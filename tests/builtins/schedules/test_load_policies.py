@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import io
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -136,6 +137,7 @@ CODED = {
 ALL_RUNS = {**RUNS, **{f"code, {name}": run for name, run in CODED.items()}}
 POLICIES = ["code", "saved", "same"]
 REMEDY = "To go on under the saved plan, write load_state_dict(state, plan='saved')"
+REMEDY_FOR_CODE = "to go on under the saved plan, build the schedule with it"
 # The order in which a run is built and loaded, and the kind of value in the groups.
 LOADS: list[tuple[str, Any]] = [
     ("build, schedule", float),
@@ -186,7 +188,8 @@ def test_a_run_goes_on_under_the_plan_in_the_code(run: str, in_sync: bool) -> No
     assert caught[0].filename == __file__
     assert f"'{TARGET}'" in str(caught[0].message)
     assert f"from the step after {SAVED_AT}" in str(caught[0].message)
-    assert str(caught[0].message).endswith(f". {REMEDY}")
+    remedy = REMEDY_FOR_CODE if run.startswith("code, ") else REMEDY
+    assert str(caught[0].message).endswith(remedy)
     assert held(again) == held(optimizer)
     assert resumed.curve is CODE
     assert not resumed.absolute
@@ -232,6 +235,45 @@ def test_an_equal_plan_loads_silently(run: Run, policy: Any) -> None:
     advance(schedule, 3)
     resumed.load_state_dict(through_json(schedule.state_dict()), plan=policy)
     both_advance(schedule, resumed, 4)
+
+
+def named_a(group: Any) -> bool:
+    return bool(group["name"] == "a")
+
+
+CHOSEN: dict[str, Callable[[Any], CurveSchedule]] = {
+    "all": lambda o: CurveSchedule(o, CODE, TARGET),
+    "a": lambda o: CurveSchedule(o, CODE, TARGET, where=named_a),
+    "b": lambda o: CurveSchedule(o, CODE, TARGET, where=lambda group: not named_a(group)),
+}
+DRIVEN = {"all": [0, 1], "a": [0], "b": [1]}
+
+
+@pytest.mark.parametrize(
+    ("saved", "code_has", "policy"), crossed(CHOSEN, CHOSEN, [*POLICIES, None])
+)
+def test_other_groups_than_the_saved_ones_never_go_on_in_silence(
+    saved: str, code_has: str, policy: Any, untouched: Untouched
+) -> None:
+    """A state does not hold ``where=``: the groups that it chose have to be chosen again."""
+    schedule, again = CHOSEN[saved](two_groups()), two_groups()
+    advance(schedule, 3)
+    state, resumed = through_json(schedule.state_dict()), CHOSEN[code_has](again)
+    chosen = {} if policy is None else {"plan": policy}
+    differ = re.escape(f"drove the param groups {DRIVEN[saved]} when saved, and the code drives ")
+    if saved == code_has:
+        resumed.load_state_dict(state, **chosen)
+        both_advance(schedule, resumed, 3)
+    elif policy in ("saved", "same"):
+        with untouched(again), pytest.raises(ValueError, match=differ):
+            resumed.load_state_dict(state, **chosen)
+    else:
+        with pytest.warns(UserWarning, match=differ) as caught:
+            resumed.load_state_dict(state, **chosen)
+        assert len(caught) == 1
+        advance(resumed)
+        expected = [code(4) * v if i in DRIVEN[code_has] else v for i, v in enumerate(INITIAL)]
+        assert held(again) == expected
 
 
 @pytest.mark.parametrize("kind", [float, torch.tensor])

@@ -14,7 +14,7 @@ from closed_forms import ANNEALING, Plan, build
 from curve_forms import Pair, pairs
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_runs import Untouched, adamw, advance, held
+from small_runs import Untouched, adamw, advance, held, through_json
 
 from tsa_builtins import from_plan
 from tsa_builtins.curves import Constant, Cosine, Linear, PiecewiseConstant, join, repeat, to_dict
@@ -132,6 +132,41 @@ def test_from_plan_refuses_such_a_plan(leaving: str, stretch: float, untouched: 
         from_plan(optimizer, plan, stretch=stretch)
 
 
+@pytest.mark.parametrize("in_sync", [False, True])
+def test_a_saved_plan_that_leaves_its_range_is_refused_when_it_is_loaded(
+    in_sync: bool, untouched: Untouched
+) -> None:
+    """The error comes with the load and not at a later step, and nothing has moved."""
+    schedules = [CurveSchedule(two_groups(), LINE) for _ in range(2)]
+    saved, resumed = (
+        map(SynchronousSchedule, ([each] for each in schedules)) if in_sync else schedules
+    )
+    advance(saved, 3)
+    state = through_json(saved.state_dict())
+    (state["lr"] if in_sync else state)["curve"]["end"] = -1
+    says = re.escape("'lr' at its end: -1, as Linear(start=0.75, end=-1, steps=8) gave it")
+    with untouched(resumed.optimizer), pytest.raises(ValueError, match=says):
+        resumed.load_state_dict(state, plan="saved")
+    assert (resumed.last_epoch, schedules[1].curve) == (0, LINE)
+
+
+@pytest.mark.parametrize("initial", ["saved", "code"])
+def test_saved_initial_values_that_leave_the_range_are_refused_when_they_are_loaded(
+    initial: Any, untouched: Untouched
+) -> None:
+    """The plan fits the initial value in the code, and leads the saved one to 1.125."""
+    optimizer, other = (adamw({"betas": (beta, 0.9)}) for beta in (0.5, 0.75))
+    state = CurveSchedule(other, Linear(1, 1.25, 8), "betas[0]").state_dict()
+    schedule = CurveSchedule(optimizer, Linear(1, 1.5, 8), "betas[0]")
+    state["curve"] = schedule.state_dict()["curve"]
+    if initial == "code":
+        schedule.load_state_dict(state, initial=initial)
+        assert held(optimizer, "betas[0]") == [0.5]
+        return
+    with untouched(optimizer), pytest.raises(ValueError, match=r"at its end: 1\.5, as .*1\.125"):
+        schedule.load_state_dict(state, initial=initial)
+
+
 def test_a_function_is_asked_at_its_beginning_alone() -> None:
     """A user's function knows no boundaries: it is asked at 0, and refused at the step itself."""
     asked = []
@@ -177,11 +212,13 @@ RANGES = {
 def test_a_plan_is_refused_only_for_a_value_that_it_gives(
     pair: Pair, target: str, initial: float, absolute: bool
 ) -> None:
-    """A curve is refused exactly if a value of it at 0, a boundary or far away is out of range."""
+    """A curve is refused exactly if a value at 0, around a boundary or far away is outside."""
     low, high = RANGES[target]
     factor = 1.0 if absolute else initial
     entries = {"betas": (initial, 0.999)} if target == "betas[0]" else {target: initial}
-    looked_at = [factor * pair.curve(t) for t in (0, *pair.curve.boundaries, 10**18)]
+    bounds = pair.curve.boundaries
+    steps = (0, *bounds, *(bound - 1 for bound in bounds if bound >= 1), 10**18)
+    looked_at = [factor * pair.curve(t) for t in steps]
     fits = all(low <= value <= high for value in looked_at)
     if low <= factor * pair.low - 1e-9 and factor * pair.high + 1e-9 <= high:
         assert fits  # the range of the closed form

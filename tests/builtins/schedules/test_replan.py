@@ -130,14 +130,16 @@ DATA = {"kind": "Linear", "start": 0.75, "end": 0.25, "steps": 8}
 
 
 @pytest.mark.parametrize(
-    ("new", "shown", "saved"),
+    ("new", "shown", "saved", "driven"),
     [
-        (LINE, LINE, DATA),
-        ([LINE, None, LINE], (LINE, None, LINE), [DATA, None, DATA]),
-        ({"a": None, "*": LINE}, {"a": None, "*": LINE}, {"a": None, "*": DATA}),
+        (LINE, LINE, DATA, [0, 1, 2]),
+        ([LINE, None, LINE], (LINE, None, LINE), [DATA, None, DATA], [0, 2]),
+        ({"a": None, "*": LINE}, {"a": None, "*": LINE}, {"a": None, "*": DATA}, [1, 2]),
     ],
 )
-def test_curve_and_repr_and_state_follow(new: Any, shown: Any, saved: Any) -> None:
+def test_curve_and_repr_and_state_follow(
+    new: Any, shown: Any, saved: Any, driven: list[int]
+) -> None:
     """They tell the new curve and its step 0. The caller's container may change later."""
     schedule = CurveSchedule(three_groups(), OLD)
     advance(schedule, 3)
@@ -150,7 +152,7 @@ def test_curve_and_repr_and_state_follow(new: Any, shown: Any, saved: Any) -> No
     text = repr(schedule)
     assert "Linear(start=0.75, end=0.25, steps=8)" in text
     assert " from step 3, at step 3: " in text
-    follow = {"curve": saved, "origin": 3, "_last_lr": held(schedule.optimizer)}
+    follow = {"curve": saved, "origin": 3, "_last_lr": held(schedule.optimizer), "driven": driven}
     assert schedule.state_dict() == {**before, **follow}
 
 

@@ -23,11 +23,13 @@ from helpers import (
     put_curve,
     same,
     sgd,
+    through_pickle,
 )
 from target_helpers import KINDS, adamw_with
 from torch.optim.lr_scheduler import LambdaLR, SequentialLR
+from torch_schedulers import SCHEDULERS, each_scheduler
 
-from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule
+from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule, extend_optimizer
 
 # Powers of 2, or sums of few, so that halving is exact in a float32 tensor too.
 CODE, OTHER = [0.5, 0.25], [0.375, 0.0625]
@@ -117,6 +119,34 @@ def test_a_load_with_a_record_brings_its_initial_value() -> None:
     assert held(optimizer) == [0.25, 4.0]
 
 
+def test_a_later_load_without_a_record_keeps_the_value_of_the_one_before() -> None:
+    """Of several loads, the last one that brought a record says the initial value."""
+    optimizer, other = sgd(*({"lr": x} for x in CODE)), sgd(*({"lr": x} for x in OTHER))
+    schedule = put_curve(optimizer)
+    for group in other.param_groups:
+        group["initial_lr"] = 8.0
+    optimizer.load_state_dict(other.state_dict())
+    advance(schedule)
+    optimizer.load_state_dict(sgd(*({"lr": x} for x in OTHER)).state_dict())
+    assert schedule.base_lrs == [8.0, 8.0]
+    advance(schedule)
+    assert held(optimizer) == [2.0, 2.0]
+
+
+def test_a_group_that_is_left_alone_during_a_load_keeps_its_initial_value() -> None:
+    """A group that is driven again after a load counts from the value in the code."""
+    optimizer = sgd(*({"lr": x, "is_free": True} for x in CODE))
+    schedule = CurveSchedule(optimizer, halving, where=lambda group: group["is_free"])
+    frozen = sgd(*({"lr": x, "is_free": False} for x in OTHER))
+    optimizer.load_state_dict(frozen.state_dict())
+    advance(schedule)
+    assert held(optimizer) == OTHER
+    for group in optimizer.param_groups:
+        group["is_free"] = True
+    advance(schedule)
+    assert held(optimizer) == of_torch(CODE)[1]
+
+
 def test_a_group_that_joins_after_the_load_starts_from_its_own_value() -> None:
     """Only the groups that were replaced keep the values of their places."""
     optimizer = sgd(*({"lr": x} for x in CODE))
@@ -200,17 +230,25 @@ def go_on(whole: Any, optimizer: Any, target: str, expected: list[list[float]]) 
         advance(whole)
 
 
+class WithItsOwnStep(CurveSchedule):
+    """A schedule that a ``SynchronousSchedule`` steps by its own method."""
+
+    def step(self, epoch: float | None = None) -> None:
+        super().step(epoch)
+
+
 @pytest.mark.parametrize(
-    ("target", "is_member", "kind"), crossed(TARGETS, [False, True], ["tensor", "float"])
+    ("target", "is_member", "make", "kind"),
+    crossed(TARGETS, [False, True, True], [CurveSchedule, WithItsOwnStep], ["tensor", "float"]),
 )
 @pytest.mark.parametrize("initial", ["default", "saved", "code", "same"])
 def test_other_initial_values_than_in_the_code(
-    initial: Any, target: str, is_member: bool, kind: str, untouched: Untouched
+    initial: Any, target: str, is_member: bool, make: Any, kind: str, untouched: Untouched
 ) -> None:
     """The saved ones go on with one warning, or those that were asked for; or it is refused."""
     state, _ = saved_run(target, OTHER)
     optimizer = adamw_with(target, *map(KINDS[kind], CODE))
-    schedule = put_curve(optimizer, target)
+    schedule = make(optimizer, halving, target)
     whole = in_a_sync(schedule, is_member)
     state = {target: state} if is_member else state
     if initial == "default":
@@ -377,40 +415,82 @@ def test_a_schedule_on_a_proxy_takes_part() -> None:
         go_on(resumed, optimizer, "scale", of_torch(expected))
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda o: LambdaLR(o, halving),
-        lambda o: SequentialLR(o, [put_curve(o), put_curve(o)], [9]),
-    ],
-    ids=["LambdaLR", "SequentialLR of curves"],
-)
+MAKERS: dict[str, Callable[[Any], Any]] = {
+    **SCHEDULERS,
+    "SequentialLR of curves": lambda o: SequentialLR(o, [put_curve(o), put_curve(o)], [9]),
+    "SequentialLR of LambdaLRs": lambda o: SequentialLR(
+        o, [LambdaLR(o, halving), LambdaLR(o, halving)], [9]
+    ),
+}
+# The schedulers that compute each value from the initial one, and those that have none: a plateau,
+# and those whose first value is a setting or computed from one.
+FROM_THE_INITIAL = ("LambdaLR", "LambdaLR, one per group", "CosineAnnealingWarmRestarts")
+WITHOUT_ONE = ("CyclicLR", "OneCycleLR", "OneCycleLR in three phases", "ReduceLROnPlateau")
+
+
+@each_scheduler(MAKERS, initial=[None, "saved", "code", "same"])
 @ignore_epoch_deprecation
-def test_torchs_schedulers_that_compute_from_base_lrs_take_part(
-    make: Callable[[Any], Any], untouched: Untouched
+def test_each_torch_scheduler_takes_part_or_says_why_not(
+    name: str, initial: Any, untouched: Untouched
 ) -> None:
-    """A member whose values come from ``base_lrs`` warns, takes those in the code, or raises."""
+    """A member warns once, goes on from the asked values as if from the start, or is refused."""
+    losses = (1.0,) * (name == "ReduceLROnPlateau")
 
-    def start(values: list[float]) -> tuple[Any, SynchronousSchedule]:
+    def start(values: list[float], steps: int = 0) -> tuple[Any, SynchronousSchedule]:
         optimizer = adamw_with("lr", *values)
-        return optimizer, SynchronousSchedule([make(optimizer)])
+        whole = SynchronousSchedule([MAKERS[name](optimizer)])
+        advance(whole, steps, *losses)
+        return optimizer, whole
 
-    _, saved = start(OTHER)
-    advance(saved, STEPS)
-    state = copy.deepcopy(saved.state_dict())
-    optimizer, resumed = start(OTHER)
-    resumed.load_state_dict(copy.deepcopy(state))  # nothing differs
-    optimizer, resumed = start(CODE)
-    resumed.load_state_dict(copy.deepcopy(state), initial="saved")
-    go_on(resumed, optimizer, "lr", of_torch(OTHER))
-    optimizer, resumed = start(CODE)
-    resumed.load_state_dict(copy.deepcopy(state), initial="code")
-    go_on(resumed, optimizer, "lr", of_torch(CODE))
-    optimizer, resumed = start(CODE)
-    with untouched(optimizer), pytest.raises(ValueError, match=r"'lr'.*the code has"):
-        resumed.load_state_dict(copy.deepcopy(state), initial="same")
-    with pytest.warns(UserWarning, match=r"'lr'.* and the code has"):
-        resumed.load_state_dict(copy.deepcopy(state))
+    def load() -> None:
+        whole.load_state_dict(copy.deepcopy(state), initial=initial)
+
+    state = copy.deepcopy(start(OTHER, STEPS)[1].state_dict())
+    optimizer, whole = start(CODE)
+    takes_code = name in FROM_THE_INITIAL or name == "SequentialLR of curves"
+    if name in WITHOUT_ONE:
+        load()  # nothing to choose
+    elif initial is None:
+        with pytest.warns(UserWarning, match=re.escape(f"{OTHER} when the state")) as caught:
+            load()
+        both = str(caught[0].message)
+        assert len(caught) == 1
+        assert "'lr'" in both
+        assert str(CODE) in both
+        assert ("'code'" in both) == takes_code
+    elif initial == "same" or (initial == "code" and not takes_code):
+        why = "initial values .*were" if initial == "same" else "each value from the one before"
+        with untouched(optimizer), pytest.raises(ValueError, match=rf"'lr'.*{why}"):
+            load()
+        return
+    else:
+        load()
+    values = CODE if initial == "code" and name not in WITHOUT_ONE else OTHER
+    expected, from_the_start = start(values, STEPS)
+    for _ in range(2 * STEPS):
+        assert held(optimizer) == held(expected)
+        advance(whole, 1, *losses)
+        advance(from_the_start, 1, *losses)
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, through_pickle])
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_copy_of_a_loaded_schedule_knows_the_values_in_the_code(
+    target: str, duplicate: Callable[[Any], Any]
+) -> None:
+    """A load into the copy warns as one into the original does, until somebody sets new ones."""
+    state, _ = saved_run(target, OTHER)
+    schedule = put_curve(adamw_with(target, *CODE), target)
+    schedule.load_state_dict(state, initial="saved")
+    copied = duplicate(schedule)
+    with pytest.warns(UserWarning, match=re.escape(f"{OTHER} when")) as caught:
+        copied.load_state_dict(state)
+    assert str(CODE) in str(caught[0].message)
+    extend_optimizer(copied.optimizer, target, 0.75, overwrite_values=True)
+    with pytest.warns(UserWarning, match=re.escape("the code has [0.75, 0.75]")):
+        copied.load_state_dict(state)
+    schedule.load_state_dict(state, initial="code")
+    go_on(schedule, schedule.optimizer, target, of_torch(CODE))
 
 
 def test_groups_that_joined_do_not_hide_the_difference() -> None:
@@ -452,7 +532,7 @@ def test_the_saved_plan_and_the_values_in_the_code_go_together() -> None:
     state, _ = saved_run("lr", OTHER)
     optimizer = adamw_with("lr", *CODE)
     schedule = CurveSchedule(optimizer, lambda t: 1.0 + t)
-    with pytest.warns(UserWarning, match=r"goes on under .*plan='saved'\)$") as caught:
+    with pytest.warns(UserWarning, match=r"goes on under .*build the schedule with it$") as caught:
         schedule.load_state_dict(state, initial="code")
     assert len(caught) == 1
     assert held(optimizer) == [0.5 * (1 + STEPS), 0.25 * (1 + STEPS)]

@@ -368,27 +368,43 @@ class Trainer:
         raise AssertionError("a trainer was copied")
 
 
-@pytest.mark.parametrize("derived", [False, True])
-def test_a_preview_leaves_the_clock_alone(derived: bool, untouched: Untouched) -> None:
-    """A preview goes on step by step from the present position, and does not use the clock."""
+def test_a_preview_leaves_the_clock_alone(untouched: Untouched) -> None:
+    """A preview computes the positions that it is given, and neither asks nor copies the clock."""
     trainer, counter = Trainer(), Counter(3)
     trainer.global_step = 3
     for clock in (counter, trainer.clock):
-        optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
-        members: list[Any] = [put_curve(optimizer)]
-        if derived:
-            members.append(DerivedSchedule(optimizer, same, "weight_decay"))
-        sync = SynchronousSchedule(members, clock=clock)
+        sync = clocked(clock)
         sync.step()
         asked = counter.asked
-        with untouched(optimizer):
-            seen = preview(sync, 4)
+        with untouched(sync.optimizer):
+            seen = preview(sync, positions=[5, 100, 0.5], unit="tokens")
         assert counter.asked == asked
-        assert list(seen.steps) == [3, 4, 5, 6]
-        assert seen.values["lr"] == [[0.5 * 0.5**t] for t in (3, 4, 5, 6)]
-        if derived:
-            assert seen.values["weight_decay"] == [[0.25 * 0.5**t] for t in (3, 4, 5, 6)]
+        assert seen.steps == [5, 100, 0.5]
+        assert seen.values["lr"] == [[0.5 * 0.5**t] for t in (5, 100, 0.5)]
+        assert seen.values["weight_decay"] == [[0.25 * 0.5**t] for t in (5, 100, 0.5)]
         assert sync.last_epoch == 3
+
+
+@pytest.mark.parametrize("make", [lambda c: c, lambda c: {"lr": c}], ids=["one", "of a member"])
+def test_a_preview_does_not_guess_how_far_a_clock_goes_in_a_step(make: Any) -> None:
+    """How far a clock goes in a call of ``step``, only the user knows: positions are demanded."""
+    sync = SynchronousSchedule([put_curve(sgd())], clock=make(Counter(3)))
+    sync.step()
+    with pytest.raises(TypeError, match=r"^num_steps: .* preview\(schedule, positions="):
+        preview(sync, 2)
+    assert preview(sync, 1).values == {"lr": [[0.0625]]}  # what is there now
+
+
+def test_a_preview_counts_the_steps_of_an_optimizer() -> None:
+    """With ``OptimizerSteps`` as the clock, a preview goes one step of the optimizer at a time."""
+    optimizer = sgd()
+    clock = OptimizerSteps(optimizer)
+    sync = SynchronousSchedule([put_curve(optimizer)], clock=clock)
+    optimizer.step()
+    sync.step()
+    seen = preview(sync, 3)
+    assert seen.steps == range(1, 4)
+    assert seen.values == {"lr": [[0.25], [0.125], [0.0625]]}
 
 
 @each_copy
@@ -438,12 +454,14 @@ def test_a_clock_of_an_inner_schedule_is_refused() -> None:
     assert outer.get_last_schedules() == {"lr": [0.0625], "weight_decay": [0.03125]}
 
 
-def test_a_clock_brings_members_together_that_stand_apart() -> None:
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_clock_brings_members_together_that_stand_apart(first: int) -> None:
     """The clock stands where one member stands; the other is sent there too."""
     optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
     ahead, behind = put_curve(optimizer), put_curve(optimizer, "weight_decay")
     ahead.step(2)
-    sync = SynchronousSchedule([ahead, behind], clock=Counter(2))
+    members = [ahead, behind] if first == 0 else [behind, ahead]
+    sync = SynchronousSchedule(members, clock=Counter(2))
     sync.step()
     assert (ahead.last_epoch, behind.last_epoch) == (2, 2)
     assert sync.get_last_schedules() == {"lr": [0.125], "weight_decay": [0.0625]}

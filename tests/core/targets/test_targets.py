@@ -169,6 +169,14 @@ INVALID_ENTRIES: dict[str, tuple[Any, type[Exception], str]] = {
 }
 
 
+@through(*SCHEDULE_IT)
+def test_a_tensor_without_data_is_refused(call: Call) -> None:
+    """A tensor on the meta device has no value to start from."""
+    opt = adamw({"entry": torch.ones((), device="meta")})
+    with pytest.raises(TypeError, match=r"'entry' in param group 0 .* on the meta device"):
+        call(opt, "entry")
+
+
 @through(*SCHEDULE_IT, entry=INVALID_ENTRIES)
 def test_an_entry_that_is_not_a_finite_real_number_is_refused(
     call: Call, entry: str, untouched: Untouched

@@ -16,6 +16,7 @@ from tsa_core import OptimizerSteps as OptimizerSteps
 from tsa_core import Preview as Preview
 from tsa_core import SynchronousSchedule as SynchronousSchedule
 from tsa_core import arbitrary_schedule_factory as arbitrary_schedule_factory
+from tsa_core import attributes as attributes
 from tsa_core import extend_optimizer as extend_optimizer
 from tsa_core import get_param_groups_regrouped_by_key as get_param_groups_regrouped_by_key
 from tsa_core import preview as preview

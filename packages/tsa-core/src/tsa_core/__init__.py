@@ -1,5 +1,6 @@
 """Schedule any hyperparameter of a PyTorch optimizer: the infrastructure, on torch alone."""
 
+from .attributes import attributes
 from .extension import extend_optimizer, get_param_groups_regrouped_by_key
 from .previews import Preview, preview
 from .proxies.factory import arbitrary_schedule_factory
@@ -23,6 +24,7 @@ __all__ = [
     "SynchronousSchedule",
     "__version__",
     "arbitrary_schedule_factory",
+    "attributes",
     "extend_optimizer",
     "get_param_groups_regrouped_by_key",
     "preview",

@@ -11,6 +11,7 @@ from torch.nn import Parameter
 
 from .targets.checks import cannot_be_filled, check_present, check_value
 from .targets.numbers_ import real_number
+from .targets.objects import ObjectGroups
 from .targets.stand_ins import refuse_stand_in
 from .targets.target import OptimizerLike, ParamGroup, Target, groups_of, parsed
 from .targets.tensors import give_each_group_its_own_tensor
@@ -62,7 +63,8 @@ def extend_optimizer(
     value = _checked_default(default_value)
     if not isinstance(overwrite_values, bool):
         raise TypeError(f"overwrite_values: expected True or False, got {overwrite_values!r}")
-    if target.index is not None:  # one element does not make a tuple
+    # One element does not make a tuple, and nothing is added to an object.
+    if target.index is not None or isinstance(groups, ObjectGroups):
         check_present(target, groups)
     holding = {i: group for i, group in enumerate(groups) if target.is_in(group)}
     for i, group in holding.items() if overwrite_values else ():
@@ -112,10 +114,7 @@ def _checked_default(default_value: object) -> float | Tensor:
             "default_value: expected a number or a 0-dim floating-point tensor, got a "
             f"{default_value.dtype} tensor of shape {tuple(default_value.shape)}"
         )
-    try:
-        number = real_number(default_value)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"default_value: {error}; expected a finite real number") from None
+    number = real_number(default_value, "default_value: ", "; expected a finite real number")
     return default_value.detach() if isinstance(default_value, Tensor) else number
 
 

@@ -12,12 +12,12 @@ from itertools import accumulate, islice, repeat
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-
-from .synchronous.member import Member
+from .synchronous.ahead import held_ahead
+from .synchronous.clock import OptimizerSteps
+from .synchronous.membership import check_can_be_sent
 from .synchronous.schedule import SynchronousSchedule
-from .targets.numbers_ import real_number
+from .targets.numbers_ import real_number, step_number
+from .targets.objects import ObjectGroup
 from .targets.target import defaults_of
 from .torch_.schedulers import is_schedule, with_parts
 
@@ -36,26 +36,28 @@ class Preview:
     """
 
     steps: Sequence[float]
-    """The steps t: from where the schedule stands, one by one."""
+    """The steps t: from where the schedule stands, one by one, or the ``positions`` asked for."""
     values: dict[str, list[list[float]]]
     """By target: at each step, one value per param group."""
     boundaries: dict[str, tuple[float, ...]]
     """By target: the steps at which one curve hands over to the next, if that is known."""
     group_names: dict[str, tuple[str, ...]]
     """By target: the ``"name"`` of each param group, or ``"group 0"``, … by position."""
+    unit: str | None = None
+    """The unit of the steps, such as ``"tokens"``, if :func:`preview` was told."""
 
     def __repr__(self) -> str:
         counts = sorted({len(rows[0]) for rows in self.values.values()})
         groups = f"{' or '.join(map(str, counts))} param group{'s' * (counts[-1] > 1)}"
         return (
-            f"<Preview of {', '.join(map(repr, self.values))} at steps {self.steps[0]} to "
-            f"{self.steps[-1]}, {groups}>"
+            f"<Preview of {', '.join(map(repr, self.values))} at {self.unit or 'steps'} "
+            f"{min(self.steps)} to {max(self.steps)}, {groups}>"
         )
 
     def plot(self) -> Figure:
         """Draw one panel per target, with a line per param group and the boundaries of its curve.
 
-        Groups with equal values share a line, which names them all.
+        Groups with equal values share a line, which names them all. The axis says the unit.
 
         Returns:
             A ``matplotlib.figure.Figure``; ``figure.savefig(path)`` writes it.
@@ -72,13 +74,16 @@ class Preview:
             ) from error
         figure = Figure(figsize=(7, 0.6 + 2 * len(self.values)), layout="constrained")
         panels = figure.subplots(len(self.values), sharex=True, squeeze=False)[:, 0]
-        for panel, (target, values) in zip(panels, self.values.items()):
+        ascending = sorted(range(len(self.steps)), key=self.steps.__getitem__)
+        steps = [self.steps[i] for i in ascending]
+        for panel, (target, as_asked) in zip(panels, self.values.items()):
+            values = [as_asked[i] for i in ascending]
             names_of: dict[tuple[float, ...], list[str]] = {}  # one line for equal values
             for name, line in zip(self.group_names[target], zip(*values)):
                 names_of.setdefault(line, []).append(name)
             for line, names in names_of.items():
-                panel.plot(self.steps, line, label=", ".join(names))
-            for boundary in self._boundaries_in_view(target):
+                panel.plot(steps, line, label=", ".join(names))
+            for boundary in self._boundaries_in_view(target, steps, values):
                 panel.axvline(boundary, color="0.6", linewidth=0.8, linestyle=":")
             panel.set_ylabel(target)
             panel.margins(x=0.01)
@@ -86,35 +91,54 @@ class Preview:
             panel.grid(axis="y", color="0.92")
             if len(values[0]) > 1 and len(names_of) <= 10:
                 panel.legend(frameon=False, fontsize="small")
-        panels[-1].set_xlabel("step t")
+        panels[-1].set_xlabel(self.unit or "step t")
         return figure
 
-    def _boundaries_in_view(self, target: str) -> list[float]:
+    def _boundaries_in_view(
+        self, target: str, steps: list[float], values: list[list[float]]
+    ) -> list[float]:
         """Return the boundaries, and the step from which on nothing moves any more."""
-        values = self.values[target]
+        boundaries = {*self.boundaries[target]}
         last_move = max((i for i in range(1, len(values)) if values[i] != values[i - 1]), default=0)
-        boundaries = {*self.boundaries[target], self.steps[last_move]}
-        return sorted(each for each in boundaries if self.steps[0] < each < self.steps[-1])
+        gap = steps[last_move] - steps[last_move - 1]
+        # Between positions that are far apart, nobody knows where a curve ended.
+        if last_move and (round(gap, 6) == 1 or gap * 100 <= steps[-1] - steps[0]):
+            boundaries.add(steps[last_move])
+        return sorted(each for each in boundaries if steps[0] < each < steps[-1])
 
 
 def preview(
-    schedule: Any, num_steps: int, *, metrics: float | Iterable[float] | None = None
+    schedule: Any,
+    num_steps: int | None = None,
+    *,
+    metrics: float | Iterable[float] | None = None,
+    positions: Iterable[float] | None = None,
+    unit: str | None = None,
 ) -> Preview:
-    """Compute the values that ``schedule`` will give from where it stands, and move nothing.
+    """Compute the values that ``schedule`` will give, and move nothing.
 
-    Curves are called with the steps to come. Any other scheduler is copied with a stand-in for
-    the optimizer, and the copy is stepped. Parameters are not copied, nor is an object whose
-    method is a curve. Optimizer and schedule are afterwards as they were. A curve must be a pure
-    function of t, and a scheduler's function too. One that draws random numbers draws them here,
-    and others in the run.
+    With ``num_steps``, they are those of the steps to come, from where the schedule stands. With
+    ``positions``, they are those of any positions, in the unit in which the schedule counts:
+    tokens, if its clock says tokens. A position costs the same wherever it is.
+
+    Curves are called with the steps to come, and derived schedules are computed from what their
+    sources will have. Any other scheduler is copied with a stand-in for the optimizer, and the copy
+    is stepped. Parameters are not copied, nor is an object whose method is a curve. Optimizer and
+    schedule are afterwards as they were. A curve must be a pure function of t, and a scheduler's
+    function too. One that draws random numbers draws them here, and others in the run.
 
     Args:
         schedule: a built-in or other ``CurveSchedule``, a scheduler made by
             ``arbitrary_schedule_factory``, a plain torch scheduler, or a ``SynchronousSchedule``.
         num_steps: how many steps to compute, ≥ 1: the present one, and those that
-            ``num_steps - 1`` calls of ``step()`` will lead to.
+            ``num_steps - 1`` calls of ``step()`` will lead to. A clock of yours can go any way in
+            such a call, so ``positions`` are needed beside one. An :class:`OptimizerSteps` that is
+            the clock of all members goes one step.
         metrics: the metrics to assume for members that take them (``ReduceLROnPlateau``). Pass
             one number for every step, or one for each of the ``num_steps - 1`` calls.
+        positions: the positions to compute, real numbers ≥ 0 in any order, in place of
+            ``num_steps``. Only schedules of this library can be sent to a position.
+        unit: what the steps or positions count, such as ``"tokens"``: the axis of the picture.
 
     Returns:
         A :class:`Preview`.
@@ -122,24 +146,33 @@ def preview(
     Raises:
         TypeError: ``schedule`` is not a schedule, or holds something that cannot be copied.
         TypeError: ``num_steps`` is not an int, or metrics are missing.
+        TypeError: ``num_steps`` and ``positions`` are both given.
+        TypeError: ``positions`` are given, and a member is not a schedule of this library.
+        TypeError: ``num_steps`` is given, and a member has a clock that counts something else.
+        TypeError: a position is not a real number, or ``unit`` is not a text.
         ValueError: ``num_steps`` is less than 1, or there are fewer metrics than calls.
+        ValueError: there are no positions, or one is negative, NaN or infinite.
         ValueError: the schedule itself will raise on the way (a λ that is not finite, …).
 
     Example:
         >>> import torch
         >>> from tsa_core import CurveSchedule
         >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
-        >>> seen = preview(CurveSchedule(optimizer, lambda t: 0.5**t), 3)
-        >>> seen.values["lr"]
+        >>> schedule = CurveSchedule(optimizer, lambda t: 0.5**t)
+        >>> preview(schedule, 3).values["lr"]
         [[0.1], [0.05], [0.025]]
+        >>> seen = preview(schedule, positions=[0, 0.5, 2], unit="epochs")
+        >>> seen.values["lr"][2]
+        [0.025]
         >>> seen
-        <Preview of 'lr' at steps 0 to 2, 1 param group>
+        <Preview of 'lr' at epochs 0 to 2, 1 param group>
     """
-    if isinstance(num_steps, bool) or not isinstance(num_steps, numbers.Integral):
-        raise TypeError(f"num_steps: expected an int, got {num_steps!r}")
-    num_steps = int(num_steps)
-    if not 1 <= num_steps <= _MOST_STEPS:
-        raise ValueError(f"num_steps: expected from 1 to {_MOST_STEPS}, got {num_steps}")
+    if positions is not None and num_steps is not None:
+        raise TypeError("positions: they stand in place of num_steps; leave out one of both")
+    asked = None if positions is None else _checked_positions(positions)
+    count = _checked_number(num_steps) if asked is None else 0
+    if unit is not None and not (isinstance(unit, str) and unit):
+        raise TypeError(f"unit: expected a text such as 'tokens', got {unit!r}")
     sync = schedule
     if not isinstance(schedule, SynchronousSchedule):
         if not is_schedule(schedule):
@@ -148,16 +181,30 @@ def preview(
                 f"{repr(schedule)[:120]} ({type(schedule).__name__})"
             )
         sync = SynchronousSchedule.without_effect([schedule])
-    members, assumed = sync.members, _assumed_metrics(sync, num_steps - 1, metrics)
+    members, assumed = sync.members, []
+    if asked is None:
+        _check_goes_by_steps(sync, count)
+        assumed = _assumed_metrics(sync, count - 1, metrics)
+    else:
+        alone = "preview another member alone, schedule.schedules[name]"
+        otherwise = "write num_steps in place of positions" if sync.clock is None else alone
+        check_can_be_sent(members, "positions", otherwise)
+        if metrics is not None:
+            raise TypeError("metrics: they go with num_steps, not with positions")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the run itself will warn when it gets there
-        if all(member.is_own and member.source_target is None for member in members):
-            values = {member.name: _called_ahead(member, num_steps) for member in members}
+        if asked is not None:
+            values = held_ahead(members, (dict.fromkeys(members, each) for each in asked))
+        elif all(member.is_own for member in members):
+            now = {member.name: member.present_numbers() for member in members}
+            each_steps = zip(*(_steps(member.position, count)[1:] for member in members))
+            ahead = held_ahead(members, (dict(zip(members, each)) for each in each_steps))
+            values = {name: [now[name], *rows] for name, rows in ahead.items()}
         else:
             values = _stepped_ahead(_twin(sync), assumed)
-    start = sync.last_epoch if isinstance(sync.last_epoch, numbers.Real) else 0
+    start: Any = sync.last_epoch if isinstance(sync.last_epoch, numbers.Real) else 0
     return Preview(
-        steps=_positions(start, num_steps),
+        steps=asked or _steps(start, count),
         values=values,
         boundaries={member.name: member.boundaries for member in members},
         group_names={
@@ -167,6 +214,39 @@ def preview(
             )
             for member in members
         },
+        unit=unit,
+    )
+
+
+def _checked_number(num_steps: object) -> int:
+    if isinstance(num_steps, bool) or not isinstance(num_steps, numbers.Integral):
+        hint = "; or pass positions=[…]" if num_steps is None else ""
+        raise TypeError(f"num_steps: expected an int, got {num_steps!r}{hint}")
+    number = int(num_steps)
+    if not 1 <= number <= _MOST_STEPS:
+        raise ValueError(f"num_steps: expected from 1 to {_MOST_STEPS}, got {number}")
+    return number
+
+
+def _checked_positions(positions: object) -> list[float]:
+    if not isinstance(positions, Iterable) or isinstance(positions, (str, bytes, Mapping)):
+        raise TypeError(f"positions: expected a list of numbers, got {positions!r}")
+    checked = [step_number(each, f"positions[{i}]") for i, each in enumerate(positions)]
+    if not checked:
+        raise ValueError("positions: expected at least one, got none")
+    return checked
+
+
+def _check_goes_by_steps(sync: SynchronousSchedule, num_steps: int) -> None:
+    """Raise if a call of ``step`` can go any way, because a clock says how far."""
+    clock = sync.clock
+    if clock is None or isinstance(clock, OptimizerSteps) or num_steps == 1:
+        return
+    each = "; or one member alone, schedule.schedules[name]" if isinstance(clock, Mapping) else ""
+    raise TypeError(
+        "num_steps: it counts calls of step(), and the clock says how far each of them goes. Write "
+        "positions in the unit of the clock, preview(schedule, positions=range(0, 1_000_001, "
+        f"1_000)){each}"
     )
 
 
@@ -193,20 +273,7 @@ def _assumed_metrics(
     return assumed
 
 
-def _called_ahead(member: Member, num_steps: int) -> list[list[float]]:
-    """Return the values at each step by calling the curves, much faster than stepping."""
-    target, groups = member.target, member.optimizer.param_groups
-    ahead = [member.schedule.values_at(t) for t in _positions(member.position, num_steps)[1:]]
-    for g, held in enumerate(target.read_or_none(groups)):
-        if isinstance(held, Tensor):  # it will hold the values rounded to its precision
-            column = [row[g] for row in ahead]
-            rounded = torch.tensor(column, dtype=torch.float64, device="cpu").to(held.dtype)
-            for row, value in zip(ahead, rounded.tolist()):
-                row[g] = value
-    return [member.present_numbers(), *ahead]
-
-
-def _positions(start: float, num_steps: int) -> Sequence[float]:
+def _steps(start: float, num_steps: int) -> Sequence[float]:
     if isinstance(start, int):
         return range(start, start + num_steps)
     return [*accumulate(repeat(1, num_steps - 1), initial=start)]  # rounded as a run rounds
@@ -221,6 +288,7 @@ def _twin(sync: SynchronousSchedule) -> SynchronousSchedule:
     functions = [each for member in sync.members for each in _functions(member.schedule)]
     owners = [each.__self__ for each in functions if inspect.ismethod(each)]
     shared += [owner for owner in owners if not is_schedule(owner)]
+    shared += [group.owner for group in groups if isinstance(group, ObjectGroup)]
     memo: dict[int, Any] = {id(each): each for each in shared}
     try:
         for optimizer in optimizers:

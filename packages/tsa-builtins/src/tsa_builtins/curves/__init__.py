@@ -13,46 +13,18 @@ The combinations are functions, such as ``join`` and ``repeat``, and the operato
 ``a + b`` and ``1 - a``. Each returns a curve again. Any callable t → λ goes where a curve goes.
 """
 
-from .combinations import clip, delay, repeat, staircase, stretch
-from .curve import Constant, Curve
-from .piecewise import Piecewise, PiecewiseConstant
-from .primitives import (
-    Cosine,
-    Exponential,
-    InversePower,
-    InverseSqrt,
-    Linear,
-    OneMinusSqrt,
-    Polynomial,
-    Power,
-    QuarterCosine,
-    Warmup,
-)
-from .record import from_dict, to_dict
-from .sequences import join, switch
+from typing import TYPE_CHECKING
 
-__all__ = [
-    "Constant",
-    "Cosine",
-    "Curve",
-    "Exponential",
-    "InversePower",
-    "InverseSqrt",
-    "Linear",
-    "OneMinusSqrt",
-    "Piecewise",
-    "PiecewiseConstant",
-    "Polynomial",
-    "Power",
-    "QuarterCosine",
-    "Warmup",
-    "clip",
-    "delay",
-    "from_dict",
-    "join",
-    "repeat",
-    "staircase",
-    "stretch",
-    "switch",
-    "to_dict",
-]
+from . import combinations, curve, piecewise, record, sequences, shapes, transitions
+from .combinations import *
+from .curve import *
+from .piecewise import *
+from .record import *
+from .sequences import *
+from .shapes import *
+from .transitions import *
+
+# Type checkers take the names from the star imports. mypy follows no __all__ that is computed.
+if not TYPE_CHECKING:
+    _rooms = (combinations, curve, piecewise, record, sequences, shapes, transitions)
+    __all__ = sorted(name for room in _rooms for name in room.__all__)

@@ -7,25 +7,38 @@ import sys
 
 from ..checks.numbers_ import finite, positive
 from .curve import Curve, CurveLike, Formula, boundaries_of, checked, one_step
-from .rounding import NEAR, cycle_at, hair, on_boundary
-from .value import Value
+from .rounding import LONGEST_HAIR, NEAR, NO_LONGER, cycle_at, hair
+from .value import Value, arguments
+
+__all__ = ["clip", "delay", "repeat", "staircase", "stretch"]
 
 
-class Clip(Value, Curve):
-    _made_from = ("curve", "low", "high")
-    __slots__ = (*_made_from, "_curve")
+class _OfOneCurve(Value, Curve):
+    """A curve that asks one other at a step of its own."""
+
+    __slots__ = ("_curve", "curve")
     curve: CurveLike
-    low: float
-    high: float
     _curve: Formula
 
+    def _set_curve(self, curve: CurveLike) -> None:
+        self._set(curve=checked("curve", curve), _curve=one_step(curve))
+
+    def __repr__(self) -> str:
+        _, *numbers = arguments(self).values()
+        shown = "".join(f", {number!r}" for number in numbers)
+        # Not in a loop: each level of a deep nesting is then one call.
+        return f"{type(self).__name__.lower()}({self.curve!r}{shown})"
+
+
+class Clip(_OfOneCurve):
+    _made_from = ("curve", "low", "high")
+    __slots__ = ("high", "low")
+    low: float
+    high: float
+
     def __init__(self, curve: CurveLike, low: float, high: float) -> None:
-        self._set(
-            curve=checked("curve", curve),
-            low=finite("low", low),
-            high=finite("high", high),
-            _curve=one_step(curve),
-        )
+        self._set_curve(curve)
+        self._set(low=finite("low", low), high=finite("high", high))
         if self.low > self.high:
             raise ValueError(f"low: expected at most high = {self.high!r}, got {self.low!r}")
 
@@ -36,9 +49,6 @@ class Clip(Value, Curve):
     @property
     def boundaries(self) -> tuple[float, ...]:
         return boundaries_of(self.curve)
-
-    def __repr__(self) -> str:
-        return f"clip({self.curve!r}, {self.low!r}, {self.high!r})"
 
 
 def clip(curve: CurveLike, low: float, high: float) -> Curve:
@@ -62,24 +72,21 @@ def clip(curve: CurveLike, low: float, high: float) -> Curve:
     return Clip(curve, low, high)
 
 
-class Repeat(Value, Curve):
+class Repeat(_OfOneCurve):
     _made_from = ("curve", "steps", "growth", "decay")
-    __slots__ = (*_made_from, "_curve")
-    curve: CurveLike
+    __slots__ = ("decay", "growth", "steps")
     steps: float
     growth: float
     decay: float
-    _curve: Formula
 
     def __init__(
         self, curve: CurveLike, steps: float, growth: float = 1.0, decay: float = 1.0
     ) -> None:
+        self._set_curve(curve)
         self._set(
-            curve=checked("curve", curve),
             steps=positive("steps", steps),
             growth=finite("growth", growth),
             decay=positive("decay", decay),
-            _curve=one_step(curve),
         )
         if self.growth < 1:
             raise ValueError(f"growth: expected 1 or more, got {self.growth!r}")
@@ -87,7 +94,7 @@ class Repeat(Value, Curve):
             raise ValueError(f"decay: expected at most 1, got {self.decay!r}")
 
     def _at(self, t: float, span: float = 0) -> float:
-        if t <= 0:
+        if not t > 0:  # NaN too, which no cycle has
             return self._curve(t, span)
         span = span or t
         if self.growth == 1:
@@ -100,7 +107,7 @@ class Repeat(Value, Curve):
     def _growing_cycle_at(self, t: float, span: float) -> tuple[int, float, float]:
         """The number of the cycle at t > 0; the steps since it began, and ``span``, in its unit."""
         # The starts are computed too, so a hair is relative to them, however far out they are.
-        later = t + max(NEAR * t, hair(span))
+        later = t + (NEAR * span if span < NO_LONGER else max(NEAR * t, LONGEST_HAIR))
         # start(i) ≤ t solved for i. The logarithms round too, and may miss a restart.
         total = min(later * (self.growth - 1) / self.steps, sys.float_info.max)
         cycle = math.floor(math.log1p(total) / math.log(self.growth))
@@ -157,31 +164,26 @@ def repeat(curve: CurveLike, steps: float, *, growth: float = 1.0, decay: float 
     return Repeat(curve, steps, growth, decay)
 
 
-class Delay(Value, Curve):
+class Delay(_OfOneCurve):
     _made_from = ("curve", "steps")
-    __slots__ = (*_made_from, "_curve")
-    curve: CurveLike
+    __slots__ = ("steps",)
     steps: float
-    _curve: Formula
 
     def __init__(self, curve: CurveLike, steps: float) -> None:
-        self._set(
-            curve=checked("curve", curve), steps=finite("steps", steps), _curve=one_step(curve)
-        )
+        self._set_curve(curve)
+        self._set(steps=finite("steps", steps))
 
     def _at(self, t: float, span: float = 0) -> float:
-        if span:
-            t = on_boundary(t, (self.steps,), span)
-        since = max(t - self.steps, 0)
-        return self._curve(since, max(span, t, since))
+        since = t - self.steps
+        if since <= hair(t, span):
+            since = 0
+        span = span or t
+        return self._curve(since, span if span > since else since)
 
     @property
     def boundaries(self) -> tuple[float, ...]:
         later = (boundary + self.steps for boundary in boundaries_of(self.curve))
         return tuple(boundary for boundary in later if boundary >= 0)
-
-    def __repr__(self) -> str:
-        return f"delay({self.curve!r}, {self.steps!r})"
 
 
 def delay(curve: CurveLike, steps: float) -> Curve:
@@ -209,17 +211,14 @@ def delay(curve: CurveLike, steps: float) -> Curve:
     return Delay(curve, steps)
 
 
-class Stretch(Value, Curve):
+class Stretch(_OfOneCurve):
     _made_from = ("curve", "factor")
-    __slots__ = (*_made_from, "_curve")
-    curve: CurveLike
+    __slots__ = ("factor",)
     factor: float
-    _curve: Formula
 
     def __init__(self, curve: CurveLike, factor: float) -> None:
-        self._set(
-            curve=checked("curve", curve), factor=positive("factor", factor), _curve=one_step(curve)
-        )
+        self._set_curve(curve)
+        self._set(factor=positive("factor", factor))
 
     def _at(self, t: float, span: float = 0) -> float:
         t /= self.factor
@@ -228,9 +227,6 @@ class Stretch(Value, Curve):
     @property
     def boundaries(self) -> tuple[float, ...]:
         return tuple(boundary * self.factor for boundary in boundaries_of(self.curve))
-
-    def __repr__(self) -> str:
-        return f"stretch({self.curve!r}, {self.factor!r})"
 
 
 def stretch(curve: CurveLike, factor: float) -> Curve:
@@ -259,17 +255,14 @@ def stretch(curve: CurveLike, factor: float) -> Curve:
     return Stretch(curve, factor)
 
 
-class Staircase(Value, Curve):
+class Staircase(_OfOneCurve):
     _made_from = ("curve", "every")
-    __slots__ = (*_made_from, "_curve")
-    curve: CurveLike
+    __slots__ = ("every",)
     every: float
-    _curve: Formula
 
     def __init__(self, curve: CurveLike, every: float) -> None:
-        self._set(
-            curve=checked("curve", curve), every=positive("every", every), _curve=one_step(curve)
-        )
+        self._set_curve(curve)
+        self._set(every=positive("every", every))
 
     def _at(self, t: float, span: float = 0) -> float:
         span = span or t
@@ -282,9 +275,6 @@ class Staircase(Value, Curve):
         return tuple(
             sorted({math.ceil(b / self.every) * self.every for b in boundaries_of(self.curve)})
         )
-
-    def __repr__(self) -> str:
-        return f"staircase({self.curve!r}, {self.every!r})"
 
 
 def staircase(curve: CurveLike, every: float) -> Curve:

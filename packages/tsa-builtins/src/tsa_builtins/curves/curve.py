@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar, overload
 from ..checks.numbers_ import finite
 from .value import Value
 
+__all__ = ["Constant", "Curve"]
+
 CurveLike: TypeAlias = Callable[[float], float]
 Formula: TypeAlias = Callable[[float, float], float]
 
@@ -128,14 +130,19 @@ def at_each(curve: CurveLike, t: Any) -> Any:
     # If t is an array, its library is imported already.
     numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
     if numpy is not None and isinstance(t, numpy.ndarray):
-        values = [curve(step) for step in t.ravel().tolist()]
+        values = _of_each(curve, t.ravel().tolist())
         return numpy.array(values, dtype=float).reshape(t.shape)
     if torch is not None and isinstance(t, torch.Tensor):
-        values = [curve(step) for step in t.flatten().tolist()]
+        values = _of_each(curve, t.flatten().tolist())
         return torch.tensor(values, dtype=torch.float64, device=t.device).reshape(t.shape)
     raise TypeError(
         f"t: expected a step, or a NumPy array or tensor of steps, got {t!r} ({type(t).__name__})"
     )
+
+
+def _of_each(curve: CurveLike, steps: list[Any]) -> list[float]:
+    are_numbers = {*map(type, steps)} <= {int, float, bool}
+    return [curve(step) if are_numbers else at_each(curve, step) for step in steps]
 
 
 def listed(name: str, values: object) -> list[Any]:
@@ -144,14 +151,14 @@ def listed(name: str, values: object) -> list[Any]:
     return [*values]
 
 
-def checked(name: str, curve: object) -> CurveLike:
+def checked(name: str, curve: Any) -> CurveLike:
     """``curve``, if it can be called; else an error with ``name``."""
     if not callable(curve):
         raise TypeError(
             f"{name}: expected a curve or another callable t -> multiplier, "
             f"got {curve!r} ({type(curve).__name__})"
         )
-    return curve
+    return curve  # type: ignore[no-any-return]  # it can be called
 
 
 class Constant(Value, Curve):
@@ -256,7 +263,8 @@ class Sum(_Chain):
         return first + "".join(map(_added, self.terms[1:], others))
 
 
-def _is_operand(other: object) -> bool:
+# Any, not object: mypy would keep a narrowed object among the names that a star import takes.
+def _is_operand(other: Any) -> bool:
     return callable(other) or isinstance(other, numbers.Real)
 
 

@@ -10,11 +10,13 @@ from typing import Any, TypeAlias
 from ..checks.data import shown
 from ..checks.numbers_ import finite
 from .by_step import by_step
-from .curve import Constant, Curve, one_step
-from .primitives import own_arguments, transition
-from .rounding import on_boundary
-from .sequences import Relay
+from .curve import Constant, Curve
+from .rounding import hair
+from .sequences import Relay, in_turn
+from .transitions import own_arguments, transition_named
 from .value import Value
+
+__all__ = ["Piecewise", "PiecewiseConstant"]
 
 # A mapping's type does not let an int be a float among its keys.
 Levels: TypeAlias = Mapping[float, float] | Mapping[int, float] | Iterable[tuple[float, float]]
@@ -28,9 +30,8 @@ class Piecewise(Value, Relay):
 
     λ is the first value before the first step, and the last value from the last step on. Between
     two points it is vᵢ + (vᵢ₊₁ − vᵢ)·(t − sᵢ)/(sᵢ₊₁ − sᵢ). A point with a shape,
-    ``(value, "OneMinusSqrt")``, is reached along that curve. The shapes are ``"Linear"``,
-    ``"Cosine"``, ``"QuarterCosine"``, ``"OneMinusSqrt"``, ``"Exponential"`` and ``"Polynomial"``,
-    which needs its exponent: ``(value, "Polynomial", 2.0)``. λ never jumps.
+    ``(value, "OneMinusSqrt")``, is reached along that curve: any that has a ``start`` and an
+    ``end``. One of them needs its exponent: ``(value, "Polynomial", 2.0)``. λ never jumps.
 
     Args:
         points: ``{s₁: v₁, s₂: v₂, …}``, at least one, in any order. Steps are finite and ≥ 0,
@@ -68,18 +69,14 @@ class Piecewise(Value, Relay):
                 f"{first!r}: {level!r}"
             )
         ways = [
-            transition(f"points: the value at {end!r}", shape, value, following, end - start)
+            transition_named(f"points: the value at {end!r}", shape, value, following, end - start)
             for (start, (value, _)), (end, (following, shape)) in pairwise(pairs)
         ]
         steps = tuple(step for step, _ in pairs)
         values = [value for _, (value, _) in pairs]
         parts = (Constant(values[0]), *ways, Constant(values[-1]))
-        self._set(
-            points=tuple(zip(steps, (values[0], *map(_point, values[1:], ways)))),
-            boundaries=steps,
-            _starts=(0, *steps),
-            _parts=tuple(map(one_step, parts)),
-        )
+        points = tuple(zip(steps, (values[0], *map(_point, values[1:], ways))))
+        self._set(points=points, **in_turn(parts, steps))
 
     def __repr__(self) -> str:
         return f"Piecewise({dict(self.points)!r})"
@@ -136,9 +133,7 @@ class PiecewiseConstant(Value, Curve):
         self._set(points=pairs, _steps=steps, _values=(values[0], *values))
 
     def _at(self, t: float, span: float = 0) -> float:
-        if span:
-            t = on_boundary(t, self._steps, span)
-        return self._values[bisect_right(self._steps, t)]
+        return self._values[bisect_right(self._steps, t + hair(t, span) if span else t)]
 
     @property
     def boundaries(self) -> tuple[float, ...]:

@@ -24,6 +24,8 @@ from ..checks.data import (
 from .curve import Curve, CurveLike
 from .value import KINDS, Value, argument_names, argument_types, arguments, needed_arguments
 
+__all__ = ["from_dict", "to_dict"]
+
 
 def to_dict(curve: CurveLike) -> dict[str, Any]:
     """``curve`` as a dict of strings, numbers and lists, which JSON and any other format can hold.
@@ -135,7 +137,7 @@ class CurveReader:
             self._made[id(record)] = (record, self._read(path, record))
         return self._made[id(record)][1]
 
-    def _read(self, path: str, record: object) -> Curve:
+    def _read(self, path: str, record: Any) -> Curve:
         if callable(record):
             raise TypeError(
                 f"{path or 'record'}: expected data, got {shown(record)}; write a dict such as "

@@ -3,12 +3,10 @@
 A curve inside another gets steps that were computed, and 0.3 − 0.1 is 0.19999999999999998: a hair
 before a boundary at 0.2. So a formula takes, beside t, its ``span``: the largest number that t was
 computed from, or 0 if t is the caller's own. A step within a hair of a boundary is the boundary.
+An int is exact, because only ints make one.
 """
 
 from __future__ import annotations
-
-from bisect import bisect_right
-from collections.abc import Sequence
 
 # A few operations lose less than this, relative to the largest number in them.
 NEAR = 1e-15
@@ -17,27 +15,21 @@ LONGEST_HAIR = 1e-3
 NO_LONGER = LONGEST_HAIR / NEAR
 
 
-def hair(span: float) -> float:
-    """How far rounding may have moved a step that was computed from numbers up to ``span``."""
+def hair(t: float, span: float) -> float:
+    """How far rounding may have moved a step t that was computed from numbers up to ``span``."""
+    if type(t) is int:
+        return 0
     return NEAR * span if span < NO_LONGER else LONGEST_HAIR
-
-
-def on_boundary(t: float, boundaries: Sequence[float], span: float) -> float:
-    """The boundary that t stands for, or t itself."""
-    near = NEAR * span if span < NO_LONGER else LONGEST_HAIR  # hair(span), without a call
-    passed = bisect_right(boundaries, t + near)
-    if passed and t - boundaries[passed - 1] <= near:
-        return boundaries[passed - 1]
-    return t
 
 
 def cycle_at(t: float, steps: float, span: float) -> tuple[float, float]:
     """The number of the cycle of ``steps`` that plays at t, and the steps since it began."""
     cycle, since = t // steps, t % steps  # exact, however large t is
-    if since < LONGEST_HAIR or steps - since < LONGEST_HAIR:
-        near = hair(span)
-        if since <= near < steps / 2:
-            return cycle, 0
-        if steps - since <= near < steps / 2:
-            return cycle + 1, 0
+    if type(since) is int or LONGEST_HAIR <= since <= steps - LONGEST_HAIR:
+        return cycle, since
+    near = hair(since, span)
+    if since <= near < steps / 2:
+        return cycle, 0
+    if steps - since <= near < steps / 2:
+        return cycle + 1, 0
     return cycle, since

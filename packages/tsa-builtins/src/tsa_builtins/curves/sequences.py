@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..checks.numbers_ import at_least_zero
 from .by_step import by_step
-from .curve import Curve, CurveLike, Formula, boundaries_of, checked, listed, one_step
-from .rounding import on_boundary
+from .curve import Curve, CurveLike, Formula, at_each, boundaries_of, checked, listed, one_step
+from .rounding import LONGEST_HAIR, NEAR, NO_LONGER, hair
 from .value import Value
+
+__all__ = ["join", "switch"]
 
 # The keys are steps. A mapping's type does not let an int be a float among them.
 CurveByStep: TypeAlias = Mapping[Any, CurveLike] | Sequence[tuple[float, CurveLike]]
@@ -25,10 +27,32 @@ class Relay(Curve):
     _parts: tuple[Formula, ...]
 
     def _at(self, t: float, span: float = 0) -> float:
-        if span:
-            t = on_boundary(t, self.boundaries, span)
-        playing = bisect_right(self.boundaries, t)
-        return self._parts[playing](t - self._starts[playing], span or t)
+        if not span:
+            playing = bisect_right(self.boundaries, t)
+            return self._parts[playing](t - self._starts[playing], t)
+        near: float = 0
+        if type(t) is float:
+            near = NEAR * span if span < NO_LONGER else LONGEST_HAIR  # hair(t, span) in line
+        playing = bisect_right(self.boundaries, t + near)
+        since = t - self._starts[playing]
+        if since <= near and playing:
+            since = 0
+        return self._parts[playing](since, span)
+
+    if not TYPE_CHECKING:  # the types are those of Curve
+
+        def __call__(self, t):
+            # _at in line, where it is the caller's own step: each training step pays for a call.
+            if type(t) is int or type(t) is float:
+                playing = bisect_right(self.boundaries, t)
+                return self._parts[playing](t - self._starts[playing], t)
+            return at_each(self._at, t)
+
+
+def in_turn(curves: Iterable[CurveLike], boundaries: tuple[float, ...]) -> dict[str, Any]:
+    """The attributes of a :class:`Relay` that plays ``curves``."""
+    parts = tuple(map(one_step, curves))
+    return {"boundaries": boundaries, "_starts": (0, *boundaries), "_parts": parts}
 
 
 class Join(Value, Relay):
@@ -50,12 +74,7 @@ class Join(Value, Relay):
             )
         if list(boundaries) != sorted(boundaries):
             raise ValueError(f"boundaries: expected them in order, got {list(boundaries)}")
-        self._set(
-            curves=curves,
-            boundaries=boundaries,
-            _starts=(0, *boundaries),
-            _parts=tuple(map(one_step, curves)),
-        )
+        self._set(curves=curves, **in_turn(curves, boundaries))
 
     def __repr__(self) -> str:
         return f"join({list(self.curves)!r}, {list(self.boundaries)!r})"
@@ -111,9 +130,11 @@ class Switch(Value, Curve):
         )
 
     def _at(self, t: float, span: float = 0) -> float:
-        if span:
-            t = on_boundary(t, self._steps, span)
-        return self._parts[bisect_right(self._steps, t)](t, span)
+        if not span:
+            return self._parts[bisect_right(self._steps, t)](t, 0)
+        playing = bisect_right(self._steps, t + hair(t, span))
+        # A step a hair before a boundary is the boundary.
+        return self._parts[playing](max(t, self._steps[playing - 1]) if playing else t, span)
 
     @property
     def boundaries(self) -> tuple[float, ...]:

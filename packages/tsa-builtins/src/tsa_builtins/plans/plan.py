@@ -23,6 +23,8 @@ from ..curves.record import CurveReader
 from .read import Recipe, Unit, read_entry
 from .write import entry_of, with_default_value
 
+__all__ = ["Plan", "from_plan", "to_plan"]
+
 Plan: TypeAlias = Mapping[str, Mapping[str, Any]]
 
 
@@ -145,7 +147,8 @@ def to_plan(schedule: Any) -> dict[str, dict[str, Any]]:
 
     Raises:
         TypeError: a member is a function, or is computed by one: a lambda as a curve or as the rule
-            of a ``DerivedSchedule``, a ``LambdaLR``. The message begins with the member's name.
+            of a ``DerivedSchedule``, a ``LambdaLR``, a ``where=``. The message begins with the
+            member's name.
         TypeError: a member is a scheduler of another author.
         ValueError: a curve is nested more than 200 deep.
 

@@ -18,6 +18,13 @@ def entry_of(path: str, schedule: Any, *, is_part: bool = False) -> dict[str, An
 
     ``is_part``: it is in a compound, and ``path`` is not the name of a member.
     """
+    if isinstance(schedule, (CurveSchedule, DerivedSchedule)) and schedule.where is not None:
+        by_name = "one curve per name of a group, {'decay': curve, '*': None}, or add this member"
+        remedy = by_name if isinstance(schedule, CurveSchedule) else "this member"
+        raise TypeError(
+            f"{path}: where={shown(schedule.where)} is a function, which is code and not data. "
+            f"Write {remedy} in code: SynchronousSchedule([from_plan(...), schedule])"
+        )
     if type(schedule) is CurveSchedule:
         return _entry_of_curve(path, schedule)
     if type(schedule) is DerivedSchedule and isinstance(schedule.rule, Curve) and not is_part:

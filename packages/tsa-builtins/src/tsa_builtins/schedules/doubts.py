@@ -3,14 +3,34 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from typing import Any
 
 from tsa_core import OptimizerLike
 from tsa_core.targets.stand_ins import behind
 from tsa_core.targets.target import Target
 
+from ..checks.numbers_ import finite
 
-def doubt_about_multiplier(
+
+def doubts_about(given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a message for each of the checked arguments of a built-in that is in doubt."""
+    most = given.get("num_training_steps", math.inf)
+    for parameter in ("num_warmup_steps", "num_decay_steps"):
+        if doubt := _about_steps(parameter, finite(parameter, given.get(parameter, 0)), most):
+            yield doubt
+    if given["absolute"] is False:
+        parameter = "value" if "value" in given else "warmup_to_value"
+        multiplier = finite(parameter, given[parameter])
+        doubt = _about_multiplier(
+            parameter, multiplier, given["optimizer"], given["schedule_target"]
+        )
+        if doubt:
+            yield doubt
+
+
+def _about_multiplier(
     parameter: str, multiplier: float, optimizer: OptimizerLike, schedule_target: str
 ) -> str | None:
     """Return a message if the multiplier is a group's initial value."""
@@ -31,7 +51,7 @@ def doubt_about_multiplier(
     return None
 
 
-def doubt_about_steps(parameter: str, steps: float, num_training_steps: float) -> str | None:
+def _about_steps(parameter: str, steps: float, num_training_steps: float) -> str | None:
     """Return a message if a part is shorter than one step of a longer run."""
     # A run that is at most 1 long is not counted in steps, but in runs or epochs.
     if not 0 < steps < 1 < num_training_steps:

@@ -9,12 +9,14 @@ from torch import Tensor
 
 from ..targets.checks import check_present
 from ..targets.numbers_ import real_number
+from ..targets.objects import ObjectGroup
 from ..targets.target import LEGACY_KEY, ParamGroup, Target
 from ..torch_.compile import skip_frames
 from ..torch_.schedulers import AUXILIARY_KEYS, auxiliary_key
 
 # torch 2.0 crashes when it compiles write and replace.
 skip_frames(Target)
+skip_frames(ObjectGroup)
 
 # On a target other than lr, these entries of the real group concern the learning rate.
 _ABOUT_LR = AUXILIARY_KEYS | {LEGACY_KEY, "lr", "initial_lr"}
@@ -123,20 +125,13 @@ class GroupView(MutableMapping[str, Any]):
         # Reading a tensor's value would make an accelerator wait.
         if isinstance(value, Tensor) and value.device.type != "cpu":
             return value
-        try:
-            number = real_number(value)
-        except (TypeError, ValueError) as error:
-            raise type(error)(
-                f"{self._target.name!r} in param group {self._index}: {error}; "
-                "a scheduler has to give a finite real number"
-            ) from None
-        low, high = self._target.range_in(self._groups[self._index])
+        where = f"{self._target.name!r} in param group {self._index}: "
+        number = real_number(value, where, "; a scheduler has to give a finite real number")
+        held = self["lr"]
+        low, high = self._target.range_of(held)
         if not low <= number <= high:
-            raise ValueError(
-                f"{self._target.name!r} in param group {self._index}: {number!r}; it must be from "
-                f"{low!r} to {high!r}"
-            )
-        return value if isinstance(value, Tensor) and isinstance(self["lr"], Tensor) else number
+            raise ValueError(f"{where}{number!r}; it must be from {low!r} to {high!r}")
+        return value if isinstance(value, Tensor) and isinstance(held, Tensor) else number
 
     def __delitem__(self, key: str) -> None:
         if key not in self._kept:

@@ -3,35 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from typing import Any
 
-from torch.optim.lr_scheduler import LRScheduler
-
-from ..targets.checks import check_present, check_values_fit, present_values
-from ..targets.numbers_ import real_number
-from ..targets.target import ParamGroup, Target, Value
+from ..targets.checks import present_values
+from ..targets.target import Value
+from .initials import InitialValues
 
 
-class TargetAnswers(LRScheduler):
-    """The present and initial values of one target, under the names of an ``LRScheduler``."""
+class TargetAnswers(InitialValues):
+    """The present values of one target too, under the names of an ``LRScheduler``."""
 
     optimizer: Any
     """The optimizer that was passed."""
-    real_optimizer: Any
-    """The optimizer whose groups hold the target: the one behind it, if a proxy was passed."""
-    target: Target
-    """The entry of the real optimizer's groups that is driven."""
     last_epoch: int
     """The step t at which the schedule stands."""
-
-    @abstractmethod
-    def driven_groups(self) -> list[ParamGroup]:
-        """Return the param groups that the schedule writes to."""
-
-    @abstractmethod
-    def initials_of(self, groups: Sequence[ParamGroup]) -> list[float]:
-        """Return the initial value of each group."""
 
     @abstractmethod
     def values_at(self, t: float) -> list[float]:
@@ -41,34 +26,6 @@ class TargetAnswers(LRScheduler):
     def schedule_target(self) -> str:
         """The name of the entry that this schedule drives."""
         return self.target.name
-
-    @property  # type: ignore[override]  # torch keeps a list, of tensors too
-    def base_lrs(self) -> list[float | None]:
-        """The initial value of each param group; None where there is no such entry.
-
-        Assign a list with one number per group to set them; the next step counts from them. Some
-        wrappers do so after they have scaled the learning rate themselves.
-        """
-        groups = self.real_optimizer.param_groups
-        driven = self.driven_groups()
-        check_present(self.target, groups, driven)
-        having = [group for group in groups if self.target.is_in(group)]
-        initial_of = {id(g): initial for g, initial in zip(having, self.initials_of(having))}
-        return [initial_of.get(id(group)) for group in groups]
-
-    @base_lrs.setter  # type: ignore[override]  # takes no tensor as an initial value
-    def base_lrs(self, values: Sequence[float]) -> None:
-        groups = self.real_optimizer.param_groups
-        try:
-            numbers = [real_number(value) for value in values]
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"base_lrs: {error}") from None
-        if len(numbers) != len(groups):
-            raise ValueError(f"base_lrs: got {len(numbers)} for {len(groups)} param groups")
-        check_values_fit(self.target, groups, numbers, "base_lrs")
-        number_of = {id(group): number for group, number in zip(groups, numbers)}
-        for group in self.driven_groups():
-            group[self.target.initial_key] = number_of[id(group)]
 
     @property
     def _last_lr(self) -> list[Value]:

@@ -11,14 +11,13 @@ from ..targets.moves import Move
 from ..targets.numbers_ import step_number, step_of_user
 from ..targets.stand_ins import behind
 from ..targets.target import OptimizerLike, ParamGroup, Target, groups_of
-from ..targets.tensors import give_each_group_its_own_tensor
 from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
 from ..torch_.steps import has_stepped, watch_steps
 from ..warnings_ import warn_user
 from .answers import TargetAnswers
 from .records import Record, sentence_of
-from .states import Choice, check_state, load_state
+from .states import Choice, check_state, load_state, positions_driven
 
 # All that a step will write, computed and checked: the position, all groups, and the move.
 Prepared: TypeAlias = tuple[float, Sequence[ParamGroup], Move]
@@ -28,24 +27,19 @@ class TargetSchedule(TargetAnswers):
     """A schedule of one target: it counts steps, answers as an ``LRScheduler``, and has a state.
 
     A subclass says which values the groups get at a position (``moves_to``), which groups they are
-    (``driven_groups``), and what the schedule follows, as entries of its state (``follows``,
-    ``follow``).
+    (``driven_groups``), and what it follows, as entries of its state (``follows``, ``follow``).
     """
 
-    real_optimizer: Any
-    target: Target
     last_epoch: int
     absolute: bool
     """True if the schedule gives the value itself, not a multiple of the initial value."""
+    where: Callable[[ParamGroup], bool] | None
+    """Says which groups are driven; None: all, or those that have a curve."""
     label: str
     """Its name in messages: the target, or ``"muon/lr"`` beside other optimizers."""
-    recorded_from_code: list[ParamGroup]
-    """The groups that had no initial value when the schedule took them in, so that it is the one
-    in the code; a dict that a load has replaced too."""
     takes_new_groups = True
     """A group that joins the optimizer later is driven from its own initial value."""
 
-    # The base constructor never runs: it would replace optimizer.step, and call ours.
     def __init__(
         self,
         optimizer: OptimizerLike,
@@ -58,10 +52,10 @@ class TargetSchedule(TargetAnswers):
         if not isinstance(absolute, bool):
             raise TypeError(f"absolute: expected True or False, got {absolute!r}")
         # On a proxy, the schedule works on the real optimizer's target without the detour.
-        self.real_optimizer, self.target = behind(optimizer, target)
+        super().__init__(*behind(optimizer, target))
         if where is not None and not callable(where):
             raise TypeError(f"where: expected a function of a param group, got {where!r}")
-        self._where = where
+        self.where = where
         self.optimizer = optimizer
         self.label = self.target.name
         self.absolute = absolute
@@ -70,15 +64,10 @@ class TargetSchedule(TargetAnswers):
         # Set by the first step() without an argument: only that says that the optimizer should
         # have used the value before.
         self._order_was_checked = False
-        # The optimizer's list and its dicts when a group was last taken in.
-        self._seen: tuple[Sequence[ParamGroup], list[ParamGroup]] = ((), [])
-        self.recorded_from_code = []
-        # By a group's id: the initial value that a load wrote into it, and the one in the code.
-        self._loaded: dict[int, tuple[float, float]] = {}
 
     def chosen(self, groups: Sequence[ParamGroup]) -> Sequence[ParamGroup]:
         """Return those of ``groups`` for which ``where`` is true."""
-        return groups if self._where is None else [*filter(self._where, groups)]
+        return groups if self.where is None else [*filter(self.where, groups)]
 
     @abstractmethod
     def moves_to(
@@ -97,6 +86,9 @@ class TargetSchedule(TargetAnswers):
     @abstractmethod
     def follow(self, saved: Mapping[str, Record]) -> None:
         """Follow from now on what a state says; raise ``ValueError`` if that is code."""
+
+    def check_ahead(self) -> None:
+        """Raise if what is followed will lead out of the range; a rule does not know."""
 
     @uncompiled
     def step(self, epoch: float | None = None) -> None:
@@ -141,80 +133,18 @@ class TargetSchedule(TargetAnswers):
     def commit(self, prepared: Prepared) -> None:
         """Write what :meth:`prepare` returned."""
         position, groups, (driven, values, over_floats, may_be_new) = prepared
-        if over_floats and self._step_count:
+        is_known = groups is self.seen[0] or self.has_seen(groups)
+        if over_floats and is_known:
             key = self.target.key  # in line, because a call per group takes longer than the write
             for group, value in zip(driven, values):
                 group[key] = value
         else:
-            if may_be_new or not self._step_count:
+            if may_be_new or not is_known:
                 self.take_in(groups, driven)
-            write = self.target.write
             for group, value in zip(driven, values):
-                write(group, value)
+                self.target.write(group, value)
         self.last_epoch = position  # type: ignore[assignment]  # torch declares int, takes floats
         self._step_count += 1
-
-    def take_in(self, groups: Sequence[ParamGroup], driven: Sequence[ParamGroup]) -> None:
-        """Record the initial values of ``driven`` groups that joined, or were put into the list."""
-        target = self.target
-        give_each_group_its_own_tensor(target, self.real_optimizer, groups)
-        initials = self.initials_of(driven)
-        places = {id(group.get("params", group)) for group in groups}
-        here = [g for g in self.recorded_from_code if id(g.get("params", g)) in places]
-        self.recorded_from_code = here + [g for g in driven if not target.has_initial(g)]
-        for group, initial in zip(driven, initials):
-            group.setdefault(target.initial_key, initial)
-        self._seen = groups, [*groups]
-
-    def initials_of(self, groups: Sequence[ParamGroup]) -> list[float]:
-        """Return the initial value of each group, also if it has not recorded one yet.
-
-        A group that replaced another one in a load, and brings no record, keeps that one's initial
-        value. The schedulers in torch keep ``base_lrs`` in the same way.
-        """
-        return [
-            self.target.initial_or_present(each)
-            for each in self.having(self.target.has_initial, groups)
-        ]
-
-    def having(
-        self, has_record: Callable[[ParamGroup], bool], groups: Sequence[ParamGroup]
-    ) -> list[ParamGroup]:
-        """Return for each group the dict that has a record: it, or the one that it replaced.
-
-        A load puts a new list of new dicts into the optimizer, each with the ``params`` of the one
-        in its place. A group is returned itself if neither has one.
-        """
-        seen_in, seen = self._seen
-        if self.real_optimizer.param_groups is seen_in:
-            return [*groups]
-        before = {id(each.get("params")): each for each in seen if has_record(each)}
-        return [
-            group if has_record(group) else before.get(id(group.get("params")), group)
-            for group in groups
-        ]
-
-    @property
-    def initials_in_code(self) -> list[float | None]:
-        """The initial value of each group when the schedule was built.
-
-        None if the group had recorded one before: the code that made the optimizer may say another.
-        """
-        value_of = {}
-        for group in self.recorded_from_code:
-            recorded = self.target.initial_or_present(group)
-            loaded, in_code = self._loaded.get(id(group), (None, recorded))
-            # Somebody may have set a new one since the load.
-            value_of[id(group.get("params", group))] = in_code if recorded == loaded else recorded
-        groups = self.real_optimizer.param_groups
-        return [value_of.get(id(group.get("params", group))) for group in groups]
-
-    @initials_in_code.setter
-    def initials_in_code(self, values: Sequence[float | None]) -> None:
-        """Keep the ``values``, which a load has replaced in the groups by those that they hold."""
-        for group, value in zip(self.real_optimizer.param_groups, values):
-            if value is not None:
-                self._loaded[id(group)] = self.target.initial_or_present(group), value
 
     def rewrite(self) -> None:
         """Compute the values of the present step anew, and write them."""
@@ -249,7 +179,7 @@ class TargetSchedule(TargetAnswers):
     def values_of(self, prepared: Prepared) -> list[float]:
         """Return the value that each group will hold; one that is left alone keeps its own."""
         _, groups, (driven, values, *_) = prepared
-        if driven is groups:
+        if len(driven) == len(groups):  # all of them, or the dicts that hold their values
             return values
         value_of = {id(group): value for group, value in zip(driven, values)}
         present = present_numbers(self.target, groups, driven)
@@ -284,6 +214,7 @@ class TargetSchedule(TargetAnswers):
         return {
             "schedule_target": self.schedule_target,
             **self.follows(),
+            "driven": positions_driven(self),
             "last_epoch": self.last_epoch,
             "_step_count": self._step_count,
             "base_lrs": self.base_lrs,
@@ -320,12 +251,16 @@ class TargetSchedule(TargetAnswers):
             ValueError: the saved plan differs and ``plan`` is ``"same"``; or it is code, not data,
                 and ``plan`` is ``"saved"``.
             ValueError: the saved initial values differ, and ``initial`` is ``"same"``.
+            ValueError: the saved plan or initial values would leave the target's range later.
+            ValueError: other param groups were driven, and ``plan`` is not ``"code"``. A state does
+                not hold ``where``.
 
         If it raises, nothing has moved.
 
         Warns:
             UserWarning: the saved plan differs and ``plan`` is ``"code"``.
             UserWarning: the saved initial values differ, and ``initial`` is not given.
+            UserWarning: other param groups were driven, and ``plan`` is ``"code"``.
         """
         check_state(self, TargetSchedule.state_dict(self), state_dict, plan, initial)
         with undone_on_error([self.real_optimizer], [self]):

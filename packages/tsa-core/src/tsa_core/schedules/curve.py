@@ -16,8 +16,9 @@ from ..targets.checks import (
     warn_if_some_zero,
 )
 from ..targets.driven import Curve, CurvePerGroup, SeveralCurves
-from ..targets.moves import END, Move, Numbers, move_to
+from ..targets.moves import END, Move, Numbers, move_to, over_objects
 from ..targets.numbers_ import real_number
+from ..targets.objects import ObjectGroups
 from ..targets.target import OptimizerLike, ParamGroup
 from ..targets.tensors import warn_if_captured_step_ignores
 from ..targets.undo import undone_on_error
@@ -94,7 +95,7 @@ class CurveSchedule(TargetSchedule):
         self._start(curve, 0)
         check_target(self.target, self.real_optimizer.param_groups, self.driven_groups())
         first = self.prepare(0)
-        self._check_ahead()
+        self.check_ahead()
         driven = self.driven_groups()
         if self.real_optimizer is optimizer:  # on a proxy, arbitrary_schedule_factory warns
             if absolute:
@@ -109,7 +110,7 @@ class CurveSchedule(TargetSchedule):
         """Follow ``curve``, whose step 0 is at the position ``origin``."""
         several = None if callable(curve) else SeveralCurves(curve)
         if several is not None:
-            if self._where is not None:
+            if self.where is not None:
                 raise TypeError(
                     "where: it goes with one curve. Of several, give None to a group to leave alone"
                 )
@@ -123,7 +124,7 @@ class CurveSchedule(TargetSchedule):
         self._ask: Any = MethodType(method, curve) if is_plain else curve
         self._origin = origin
 
-    def _check_ahead(self) -> None:
+    def check_ahead(self) -> None:
         """Raise if the curve will lead out of the range where its pieces meet, or at its end.
 
         A function knows neither, and is checked at each step.
@@ -163,10 +164,16 @@ class CurveSchedule(TargetSchedule):
             t = 0
         if self._several is not None:
             return self._several_move_to(self._several, position, t, groups)
-        if self._where is not None:
+        if self.where is not None:
             groups = self.chosen(groups)
         number = self._ask(t)
-        if type(number) is float and number >= 0 and target.index is None and not self.absolute:
+        is_usual = type(number) is float and number >= 0 and target.index is None
+        if is_usual and type(groups) is ObjectGroups and self._step_count:
+            # Not the first time: a record goes into the group, not into the object's dict.
+            move = over_objects(groups, number, target, self.absolute)
+            if move is not None:
+                return move
+        if is_usual and not self.absolute:
             # The common case in line and in one look at each group: a call takes longer. It is the
             # first case of move_to, which says why it needs no closer look.
             key, initial = target.key, target.initial_key
@@ -235,7 +242,7 @@ class CurveSchedule(TargetSchedule):
             raise RuntimeError("replan: the schedule waits for its turn in a SequentialLR")
         with undone_on_error([self.real_optimizer], [self]):
             self._start(curve, self.last_epoch)
-            self._check_ahead()
+            self.check_ahead()
             self.rewrite()
 
     def follows(self) -> dict[str, Record]:

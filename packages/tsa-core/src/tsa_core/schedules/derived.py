@@ -119,10 +119,10 @@ class DerivedSchedule(TargetSchedule):
         source_values: list[float] | None = None,
     ) -> Move:
         """Compute the values from those that the source has, or is about to have."""
-        if self._where is not None:
+        if self.where is not None:
             if source_values is not None:
                 pairs = zip(groups, source_values)
-                source_values = [value for group, value in pairs if self._where(group)]
+                source_values = [value for group, value in pairs if self.where(group)]
             groups = self.chosen(groups)
         given = None if self.absolute else self._multiples_of_known(groups, source_values)
         is_closer_look = given is None
@@ -163,15 +163,16 @@ class DerivedSchedule(TargetSchedule):
         self, groups: Sequence[ParamGroup], values: list[float] | None
     ) -> list[float] | None:
         """Return value / initial value of each group, or None if one needs a closer look."""
-        source, key, own = self.source_target, self.source_target.initial_key, self._source_key
+        source, own = self.source_target, self._source_key
+        key, record = source.key, source.initial_key
         try:
-            if values is None and source.index is None:
-                multiples = [
-                    group[source.key] / group[key if key in group else own] for group in groups
-                ]
-            else:
+            if values is not None or source.index is not None:
                 pairs = zip(groups, values or present_numbers(source, groups))
-                multiples = [value / group[key] for group, value in pairs]
+                multiples = [value / group[record] for group, value in pairs]
+            elif record in groups[0]:
+                multiples = [group[key] / group[record] for group in groups]
+            else:
+                multiples = [g[key] / g[record if record in g else own] for g in groups]
         except (LookupError, TypeError, ZeroDivisionError):  # it joined, or 0 is recorded
             return None
         total = sum(multiples)  # a tensor if the source or its record is one

@@ -96,6 +96,15 @@ def _is_data(record: Record) -> bool:
     return isinstance(record, Mapping) and isinstance(record.get("kind"), str)
 
 
+def has_code(record: Record) -> bool:
+    """True if a record is text, or one of several is."""
+    if record is None or _is_data(record):
+        return False
+    if isinstance(record, str):
+        return True
+    return any(map(has_code, record.values() if isinstance(record, Mapping) else record))
+
+
 def sentence_of(entries: Mapping[str, Record]) -> str:
     """Return what a schedule follows as a reader wants to see it."""
     kind = " as absolute values" if entries["absolute"] else ""

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 from ..targets.checks import check_target, check_values_fit
 from ..targets.numbers_ import real_number
 from ..targets.target import groups_of
-from ..targets.tensors import give_each_group_its_own_tensor
 from ..torch_.states import check_entries
 from ..warnings_ import warn_user
-from .records import differ, sentence_of
+from .records import Record, differ, has_code, sentence_of
 
 if TYPE_CHECKING:
     from .base import TargetSchedule
@@ -63,21 +62,27 @@ def check_state(
             f"{what}: the initial values of {target.name!r} were {[*changed.values()]}, and the "
             f"code has {[schedule.initials_in_code[i] for i in changed]}; expected the same"
         )
-    if differ(saved, schedule.follows()):
-        if plan == "same":
-            both = f"{sentence_of(saved)}, and the code has {sentence_of(schedule.follows())}"
-            raise ValueError(f"{what}: it was saved under {both}; expected the same plan")
-        if plan == "saved":
-            try:
-                copy.copy(schedule).follow(saved)
-            except (KeyError, TypeError, ValueError) as error:
-                raise type(error)(f"{what}: {error.args[0]}") from None
+    following, plan_differs = schedule, differ(saved, schedule.follows())
+    if plan_differs and plan == "same":
+        both = f"{sentence_of(saved)}, and the code has {sentence_of(schedule.follows())}"
+        raise ValueError(f"{what}: it was saved under {both}; expected the same plan")
+    if plan_differs and plan == "saved":
+        following = copy.copy(schedule)
+        try:
+            following.follow(saved)
+        except (KeyError, TypeError, ValueError) as error:
+            raise type(error)(f"{what}: {error.args[0]}") from None
+    if plan != "code" and saved["driven"] != positions_driven(following):
+        raise ValueError(
+            f"{what}: {_groups_differ(following, saved)}. A state does not hold where=, which is "
+            "code: build the schedule with that of the saved run, or write plan='code'"
+        )
 
 
 def load_state(
     schedule: TargetSchedule, state: Mapping[str, Any], plan: Choice, initial: Choice | None
 ) -> None:
-    """Load a state that :func:`check_state` accepted."""
+    """Load a state that :func:`check_state` accepted. If it raises, the caller undoes it."""
     state = _as_saved_today(schedule, state)
     changed = _changed_initials(schedule, state)
     if changed and initial is None:
@@ -87,7 +92,7 @@ def load_state(
             "run goes on from the saved ones. Write load_state_dict(state, initial='code') for "
             "those in the code, or initial='saved' if the saved ones are meant"
         )
-    driven = {id(group) for group in schedule.driven_groups()}
+    in_code, driven = schedule.initials_in_code, {*map(id, schedule.driven_groups())}
     if differ(state, schedule.follows()):
         if plan == "saved":
             schedule.follow(state)
@@ -95,14 +100,18 @@ def load_state(
             warn_user(
                 f"the schedule of {schedule.label!r} was saved under {sentence_of(state)} "
                 f"and goes on under {sentence_of(schedule.follows())}, from the step after "
-                f"{state['last_epoch']}. To go on under the saved plan, write "
-                "load_state_dict(state, plan='saved')"
+                f"{state['last_epoch']}. {_how_to_follow(state['curve'])}"
             )
+    elif state["driven"] != positions_driven(schedule):
+        warn_user(
+            f"the schedule of {schedule.label!r}: {_groups_differ(schedule, state)}. The run goes "
+            "on with those in the code; plan='same' makes this an error"
+        )
     target, groups = schedule.target, schedule.real_optimizer.param_groups
     # Building wrote into the groups that the code's curve drives, and loading sets them all.
-    driven |= {id(group) for group in schedule.driven_groups()}
-    give_each_group_its_own_tensor(target, schedule.real_optimizer, groups)
-    initials, in_code = [*state["base_lrs"]], schedule.initials_in_code
+    driven |= {*map(id, schedule.driven_groups())}
+    schedule.take_in(groups, [group for group in groups if id(group) in driven])
+    initials = [*state["base_lrs"]]
     for i in changed if initial == "code" else ():
         initials[i] = in_code[i]
     waits = state["last_epoch"] < 0  # a later part of a SequentialLR gives no value yet
@@ -111,6 +120,8 @@ def load_state(
             group[target.initial_key] = real_number(its_initial)
             if not waits:
                 target.write(group, real_number(value))
+    if changed or plan == "saved":  # with others, it was looked at when it was built
+        schedule.check_ahead()
     schedule.initials_in_code = in_code
     schedule.stand_at(real_number(state["last_epoch"]), int(real_number(state["_step_count"])))
     if changed and initial == "code" and schedule.last_epoch >= 0:
@@ -130,6 +141,28 @@ def _changed_initials(schedule: TargetSchedule, state: Mapping[str, Any]) -> dic
     }
 
 
+def positions_driven(schedule: TargetSchedule) -> list[int]:
+    """Return the positions of the param groups that ``schedule`` drives."""
+    driven = {id(group) for group in schedule.driven_groups()}
+    groups = schedule.real_optimizer.param_groups
+    return [i for i, group in enumerate(groups) if id(group) in driven]
+
+
+def _groups_differ(schedule: TargetSchedule, state: Mapping[str, Any]) -> str:
+    now = positions_driven(schedule)
+    return f"it drove the param groups {state['driven']} when saved, and the code drives {now}"
+
+
+def _how_to_follow(record: Record) -> str:
+    """Return how to go on under the saved plan, whose curve or rule is ``record``."""
+    if has_code(record):
+        return (
+            "A state holds only the text of code: to go on under the saved plan, build the "
+            "schedule with it"
+        )
+    return "To go on under the saved plan, write load_state_dict(state, plan='saved')"
+
+
 def _as_saved_today(schedule: TargetSchedule, state: Any) -> Any:
     """Return a state of 1.x as today's."""
     if not isinstance(state, Mapping) or "lr_lambdas" not in state:
@@ -140,4 +173,5 @@ def _as_saved_today(schedule: TargetSchedule, state: Any) -> Any:
         follows |= {"curve": "a curve of 1.x", "absolute": False}
     kept = ("last_epoch", "_step_count", "base_lrs", "_last_lr")
     saved = {key: state[key] for key in kept if key in state}
+    saved["driven"] = positions_driven(schedule)
     return {"schedule_target": schedule.schedule_target, **follows, **saved}

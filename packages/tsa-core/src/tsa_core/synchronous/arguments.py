@@ -13,13 +13,16 @@ def named_arguments(
 ) -> dict[str, Any]:
     """Return the arguments by name, without those that are None; raise if no member takes one.
 
-    By position, metrics come first if a member takes them, then the epoch.
+    ``members`` are those without a clock. By position, metrics come first if a member takes them,
+    then the epoch.
     """
     takers = [member.name for member in members if member.arguments.take("metrics")]
     names = ("metrics", "epoch") if takers else ("epoch",)
     usage = "call step() or step(epoch)" + (
         f", with the metrics of {takers} before it" if takers else ": none takes metrics"
     )
+    if not members:
+        usage = "the clock says the position; call step()"
     if len(args) > len(names):
         raise TypeError(f"step: too many positional arguments; {usage}")
     given = dict(zip(names, args))
@@ -29,4 +32,7 @@ def named_arguments(
         if name not in names and not any(member.arguments.take(name) for member in members):
             raise TypeError(f"step: got an unexpected keyword argument {name!r}; {usage}")
         given[name] = value
-    return {name: value for name, value in given.items() if value is not None}
+    given = {name: value for name, value in given.items() if value is not None}
+    if given and not members:
+        raise TypeError(f"step: got {[*given]}, and {usage}")
+    return given

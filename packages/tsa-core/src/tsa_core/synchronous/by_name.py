@@ -9,8 +9,12 @@ from typing import Any
 from torch.optim.lr_scheduler import LRScheduler
 
 from ..targets.checks import check_present, did_you_mean, present_values
+from ..targets.numbers_ import step_number
 from ..targets.target import ParamGroup, Target, Value, groups_of
+from .ahead import values_ahead
 from .member import Member
+from .membership import check_can_be_sent
+from .positions import Positions
 
 _LR = Target.parse("lr")
 
@@ -38,8 +42,7 @@ class MembersByName(LRScheduler):
     """Answers by name: the schedules, the optimizers, and the present values of the targets."""
 
     _members: Mapping[str, Member]
-    _positions: Mapping[str, Any]
-    """Where each member stood after the last step."""
+    _positions: Positions
 
     @property
     def optimizer(self) -> Any:  # type: ignore[override]  # from the members, so read-only
@@ -77,7 +80,7 @@ class MembersByName(LRScheduler):
     @property
     def last_epoch(self) -> int:  # type: ignore[override]
         """The step at which the first member stands."""
-        return next(iter(self._positions.values()))  # type: ignore[no-any-return]
+        return next(iter(self._positions.left_at.values()))  # type: ignore[no-any-return]
 
     def get_last_schedule(self, name: str) -> list[Value]:
         """Return the present values of a member's target, one per param group.
@@ -102,13 +105,49 @@ class MembersByName(LRScheduler):
         """Return the present values of every member's target: by name, one per param group."""
         return {name: self.get_last_schedule(name) for name in self._members}
 
+    def values_at(self, t: float) -> dict[str, list[float]]:
+        """Compute the values of every member's target at the position ``t``, and move nothing.
+
+        A derived member is computed from what its source will have there. If its source is not a
+        member, it is computed from what the groups hold now.
+
+        Args:
+            t: the position, ≥ 0, in the unit in which the members count: steps, or what their
+                clocks count.
+
+        Returns:
+            By name, what :meth:`CurveSchedule.values_at` returns: one value per param group.
+
+        Raises:
+            TypeError: a member is not a schedule of this library, so it cannot be sent to ``t``.
+            TypeError, ValueError, KeyError: as :meth:`step`, and if ``t`` is not a real number ≥ 0.
+
+        Example:
+            >>> import torch
+            >>> from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule
+            >>> optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+            >>> sync = SynchronousSchedule([
+            ...     CurveSchedule(optimizer, lambda t: 0.5**t),
+            ...     DerivedSchedule(optimizer, lambda lr: lr, "weight_decay"),
+            ... ])
+            >>> sync.values_at(2)
+            {'lr': [0.025], 'weight_decay': [0.0025]}
+        """
+        check_can_be_sent(
+            self.members, "values_at", "ask another one alone: schedules[name].values_at(t)"
+        )
+        position = step_number(t, "t")
+        rows = values_ahead(self.members, [dict.fromkeys(self.members, position)])
+        return {name: row for name, (row,) in rows.items()}
+
     def get_last_lr(self) -> list[Value]:
         """Return the present learning rates, one per param group, scheduled or not.
 
-        With several optimizers, the groups of all of them follow in order.
+        With several optimizers, the groups of all of them follow in order. One without an ``lr``,
+        such as the attributes of an object, is left out.
 
         Raises:
-            KeyError: the optimizer has no ``lr``.
+            KeyError: no optimizer has an ``lr``, or some of its groups have none.
         """
         groups = self._groups()
         if not all(map(_LR.is_in, groups)):
@@ -161,8 +200,10 @@ class MembersByName(LRScheduler):
         """Ignore the assignment, as :class:`CurveSchedule` does."""
 
     def _groups(self) -> list[ParamGroup]:
-        pairs = self.targets_by_optimizer()
-        return [group for optimizer, _ in pairs for group in groups_of(optimizer)]
+        """Return the groups of all optimizers that have an ``lr``, or of all if none has one."""
+        each = [groups_of(optimizer) for optimizer, _ in self.targets_by_optimizer()]
+        having = [groups for groups in each if any(map(_LR.is_in, groups))]
+        return [group for groups in having or each for group in groups]
 
     def targets_by_optimizer(self) -> list[tuple[Any, list[Target]]]:
         by_id: dict[int, tuple[Any, list[Target]]] = {}
@@ -176,7 +217,7 @@ class MembersByName(LRScheduler):
             for name, member in self._members.items()
         }
         optimizers = [type(optimizer).__name__ for optimizer, _ in self.targets_by_optimizer()]
-        return (
-            f"<{type(self).__name__} on {', '.join(optimizers)}, at step {self.last_epoch}: "
-            f"{present}>"
-        )
+        left_at = self._positions.left_at
+        are_apart = any(position != self.last_epoch for position in left_at.values())
+        place = f"at steps {left_at}" if are_apart else f"at step {self.last_epoch}"
+        return f"<{type(self).__name__} on {', '.join(optimizers)}, {place}: {present}>"

@@ -78,10 +78,11 @@ class OptimizerSteps:
 
     def _start_counting(self, count: int | None) -> None:
         if not step_runs_hooks(self.optimizer):
+            has_step = hasattr(self.optimizer, "step")
+            why = "its step does not run torch's step hooks" if has_step else "nothing steps it"
             raise TypeError(
                 f"optimizer: the steps of {type(self.optimizer).__name__} cannot be counted, "
-                "because its step does not run torch's step hooks. Count in your loop and pass "
-                "clock=lambda: steps"
+                f"because {why}. Count in your loop and pass clock=lambda: steps"
             )
         self._counted = with_hooks(self.optimizer)
         self._counter = count_steps(self._counted, KEY, count)

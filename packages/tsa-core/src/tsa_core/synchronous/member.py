@@ -11,6 +11,7 @@ from ..schedules.records import boundaries_of
 from ..schedules.states import Choice, check_state, load_state
 from ..targets.checks import check_values_fit, present_numbers, present_values
 from ..targets.numbers_ import real_number
+from ..targets.objects import ObjectGroups
 from ..targets.stand_ins import StandIn, behind
 from ..targets.target import Target, groups_of
 from ..targets.tensors import as_held
@@ -26,6 +27,9 @@ from ..warnings_ import warn_user
 
 _LR = Target.parse("lr")
 
+# Where the state of another author's scheduler has the initial values of attributes.
+INITIALS = "_initial_values"
+
 
 class Chosen(NamedTuple):
     """The choices for a load: which plan and which initial values go on if they differ."""
@@ -39,12 +43,16 @@ def member_of(schedule: Any) -> Member:
 
     A subclass of ours that overrides how it steps or saves is used by its own methods.
     """
-    own_methods = ("step", "state_dict", "load_state_dict")
-    is_ours = isinstance(schedule, TargetSchedule) and all(
-        getattr(getattr(schedule, name), "__func__", None) is getattr(TargetSchedule, name)
-        for name in own_methods
-    )
-    return OwnMember(schedule) if is_ours else Member(schedule)
+
+    def inherits(*methods: str) -> bool:
+        return isinstance(schedule, TargetSchedule) and all(
+            getattr(getattr(schedule, name), "__func__", None) is getattr(TargetSchedule, name)
+            for name in methods
+        )
+
+    if not inherits("state_dict", "load_state_dict"):
+        return Member(schedule)
+    return OwnMember(schedule) if inherits("step") else MemberOfOwnState(schedule)
 
 
 class Member:
@@ -76,9 +84,9 @@ class Member:
         self.arguments = StepArguments(schedule)
         self.parts = [member_of(part) for part in parts_of(schedule)]
         # The first one recorded the initial values of all.
-        ours = [part.schedule for part in self.parts if part.is_own]
+        ours = [each.schedule for each in self.parts if isinstance(each, MemberOfOwnState)]
         for each in ours[1:]:
-            each.recorded_from_code = each.recorded_from_code or ours[0].recorded_from_code
+            each.from_code = each.from_code or ours[0].from_code
         # The target from which a derived schedule computes.
         is_derived = isinstance(schedule, DerivedSchedule)
         self.source_target: Target | None = schedule.source_target if is_derived else None
@@ -176,6 +184,10 @@ class Member:
         state = torch_states.with_values(self.schedule, self.present_numbers())
         if self.parts:
             state = {**state, "_schedulers": [part.save() for part in self.parts]}
+        groups = self.optimizer.param_groups
+        if isinstance(groups, ObjectGroups):  # an optimizer saves its groups itself
+            initials = [real_number(self.target.initial_or_present(group)) for group in groups]
+            state = {**state, INITIALS: initials}
         return state
 
     def check(self, state: Any, chosen: Chosen, may_wait: bool = False) -> None:
@@ -185,7 +197,8 @@ class Member:
         """
         what, groups = f"state of {self.what}", self.optimizer.param_groups
         torch_states.check_state(self.schedule, state, what, len(groups), may_wait)
-        check_values_fit(self.target, groups, state.get("_last_lr", ()), what)
+        for values in (state.get("_last_lr", ()), state.get(INITIALS, ())):
+            check_values_fit(self.target, groups, values, what)
         if self.parts:
             states = state["_schedulers"]
             if not isinstance(states, (list, tuple)) or len(states) != len(self.parts):
@@ -198,23 +211,27 @@ class Member:
         if changed and chosen.plan == "same":
             both = _both(changed, ", and the code has")
             raise ValueError(f"{what}: it was saved under {both}; expected the same")
-        initials = self._initials(state)
+        initials = self.changed_initials(state)
         if initials and chosen.initial == "same":
             both = "the initial values were {1}, and the code has {0}".format(*initials)
             raise ValueError(f"{what}: {both}; expected the same")
-        if initials and chosen.initial == "code" and not self.takes_initial_values:
+        if initials and chosen.initial == "code" and (may_wait or not self.takes_initial_values):
             raise ValueError(
-                f"{what}: initial='code' does not go with a {type(self.schedule).__name__}, which "
-                "computes each value from the one before. Write initial='saved', or a curve"
+                f"{what}: initial='code' goes with a LambdaLR or a CosineAnnealingWarmRestarts on "
+                "its own. The other schedulers in torch compute each value from the one before. "
+                "Write initial='saved', or a curve"
             )
 
     @property
     def takes_initial_values(self) -> bool:
         return torch_states.takes_initial_values(self.schedule)
 
-    def _initials(self, state: Mapping[str, Any]) -> tuple[list[Any], list[Any]] | None:
+    def changed_initials(self, state: Mapping[str, Any]) -> tuple[list[Any], list[Any]] | None:
         """Return the initial values in the code and in ``state``, if both are known and differ."""
-        if not is_torchs_own(self.schedule) or self.parts:
+        if self.parts:
+            pairs = zip(self.parts, state["_schedulers"])
+            return next(filter(None, (part.changed_initials(each) for part, each in pairs)), None)
+        if not is_torchs_own(self.schedule):
             return None
         own, saved = getattr(self.schedule, "base_lrs", None), state.get("base_lrs")
         is_setting = "base_lrs" in torch_states.changed_settings(self.schedule, state)
@@ -225,7 +242,7 @@ class Member:
 
     def load(self, state: Mapping[str, Any], chosen: Chosen) -> None:
         """Load a checked state, and write the values that it reports into the optimizer."""
-        initials = self._initials(state)
+        initials = self.changed_initials(state)
         if initials and chosen.initial is None:
             warn_user(
                 f"{self.what}: the initial values were {initials[1]} when the state was saved, and "
@@ -240,6 +257,9 @@ class Member:
             values = torch_states.values_from(self.schedule, initials[0])
         for group, value in zip(self.schedule.optimizer.param_groups, values):
             _LR.write(group, real_number(value))
+        if chosen.initial != "code":
+            for group, value in zip(self.optimizer.param_groups, state.get(INITIALS, ())):
+                group[self.target.initial_key] = real_number(value)
         self.load_own_parts(state, chosen)
 
     def for_torch(self, state: Mapping[str, Any], chosen: Chosen) -> dict[str, Any]:
@@ -252,6 +272,7 @@ class Member:
                 "load_state_dict(state, plan='saved')"
             )
         loaded = torch_states.state_to_load(self.schedule, state, changed, chosen.plan == "saved")
+        loaded.pop(INITIALS, None)
         if self.parts:
             pairs = zip(self.parts, state["_schedulers"])
             loaded["_schedulers"] = [part.for_torch(each, chosen) for part, each in pairs]
@@ -272,26 +293,8 @@ def _both(changed: Mapping[str, tuple[Any, Any]], between: str) -> str:
     return f"{saved}{between} {own}"
 
 
-class OwnMember(Member):
-    """A schedule of this library: it computes first and writes later."""
-
-    is_own = True
-
-    def prepare(
-        self, given: Mapping[str, Any], upcoming: Mapping[Member, Prepared] | None = None
-    ) -> Prepared:
-        """Compute the next values, from those that the source has or is about to have."""
-        source, values = self.source, None
-        if upcoming and isinstance(source, OwnMember):
-            values = source.upcoming_values(upcoming[source])
-        prepared: Prepared = self.schedule.prepare(given.get("epoch"), values)
-        return prepared
-
-    def upcoming_values(self, prepared: Prepared) -> list[float]:
-        """Return the values that the groups will hold; a tensor rounds them."""
-        values: list[float] = self.schedule.values_of(prepared)
-        _, groups, (_, _, over_floats, _) = prepared
-        return values if over_floats else as_held(self.target, groups, values)
+class MemberOfOwnState(Member):
+    """A schedule of this library that overrides ``step``: its state is as those of all ours."""
 
     def save(self) -> dict[str, Any]:
         state: dict[str, Any] = self.schedule.state_dict()
@@ -308,3 +311,23 @@ class OwnMember(Member):
 
     def load_own_parts(self, state: Mapping[str, Any], chosen: Chosen) -> None:
         self.load(state, chosen)
+
+
+class OwnMember(MemberOfOwnState):
+    """A schedule of this library: it computes first and writes later."""
+
+    is_own = True
+
+    def prepare(self, epoch: float | None, upcoming: Mapping[Member, Prepared]) -> Prepared:
+        """Compute the next values, from those that the source has or is about to have."""
+        source, values = self.source, None
+        if source in upcoming and isinstance(source, OwnMember):
+            values = source.upcoming_values(upcoming[source])
+        prepared: Prepared = self.schedule.prepare(epoch, values)
+        return prepared
+
+    def upcoming_values(self, prepared: Prepared) -> list[float]:
+        """Return the values that the groups will hold; a tensor rounds them."""
+        values: list[float] = self.schedule.values_of(prepared)
+        _, groups, (_, _, over_floats, _) = prepared
+        return values if over_floats else as_held(self.target, groups, values)

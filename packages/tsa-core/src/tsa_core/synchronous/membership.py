@@ -7,42 +7,58 @@ from typing import Any
 
 from torch import Tensor
 
+from ..targets.objects import ObjectGroup
 from ..targets.target import Target, defaults_of
 from ..torch_.schedulers import cycles_momentum, is_schedule
 from ..warnings_ import warn_user
 from .member import Member, member_of
+
+_NAME_EACH = "Name each optimizer: SynchronousSchedule({'muon': [...], 'adamw': [...]})"
 
 
 def members_of(schedules: object) -> list[Member]:
     """Return the members that ``schedules`` lists; raise if they do not go together.
 
     ``schedules`` is an iterable of schedules of one optimizer, or a mapping from a name to such
-    an iterable for each optimizer.
+    an iterable for each optimizer. In an iterable, a ``SynchronousSchedule`` of several optimizers
+    keeps their names.
     """
-    have_names = isinstance(schedules, Mapping)
-    members_at: dict[str, list[Member]] = {}
-    for name, some in schedules.items() if isinstance(schedules, Mapping) else [("", schedules)]:
-        if have_names and (not isinstance(name, str) or not name or "/" in name):
-            raise TypeError(
-                "schedules: expected names of optimizers as keys, strings without '/', got "
-                f"{name!r}"
-            )
-        argument = f"schedules[{name!r}]" if have_names else "schedules"
-        members_at[argument] = [member_of(schedule) for schedule in _flattened(some, argument)]
-        for member in members_at[argument] if have_names else ():
+    members_of_each: dict[str, list[Member]] = {}
+    if isinstance(schedules, Mapping):
+        for name, some in schedules.items():
+            if not isinstance(name, str) or not name or "/" in name:
+                raise TypeError(
+                    "schedules: expected names of optimizers as keys, strings without '/', got "
+                    f"{name!r}"
+                )
+            listed = _flattened(some, f"schedules[{name!r}]")
+            members_of_each[name] = [member_of(schedule) for schedule, _ in listed]
+    else:
+        for schedule, name in _flattened(schedules, "schedules"):
+            members_of_each.setdefault(name, []).append(member_of(schedule))
+    for name, some in members_of_each.items():
+        for member in some if name else ():
             member.optimizer_name = name
             member.name = f"{name}/{member.name}"
-    members = [member for some in members_at.values() for member in some]
+    members = [member for some in members_of_each.values() for member in some]
     _check_groups_apart(members)
-    for argument, some in members_at.items() or [("schedules", members)]:
+    _check_objects_apart(members)
+    for name, some in members_of_each.items() or [("", members)]:
+        argument = f"schedules[{name!r}]" if name else "schedules"
         if not some:
             raise ValueError(f"{argument}: expected at least one schedule, got an empty list")
+        named = next((each for each in members if each.optimizer_name), None)
+        if not name and named is not None:
+            raise ValueError(
+                f"schedules: the schedule of {some[0].name!r} has no name of its optimizer, and "
+                f"{named.name!r} has one. {_NAME_EACH}"
+            )
         for i, member in enumerate(some):
             if member.optimizer is not some[0].optimizer:
                 raise ValueError(
                     f"{argument}: the schedule of {member.target.name!r} at position {i} is on a "
-                    f"different optimizer than that of {some[0].target.name!r} at position 0. Name "
-                    "each optimizer: SynchronousSchedule({'muon': [...], 'adamw': [...]})"
+                    f"different optimizer than that of {some[0].target.name!r} at position 0. "
+                    f"{_NAME_EACH}"
                 )
     _connect(members)
     return members
@@ -67,21 +83,19 @@ def follows_a_step(member: Member, members: Sequence[Member]) -> bool:
     )
 
 
-def check_clock(clock: object, members: Sequence[Member]) -> None:
-    """Raise unless ``clock`` is a function, and every member can be sent to a position."""
-    if not callable(clock) or isinstance(clock, type):
-        hint = f"; write {clock.__name__}(…)" if isinstance(clock, type) else ""
-        raise TypeError(f"clock: expected a function without arguments, got {clock!r}{hint}")
+def check_can_be_sent(members: Iterable[Member], argument: str, otherwise: str) -> None:
+    """Raise unless each of ``members`` can be sent to a position; an error names the argument."""
     for member in members:
         if not member.is_own:
             raise TypeError(
-                f"clock: the schedule of {member.name!r} ({type(member.schedule).__name__}) cannot "
-                "be sent to a position. Use a plain CurveSchedule or a built-in for it, or leave "
-                "out the clock and call step() once per step"
+                f"{argument}: the schedule of {member.name!r} ({type(member.schedule).__name__}) "
+                "cannot be sent to a position, because it steps from where it stands. Use a plain "
+                f"CurveSchedule or a built-in for it, or {otherwise}"
             )
 
 
-def _flattened(schedules: object, argument: str) -> Iterator[Any]:
+def _flattened(schedules: object, argument: str) -> Iterator[tuple[Any, str]]:
+    """Yield each schedule, and the name that a ``SynchronousSchedule`` gave its optimizer."""
     if not isinstance(schedules, Iterable) or isinstance(schedules, (str, bytes)):
         raise TypeError(
             f"{argument}: expected a list of schedules, got {schedules!r} "
@@ -95,9 +109,9 @@ def _flattened(schedules: object, argument: str) -> Iterator[Any]:
                     f"{argument}: the SynchronousSchedule at position {i} has a clock. Pass the "
                     "clock to the outer one: SynchronousSchedule([...], clock=clock)"
                 )
-            yield from (member.schedule for member in members)
+            yield from ((member.schedule, member.optimizer_name) for member in members)
         elif is_schedule(schedule):
-            yield schedule
+            yield schedule, ""
         else:
             raise TypeError(
                 f"{argument}: expected schedules, got {repr(schedule)[:120]} "
@@ -117,6 +131,28 @@ def _check_groups_apart(members: Sequence[Member]) -> None:
                     f"different objects, a {type(owner.optimizer).__name__} and a "
                     f"{type(member.optimizer).__name__}, with the same param groups. Build all "
                     "schedules on the same one of them"
+                )
+
+
+def _check_objects_apart(members: Sequence[Member]) -> None:
+    """Raise if an attribute is driven through one call of ``attributes``, and used in another."""
+
+    def places(member: Member, target: Target | None) -> Iterator[tuple[int, str]]:
+        driven = member.driven()
+        for group in member.optimizer.param_groups if driven is None else driven:
+            if target is not None and isinstance(group, ObjectGroup):
+                yield id(group.owner), target.key
+
+    drivers = {place: member for member in members for place in places(member, member.target)}
+    for member in members:
+        used = [*places(member, member.target), *places(member, member.source_target)]
+        for place in used:
+            driver = drivers.get(place, member)
+            if driver.optimizer is not member.optimizer:
+                raise ValueError(
+                    f"schedules: the schedules of {driver.name!r} and {member.name!r} use the same "
+                    f"{place[1]!r} of an object through two calls of attributes(). Call it once, "
+                    "with all names, and build both schedules on the result"
                 )
 
 

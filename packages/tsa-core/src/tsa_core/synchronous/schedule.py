@@ -10,19 +10,15 @@ from ..schedules.base import Prepared
 from ..schedules.curve import CurveSchedule
 from ..schedules.derived import DerivedSchedule
 from ..schedules.states import Choice, checked_choice
-from ..targets.numbers_ import step_number, step_of_user
+from ..targets.numbers_ import step_of_user
 from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
+from .ahead import prepare_each
 from .arguments import named_arguments
 from .by_name import MembersByName
 from .member import Chosen, Member, OwnMember
-from .membership import (
-    check_clock,
-    follows_a_step,
-    members_of,
-    sources_first,
-    warn_if_unit_is_arbitrary,
-)
+from .membership import follows_a_step, members_of, sources_first, warn_if_unit_is_arbitrary
+from .positions import Clock, Positions, read_only
 
 
 class SynchronousSchedule(MembersByName):
@@ -37,12 +33,17 @@ class SynchronousSchedule(MembersByName):
             once. For several optimizers, a mapping from a name of yours to such a list.
         clock: a function without arguments that returns the position, a real number ≥ 0: tokens
             seen, ``lambda: trainer.global_step``, an :class:`OptimizerSteps`. ``step()`` then goes
-            to that position, and stays if it is the same as before. Only schedules of this
-            library can be members.
+            to that position, and stays if it is the same as before. Or a mapping from names of
+            members to such functions, ``{"lr": seconds, "weight_decay": tokens}``: a member that
+            is not in it goes one step per call, and a derived member goes where its source goes.
+            A function that several members share is called once per step. A schedule that is not
+            of this library takes no clock.
 
     Raises:
         TypeError: ``schedules`` is not iterable, or one of them is not a scheduler.
-        TypeError: ``clock`` is not a callable, or a member cannot be sent to a position.
+        TypeError: a clock is not a callable, or its member cannot be sent to a position, or is
+            derived.
+        KeyError: ``clock`` names a member that does not exist.
         ValueError: there are no members, or a list has schedules of several optimizers.
         ValueError: some schedules are on an optimizer and others on a wrapper of it.
         ValueError: a compound scheduler has a schedule of a different target in it.
@@ -70,13 +71,11 @@ class SynchronousSchedule(MembersByName):
         self,
         schedules: Iterable[Any] | Mapping[str, Iterable[Any]],
         *,
-        clock: Callable[[], float] | None = None,
+        clock: Callable[[], float] | Mapping[str, Callable[[], float]] | None = None,
     ) -> None:
         members = members_of(schedules)
-        if clock is not None:
-            check_clock(clock, members)
-        warn_if_unit_is_arbitrary(members)
         self._stand_for(members, clock)
+        warn_if_unit_is_arbitrary(members)
         with self._undone_on_error([]):
             self._derive_again(members)  # a source may have been built later
         for member in members:
@@ -89,17 +88,16 @@ class SynchronousSchedule(MembersByName):
         synchronous._stand_for(members_of(schedules), None)  # noqa: SLF001  # of this class
         return synchronous
 
-    def _stand_for(self, members: list[Member], clock: Callable[[], float] | None) -> None:
-        self._clock = clock
+    def _stand_for(self, members: list[Member], clock: Clock | Mapping[str, Clock] | None) -> None:
         self._members = {member.name: member for member in members}
+        self._positions = Positions(self._members, clock)
         ordered = sources_first(members)
         self._foreign = [member for member in ordered if not member.is_own]
         own = [member for member in ordered if isinstance(member, OwnMember)]
         self._late = [member for member in own if follows_a_step(member, members)]
         self._early = [member for member in own if member not in self._late]
         self._demands = any(member.arguments.required for member in members)
-        self._step_count, self._calls = 1, 0
-        self._note_positions()
+        self._step_count = 1
 
     def _derive_again(self, sources: Iterable[Member]) -> None:
         """Compute what derives from ``sources`` anew, at the present step."""
@@ -150,9 +148,9 @@ class SynchronousSchedule(MembersByName):
         return undone_on_error(optimizers, [each for m in members for each in m.schedules()])
 
     @property
-    def clock(self) -> Callable[[], float] | None:
-        """The clock, or None."""
-        return self._clock
+    def clock(self) -> Callable[[], float] | Mapping[str, Callable[[], float]] | None:
+        """The clock, or the clocks by the names of members, read-only; or None."""
+        return read_only(self._positions.clock)
 
     @uncompiled
     def step(self, *args: Any, **kwargs: Any) -> None:
@@ -161,7 +159,8 @@ class SynchronousSchedule(MembersByName):
         Call ``step()``, or ``step(epoch)`` to go to that step. If a member takes metrics
         (``ReduceLROnPlateau``), call ``step(metrics)`` or ``step(metrics, epoch)``. An argument
         passed by name reaches the members whose ``step`` takes that name. A member that takes
-        ``*args`` or ``**kwargs`` gets all. With a ``clock``, call ``step()``.
+        ``*args`` or ``**kwargs`` gets all. With a ``clock``, call ``step()``. With a clock for some
+        members, the arguments are for the others.
 
         Raises:
             TypeError: a member demands metrics and gets none, or no member takes the metrics.
@@ -169,7 +168,7 @@ class SynchronousSchedule(MembersByName):
             TypeError: the epoch, or the metrics of a ``ReduceLROnPlateau``, is not a real number.
             ValueError: the epoch is negative, NaN or infinite.
             RuntimeError: a member was stepped from outside since the last step.
-            RuntimeError: the clock went back.
+            RuntimeError: a clock went back.
             Exception: whatever a member's own step raises. Then no schedule of this library has
                 moved (one with a ``step`` of its own counts as a torch scheduler here). Torch
                 schedulers before the one that raised have moved, and that one may have. The next
@@ -178,64 +177,35 @@ class SynchronousSchedule(MembersByName):
         Warns:
             UserWarning: the epoch goes back to a fraction, and is probably a metric.
         """
+        positions = self._positions
         # Most steps have no arguments, and to look at none takes longer than to step a member.
-        given = named_arguments(self.members, args, kwargs) if args or kwargs else {}
+        given = named_arguments(positions.without_clock, args, kwargs) if args or kwargs else {}
         if given or self._demands:
-            for member in self._members.values():
+            for member in positions.without_clock:
                 member.check_arguments(given)
         if "epoch" in given:
-            position = self.last_epoch or 0  # None: another author's
+            position = positions.without_clock[0].position or 0  # None: another author's
             given["epoch"] = step_of_user(given["epoch"], position)
-        self._check_positions()
-        if self._clock is not None:
-            given = {"epoch": self._position_of_clock(given)}
-            if {*self._positions.values()} == {given["epoch"]}:
-                return
+        positions.check()
+        sent_to = positions.sent_to(given.get("epoch"))
+        if not sent_to and not self._foreign:
+            return  # every clock stands still
         # All that can fail comes first. Our values are computed. The other schedulers step and may
         # raise. Then come the values that derive from theirs, and only then ours are written.
         for member in self._foreign:
             member.check_groups(given)
         prepared: dict[Member, Prepared] = {}
-        for member in self._early:
-            prepared[member] = member.prepare(given, prepared)
-        for member in self._late:
-            member.schedule.take_in_new()
-        for member in self._foreign:
-            member.step(given)
-        for member in self._late:
-            prepared[member] = member.prepare(given, prepared)
+        prepare_each(self._early, sent_to, prepared)
+        if self._foreign:  # else none is late
+            for late in self._late:
+                late.schedule.take_in_new()
+            for member in self._foreign:
+                member.step(given)
+            prepare_each(self._late, sent_to, prepared)
         for member, values in prepared.items():
             member.schedule.commit(values)
         self._step_count += 1
-        self._calls += 1
-        self._note_positions()
-
-    def _position_of_clock(self, given: Mapping[str, Any]) -> float:
-        if given:
-            raise TypeError(f"step: the clock says the position; call step() without {list(given)}")
-        position = step_number(self._clock() if self._clock else 0, "clock")
-        furthest = max(self._positions.values())
-        if position < furthest:
-            raise RuntimeError(
-                f"step: the clock says {position}, and the schedules stand at {furthest}. "
-                "A clock cannot go back: restore what it counts together with the schedules, or "
-                "build the schedules again"
-            )
-        return position
-
-    def _check_positions(self) -> None:
-        for name, member in self._members.items():
-            position, left_at = member.position, self._positions[name]
-            if position != left_at or (position is None and member.calls != self._calls):
-                raise RuntimeError(
-                    f"the schedule of {name!r} stands at step {position}, and was left at step "
-                    f"{left_at} here. It was stepped or loaded alone, or an earlier step failed. "
-                    "Step and load only the SynchronousSchedule, or build it again from where its "
-                    "members stand"
-                )
-
-    def _note_positions(self) -> None:
-        self._positions = {name: member.position for name, member in self._members.items()}
+        positions.count_a_call()
 
     def state_dict(self) -> dict[str, Any]:
         """Return ``{name: state of that member}``."""
@@ -260,8 +230,9 @@ class SynchronousSchedule(MembersByName):
                 scheduler of another author takes its whole state, because only its author knows
                 which part is the plan.
             initial: the initial values from which members go on, if the saved ones differ; see
-                :meth:`CurveSchedule.load_state_dict`. The torch schedulers that compute each value
-                from ``base_lrs`` take part; the others go on from the saved values.
+                :meth:`CurveSchedule.load_state_dict`. Of torch's schedulers, ``"code"`` goes with a
+                ``LambdaLR`` or a ``CosineAnnealingWarmRestarts`` on its own, which compute each
+                value from the initial one. A ``ReduceLROnPlateau`` keeps none and takes no part.
 
         Raises:
             KeyError: a member's state is missing, or there is one that no member has.
@@ -293,4 +264,4 @@ class SynchronousSchedule(MembersByName):
                 member.load(state_dict[name], chosen)  # may fail, or warn and that may raise
             if initial == "code":
                 self._derive_again(self.members)
-        self._note_positions()
+        self._positions.note()

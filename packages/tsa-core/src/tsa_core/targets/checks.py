@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..warnings_ import warn_user
 from .numbers_ import real_number
+from .objects import ObjectGroup
 from .target import ParamGroup, Target
 
 # The groups that a schedule drives; None: all. A group that is left alone need not have the target.
@@ -23,20 +24,24 @@ def check_target(target: Target, groups: Sequence[ParamGroup], driven: Driven = 
     """Raise unless every driven group holds a value of ``target`` that a schedule can drive."""
     check_present(target, groups, driven)
     for i, group in _numbered(groups, driven):
-        value = target.read(group)
-        check_value(target, value, i)
-        if not isinstance(value, Tensor):
-            continue
-        if value.requires_grad:
-            raise ValueError(
-                f"{target.name!r} in param group {i} is a tensor that requires a gradient: a "
-                "schedule would overwrite what is learned. Detach it"
-            )
-        if cannot_be_filled(value):
-            raise ValueError(
-                f"{target.name!r} in param group {i} is a tensor made under torch.inference_mode, "
-                "which cannot be filled outside of it. Clone it"
-            )
+        check_held(target, target.read(group), f"{target.name!r} in param group {i}")
+
+
+def check_held(target: Target, value: object, where: str) -> None:
+    """Raise unless a schedule can drive ``value``, which is the target at ``where``."""
+    _check_number(target, value, where)
+    if not isinstance(value, Tensor):
+        return
+    if value.requires_grad:
+        raise ValueError(
+            f"{where} is a tensor that requires a gradient: a schedule would overwrite what is "
+            "learned. Detach it"
+        )
+    if cannot_be_filled(value):
+        raise ValueError(
+            f"{where} is a tensor made under torch.inference_mode, which cannot be filled outside "
+            "of it. Clone it"
+        )
 
 
 def _numbered(groups: Sequence[ParamGroup], driven: Driven) -> list[tuple[int, ParamGroup]]:
@@ -60,18 +65,21 @@ def check_present(target: Target, groups: Sequence[ParamGroup], driven: Driven =
 
 def check_value(target: Target, value: object, i: int) -> None:
     """Raise unless ``value``, which group ``i`` holds, is a finite real number."""
-    where = f"{target.name!r} in param group {i}"
+    _check_number(target, value, f"{target.name!r} in param group {i}")
+
+
+def _check_number(target: Target, value: object, where: str) -> None:
     if isinstance(value, (tuple, list)):
         raise TypeError(f"{where} is the whole {value!r}: name one element, '{target.name}[0]'")
-    if isinstance(value, Tensor) and not (value.ndim == 0 and value.is_floating_point()):
+    if isinstance(value, Tensor) and (
+        value.ndim != 0 or not value.is_floating_point() or value.is_meta
+    ):
+        place = " on the meta device, which holds no value" * value.is_meta
         raise TypeError(
-            f"{where} is a {value.dtype} tensor of shape {tuple(value.shape)}; "
+            f"{where} is a {value.dtype} tensor of shape {tuple(value.shape)}{place}; "
             "a schedule fills a 0-dim floating-point tensor or sets a number"
         )
-    try:
-        real_number(value)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{where}: {error}; a schedule drives a finite number") from None
+    real_number(value, f"{where}: ", "; a schedule drives a finite number")
 
 
 def check_values_fit(
@@ -81,7 +89,7 @@ def check_values_fit(
     for i, (group, value) in enumerate(zip(groups, values)):
         if value is None or not target.is_in(group):
             continue
-        low, high = target.range_in(group)
+        low, high = target.range_of(target.read(group))
         if not low <= real_number(value) <= high:
             raise ValueError(
                 f"{what}: the value {value!r} of {target.name!r} in param group {i} must be from "
@@ -189,6 +197,8 @@ def _missing_message(target: Target, groups: Sequence[ParamGroup], missing: list
     meant += [key for key in difflib.get_close_matches(target.key, names) if key not in meant]
     hint = f"; did you mean {' or '.join(map(repr, meant))}?" if meant else "."
     message = f"{where}{hint} The group has {names}."
+    if isinstance(group, ObjectGroup):
+        return f"{message} To schedule an attribute, name it: attributes(object, {target.key!r})"
     if target.index is not None:
         return message
     return (

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from .checks import check_target
 from .numbers_ import real_number
+from .objects import ObjectGroups
 from .target import ParamGroup, Target
 from .tensors import are_of_one_kind, share_a_tensor
 
@@ -77,6 +78,31 @@ def move_to(
     check_target(target, all_groups, numbers.groups)
     initials = initials_of(numbers.groups)
     return _looked_at_one_by_one(numbers, target, initials, absolute, label)
+
+
+def over_objects(
+    groups: ObjectGroups, number: float, target: Target, absolute: bool
+) -> Move | None:
+    """Return the move that gives each object ``number``, if all are known and hold plain floats.
+
+    It is :func:`move_to` for one number ≥ 0. It writes into the dicts that hold the floats, because
+    a group of an object takes several times as long as a dict.
+    """
+    key, holders = target.key, groups.holders(target.key)
+    values: list[float] = []
+    if holders is None:
+        return None
+    try:
+        for held, initial in zip(holders, groups.columns[target.initial_key]):
+            if type(held[key]) is not float:
+                return None
+            values.append(initial * number)  # TypeError for a new group
+        total = sum(values)
+    except (LookupError, TypeError):
+        return None
+    if type(total) is not float or not isfinite(total):
+        return None
+    return holders, [number] * len(values) if absolute else values, True, False
 
 
 def _over_floats_or_alike(

@@ -9,23 +9,24 @@ import sys
 from ..warnings_ import warn_user
 
 
-def real_number(value: object) -> float:
+def real_number(value: object, before: str = "", after: str = "") -> float:
     """Return ``value`` as a finite Python int or float, whatever scalar type it has.
 
     Every checkpoint format can hold a Python number. A NumPy scalar in a group makes
-    ``torch.load(weights_only=True)`` refuse the file.
+    ``torch.load(weights_only=True)`` refuse the file. An error says ``before`` and ``after`` too.
     """
     if type(value) is not float and type(value) is not int:
         if getattr(value, "ndim", None) == 0 and hasattr(value, "item"):
             value = value.item()
         if isinstance(value, bool) or not isinstance(value, numbers.Real):
-            raise TypeError(f"{value!r} ({type(value).__name__}) is not a real number")
+            kind = type(value).__name__
+            raise TypeError(f"{before}{value!r} ({kind}) is not a real number{after}")
     try:
         number = float(value)
     except OverflowError:  # the value is an int beyond the largest float
         number = math.inf
     if not math.isfinite(number):
-        raise ValueError(f"{value!r} is not finite")
+        raise ValueError(f"{before}{value!r} is not finite{after}")
     return value if isinstance(value, int) else number
 
 
@@ -33,10 +34,7 @@ def step_number(value: object, name: str = "epoch") -> float:
     """Return ``value`` as a Python number ≥ 0; an error calls it ``name``."""
     if type(value) is int and 0 <= value <= sys.maxsize:  # a larger one may be no float
         return value
-    try:
-        step = real_number(value)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{name}: {error}; expected a step, 0 or later") from None
+    step = real_number(value, f"{name}: ", "; expected a step, 0 or later")
     if step < 0:
         raise ValueError(f"{name}: expected a step, 0 or later, got {value!r}")
     return step

@@ -134,10 +134,6 @@ class Target:
         elements[self.index] = value
         group[self.key] = getattr(kind, "_make", kind)(elements)  # _make: a NamedTuple
 
-    def range_in(self, group: Mapping[str, Any]) -> tuple[float, float]:
-        """Return the least and the greatest value that the group can hold here."""
-        return self.range_of(self.read(group))
-
     def range_of(self, held: object) -> tuple[float, float]:
         """Return the least and the greatest value that can take the place of ``held``."""
         eps, greatest = _limits(held.dtype if isinstance(held, Tensor) else torch.float64)
@@ -189,14 +185,12 @@ class Target:
         """Return the initial value that a schedule built now would start from."""
         if not self.has_initial(group):
             return real_number(self.read(group))
-        try:
-            return real_number(self.initial(group))
-        except (TypeError, ValueError) as error:
-            raise type(error)(
-                f"the initial value of {self.name!r}, {self.initial_key!r} in its param group: "
-                f"{error}. To set a new one, call extend_optimizer(optimizer, {self.name!r}, "
-                "value, overwrite_values=True)"
-            ) from None
+        return real_number(
+            self.initial(group),
+            f"the initial value of {self.name!r}, {self.initial_key!r} in its param group: ",
+            f". To set a new one, call extend_optimizer(optimizer, {self.name!r}, value, "
+            "overwrite_values=True)",
+        )
 
 
 def parsed(name: str | Target, parameter: str = "schedule_target") -> Target:

@@ -45,7 +45,7 @@ def _holders(optimizer: Any) -> list[ParamGroup]:
 
 
 def _tensors_in(holder: ParamGroup) -> Iterator[Tensor]:
-    """Yield the tensors that a schedule could fill: all but the parameters."""
+    """Yield the tensors that a schedule could fill: not the parameters, nor one without data."""
     for key, entry in holder.items():
         elements = entry if isinstance(entry, (list, tuple)) and key != "params" else (entry,)
-        yield from (each for each in elements if isinstance(each, Tensor))
+        yield from (each for each in elements if isinstance(each, Tensor) and not each.is_meta)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -38,8 +37,7 @@ class Setting(NamedTuple):
     counts_steps: Steps | None = None  # None if it does not count steps
 
 
-@dataclass(frozen=True)
-class SchedulerForm:
+class SchedulerForm(NamedTuple):
     """A torch scheduler as data: its settings, a scheduler made from them, and back.
 
     :func:`torch_schedulers` has one for each scheduler in torch.

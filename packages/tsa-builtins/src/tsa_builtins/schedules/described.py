@@ -1,0 +1,84 @@
+"""The arguments of the built-ins, described once for all docstrings."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+
+from ..curves.transitions import shown_shapes
+
+
+def described(name: str, docstring: str, arguments: list[str]) -> str:
+    """Return the docstring of a built-in with its arguments, errors and warnings."""
+    text, example = inspect.cleandoc(docstring).split("Example:")
+    anneals = "num_training_steps" in arguments
+    texts = {**(_ANNEALING if anneals else _HOLDING), **_OWN.get(name, {})}
+    lines = [f"{each}: {texts[each]}" for each in arguments]
+    steps = [letter for each, letter in _STEPS.items() if each in arguments]
+    return _DOCSTRING.format(
+        text=text,
+        arguments="\n".join(_wrapped(line) for line in lines),
+        letter="V" if "value" in arguments else "W",
+        steps="".join(_STEPS_WARNING.format(each, " < M" * anneals) for each in steps),
+        example=example,
+    )
+
+
+def _wrapped(line: str) -> str:
+    if len(line) <= 96:  # most lines are short, and textwrap takes time at each import
+        return f"    {line}"
+    return textwrap.fill(line, 96, initial_indent="    ", subsequent_indent="        ")
+
+
+_STEPS = {"num_warmup_steps": "L", "num_decay_steps": "D"}
+_ANNEALING = {
+    "optimizer": "a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.",
+    "warmup_to_value": "W, λ at the end of the warmup.",
+    "anneal_to_value": "A, λ at step M and after.",
+    "num_warmup_steps": "L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.",
+    "num_training_steps": "M, the step at which the annealing ends, > 0; includes the warmup.",
+    "polynomial_exponent": "P, the power, > 0.",
+    "warmup_multiplier": "R, the start of the warmup as a multiple of W.",
+    "schedule_target": 'the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …',
+    "absolute": "if true, value(t) = λ(t): the numbers are values, and not multiples.",
+    "where": "a function of a param group that says if it is driven; None drives all of them.",
+    "skip_zero": "if true, the warmup starts above 0, so that the first step is not wasted.",
+}
+_HOLDING = {
+    **_ANNEALING,
+    "value": "V, λ at every step.",
+    "warmup_to_value": "W, λ at the end of the warmup and after.",
+    "num_warmup_steps": "L, the length of the warmup in steps, ≥ 0; need not be whole.",
+}
+_OWN = {
+    "warmup_stable_decay": {
+        "num_decay_steps": "D, the length of the decay in steps, 0 ≤ D ≤ M − L; need not be whole.",
+        "num_training_steps": "M, the step at which the decay ends, > 0; includes the warmup.",
+        "decay": f"the shape of the decay: {shown_shapes()}.",
+    },
+    "inverse_sqrt_with_warmup": {
+        "warmup_to_value": "W, λ at the end of the warmup.",
+        "num_warmup_steps": "L, the length of the warmup in steps, > 0; need not be whole.",
+    },
+}
+_STEPS_WARNING = """
+    UserWarning: 0 < {0} < 1{1}. {0} counts steps, and is not a fraction of the run."""
+_DOCSTRING = """\
+{text}Args:
+{arguments}
+
+Returns:
+    A :class:`tsa_core.CurveSchedule`, which states the errors and warnings about the target.
+
+Raises:
+    TypeError: a numeric argument is not a real number, or a flag is not a bool.
+    ValueError: a numeric argument is NaN, infinite or out of its range.
+
+Warns:
+    UserWarning: {letter} is a group's initial value other than 1, and ``absolute`` is false:
+        it was probably meant as a value.{steps}
+
+Example:
+    >>> import torch
+    >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1){example}
+"""

@@ -1,0 +1,144 @@
+"""The initial values of one target: recorded in the groups, and kept through loads."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from operator import is_
+from typing import Any
+
+from torch.optim.lr_scheduler import LRScheduler
+
+from ..targets.checks import check_present, check_values_fit
+from ..targets.numbers_ import real_number
+from ..targets.target import ParamGroup, Target
+from ..targets.tensors import give_each_group_its_own_tensor
+
+
+class InitialValues(LRScheduler):
+    """The initial values of one target, as the groups record them and as the code has them.
+
+    A load may replace a group by one without a record, or a record by another value. So the
+    schedule remembers the groups that it took in, and what the code said.
+    """
+
+    real_optimizer: Any
+    """The optimizer whose groups hold the target: the one behind it, if a proxy was passed."""
+    target: Target
+    """The entry of the real optimizer's groups that is driven."""
+    seen: tuple[Sequence[ParamGroup], list[ParamGroup]]
+    """The optimizer's list, and its dicts, when a group was last taken in."""
+    from_code: list[ParamGroup]
+    """The groups that had no initial value when the schedule took them in, so that it is the one in
+    the code; also dicts that a load has replaced."""
+    loaded: list[tuple[ParamGroup, float, float]]
+    """Those of them in which a state has put another initial value, that one, and the code's."""
+
+    # The constructor in torch never runs: it would replace optimizer.step, and call ours.
+    def __init__(self, real_optimizer: Any, target: Target) -> None:
+        self.real_optimizer, self.target = real_optimizer, target
+        self.seen, self.from_code, self.loaded = ((), []), [], []
+
+    @abstractmethod
+    def driven_groups(self) -> list[ParamGroup]:
+        """Return the param groups that the schedule writes to."""
+
+    def take_in(self, groups: Sequence[ParamGroup], driven: Sequence[ParamGroup]) -> None:
+        """Record the initial values of ``driven`` groups that joined, or were put into the list."""
+        target = self.target
+        give_each_group_its_own_tensor(target, self.real_optimizer, groups)
+        here = {_place(group) for group in groups}
+        restored = {}
+        for group, its in zip(groups, self.having(target.has_initial, groups)):
+            if its is not group:  # also where it is left alone now: it may be driven later
+                group[target.initial_key] = target.initial_or_present(its)
+                restored[id(its)] = group
+        self.from_code = [restored.get(id(g), g) for g in self.from_code if _place(g) in here]
+        self.loaded = [(restored.get(id(g), g), saved, own) for g, saved, own in self.loaded]
+        for group in driven:
+            if not target.has_initial(group):
+                self.from_code.append(group)
+            group.setdefault(target.initial_key, target.initial_or_present(group))
+        self.seen = groups, [*groups]
+
+    def has_seen(self, groups: Sequence[ParamGroup]) -> bool:
+        """True if these are the groups of that time, also if a wrapper lists them anew."""
+        _, seen = self.seen
+        return len(groups) == len(seen) and all(map(is_, groups, seen))
+
+    def initials_of(self, groups: Sequence[ParamGroup]) -> list[float]:
+        """Return the initial value of each group, also if it has not recorded one yet.
+
+        A group that replaced another one in a load, and brings no record, keeps that one's initial
+        value. The schedulers in torch keep ``base_lrs`` in the same way.
+        """
+        return [
+            self.target.initial_or_present(each)
+            for each in self.having(self.target.has_initial, groups)
+        ]
+
+    def having(
+        self, has_record: Callable[[ParamGroup], bool], groups: Sequence[ParamGroup]
+    ) -> list[ParamGroup]:
+        """Return for each group the dict that has a record: it, or the one that it replaced.
+
+        A group is returned itself if neither has one.
+        """
+        seen_in, seen = self.seen
+        if self.real_optimizer.param_groups is seen_in:
+            return [*groups]
+        before = {_place(each): each for each in seen if has_record(each)}
+        return [
+            group if has_record(group) else before.get(_place(group), group) for group in groups
+        ]
+
+    @property
+    def initials_in_code(self) -> list[float | None]:
+        """The initial value of each group when the schedule was built.
+
+        None if the group had recorded one before: the code that made the optimizer may say another.
+        """
+        recorded = self.target.initial_or_present
+        value_at = {_place(group): recorded(group) for group in self.from_code}
+        for group, saved, in_code in self.loaded:
+            if recorded(group) == saved:  # nobody has set a new one since
+                value_at[_place(group)] = in_code
+        return [value_at.get(_place(group)) for group in self.real_optimizer.param_groups]
+
+    @initials_in_code.setter
+    def initials_in_code(self, values: Sequence[float | None]) -> None:
+        """Keep the ``values``, which a load has replaced in the groups by those that they hold."""
+        pairs = zip(self.real_optimizer.param_groups, values)
+        known = [(group, value) for group, value in pairs if value is not None]
+        self.from_code = [group for group, _ in known]
+        recorded = self.target.initial_or_present
+        self.loaded = [(group, recorded(group), value) for group, value in known]
+
+    @property  # type: ignore[override]  # torch keeps a list, of tensors too
+    def base_lrs(self) -> list[float | None]:
+        """The initial value of each param group; None where there is no such entry.
+
+        Assign a list with one number per group to set them; the next step counts from them. Some
+        wrappers do so after they have scaled the learning rate themselves.
+        """
+        groups = self.real_optimizer.param_groups
+        check_present(self.target, groups, self.driven_groups())
+        having = [group for group in groups if self.target.is_in(group)]
+        initial_of = {id(g): initial for g, initial in zip(having, self.initials_of(having))}
+        return [initial_of.get(id(group)) for group in groups]
+
+    @base_lrs.setter  # type: ignore[override]  # takes no tensor as an initial value
+    def base_lrs(self, values: Sequence[float]) -> None:
+        groups = self.real_optimizer.param_groups
+        numbers = [real_number(value, "base_lrs: ") for value in values]
+        if len(numbers) != len(groups):
+            raise ValueError(f"base_lrs: got {len(numbers)} for {len(groups)} param groups")
+        check_values_fit(self.target, groups, numbers, "base_lrs")
+        number_of = {id(group): number for group, number in zip(groups, numbers)}
+        for group in self.driven_groups():
+            group[self.target.initial_key] = number_of[id(group)]
+
+
+def _place(group: ParamGroup) -> int:
+    """Return what a group has in common with the one that replaces it in a load: its ``params``."""
+    return id(group.get("params", group))

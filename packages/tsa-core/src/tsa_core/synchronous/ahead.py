@@ -1,0 +1,63 @@
+"""The values that members of this library would write at given positions; nothing moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+from ..schedules.base import Prepared
+from .member import Member, OwnMember
+from .membership import sources_first
+
+
+def prepare_each(
+    members: Iterable[OwnMember],
+    positions: Mapping[Member, float | None],
+    prepared: dict[Member, Prepared],
+) -> None:
+    """Add what each of ``members`` would write at its position; None is one step further.
+
+    A source comes before what derives from it. A member without a position is left out.
+    """
+    for member in members:
+        if member in positions:
+            prepared[member] = member.prepare(positions[member], prepared)
+
+
+def values_ahead(
+    members: Iterable[Member], each_positions: Iterable[Mapping[Member, float]]
+) -> dict[str, list[list[float]]]:
+    """Return by name the values of all groups, for each mapping from members to positions.
+
+    ``members`` are schedules of this library, and a tensor will hold its value rounded.
+    """
+    listed = [*members]
+    ordered = [each for each in sources_first(listed) if isinstance(each, OwnMember)]
+    values: dict[str, list[list[float]]] = {member.name: [] for member in listed}
+    for positions in each_positions:
+        prepared: dict[Member, Prepared] = {}
+        prepare_each(ordered, positions, prepared)
+        for member in listed:
+            values[member.name].append(member.schedule.values_of(prepared[member]))
+    return values
+
+
+def held_ahead(
+    members: Iterable[Member], each_positions: Iterable[Mapping[Member, float]]
+) -> dict[str, list[list[float]]]:
+    """Return :func:`values_ahead` as the groups will hold the values: a tensor rounds them."""
+    listed = [*members]
+    values = values_ahead(listed, each_positions)
+    for member in listed:
+        rows = values[member.name]
+        for g, held in enumerate(member.target.read_or_none(member.optimizer.param_groups)):
+            if not isinstance(held, Tensor):
+                continue
+            column = [row[g] for row in rows]
+            if None not in column:  # a group that is left alone may hold what is not a number
+                exact = torch.tensor(column, dtype=torch.float64, device="cpu")
+                for row, value in zip(rows, exact.to(held.dtype).tolist()):
+                    row[g] = value
+    return values

@@ -1,0 +1,151 @@
+"""Where the members of a SynchronousSchedule stand, and where a step takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import BuiltinMethodType, MappingProxyType, MethodType, MethodWrapperType
+from typing import Any, NamedTuple, TypeAlias
+
+from ..targets.checks import did_you_mean
+from ..targets.numbers_ import step_number
+from .member import Member, OwnMember
+from .membership import check_can_be_sent
+
+Clock: TypeAlias = Callable[[], float]
+"""A function without arguments that returns a position."""
+
+
+class Ticks(NamedTuple):
+    """One clock, and the members that go by it."""
+
+    label: str
+    """The clock in messages: ``"clock"``, or ``"clock['lr']"``."""
+    clock: Clock
+    members: list[Member]
+    names: list[str]
+
+
+class Positions:
+    """Where each member stands, and by which clock it goes."""
+
+    clock: Clock | dict[str, Clock] | None
+    """The clock of all members, or those of some of them by name."""
+    without_clock: list[Member]
+    """The members that go one step per call."""
+    left_at: dict[str, Any]
+    """By name: where the member stood after the last step."""
+
+    def __init__(self, members: Mapping[str, Member], clock: object) -> None:
+        self._members = members
+        self._calls = 0
+        if clock is None:
+            self.clock, self._ticks = None, []
+        elif isinstance(clock, Mapping):
+            self.clock, self._ticks = dict(clock) or None, _by_name(members, clock)
+        else:
+            self.clock = _checked("clock", clock)
+            check_can_be_sent(members.values(), "clock", "leave out the clock and call step()")
+            self._ticks = [Ticks("clock", self.clock, [*members.values()], [*members])]
+        clocked = [member for ticks in self._ticks for member in ticks.members]
+        self.without_clock = [each for each in members.values() if each not in clocked]
+        self._own = [each for each in self.without_clock if isinstance(each, OwnMember)]
+        self.note()
+
+    def note(self) -> None:
+        """Note where each member stands: the next step starts there."""
+        self.left_at = {
+            # Of ours, the position is read here: the property takes longer.
+            name: member.schedule.last_epoch if member.is_own else member.position
+            for name, member in self._members.items()
+        }
+
+    def count_a_call(self) -> None:
+        """Note that all members without a clock went one step."""
+        self._calls += 1
+        self.note()
+
+    def check(self) -> None:
+        """Raise if a member is not where the last step left it."""
+        left_at = self.left_at
+        for name, member in self._members.items():
+            position = member.schedule.last_epoch if member.is_own else member.position
+            if position != left_at[name] or (position is None and member.calls != self._calls):
+                raise RuntimeError(
+                    f"the schedule of {name!r} stands at step {position}, and was left at step "
+                    f"{left_at[name]} here. It was stepped or loaded alone, or an earlier step "
+                    "failed. Step and load only the SynchronousSchedule, or build it again from "
+                    "where its members stand"
+                )
+
+    def sent_to(self, epoch: float | None) -> dict[Member, float | None]:
+        """Return where the next step sends each member of this library; None is one step further.
+
+        ``epoch`` is for the members without a clock. A member whose clock stands still is left out.
+        Each clock is asked once.
+        """
+        goes_to: dict[Member, float | None] = dict.fromkeys(self._own, epoch)
+        for label, clock, members, names in self._ticks:
+            position = step_number(clock(), label)
+            moves = False
+            for name in names:
+                left_at = self.left_at[name]
+                if position < left_at:
+                    raise RuntimeError(self._went_back(position, label, names))
+                moves = moves or position != left_at
+            if moves:
+                goes_to.update(dict.fromkeys(members, position))
+        return goes_to
+
+    def _went_back(self, position: float, label: str, names: list[str]) -> str:
+        furthest = max(self.left_at[name] for name in names)
+        whose = "the schedules" if label == "clock" else f"the schedules of {names}"
+        return (
+            f"step: the clock says {position}, and {whose} stand at {furthest}. A clock cannot go "
+            "back: restore what it counts together with the schedules, or build the schedules again"
+        )
+
+
+def read_only(clock: Clock | dict[str, Clock] | None) -> Clock | Mapping[str, Clock] | None:
+    return MappingProxyType(clock) if isinstance(clock, dict) else clock
+
+
+def _by_name(members: Mapping[str, Member], clocks: Mapping[Any, Any]) -> list[Ticks]:
+    """Return each distinct clock of ``clocks``, with the members that it is for."""
+    every: list[Ticks] = []
+    for name, given in clocks.items():
+        label = f"clock[{name!r}]"
+        if name not in members:
+            hint = did_you_mean(name, members)
+            raise KeyError(f"{label}: there is no such member, only {[*members]}{hint}")
+        clock, member = _checked(label, given), members[name]
+        check_can_be_sent([member], label, "leave out its clock")
+        if member.source_target is not None:
+            where = f"give the clock to {member.source.name!r}" if member.source else "leave it out"
+            raise TypeError(
+                f"{label}: {name!r} is computed from {member.source_target.name!r}, and goes where "
+                f"that goes; {where}"
+            )
+        ticks = next((each for each in every if _are_one(each.clock, clock)), None)
+        if ticks is None:
+            ticks = Ticks(label, clock, [], [])
+            every.append(ticks)
+        for each_name, each in members.items():  # what derives from it goes with it
+            if each is member or member in each.sources():
+                ticks.members.append(each)
+                ticks.names.append(each_name)
+    return every
+
+
+def _checked(label: str, clock: Any) -> Clock:
+    if not callable(clock) or isinstance(clock, type):
+        hint = f"; write {clock.__name__}(…)" if isinstance(clock, type) else ""
+        hint = "; leave out a member that goes one step per call" if clock is None else hint
+        raise TypeError(f"{label}: expected a function without arguments, got {clock!r}{hint}")
+    return clock  # type: ignore[no-any-return]  # only a call tells what it returns
+
+
+def _are_one(clock: Clock, other: Clock) -> bool:
+    """True if both are the same function, or the same method of the same object."""
+    # Each time it is read, a bound method is a new object. Other objects may be equal for now.
+    is_method = isinstance(clock, (MethodType, BuiltinMethodType, MethodWrapperType))
+    return clock is other or (is_method and clock == other)

@@ -1,0 +1,154 @@
+"""Param groups whose entries are attributes of an object, or entries of a dict."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
+from operator import attrgetter
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+
+# If one of these sets a float that is in the object's dict, it only replaces it there. A module
+# looks first if the name is that of a parameter, a buffer or a module, which a float never is. That
+# takes 15 times as long as to write into the dict. Classes are looked at once: one that gets a
+# property of that name later does not count.
+_PLAIN_SETTERS: tuple[object, ...] = (
+    object.__setattr__,
+    torch.nn.Module.__setattr__,
+    SimpleNamespace.__setattr__,
+)
+_PLAIN_GETTERS: tuple[object, ...] = (object.__getattribute__, SimpleNamespace.__getattribute__)
+
+_dict_of = attrgetter("__dict__")
+
+
+class Missing:
+    """Stands in a column where a group has no such entry; a class, which copies keep."""
+
+
+class ObjectGroup(MutableMapping[str, Any]):
+    """The param group of one object: some attributes of it, or some entries if it is a dict.
+
+    The other entries that schedules keep in a group, such as ``"initial_p"``, are in columns that
+    all groups share. Nothing is added to the object.
+    """
+
+    __slots__ = ("__weakref__", "_columns", "_index", "is_dict", "names", "owner", "plain_names")
+
+    owner: Any
+    """The object."""
+    names: frozenset[str]
+    """The attributes, or the entries of the dict."""
+    plain_names: frozenset[str]
+    """Those that only replace a float in a dict, and run no code, when they are set to another."""
+    is_dict: bool
+    """True if the entries are those of a dict, or of another mapping."""
+
+    def __init__(
+        self, owner: Any, names: frozenset[str], columns: dict[str, list[Any]], index: int
+    ) -> None:
+        self.owner, self.names = owner, names
+        self._columns, self._index = columns, index
+        self.is_dict = isinstance(owner, Mapping)
+        self.plain_names = frozenset(name for name in names if self._is_plain(name))
+
+    def _is_plain(self, name: str) -> bool:
+        cls = type(self.owner)
+        if self.is_dict:
+            return cls is dict
+        if cls.__setattr__ not in _PLAIN_SETTERS or cls.__getattribute__ not in _PLAIN_GETTERS:
+            return False
+        kind = type(inspect.getattr_static(cls, name, None))  # a property, a slot, …
+        is_descriptor = hasattr(kind, "__set__") or hasattr(kind, "__delete__")
+        return hasattr(self.owner, "__dict__") and not is_descriptor
+
+    def __getitem__(self, key: str) -> Any:
+        if key not in self.names:
+            entry = self._columns[key][self._index]
+            if entry is Missing:
+                raise KeyError(key)
+            return entry
+        if self.is_dict:
+            return self.owner[key]
+        try:
+            return getattr(self.owner, key)
+        except AttributeError:
+            raise KeyError(key) from None
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        owner = self.owner
+        if key not in self.names:
+            column = self._columns.get(key)
+            if column is None:
+                size = len(next(iter(self._columns.values())))
+                column = self._columns[key] = [Missing] * size
+            column[self._index] = value
+        elif self.is_dict:
+            owner[key] = value
+        elif (
+            type(value) is float
+            and key in self.plain_names
+            and type(owner.__dict__.get(key)) is float
+        ):
+            owner.__dict__[key] = value
+        else:
+            setattr(owner, key, value)
+
+    def __delitem__(self, key: str) -> None:
+        if key in self.names or key not in self:
+            raise KeyError(key)  # what belongs to the object stays
+        self._columns[key][self._index] = Missing
+
+    def __iter__(self) -> Iterator[str]:
+        return (key for key in [*sorted(self.names), *self._columns] if key in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:  # without the object, because that of a model is long
+        return f"<param group of a {type(self.owner).__name__}: {dict(self)}>"
+
+
+class ObjectGroups(tuple[ObjectGroup, ...]):
+    """The groups of several objects, in order; a tuple, because none joins later."""
+
+    columns: dict[str, list[Any]]
+    """By key, the entries that are kept beside the objects, one per group."""
+    _owners: list[Any]
+    _are_dicts: bool
+    _plain: frozenset[str]
+
+    def __new__(  # noqa: PYI034  # typing has Self since Python 3.11
+        cls, groups: Sequence[ObjectGroup], columns: dict[str, list[Any]]
+    ) -> ObjectGroups:
+        new = super().__new__(cls, groups)
+        new.columns = columns
+        new._owners = [group.owner for group in groups]
+        new._are_dicts = all(type(owner) is dict for owner in new._owners)
+        are_of_one_kind = len({group.is_dict for group in groups}) == 1
+        plain = [group.plain_names for group in groups]
+        new._plain = frozenset.intersection(*plain) if are_of_one_kind else frozenset()
+        return new
+
+    @classmethod
+    def of(
+        cls, owners: Sequence[Any], names: Iterable[str], columns: dict[str, list[Any]]
+    ) -> ObjectGroups:
+        """Return one group per owner, with its ``names``; each column has one entry per owner."""
+        keys = frozenset(names)
+        return cls([ObjectGroup(each, keys, columns, i) for i, each in enumerate(owners)], columns)
+
+    def __reduce__(self) -> Any:
+        return ObjectGroups, (tuple(self), self.columns)
+
+    def holders(self, name: str) -> list[Any] | None:
+        """Return the dicts into which a float can be written, or None.
+
+        None if code of an object may run when the attribute is set. The dicts are looked up each
+        time, because an object can get another one.
+        """
+        if name not in self._plain:
+            return None
+        return self._owners if self._are_dicts else [*map(_dict_of, self._owners)]

@@ -1,0 +1,488 @@
+"""Attributes of any object are scheduled as the entries of a param group are."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+from collections import OrderedDict, UserDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import MappingProxyType, SimpleNamespace
+from typing import Any, NamedTuple
+
+import pytest
+import torch
+from cases import crossed
+from helpers import each_copy, halving, plateau, put, put_curve, same, sgd, through_a_file
+from torch.optim.lr_scheduler import OneCycleLR
+
+import tsa_core
+from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule, attributes
+
+
+class Plain:
+    def __init__(self, p: Any) -> None:
+        self.p = p
+
+
+class Slots:
+    __slots__ = ("p",)
+
+    def __init__(self, p: Any) -> None:
+        self.p = p
+
+
+class Property:
+    """Keeps the value elsewhere, as an algorithm does that stores a logarithm."""
+
+    def __init__(self, p: float) -> None:
+        self.values = [p]
+
+    @property
+    def p(self) -> float:
+        return self.values[-1]
+
+    @p.setter
+    def p(self, value: float) -> None:
+        self.values.append(value)
+
+
+class Setter:
+    """Sees each value that is set, and keeps it in another place."""
+
+    def __init__(self, p: float) -> None:
+        self.p = p
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        vars(self)[f"kept_{name}"] = value
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("kept_") or name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self, f"kept_{name}")
+
+
+class OfClass:
+    """Has the value on its class, until it is set."""
+
+    p: Any = 0.8
+
+    def __init__(self, p: float) -> None:
+        assert p == self.p
+
+
+class Buffer(torch.nn.Module):
+    p: torch.Tensor
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.register_buffer("p", torch.tensor(p, dtype=torch.float64))
+
+
+@dataclass(frozen=True)
+class Frozen:
+    p: float = 0.8
+
+
+class ReadOnly:
+    @property
+    def p(self) -> float:
+        return 0.8
+
+
+class Named(NamedTuple):
+    p: float = 0.8
+
+
+class Wrapper:
+    """Reads from an inner object what it does not have, as wrappers of environments do."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner = inner
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "inner":
+            raise AttributeError(name)
+        return getattr(self.inner, name)
+
+
+KINDS: dict[str, Callable[[float], Any]] = {
+    "object": Plain,
+    "SimpleNamespace": lambda p: SimpleNamespace(p=p),
+    "argparse": lambda p: argparse.Namespace(p=p),
+    "module": torch.nn.Dropout,
+    "buffer": Buffer,
+    "slots": Slots,
+    "property": Property,
+    "a __setattr__": Setter,
+    "class attribute": OfClass,
+    "class": lambda p: type("Config", (), {"p": p}),
+    "dict": lambda p: {"p": p},
+    "OrderedDict": lambda p: OrderedDict(p=p),
+    "UserDict": lambda p: UserDict(p=p),
+}
+
+
+def read(owner: Any) -> float:
+    return float(owner["p"] if hasattr(owner, "keys") else owner.p)
+
+
+def dropouts(*rates: float) -> list[torch.nn.Dropout]:
+    return [torch.nn.Dropout(rate) for rate in rates or (0.8,)]
+
+
+def rates(objects: list[torch.nn.Dropout]) -> list[float]:
+    return [each.p for each in objects]
+
+
+PUT: dict[str, Callable[[Any], Any]] = {
+    "curve": lambda o: put_curve(o, "p"),
+    "values": lambda o: CurveSchedule(o, lambda t: 0.8 * 0.5**t, "p", absolute=True),
+    "where": lambda o: CurveSchedule(o, halving, "p", where=lambda group: "p" in group),
+    "a list": lambda o: CurveSchedule(o, [halving], "p"),
+    "factory": lambda o: put(o, "p"),
+    "synchronous": lambda o: SynchronousSchedule({"objects": [put_curve(o, "p")]}),
+}
+
+
+@pytest.mark.parametrize(("kind", "name"), crossed(KINDS, PUT))
+def test_a_schedule_moves_the_attribute_and_adds_nothing(kind: str, name: str) -> None:
+    """Each kind of object gets the values in each kind of schedule, and no other attribute."""
+    owner = KINDS[kind](0.8)
+    before = [*getattr(owner, "__dict__", owner if isinstance(owner, dict) else ())]
+    schedule = PUT[name](attributes(owner, "p"))
+    assert read(owner) == 0.8
+    seen = []
+    for _ in range(4):
+        schedule.step()
+        seen.append(read(owner))
+    assert seen == [0.4, 0.2, 0.1, 0.05]
+    after = [*getattr(owner, "__dict__", owner if isinstance(owner, dict) else ())]
+    assert {*after} - {"p"} == {*before} - {"p"}
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "buffer"])
+def test_what_is_set_by_hand_is_seen(kind: str) -> None:
+    """A torch scheduler goes on from a value set by hand, a curve from the initial value."""
+    owner = KINDS[kind](0.8)
+    handle = attributes(owner, "p")
+    exponential, curve = put(handle, "p"), put_curve(handle, "p")
+    for write in (handle.param_groups[0].__setitem__, lambda _, value: put_value(owner, value)):
+        write("p", 0.6)
+        assert read(owner) == 0.6
+        assert curve.get_last_lr() == [0.6]
+        exponential.step()
+        assert read(owner) == 0.3
+    curve.step()
+    assert read(owner) == 0.4
+
+
+def put_value(owner: Any, value: float) -> None:
+    if hasattr(owner, "keys"):
+        owner["p"] = value
+    else:
+        owner.p = value
+
+
+@pytest.mark.parametrize("name", ["curve", "values", "factory"])
+def test_a_step_does_not_call_the_slow_setter_of_a_module(name: str, monkeypatch: Any) -> None:
+    """A float of a module is written into its dict, which takes a fraction of the time."""
+    module = torch.nn.Dropout(0.8)
+    schedule = PUT[name](attributes(module, "p"))
+    monkeypatch.setattr(torch.nn.Module, "__setattr__", None, raising=False)
+    schedule.step()
+    assert module.p == 0.4
+
+
+def test_another_kind_of_value_or_dict_is_seen() -> None:
+    """An object may get a tensor, an int or another dict, and a lost attribute is an error."""
+    owner = SimpleNamespace(p=0.8)
+    schedule = put_curve(attributes(owner, "p"), "p")
+    schedule.step()
+    owner.p = 1
+    schedule.step()
+    assert owner.p == 0.2
+    owner.p = tensor = torch.tensor(0.7)
+    schedule.step()
+    assert float(tensor) == pytest.approx(0.1)
+    plain = Plain(0.8)
+    schedule = put_curve(attributes(plain, "p"), "p")
+    schedule.step()
+    plain.__dict__ = {"p": 0.5}
+    schedule.step()
+    assert plain.p == 0.2
+    del plain.p
+    with pytest.raises(KeyError, match=r"'p' is not in param group 0.* attributes\(object, 'p'\)"):
+        schedule.step()
+    assert schedule.last_epoch == 2
+
+
+def test_several_objects_are_groups_with_names() -> None:
+    """Each object starts from its own value, and curves and loggers know its name."""
+    objects = dropouts(0.8, 0.4, 0.2)
+    names = ["embedding", "attention", "head"]
+    handle = attributes(iter(objects), "p", group_names=names)
+    curves = {"embedding": halving, "head": None, "*": lambda t: 1 + t}
+    sync = SynchronousSchedule({"dropout": [CurveSchedule(handle, curves, "p")]})
+    sync.step()
+    assert rates(objects) == [0.4, 0.8, 0.2]
+    assert sync.get_last_scalars() == {
+        "dropout/p/embedding": 0.4,
+        "dropout/p/attention": 0.8,
+        "dropout/p/head": 0.2,
+    }
+
+
+def test_an_element_of_a_tuple_and_two_attributes() -> None:
+    """An element keeps the tuple, and a derived schedule follows another attribute."""
+    crop = SimpleNamespace(scale=(0.1, 1.0), beta=2.0)
+    handle = attributes(crop, "scale[0]", "beta")
+    sync = SynchronousSchedule(
+        [DerivedSchedule(handle, same, "scale[0]", of="beta"), put_curve(handle, "beta")]
+    )
+    sync.step()
+    assert vars(crop) == {"scale": (0.05, 1.0), "beta": 1.0}
+
+
+def test_a_buffer_is_filled_and_a_parameter_refused() -> None:
+    """The tensor stays the same object; one that is learned, or named twice, is an error."""
+    module = Buffer(0.8)
+    tensor = module.p
+    put_curve(attributes(module, "p"), "p").step()
+    assert module.p is tensor
+    assert float(tensor) == 0.4
+    module = torch.nn.Module()
+    module.scale = torch.nn.Parameter(torch.tensor(1.0))
+    with pytest.raises(ValueError, match="'scale' of Module is a tensor that requires a gradient"):
+        attributes(module, "scale")
+    put_curve(attributes(module.requires_grad_(False), "scale"), "scale").step()
+    assert float(module.scale) == 0.5
+    shared = [SimpleNamespace(p=tensor), SimpleNamespace(p=tensor)]
+    with pytest.raises(ValueError, match=r"'p' of object 1 .* the same tensor as 'p' of object 0"):
+        attributes(shared, "p")
+
+
+ERRORS: dict[str, tuple[Any, tuple[Any, ...], type[Exception], str]] = {
+    "missing": (SimpleNamespace(beta=1.0), ("betta",), AttributeError, "'betta'.*mean 'beta'"),
+    "missing entry": ({"beta": 1.0}, ("betta",), KeyError, "'betta'.*mean 'beta'"),
+    "in a list": ([Plain(1.0), torch.nn.ReLU()], ("p",), AttributeError, r"object 1 \(ReLU\).*'p'"),
+    "model": (torch.nn.Sequential(torch.nn.Dropout()), ("p",), AttributeError, "modules in it"),
+    "optimizer": (sgd(), ("lr",), AttributeError, "'lr'; an optimizer goes to a schedule"),
+    "inner": (SimpleNamespace(), ("loss.beta",), AttributeError, r"\(object.loss, 'beta'\)"),
+    "bool": (torch.nn.Dropout(), ("inplace",), TypeError, "'inplace' of Dropout: False"),
+    "None": (Plain(None), ("p",), TypeError, "'p' of Plain: None"),
+    "str": ({"p": "1.0"}, ("p",), TypeError, "'p' of dict: '1.0'"),
+    "NaN": (Plain(float("nan")), ("p",), ValueError, "'p' of Plain: nan is not finite"),
+    "tuple": (Plain((1.0, 2.0)), ("p",), TypeError, r"name one element, 'p\[0\]'"),
+    "no element": (Plain((1.0, 2.0)), ("p[2]",), TypeError, r"no 'p\[2\]' of Plain"),
+    "matrix": (torch.nn.Linear(2, 2), ("weight",), TypeError, r"shape \(2, 2\)"),
+    "frozen": (Frozen(), ("p",), AttributeError, "'p' of Frozen cannot be set: .*assign"),
+    "read-only": (ReadOnly(), ("p",), AttributeError, "'p' of ReadOnly cannot be set"),
+    "NamedTuple": (Named(), ("p",), AttributeError, "'p' of Named cannot be set"),
+    "constant mapping": (MappingProxyType({"p": 1.0}), ("p",), AttributeError, "cannot be set"),
+    "forwarded": (Wrapper(Plain(1.0)), ("p",), AttributeError, "read from another object"),
+    "no object": ([], ("p",), ValueError, "at least one object"),
+    "no name": (Plain(1.0), (), ValueError, "at least one attribute"),
+    "no string": (Plain(1.0), (["p"],), TypeError, r"names: .*got \['p'\]"),
+    "name twice": (Plain(1.0), ("p", "p"), ValueError, "'p' is given twice"),
+    "record": (SimpleNamespace(p=1.0, initial_p=1.0), ("p", "initial_p"), ValueError, "initial_p"),
+    "object twice": ([{"p": 1.0}] * 2, ("p",), ValueError, "object 1 .* same .* object 0"),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_what_cannot_be_scheduled_is_an_error_at_the_call(case: str) -> None:
+    """The error names the object and the attribute, and nothing is set on the object."""
+    owner, names, error, says = ERRORS[case]
+    before = copy.copy(getattr(owner, "__dict__", None))
+    with pytest.raises(error, match=says):
+        attributes(owner, *names)
+    assert getattr(owner, "__dict__", None) == before
+
+
+@pytest.mark.parametrize(
+    ("names", "error"), [(["a"], ValueError), ([1, 2], TypeError), ("ab", ValueError)]
+)
+def test_names_of_groups_are_checked(names: Any, error: type[Exception]) -> None:
+    """There is one string per object."""
+    with pytest.raises(error, match="group_names"):
+        attributes(dropouts(0.8, 0.4), "p", group_names=names)
+
+
+def test_what_goes_with_an_optimizer_alone_is_refused() -> None:
+    """Nothing steps an object, no entry is added to it, and each attribute has one owner."""
+    objects = dropouts()
+    handle = attributes(objects, "p")
+    with pytest.raises(TypeError, match="because nothing steps it"):
+        tsa_core.OptimizerSteps(handle)
+    for call in (
+        lambda: tsa_core.extend_optimizer(handle, "q", 1.0),
+        lambda: CurveSchedule(handle, halving, "q"),
+    ):
+        with pytest.raises(KeyError, match=r"'q' is not in .* attributes\(object, 'q'\)"):
+            call()
+    other = attributes(objects, "p")
+    schedules = {"a": [put_curve(handle, "p")], "b": [put_curve(other, "p")]}
+    with pytest.raises(ValueError, match=r"'a/p'.*'b/p'|'b/p'.*'a/p'.*two calls of attributes"):
+        SynchronousSchedule(schedules)
+    with pytest.raises(RuntimeError, match="two of them schedule 'p'"):
+        SynchronousSchedule([put_curve(handle, "p"), put_curve(handle, "p")])
+
+
+def test_a_second_call_for_a_moved_attribute_warns() -> None:
+    """It starts from the present value, while a schedule on the first result started elsewhere."""
+    objects = dropouts(0.8)
+    first = put_curve(attributes(objects, "p"), "p")
+    attributes(objects, "p")  # it holds the initial value
+    first = put_curve(attributes(objects, "p"), "p")
+    first.step()
+    with pytest.warns(UserWarning, match=r"'p' of object 0 \(Dropout\) is 0.4, .* from 0.8"):
+        second = put_curve(attributes(objects, "p"), "p")
+    assert second.base_lrs == [0.4]
+    del first, second
+    attributes(objects, "p")
+
+
+def test_a_new_initial_value_is_set_with_the_value() -> None:
+    """``extend_optimizer`` sets the attribute, and curves go on from it."""
+    objects = dropouts(0.8, 0.4)
+    schedule = put_curve(attributes(objects, "p"), "p")
+    schedule.step()
+    tsa_core.extend_optimizer(schedule.optimizer, "p", 0.6, overwrite_values=True)
+    assert rates(objects) == [0.6, 0.6]
+    schedule.step()
+    assert rates(objects) == [0.15, 0.15]
+
+
+def test_a_failed_call_leaves_the_objects() -> None:
+    """A factory that fails, and a value that is infinite, move nothing."""
+    objects = dropouts(0.8, 0.4)
+    handle = attributes(objects, "p")
+
+    def fail(proxy: Any) -> Any:
+        proxy.param_groups[0]["lr"] = 0.1
+        raise RuntimeError("of the factory")
+
+    with pytest.raises(RuntimeError, match="of the factory"):
+        put(handle, "p", fail)
+    assert rates(objects) == [0.8, 0.4]
+    assert [dict(group) for group in handle.param_groups] == [{"p": 0.8}, {"p": 0.4}]
+    schedule = CurveSchedule(handle, lambda t: 1.0 if t < 1 else float("inf"), "p")
+    with pytest.raises(ValueError, match="inf is not finite"):
+        schedule.step()
+    assert (rates(objects), schedule.last_epoch) == ([0.8, 0.4], 0)
+
+
+@pytest.mark.parametrize("name", ["values", "factory", "synchronous"])
+@each_copy
+def test_a_copy_moves_its_own_object(name: str, duplicate: Any) -> None:
+    """Model and schedule copied together: only the copied model moves, from the same record."""
+    model = torch.nn.Sequential(torch.nn.Dropout(0.8))
+    make = {
+        "values": lambda o: CurveSchedule(o, halving_from_8, "p", absolute=True),
+        "factory": lambda o: put(o, "p"),
+        "synchronous": lambda o: SynchronousSchedule({"a": [put_curve(o, "p")]}),
+    }
+    schedule = make[name](attributes(model[0], "p"))
+    schedule.step()
+    other, its_schedule = duplicate((model, schedule))
+    its_schedule.step()
+    assert (model[0].p, other[0].p) == (0.4, 0.2)
+    duplicate(schedule).step()
+    schedule.step()
+    assert (model[0].p, other[0].p) == (0.2, 0.2)
+
+
+def halving_from_8(t: float) -> float:
+    return 0.8 * 0.5**t
+
+
+def run(rate: float = 0.8) -> tuple[list[torch.nn.Dropout], SynchronousSchedule]:
+    """Two dropouts: a plateau on the rate of one, which another attribute follows, and a curve."""
+    objects = dropouts(rate, rate / 2)
+    config = SimpleNamespace(tau=rate, strength=1.0)
+    first, second = attributes(objects, "p"), attributes(config, "tau", "strength")
+    sync = SynchronousSchedule(
+        {
+            "dropout": [CurveSchedule(first, halving, "p")],
+            "config": [
+                put(second, "tau", plateau),
+                DerivedSchedule(second, same, "strength", of="tau"),
+            ],
+        }
+    )
+    return objects, sync
+
+
+def values(sync: SynchronousSchedule) -> list[float]:
+    return [*sync.get_last_scalars().values()]
+
+
+@pytest.mark.parametrize(("initial", "rate"), [("saved", 0.1), ("saved", 0.8), ("same", 0.8)])
+def test_a_resume_writes_the_values(initial: Any, rate: float) -> None:
+    """The state has the initial values, also of a torch scheduler: nothing else is saved."""
+    _, sync = run()
+    for _ in range(3):
+        sync.step(1.0)
+    expected = [0.1, 0.05, 0.2, 0.25]
+    assert values(sync) == expected
+    objects, resumed = run(rate)
+    resumed.load_state_dict(through_a_file(sync.state_dict()), initial=initial)
+    assert values(resumed) == expected
+    assert rates(objects) == expected[:2]
+    sync.step(1.0)
+    resumed.step(1.0)
+    assert values(resumed) == values(sync) == [0.05, 0.025, 0.1, 0.125]
+
+
+def test_initial_values_that_differ_are_a_choice() -> None:
+    """By default the saved ones go on, with a warning; those in the code can be chosen."""
+    saved = put_curve(attributes(dropouts(0.8), "p"), "p")
+    saved.step()
+    for choice, value in ((None, 0.4), ("saved", 0.4), ("code", 0.3)):
+        objects = dropouts(0.6)
+        schedule = put_curve(attributes(objects, "p"), "p")
+        if choice is None:
+            with pytest.warns(UserWarning, match=r"were \[0.8\].* the code has \[0.6\]"):
+                schedule.load_state_dict(saved.state_dict())
+        else:
+            schedule.load_state_dict(saved.state_dict(), initial=choice)
+        assert rates(objects) == [value]
+        schedule.step()
+        assert rates(objects) == [value / 2]
+    with pytest.raises(ValueError, match=r"were \[0.8\].*expected the same"):
+        schedule.load_state_dict(saved.state_dict(), initial="same")
+    assert rates(objects) == [0.15]
+
+
+def test_attributes_beside_an_optimizer() -> None:
+    """In one ``SynchronousSchedule`` the learning rate is still the optimizer's alone."""
+    optimizer, objects = sgd(lr=0.5), dropouts()
+    schedules = {
+        "sgd": [put_curve(optimizer)],
+        "dropout": [put_curve(attributes(objects, "p"), "p")],
+    }
+    sync = SynchronousSchedule(schedules)
+    optimizer.step()
+    sync.step()
+    assert sync.get_last_schedules() == {"sgd/lr": [0.25], "dropout/p": [0.4]}
+    assert (sync.get_last_lr(), sync.base_lrs) == ([0.25], [0.5])
+
+
+def test_a_preview_moves_and_copies_no_object() -> None:
+    """Also where a torch scheduler is stepped ahead, the object is not copied."""
+
+    class Module(torch.nn.Dropout):
+        def __deepcopy__(self, memo: Any) -> Any:
+            raise AssertionError("copied")
+
+    module = Module(0.8)
+    handle = attributes(module, "p")
+    one_cycle = put(handle, "p", lambda o: OneCycleLR(o, 0.8, total_steps=9, cycle_momentum=False))
+    seen = tsa_core.preview(one_cycle, 9).values["p"]
+    assert seen[0] == [module.p] == pytest.approx([0.8 / 25])
+    for row in seen[1:]:
+        one_cycle.step()
+        assert [module.p] == row
+    curve = put_curve(handle, "p")
+    assert tsa_core.preview(curve, 3).values["p"] == [[module.p / 2**t] for t in range(3)]
