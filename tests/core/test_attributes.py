@@ -281,6 +281,12 @@ ERRORS: dict[str, tuple[Any, tuple[Any, ...], type[Exception], str]] = {
     "NamedTuple": (Named(), ("p",), AttributeError, "'p' of Named cannot be set"),
     "constant mapping": (MappingProxyType({"p": 1.0}), ("p",), AttributeError, "cannot be set"),
     "forwarded": (Wrapper(Plain(1.0)), ("p",), AttributeError, "read from another object"),
+    "empty slot": (
+        Slots.__new__(Slots),
+        ("p",),
+        AttributeError,
+        "'p'; it is declared",
+    ),
     "no object": ([], ("p",), ValueError, "at least one object"),
     "no name": (Plain(1.0), (), ValueError, "at least one attribute"),
     "no string": (Plain(1.0), (["p"],), TypeError, r"names: .*got \['p'\]"),
@@ -301,7 +307,8 @@ def test_what_cannot_be_scheduled_is_an_error_at_the_call(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "error"), [(["a"], ValueError), ([1, 2], TypeError), ("ab", ValueError)]
+    ("names", "error"),
+    [(["a"], ValueError), ([1, 2], TypeError), ("ab", ValueError), (3, TypeError)],
 )
 def test_names_of_groups_are_checked(names: Any, error: type[Exception]) -> None:
     """There is one string per object."""

@@ -491,6 +491,11 @@ def test_a_preview_has_the_boundaries_of_each_curve() -> None:
     """A preview has the boundaries of each curve that tells them, by target."""
     seen = preview(three_members(), 3, metrics=1.0)
     assert seen.boundaries == {"betas[0]": (4,), "lr": (), "clip": ()}
+    later = WithBoundaries((2, 6))
+    for several in ([RiseAndFall(), later, None], {"a": RiseAndFall(), "b": later, "*": None}):
+        optimizer = sgd({"name": "a"}, {"name": "b"}, {"name": "c"})
+        seen = preview(CurveSchedule(optimizer, several), 3)
+        assert seen.boundaries == {"lr": (2, 4, 6)}
 
 
 def test_the_plot_has_a_panel_per_target_with_a_line_per_group() -> None:

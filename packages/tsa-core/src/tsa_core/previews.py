@@ -40,7 +40,8 @@ class Preview:
     values: dict[str, list[list[float]]]
     """By target: at each step, one value per param group."""
     boundaries: dict[str, tuple[float, ...]]
-    """By target: the steps at which one curve hands over to the next, if that is known."""
+    """By target: the steps at which a curve, or one in it, takes another formula or comes to rest,
+    if that is known."""
     group_names: dict[str, tuple[str, ...]]
     """By target: the ``"name"`` of each param group, or ``"group 0"``, … by position."""
     unit: str | None = None
