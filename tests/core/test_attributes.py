@@ -194,6 +194,68 @@ def test_a_step_does_not_call_the_slow_setter_of_a_module(name: str, monkeypatch
     assert module.p == 0.4
 
 
+LIKE_GROUPS: dict[str, Callable[[Any], Any]] = {
+    "one curve": lambda o: [CurveSchedule(o, halving, "p")],
+    "a negative one": lambda o: [CurveSchedule(o, lambda t: 1 - 0.8 * t, "p")],
+    "one per group": lambda o: [CurveSchedule(o, [halving, None, lambda t: -0.5 * t], "p")],
+    "by name": lambda o: [CurveSchedule(o, {"b": halving, "*": lambda t: 1.0 + t}, "p")],
+    "values by name": lambda o: [
+        CurveSchedule(o, {"b": halving, "*": lambda t: 1.0 + t}, "p", absolute=True)
+    ],
+    "all chosen": lambda o: [CurveSchedule(o, halving, "p", where=lambda g: g["q"] > 0)],
+    "some chosen": lambda o: [CurveSchedule(o, halving, "p", where=lambda g: g["q"] > 0.5)],
+    "derived": lambda o: [
+        DerivedSchedule(o, lambda m: m**2 - 0.5, "q", of="p"),
+        CurveSchedule(o, halving, "p"),
+    ],
+    "derived values": lambda o: [
+        DerivedSchedule(o, lambda p: 1 - p, "q", of="p", absolute=True),
+        CurveSchedule(o, halving, "p"),
+    ],
+    "derived alone": lambda o: [DerivedSchedule(o, lambda m: 2 * m, "q", of="p")],
+}
+
+
+@pytest.mark.parametrize("name", LIKE_GROUPS)
+def test_objects_get_the_numbers_of_param_groups(name: str) -> None:
+    """Objects have the values of param groups that hold the same, and no other entries."""
+    initials = [{"p": 0.8, "q": 0.25}, {"p": 0.4, "q": 1.0}, {"p": 0.1, "q": 3.0}]
+    groups = sgd(*({**each, "name": n} for each, n in zip(initials, "abc")))
+    objects = [SimpleNamespace(**each) for each in initials]
+    handle = attributes(objects, "p", "q", group_names=["a", "b", "c"])
+    both = [SynchronousSchedule(LIKE_GROUPS[name](each)) for each in (groups, handle)]
+    groups.step()
+    for i in range(6):
+        if i == 3:  # both are seen by the next step
+            groups.param_groups[1]["p"] = objects[1].p = 0.7
+        for each in both:
+            each.step()
+        assert [vars(each) for each in objects] == [
+            {key: group[key] for key in "pq"} for group in groups.param_groups
+        ]
+
+
+@pytest.mark.parametrize("name", ["a negative one", "by name", "values by name", "derived"])
+def test_a_step_over_objects_asks_no_group_for_its_initial_value(
+    name: str, monkeypatch: Any
+) -> None:
+    """Records are read from a list of all, which takes a fraction of the time."""
+    objects = [SimpleNamespace(p=0.8, q=1.0) for _ in range(3)]
+    handle = attributes(objects, "p", "q", group_names=["a", "b", "c"])
+    schedule = SynchronousSchedule(LIKE_GROUPS[name](handle))
+    schedule.step()
+    asked: list[str] = []
+    get = type(handle.param_groups[0]).__getitem__
+
+    def getitem(group: Any, key: str) -> Any:
+        asked.append(key)
+        return get(group, key)
+
+    monkeypatch.setattr(type(handle.param_groups[0]), "__getitem__", getitem)
+    schedule.step()
+    assert not asked
+
+
 def test_another_kind_of_value_or_dict_is_seen() -> None:
     """An object may get a tensor, an int or another dict, and a lost attribute is an error."""
     owner = SimpleNamespace(p=0.8)

@@ -170,12 +170,12 @@ class CurveSchedule(TargetSchedule):
         if self.where is not None:
             groups = self.chosen(groups)
         number = self._ask(t)
-        is_usual = type(number) is float and number >= 0 and target.index is None
-        if is_usual and type(groups) is ObjectGroups and self._step_count:
+        if type(groups) is ObjectGroups and type(number) is float and self._step_count:
             # Not the first time: a record goes into the group, not into the object's dict.
-            move = over_objects(groups, number, target, self.absolute)
+            move = over_objects(groups, [number] * len(groups), number, target, self.absolute)
             if move is not None:
                 return move
+        is_usual = type(number) is float and number >= 0 and target.index is None
         if is_usual and not self.absolute:
             # The common case in line and in one look at each group: a call takes longer. It is the
             # first case of move_to, which says why it needs no closer look.
@@ -200,7 +200,15 @@ class CurveSchedule(TargetSchedule):
         self, several: SeveralCurves, position: float, t: float, groups: Sequence[ParamGroup]
     ) -> Move:
         given, target = several.at(t), self.target
-        if not self.absolute and {*map(type, given)} == {float} and min(given) >= 0:
+        are_floats = {*map(type, given)} == {float}
+        if type(groups) is ObjectGroups and are_floats and self._step_count:
+            driven, indices = several.driven(groups)
+            if driven is groups:
+                each = [given[index] for index in indices]
+                move = over_objects(groups, each, min(given), target, self.absolute)
+                if move is not None:
+                    return move
+        elif not self.absolute and are_floats and min(given) >= 0:
             with suppress(LookupError, TypeError):
                 values = several.times_initial(given, groups, target)
                 total = sum(values)
