@@ -274,7 +274,7 @@ def test_another_kind_of_value_or_dict_is_seen() -> None:
     schedule.step()
     assert plain.p == 0.2
     del plain.p
-    with pytest.raises(KeyError, match=r"'p' is not in param group 0.* attributes\(object, 'p'\)"):
+    with pytest.raises(KeyError, match="'p' is not in param group 0: the object has lost it"):
         schedule.step()
     assert schedule.last_epoch == 2
 
