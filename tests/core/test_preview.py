@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import itertools
 import re
 import sys
@@ -540,6 +541,16 @@ def test_the_plot_calls_groups_by_their_names() -> None:
     (panel,) = preview(put_curve(optimizer), 3).plot().axes
     texts = [text.get_text() for text in panel.get_legend().get_texts()]
     assert texts == ["encoder, head", "group 2"]
+
+
+def test_the_plot_shows_names_and_units_as_they_are() -> None:
+    """A name or a unit is text, where matplotlib would read a formula or leave out a label."""
+    optimizer = sgd({"name": "$x_{$"}, {"name": "_hidden", "lr": 0.2})
+    figure = preview(put_curve(optimizer), 3, unit="$_{$").plot()
+    figure.savefig(io.BytesIO(), format="svg")
+    (panel,) = figure.axes
+    texts = [text.get_text().replace("\\$", "$") for text in panel.get_legend().get_texts()]
+    assert texts == ["$x_{$", " _hidden"]
 
 
 def boundaries_drawn(schedule: Any, num_steps: int) -> list[float]:
