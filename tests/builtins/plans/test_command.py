@@ -435,7 +435,7 @@ def test_a_warning_of_the_plan_is_printed(command: Command) -> None:
         (["--optimizer", "AdamW", "--set", "lr=1,2"], "lr: expected one number"),
         (["--optimizer", "AdamW", "--set", "lr/head=1"], "the plan names no group 'head'"),
         (["--steps", "0"], "expected a number above 0"),
-        (["--stretch", "x"], "--stretch: "),
+        (["--stretch", "x"], "--stretch: expected a number above 0, got x"),
         (["--plot", "plan.svg", "other.json"], "--plot: it draws one plan"),
         (["--frobnicate"], "unrecognized arguments"),
     ],

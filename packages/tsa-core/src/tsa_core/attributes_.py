@@ -158,6 +158,8 @@ def _kind(owner: object) -> str:
 def _names_of(group_names: Iterable[str] | None, number: int, keys: Sequence[str]) -> list[Any]:
     if group_names is None:
         return [Missing] * number
+    if not isinstance(group_names, Iterable):
+        raise TypeError(f"group_names: expected a list of strings, got {group_names!r}")
     names = [group_names] if isinstance(group_names, str) else [*group_names]
     for name in names:
         if not isinstance(name, str):
@@ -202,6 +204,8 @@ def _what_instead(owner: object, key: str) -> str:
     if "." in key:
         *path, last = key.split(".")
         return f"; name the inner object, as in attributes(object.{'.'.join(path)}, {last!r})"
+    if key in dir(owner):  # a slot, or an annotation
+        return "; it is declared and holds nothing yet, so set it first"
     return did_you_mean(key, dir(owner))
 
 

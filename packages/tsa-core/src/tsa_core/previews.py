@@ -40,7 +40,8 @@ class Preview:
     values: dict[str, list[list[float]]]
     """By target: at each step, one value per param group."""
     boundaries: dict[str, tuple[float, ...]]
-    """By target: the steps at which one curve hands over to the next, if that is known."""
+    """By target: the steps at which a curve, or one in it, takes another formula or comes to rest,
+    if that is known."""
     group_names: dict[str, tuple[str, ...]]
     """By target: the ``"name"`` of each param group, or ``"group 0"``, … by position."""
     unit: str | None = None
@@ -82,16 +83,16 @@ class Preview:
             for name, line in zip(self.group_names[target], zip(*values)):
                 names_of.setdefault(line, []).append(name)
             for line, names in names_of.items():
-                panel.plot(steps, line, label=", ".join(names))
+                panel.plot(steps, line, label=_plain(", ".join(names)))
             for boundary in self._boundaries_in_view(target, steps, values):
                 panel.axvline(boundary, color="0.6", linewidth=0.8, linestyle=":")
-            panel.set_ylabel(target)
+            panel.set_ylabel(_plain(target))
             panel.margins(x=0.01)
             panel.spines[["top", "right"]].set_visible(False)
             panel.grid(axis="y", color="0.92")
             if len(values[0]) > 1 and len(names_of) <= 10:
                 panel.legend(frameon=False, fontsize="small")
-        panels[-1].set_xlabel(self.unit or "step t")
+        panels[-1].set_xlabel(_plain(self.unit or "step t"))
         return figure
 
     def _boundaries_in_view(
@@ -105,6 +106,11 @@ class Preview:
         if last_move and (round(gap, 6) == 1 or gap * 100 <= steps[-1] - steps[0]):
             boundaries.add(steps[last_move])
         return sorted(each for each in boundaries if steps[0] < each < steps[-1])
+
+
+def _plain(text: str) -> str:
+    """Return ``text`` as matplotlib shows it: it reads $ as mathematics, and hides a label of _."""
+    return " " * text.startswith("_") + text.replace("$", r"\$")
 
 
 def preview(

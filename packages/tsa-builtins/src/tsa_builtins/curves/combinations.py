@@ -8,6 +8,7 @@ import sys
 from ..checks.numbers_ import finite, positive
 from .curve import Curve, CurveLike, Formula, boundaries_of, checked, one_step
 from .rounding import LONGEST_HAIR, NEAR, NO_LONGER, cycle_at, hair
+from .turns import next_stair
 from .value import Value, arguments
 
 __all__ = ["clip", "delay", "repeat", "staircase", "stretch"]
@@ -272,9 +273,7 @@ class Staircase(_OfOneCurve):
 
     @property
     def boundaries(self) -> tuple[float, ...]:
-        return tuple(
-            sorted({math.ceil(b / self.every) * self.every for b in boundaries_of(self.curve)})
-        )
+        return tuple(sorted({next_stair(b, self.every) for b in boundaries_of(self.curve)}))
 
 
 def staircase(curve: CurveLike, every: float) -> Curve:

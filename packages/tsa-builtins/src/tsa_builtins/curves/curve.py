@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar, overload
 
 from ..checks.numbers_ import finite
+from .turns import turns_of
 from .value import Value
 
 __all__ = ["Constant", "Curve"]
@@ -79,6 +80,14 @@ class Curve:
     def boundaries(self) -> tuple[float, ...]:
         """The steps at which one curve hands over to the next; empty if the curve has none."""
         return ()
+
+    @property
+    def turns(self) -> tuple[float, ...]:
+        """The steps > 0 at which the curve, or one in it, takes another formula or comes to rest.
+
+        Of a ``repeat``, which turns forever, they are those of the first cycle.
+        """
+        return turns_of(self)
 
     def _at(self, t: float, span: float = 0) -> float:
         """The formula of each kind: λ at one step. ``rounding`` says what ``span`` is."""

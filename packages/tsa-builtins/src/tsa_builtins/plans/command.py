@@ -96,7 +96,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
     return value
@@ -144,7 +147,7 @@ def _check(path: str, options: argparse.Namespace, parser: argparse.ArgumentPars
         if options.plot:
             end = options.steps or max(each.last_turn for each in courses)
             if not end:
-                parser.error("--plot: the plan never comes to rest; say how far with --steps")
+                parser.error("--plot: the plan has no turn to end at; say how far with --steps")
             _draw(courses, end, options.plot)
     try:
         print(*([f"{path}:"] if len(options.plans) > 1 else []), *lines, sep="\n", flush=True)

@@ -38,7 +38,8 @@ class TargetAnswers(InitialValues):
         if self.where is None:
             return groups
         try:
-            return [*filter(self.where, groups)]
+            chosen = [*filter(self.where, groups)]
+            return groups if len(chosen) == len(groups) else chosen
         except Exception as error:
             what = f"where: {describe(self.where)}, of the schedule of {self.label!r}"
             raise told_again(error, f"{what}, raised an error: {error}") from error

@@ -25,7 +25,7 @@ from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
 from ..torch_.steps import watch_steps
 from .base import TargetSchedule
-from .records import Record, boundaries_of, curve_of, is_data, record_of
+from .records import Record, curve_of, is_data, record_of, turns_of
 
 
 class CurveSchedule(TargetSchedule):
@@ -125,7 +125,7 @@ class CurveSchedule(TargetSchedule):
         self._origin = origin
 
     def check_ahead(self) -> None:
-        """Raise if the curve will lead out of the range where its pieces meet, or at its end.
+        """Raise if the curve will lead out of the range where it turns, or at its end.
 
         A function knows neither, and is checked at each step.
         """
@@ -134,12 +134,14 @@ class CurveSchedule(TargetSchedule):
         furthest: list[float] = []
         driven_by: Any = one if self._several is None else self._several.driven_by(groups)
         for curve, driven in driven_by:
-            bounds = boundaries_of(curve)  # and a step before each, because the next part may jump
-            before = [bound - 1 for bound in bounds if bound >= 1]
-            steps = [0, *bounds, *before, END] if is_data(curve) else []
+            if not is_data(curve):
+                continue
+            turns = turns_of(curve)
+            before = [turn - 1 for turn in turns if turn >= 1]  # the next part may jump
+            at = {t: curve(t) for t in (0, *turns, *before, END)}
             # Of all values, those of the least and of the greatest λ are the furthest.
-            for t in {min(steps, key=curve), max(steps, key=curve)} if steps else ():
-                numbers = Numbers.of_one(curve(t), self._origin + t, driven, curve)
+            for t in {min(at, key=at.__getitem__), max(at, key=at.__getitem__)}:
+                numbers = Numbers.of_one(at[t], self._origin + t, driven, curve)
                 move = move_to(numbers, target, groups, self.absolute, self.label, self.initials_of)
                 furthest += move[1]
         if not isinstance(groups, ObjectGroups):  # the momentum of an average may end at 1
@@ -168,13 +170,17 @@ class CurveSchedule(TargetSchedule):
         if self.where is not None:
             groups = self.chosen(groups)
         number = self._ask(t)
-        is_usual = type(number) is float and number >= 0 and target.index is None
-        if is_usual and type(groups) is ObjectGroups and self._step_count:
+        if type(groups) is ObjectGroups and type(number) is float and self._step_count:
             # Not the first time: a record goes into the group, not into the object's dict.
-            move = over_objects(groups, number, target, self.absolute)
+            move = over_objects(groups, [number] * len(groups), number, target, self.absolute)
             if move is not None:
                 return move
+<<<<<<< HEAD
         elif is_usual:
+=======
+        is_usual = type(number) is float and number >= 0 and target.index is None
+        if is_usual and not self.absolute:
+>>>>>>> w-host
             # The common case in line and in one look at each group: a call takes longer. It is the
             # first case of move_to, which says why it needs no closer look.
             key, initial = target.key, target.initial_key
@@ -200,7 +206,15 @@ class CurveSchedule(TargetSchedule):
         self, several: SeveralCurves, position: float, t: float, groups: Sequence[ParamGroup]
     ) -> Move:
         given, target = several.at(t), self.target
-        if not self.absolute and {*map(type, given)} == {float} and min(given) >= 0:
+        are_floats = {*map(type, given)} == {float}
+        if type(groups) is ObjectGroups and are_floats and self._step_count:
+            driven, indices = several.driven(groups)
+            if driven is groups:
+                each = [given[index] for index in indices]
+                move = over_objects(groups, each, min(given), target, self.absolute)
+                if move is not None:
+                    return move
+        elif not self.absolute and are_floats and min(given) >= 0:
             with suppress(LookupError, TypeError):
                 values = several.times_initial(given, groups, target)
                 total = sum(values)

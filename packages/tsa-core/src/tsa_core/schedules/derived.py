@@ -7,8 +7,9 @@ from math import isfinite
 from typing import TypeAlias
 
 from ..targets.checks import check_target, present_numbers, warn_if_all_zero, warn_if_some_zero
-from ..targets.moves import Move, Numbers, describe, move_to, told_again
+from ..targets.moves import Move, Numbers, describe, move_to, over_objects, told_again
 from ..targets.numbers_ import real_number
+from ..targets.objects import ObjectGroups
 from ..targets.stand_ins import refuse_stand_in
 from ..targets.target import OptimizerLike, ParamGroup, Target
 from ..targets.tensors import warn_if_captured_step_ignores
@@ -132,6 +133,11 @@ class DerivedSchedule(TargetSchedule):
             given = values if self.absolute else self._multiples(groups, values)
         inputs = given
         results = self._results(inputs, position)
+        is_known = self._step_count and (self.absolute or not is_closer_look)
+        if type(groups) is ObjectGroups and is_known and {*map(type, results)} == {float}:
+            objects_move = over_objects(groups, results, min(results), self.target, self.absolute)
+            if objects_move is not None:
+                return objects_move
 
         def giver(i: int) -> str:
             return f"which {self._text} gave for {inputs[i]!r}"
@@ -161,7 +167,11 @@ class DerivedSchedule(TargetSchedule):
         source, own = self.source_target, self._source_key
         key, record = source.key, source.initial_key
         try:
-            if values is not None or source.index is not None:
+            if type(groups) is ObjectGroups:
+                values = values or present_numbers(source, groups)
+                records = groups.columns[record]
+                multiples = [value / initial for value, initial in zip(values, records)]
+            elif values is not None or source.index is not None:
                 pairs = zip(groups, values or present_numbers(source, groups))
                 multiples = [value / group[record] for group, value in pairs]
             elif record in groups[0]:

@@ -10,6 +10,7 @@ from ..schedules.base import Prepared
 from ..schedules.curve import CurveSchedule
 from ..schedules.derived import DerivedSchedule
 from ..schedules.states import Choice, checked_choice
+from ..targets.moves import told_again
 from ..targets.numbers_ import step_of_user
 from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
@@ -140,7 +141,13 @@ class SynchronousSchedule(MembersByName):
                 raise TypeError(f"curves: the schedule of {name!r} has no curve to replace")
         with self._undone_on_error(self.members):
             for name, member in members.items():
-                member.schedule.replan(curves[name])
+                try:
+                    member.schedule.replan(curves[name])
+                except (TypeError, ValueError) as error:
+                    argument, colon, what = str(error).partition(": ")
+                    if argument != "curve":  # the message names the member
+                        raise
+                    raise told_again(error, f"curves[{name!r}]{colon}{what}") from error
             self._derive_again(members.values())
 
     def _undone_on_error(self, members: Iterable[Member]) -> AbstractContextManager[None]:

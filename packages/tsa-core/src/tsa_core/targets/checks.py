@@ -197,6 +197,8 @@ def _missing_message(target: Target, groups: Sequence[ParamGroup], missing: list
     meant += [key for key in difflib.get_close_matches(target.key, names) if key not in meant]
     hint = f"; did you mean {' or '.join(map(repr, meant))}?" if meant else "."
     message = f"{where}{hint} The group has {names}."
+    if isinstance(group, ObjectGroup) and target.key in group.names:
+        return f"{where}: the object has lost it since attributes(...) was called. Set it again"
     if isinstance(group, ObjectGroup):
         return f"{message} To schedule an attribute, name it: attributes(object, {target.key!r})"
     if target.index is not None:

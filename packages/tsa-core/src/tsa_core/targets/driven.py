@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from .checks import did_you_mean
 from .moves import Numbers, given_by
+from .objects import ObjectGroups
 from .target import ParamGroup, Target
 
 Curve: TypeAlias = Callable[[float], float]
@@ -86,7 +87,10 @@ class SeveralCurves:
         if isinstance(self.curves, dict):
             index_of = self._index_of
             try:
-                indices = [index_of[group["name"]] for group in groups]
+                if isinstance(groups, ObjectGroups):  # to ask each group takes longer
+                    indices = [index_of[name] for name in groups.columns["name"]]
+                else:
+                    indices = [index_of[group["name"]] for group in groups]
             except (KeyError, TypeError):  # one of the others; TypeError: the name is a list
                 indices = self._indices_by_name(groups)
         elif len(indices) != len(groups):
