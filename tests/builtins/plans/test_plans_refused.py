@@ -159,7 +159,7 @@ FAULTS: dict[str, Fault] = {
         "per group in the optimizer's order, write a list", TypeError,
         {("betas[0]", "curve"): [LINE, None]}),
     "a value out of the target's range": Fault(("betas[0]", "curve", "backbone", "points"),
-        {0: 1.2}, "betas[0]: the multiplier of 'betas[0]' at step 0: 1.2, ",
+        {0: 1.2}, "betas[0]: the multiple of 'betas[0]' at step 0: 1.2, ",
         remedy={("betas[0]", "curve", "backbone", "points"): {0: 1.1}}),
     "a curve that is code": Fault(("weight_decay", "curve"), curves.Cosine(0.04, 0.4, 10),
         "weight_decay.curve: expected data, got Cosine(start=0.04, end=0.4, steps=10) (Cosine); "

@@ -155,7 +155,7 @@ def checked(name: str, curve: Any) -> CurveLike:
     """``curve``, if it can be called; else an error with ``name``."""
     if not callable(curve):
         raise TypeError(
-            f"{name}: expected a curve or another callable t -> multiplier, "
+            f"{name}: expected a curve or another callable t -> multiple, "
             f"got {curve!r} ({type(curve).__name__})"
         )
     return curve  # type: ignore[no-any-return]  # it can be called

@@ -38,7 +38,7 @@ class CurveSchedule(TargetSchedule):
 
     Args:
         optimizer: a ``torch.optim.Optimizer``, or any object with such ``param_groups``.
-        curve: λ, a callable that takes the step t (0, 1, 2, …) and returns the multiplier, a
+        curve: λ, a callable that takes the step t (0, 1, 2, …) and returns the multiple, a
             finite real number. It is called once per step. Or one curve per param group: a
             sequence in the optimizer's order, or a mapping from the groups' ``"name"`` entries.
             In a mapping, ``"*"`` stands for all other groups. ``None`` leaves a group alone, which
@@ -64,7 +64,7 @@ class CurveSchedule(TargetSchedule):
     If it raises, nothing has been touched.
 
     Warns:
-        UserWarning: every initial value is 0, which no multiplier moves.
+        UserWarning: every initial value is 0, which no multiple moves.
         UserWarning: with ``absolute``, some of the driven groups held 0 and others did not.
         UserWarning: the curve leads a ``momentum`` to 1 or more.
         UserWarning: in a group with ``capturable=True``, the target is a float, or a tensor on

@@ -143,12 +143,12 @@ class SeveralCurves:
 def _check_curves(curves: object) -> None:
     if not isinstance(curves, (Mapping, Sequence)) or isinstance(curves, str):
         raise TypeError(
-            "curve: expected a callable t -> multiplier, a sequence of them, or a mapping from the "
+            "curve: expected a callable t -> multiple, a sequence of them, or a mapping from the "
             f"names of param groups to them, got {curves!r} ({type(curves).__name__})"
         )
     for curve in curves.values() if isinstance(curves, Mapping) else curves:
         if curve is not None and not callable(curve):
-            raise TypeError(f"curve: expected callables t -> multiplier or None, got {curve!r}")
+            raise TypeError(f"curve: expected callables t -> multiple or None, got {curve!r}")
     seen = set()
     for name in curves if isinstance(curves, Mapping) else ():
         if not isinstance(name, str):
