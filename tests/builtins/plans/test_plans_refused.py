@@ -329,7 +329,7 @@ SEVERAL = {"muon": make_optimizer(), "adamw": make_optimizer()}
         ({}, ONE, 1, ValueError, "optimizer: expected at least one, got an empty dict"),
         ({"a/b": make_optimizer()}, ONE, 1, TypeError, "optimizer: expected names of optimizers "),
         ({"": make_optimizer()}, ONE, 1, TypeError, "optimizer: expected names of optimizers as "),
-        (SEVERAL, ONE, 1, ValueError, "lr: with several optimizers, the name of one comes first: "
+        (SEVERAL, ONE, 1, ValueError, "lr: with several optimizers, write the name of one first: "
          "'muon/lr'"),
         (SEVERAL, {"mun/lr": ONE["lr"]}, 1, ValueError, "mun/lr: 'mun' is not an optimizer here; "
          "did you mean 'muon'?"),

@@ -131,7 +131,7 @@ def _targets_of(names: Sequence[object]) -> list[Target]:
         if any(target.initial_key == other.key for other in targets):
             raise ValueError(
                 f"names: {target.initial_key!r} is where schedules keep the initial value of "
-                f"{target.name!r}. Schedule it through a call of its own"
+                f"{target.name!r}. Schedule it through a separate call"
             )
     return targets
 
@@ -198,7 +198,7 @@ def _what_instead(owner: object, key: str) -> str:
             f"[module for module in model.modules() if hasattr(module, {key!r})]"
         )
     if isinstance(getattr(owner, "param_groups", None), Sequence):
-        return "; an optimizer goes to a schedule as it is"
+        return "; pass an optimizer to the schedule itself, not to attributes()"
     if "." in key:
         *path, last = key.split(".")
         return f"; name the inner object, as in attributes(object.{'.'.join(path)}, {last!r})"
@@ -221,8 +221,8 @@ def _check_can_be_set(group: ObjectGroup, target: Target, where: str) -> None:
     if not is_found and key in getattr(owner, "__dict__", ()):  # read by its __getattr__
         delattr(owner, key)
         raise AttributeError(
-            f"attributes: {where} is read from another object, and to set it would hide that one. "
-            "Pass the object that holds it"
+            f"attributes: {where} is read from another object, and setting it here would hide that "
+            "value. Pass the object that holds it"
         )
     if real_number(target.read(group)) != real_number(held):
         raise AttributeError(

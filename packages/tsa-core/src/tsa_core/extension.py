@@ -94,7 +94,7 @@ def _check_fits(target: Target, value: float | Tensor, group: ParamGroup, i: int
     if not isinstance(value, Tensor) and cannot_be_filled(held):
         raise ValueError(
             f"default_value: {where} is a tensor made under torch.inference_mode, which cannot be "
-            "filled outside of it; give a tensor, which takes its place"
+            "filled outside of it; give a tensor, which replaces it"
         )
     low, high = target.range_of(held)
     if not low <= real_number(value) <= high:

@@ -168,7 +168,7 @@ def preview(
         <Preview of 'lr' at epochs 0 to 2, 1 param group>
     """
     if positions is not None and num_steps is not None:
-        raise TypeError("positions: they stand in place of num_steps; leave out one of both")
+        raise TypeError("positions: got num_steps too; leave out one of both")
     asked = None if positions is None else _checked_positions(positions)
     count = _checked_number(num_steps) if asked is None else 0
     if unit is not None and not (isinstance(unit, str) and unit):
@@ -190,7 +190,7 @@ def preview(
         otherwise = "write num_steps in place of positions" if sync.clock is None else alone
         check_can_be_sent(members, "positions", otherwise)
         if metrics is not None:
-            raise TypeError("metrics: they go with num_steps, not with positions")
+            raise TypeError("metrics: expected with num_steps only, got positions too")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the run itself will warn when it gets there
         if asked is not None:
@@ -244,7 +244,7 @@ def _check_goes_by_steps(sync: SynchronousSchedule, num_steps: int) -> None:
         return
     each = "; or one member alone, schedule.schedules[name]" if isinstance(clock, Mapping) else ""
     raise TypeError(
-        "num_steps: it counts calls of step(), and the clock says how far each of them goes. Write "
+        "num_steps: counts calls of step(), but the clock says how far each call goes. Write "
         "positions in the unit of the clock, preview(schedule, positions=range(0, 1_000_001, "
         f"1_000)){each}"
     )
@@ -300,8 +300,8 @@ def _twin(sync: SynchronousSchedule) -> SynchronousSchedule:
         schedules = copy.deepcopy(dict(sync.schedules), memo)
     except (TypeError, RuntimeError) as error:
         raise TypeError(
-            f"schedule: a copy of it is stepped, and {sync.schedule_names} or their param groups "
-            f"hold something that cannot be copied: {error}"
+            f"schedule: preview steps a copy, but {sync.schedule_names} or their param groups hold "
+            f"something that cannot be copied: {error}"
         ) from error
     by_optimizer: dict[str, list[Any]] = {}
     for name, schedule in schedules.items():

@@ -72,7 +72,7 @@ def from_plan(
         ValueError: ``stretch`` is not 1, and a torch scheduler is in the plan. Its settings are
             counts of steps.
         ValueError: the plan is nested more than 200 deep, or has more than 1,000,000 values or
-            20,000 dicts, where an alias of YAML counts as often as it stands.
+            20,000 dicts. An alias of YAML counts each time that it appears.
         KeyError: a param group lacks the target, and there is no ``default_value``. Or no group
             has what a target follows.
 
@@ -232,7 +232,7 @@ def _recipe(
         name, slash, target = target.partition("/")
         if not slash:
             raise ValueError(
-                f"{key}: with several optimizers, the name of one comes first: "
+                f"{key}: with several optimizers, write the name of one first: "
                 f"'{next(iter(optimizers))}/{key}'"
             )
         if name not in optimizers:

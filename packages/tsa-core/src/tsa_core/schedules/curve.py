@@ -112,7 +112,7 @@ class CurveSchedule(TargetSchedule):
         if several is not None:
             if self.where is not None:
                 raise TypeError(
-                    "where: it goes with one curve. Of several, give None to a group to leave alone"
+                    "where: expected one curve, got several; give None to a group to leave it alone"
                 )
             several.driven(self.real_optimizer.param_groups)
             several.check_names(self.real_optimizer.param_groups)

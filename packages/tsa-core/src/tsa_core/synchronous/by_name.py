@@ -50,7 +50,7 @@ class MembersByName(LRScheduler):
         first = self.members[0]
         if first.optimizer_name:
             raise AttributeError(
-                f"optimizer: this SynchronousSchedule knows its optimizers by name, as "
+                f"optimizer: the optimizers of this SynchronousSchedule have names: "
                 f"{list(self.optimizers)}; use .optimizers[{first.optimizer_name!r}]"
             )
         return first.optimizer
@@ -59,7 +59,7 @@ class MembersByName(LRScheduler):
     def optimizers(self) -> Mapping[str, Any]:
         """The optimizers by the names that you gave them; read-only."""
         if not self.members[0].optimizer_name:
-            raise AttributeError("optimizers: there is one, without a name; use .optimizer")
+            raise AttributeError("optimizers: the only one has no name; use .optimizer")
         return MappingProxyType({each.optimizer_name: each.optimizer for each in self.members})
 
     @property

@@ -115,8 +115,8 @@ class SeveralCurves:
             i = keys.index(OTHERS)
             if not any(isinstance(name, str) for name in names):
                 raise ValueError(
-                    "curve: a mapping goes by the names of param groups, and none has a name. Give "
-                    f"each one: {{'params': ..., 'name': {next(iter(self.curves), 'a name')!r}}}"
+                    "curve: the keys of a mapping are names of param groups, and none has "
+                    f"a name. Give each one: {{'params': ..., 'name': {next(iter(self.curves), 'a name')!r}}}"
                 )
             raise ValueError(
                 f"curve: param group {i} has no curve (its 'name': {names[i]!r}); add "
