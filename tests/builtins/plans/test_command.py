@@ -392,9 +392,7 @@ def test_without_pyyaml_json_is_read(command: Command, monkeypatch: Any) -> None
     monkeypatch.setitem(sys.modules, "yaml", None)
     status, _, err = command.run("lr: {}", name="plan.yaml")
     assert status == 1
-    assert err.startswith(
-        "plan.yaml: needs PyYAML, which is not installed; pip install PyYAML"
-    )
+    assert err.startswith("plan.yaml: needs PyYAML, which is not installed; pip install PyYAML")
     assert command.run({"lr": {"curve": LINE}})[0] == 0
 
 

@@ -117,28 +117,28 @@ def preview(
 ) -> Preview:
     """Compute the values that ``schedule`` will give, and move nothing.
 
-    With ``num_steps``, they are those of the steps to come, from where the schedule stands. With
-    ``positions``, they are those of any positions, in the unit in which the schedule counts:
-    tokens, if its clock says tokens. A position costs the same wherever it is.
+    With ``num_steps``, the preview has the coming steps, from the present position of the schedule.
+    With ``positions``, it has these positions, in the unit in which the schedule counts: tokens, if
+    its clock counts tokens. A far position takes no longer than a near one.
 
-    Curves are called with the steps to come, and derived schedules are computed from what their
-    sources will have. Any other scheduler is copied with a stand-in for the optimizer, and the copy
-    is stepped. Parameters are not copied, nor is an object whose method is a curve. Optimizer and
-    schedule are afterwards as they were. A curve must be a pure function of t, and a scheduler's
-    function too. One that draws random numbers draws them here, and others in the run.
+    Curves are called with the coming steps, and derived schedules use the future values of their
+    sources. Any other scheduler is copied with a stand-in for the optimizer, and the copy is
+    stepped. Parameters are not copied, nor is an object whose method is a curve. The optimizer and
+    the schedule do not change. A curve, and a function of a scheduler, must depend on t alone. If
+    it draws random numbers, the run will draw other ones.
 
     Args:
         schedule: a built-in or other ``CurveSchedule``, a scheduler made by
             ``arbitrary_schedule_factory``, a plain torch scheduler, or a ``SynchronousSchedule``.
         num_steps: how many steps to compute, ≥ 1: the present one, and those that
-            ``num_steps - 1`` calls of ``step()`` will lead to. A clock of yours can go any way in
-            such a call, so ``positions`` are needed beside one. An :class:`OptimizerSteps` that is
-            the clock of all members goes one step.
+            ``num_steps - 1`` calls of ``step()`` will lead to. With a clock of yours, give
+            ``positions`` instead, because the clock can go any way in a call. An
+            :class:`OptimizerSteps` that is the clock of all members goes one step per call.
         metrics: the metrics to assume for members that take them (``ReduceLROnPlateau``). Pass
             one number for every step, or one for each of the ``num_steps - 1`` calls.
         positions: the positions to compute, real numbers ≥ 0 in any order, in place of
             ``num_steps``. Only schedules of this library can be sent to a position.
-        unit: what the steps or positions count, such as ``"tokens"``: the axis of the picture.
+        unit: what the steps or positions count, such as ``"tokens"``: the label in the picture.
 
     Returns:
         A :class:`Preview`.

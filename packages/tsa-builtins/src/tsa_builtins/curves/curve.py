@@ -34,8 +34,8 @@ class Curve:
     """The base of all curves: a curve is λ(t), a frozen value that is called with t.
 
     ``a * b``, ``a + b`` and ``a - b`` combine two curves, or a curve and any callable t → λ, at
-    every t. Either side may be a number: ``0.5 * a`` scales, ``a + 0.1`` lifts, ``1 - a`` turns it
-    over. A curve of your own need not be a ``Curve``: any callable goes where a curve goes.
+    every t. Either side may be a number: ``0.5 * a`` scales, ``a + 0.1`` lifts, ``1 - a`` turns the
+    curve over. A curve of your own need not be a ``Curve``: any callable can replace a curve.
 
     Example:
         >>> from tsa_builtins.curves import Curve, Linear, PiecewiseConstant

@@ -116,7 +116,8 @@ class SeveralCurves:
             if not any(isinstance(name, str) for name in names):
                 raise ValueError(
                     "curve: the keys of a mapping are names of param groups, and none has "
-                    f"a name. Give each one: {{'params': ..., 'name': {next(iter(self.curves), 'a name')!r}}}"
+                    "a name. Give each one: "
+                    f"{{'params': ..., 'name': {next(iter(self.curves), 'a name')!r}}}"
                 )
             raise ValueError(
                 f"curve: param group {i} has no curve (its 'name': {names[i]!r}); add "
