@@ -222,7 +222,7 @@ def _check_tensors_apart(members: Sequence[Member]) -> None:
 
 
 def warn_if_unit_is_arbitrary(members: Sequence[Member]) -> None:
-    """Warn of multiples of a source that gets absolute values: what 1 stands for is arbitrary."""
+    """Warn of multiples of a source that gets absolute values: their unit is arbitrary."""
     for member in members:
         source = member.source
         if (
@@ -233,8 +233,7 @@ def warn_if_unit_is_arbitrary(members: Sequence[Member]) -> None:
             continue
         warn_user(
             f"{member.name!r} derives from multiples of {source.name!r}, whose schedule gives "
-            "absolute values: a multiple is the value divided by the initial value that the "
-            f"optimizer was made with, {source.schedule.base_lrs}, and is 1 only there. If values "
-            "are meant, write absolute=True for the derived schedule too; if not, ignore this "
-            "warning"
+            "absolute values. A multiple is then the value divided by the initial value, "
+            f"{source.schedule.base_lrs}. If values are meant, write absolute=True for the derived "
+            "schedule too; if not, ignore this warning"
         )
