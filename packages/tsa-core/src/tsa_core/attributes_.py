@@ -240,7 +240,7 @@ def _warn_if_moved(places: Sequence[tuple[ObjectGroup, Target, str, ObjectGroup 
             warn_user(
                 f"attributes: {where} is {held!r}, but a schedule on an earlier attributes(...) of "
                 f"the same object has the initial value {initial!r}. Multiples will count from "
-                f"{held!r}. To count from {initial!r}, build on the result of the earlier call, or set "
-                "the attribute first; if the present value is meant, ignore this warning"
+                f"{held!r}. To count from {initial!r}, build on the result of the earlier call, or "
+                "set the attribute first; if the present value is meant, ignore this warning"
             )
             return
