@@ -26,18 +26,30 @@ WORDS = {
     "examples#three-studies": "study, studies, experiments",
     "framework_authors": "framework, library author",
     "frameworks": "frameworks, integration, callback",
+    "frameworks#replan-and-resume": (
+        "resume_from_checkpoint, resume trainer, resume lightning, plan=saved, initial=code"
+    ),
+    "frameworks#replan-in-a-callback": "replan trainer, trainer callback",
+    "frameworks#replan-in-a-hook": "replan lightning",
     "frameworks#hugging-face-trainer": "trainer, huggingface, hugging face, transformers",
     "frameworks#lightning": "lightning, pytorch lightning, configure_optimizers",
     "frameworks#accelerate": "accelerate",
     "frameworks#ignite": "ignite",
-    "frameworks#torch-amp-gradscaler": "overflow, amp, gradscaler, mixed precision, skipped step",
+    "frameworks#torch-amp-gradscaler": (
+        "overflow, amp, gradscaler, mixed precision, skipped step, fused, found_inf, fp16, float16"
+    ),
     "frameworks#timm": "timm",
     "gallery": "picture, plot, shapes, which shape",
     "gallery#two-shapes-are-called-cosine": "cosine, quarter cosine, half cosine",
     "glossary": "glossary, terminology",
     "howto/absolute_values": "absolute, absolute values, values instead of multiples",
-    "howto/absolute_values#biases-and-norms-without-weight-decay": "biases, layernorm, no_decay",
+    "howto/absolute_values#biases-and-norms-without-weight-decay": (
+        "biases, layernorm, no_decay, no decay, no weight decay, exclude bias"
+    ),
     "howto/clipping_and_batch_size": "clip, clipping, gradient clipping, clip_grad_norm_, max_norm",
+    "howto/clipping_and_batch_size#clip-each-group-by-its-own-threshold": (
+        "clip per group, per-group clipping, global norm"
+    ),
     "howto/clipping_and_batch_size#batch-size": "batch size, batch_size",
     "howto/epochs_samples_tokens": "epoch, epochs, steps per epoch",
     "howto/epochs_samples_tokens#samples": "samples",
@@ -69,7 +81,10 @@ WORDS = {
     ),
     "howto/warmup_stable_decay#warm-restarts": "restart, restarts, warm restarts, sgdr, cycle",
     "howto/weight_decay_and_momentum": "weight decay, weight_decay, adamw",
-    "howto/weight_decay_and_momentum#momentum": "momentum",
+    "howto/weight_decay_and_momentum#momentum": "momentum, momentum warmup",
+    "howto/weight_decay_and_momentum#momentum-that-rises-as-the-learning-rate-falls": (
+        "cycle momentum, cycle_momentum, cyclic momentum, inverse momentum, base_momentum, cycliclr"
+    ),
     "howto/weight_decay_and_momentum#beta1-and-beta2": "beta1, beta2, betas, adam betas",
     "mistakes": "mistake, error, warning, not working, wrong value, debug",
     "mistakes#a-name-that-is-not-there": "typo, misspelt, keyerror",

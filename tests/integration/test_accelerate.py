@@ -11,6 +11,7 @@ import torch
 import training_plan as plan
 from accelerate import Accelerator
 from accelerate.optimizer import AcceleratedOptimizer
+from accelerate.scheduler import AcceleratedScheduler
 from accelerate_settings import reset_accelerate
 from cases import some
 from torch.optim.lr_scheduler import ExponentialLR
@@ -214,3 +215,27 @@ def test_a_plan_in_tokens_counts_the_tokens_of_a_loop(tmp_path: Path) -> None:
     assert later_values == {i: values_by_batch[i] for i in later_values}
     assert min(later_values) == 3 * SAVED_AT
     plan.assert_same_weights(model, resumed)
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_accelerate_steps_a_schedule_where_a_fused_optimizer_skipped(fused: bool) -> None:
+    """Accelerate does not see that a fused optimizer skipped; ``OptimizerSteps`` does."""
+    Accelerator(cpu=True)
+    parameter = torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.AdamW([parameter], lr=0.1, weight_decay=0.1, fused=fused)
+    scaler = torch.amp.GradScaler("cpu", init_scale=16.0)
+    wrapper = AcceleratedOptimizer(optimizer, scaler=scaler)
+    plain = tsa.SynchronousSchedule([tsa.constant_schedule(optimizer, 1.0)])
+    clocked = tsa.SynchronousSchedule(
+        [tsa.constant_schedule(optimizer, 1.0, "weight_decay")], clock=tsa.OptimizerSteps(optimizer)
+    )
+    schedules = [AcceleratedScheduler(each, wrapper) for each in (plain, clocked)]
+    for loss_weight in (1.0, torch.inf, 1.0):
+        before = parameter.detach().clone()
+        scaler.scale(loss_weight * parameter.sum()).backward()
+        wrapper.step()
+        for schedule in schedules:
+            schedule.step()
+        assert torch.equal(parameter, before) == (loss_weight == torch.inf)
+        wrapper.zero_grad()
+    assert (plain.last_epoch, clocked.last_epoch) == (3 if fused else 2, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,19 @@ class Recorder(TrainerCallback):
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         plan.clip_gradients(kwargs["optimizer"])
+
+
+class RecorderThatReplans(Recorder):
+    """The same, and it replans the learning rate before one of the steps."""
+
+    def __init__(self, replan_at: int) -> None:
+        super().__init__()
+        self.replan_at = replan_at
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == self.replan_at:
+            plan.replan(kwargs["lr_scheduler"])
+        super().on_step_begin(args, state, control, **kwargs)
 
 
 class RecorderThatSteps(Recorder):
@@ -173,3 +187,61 @@ def test_a_plan_in_tokens_counts_the_tokens_of_the_trainer(tmp_path: Path) -> No
     for t, values in whole.values_by_step.items():
         plan.assert_on_plan_in_tokens(values, whole.tokens_by_step[t])
     plan.assert_on_plan_in_tokens(plan.values_of(trainer.optimizer), plan.TOKENS)
+
+
+def random_rows() -> torch.Tensor:
+    torch.manual_seed(0)
+    return torch.randint(0, 32, (64, 6))
+
+
+@pytest.mark.parametrize("replan_at", [SAVED_AT - 3, SAVED_AT, SAVED_AT + 3])
+def test_a_replanned_run_of_the_trainer_resumes_to_the_same_weights(
+    tmp_path: Path, replan_at: int
+) -> None:
+    """A callback replans before, at or after the checkpoint, and the resumed run is the same."""
+
+    def make(folder: Path) -> tuple[Trainer, Recorder]:
+        recorder = RecorderThatReplans(replan_at)
+        trainer = make_trainer(
+            folder,
+            random_rows(),
+            lambda optimizer, _: plan.choosing(plan="saved")([plan.make_schedule(optimizer)]),
+            recorder,
+        )
+        return trainer, recorder
+
+    _, whole = resumable_run(make, tmp_path)
+    assert list(whole.values_by_step) == list(range(plan.STEPS))
+    for t, values in whole.values_by_step.items():
+        plan.assert_on_plan(values, t, lr=plan.expected_replanned_lr(t, replan_at))
+
+
+def test_the_trainer_hides_warnings_of_a_change_and_obeys_a_choice(tmp_path: Path) -> None:
+    """The Trainer drops the warnings of another plan and lr. A choice in a subclass holds."""
+
+    def trainer_of(folder: str, steps: int, **choices: Any) -> Trainer:
+        def make_schedule(optimizer: Any, get_trainer: Any) -> Any:
+            for group in optimizer.param_groups:
+                group["lr"] *= steps / plan.STEPS
+            linear = tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.0, 0, steps)
+            return plan.choosing(**choices)([linear])
+
+        return make_trainer(tmp_path / folder, random_rows(), make_schedule, Recorder())
+
+    def last_rates(**choices: Any) -> list[float]:
+        """Those of a run under twice the rates, in a plan of twice the steps."""
+        trainer = trainer_of("resumed", 2 * plan.STEPS, **choices)
+        trainer.train(resume_from_checkpoint=checkpoint)
+        return plan.values_of(trainer.optimizer)["lr"]
+
+    trainer_of("whole", plan.STEPS).train()
+    checkpoint = str(tmp_path / "whole" / f"checkpoint-{SAVED_AT}")
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert last_rates() == [lr / 2 for lr in plan.LR]
+        assert last_rates(initial="code") == list(plan.LR)
+    assert not [each for each in caught if "saved" in str(each.message)]
+    assert last_rates(plan="saved", initial="saved") == [0.0, 0.0]
+    for choices in ({"plan": "same"}, {"plan": "saved", "initial": "same"}):
+        with pytest.raises(ValueError, match="the code"):
+            last_rates(**choices)

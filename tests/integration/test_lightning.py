@@ -126,6 +126,24 @@ class ModuleThatStepsAlone(ModuleThatStepsInEveryBatch):
             self.schedule.load_state_dict(self.saved)
 
 
+class ModuleThatReplans(Module):
+    """The same, and its own hook replans the learning rate before one of the steps."""
+
+    def __init__(self, replan_at: int) -> None:
+        super().__init__(step_every_batch)
+        self.replan_at = replan_at
+
+    def configure_optimizers(self) -> Any:
+        configured = super().configure_optimizers()
+        schedule = plan.choosing(plan="saved")([configured["lr_scheduler"]["scheduler"]])
+        configured["lr_scheduler"]["scheduler"] = schedule
+        return configured
+
+    def on_train_batch_start(self, *args: Any) -> None:
+        if self.global_step == self.replan_at:
+            plan.replan(self.lr_schedulers())
+
+
 def fit(
     module: Module,
     folder: Path,
@@ -252,3 +270,18 @@ def test_a_factory_schedule_returned_directly_is_refused_by_lightning(tmp_path: 
     message = "wasn't returned from `configure_optimizers`"
     with pytest.raises(MisconfigurationException, match=message):
         fit(Module(configure), tmp_path, epochs=1)
+
+
+@pytest.mark.parametrize("replan_at", [5, 8, 11])
+def test_a_replanned_run_of_lightning_resumes_to_the_same_weights(
+    tmp_path: Path, replan_at: int
+) -> None:
+    """A hook replans before, at or after the checkpoint, and the resumed run is the same."""
+    values_by_step = values_of_resumable_run(
+        lambda: ModuleThatReplans(replan_at),
+        tmp_path,
+        plan.STEPS // BATCHES_PER_EPOCH,
+        BATCHES_PER_EPOCH,
+    )
+    for t, values in values_by_step.items():
+        plan.assert_on_plan(values, t, lr=plan.expected_replanned_lr(t, replan_at))

@@ -9,7 +9,7 @@ import pytest
 import torch
 from pytorch_optimizer.lr_scheduler import CosineAnnealingWarmupRestarts, REXScheduler
 from torch.nn import Parameter
-from torch.optim.lr_scheduler import ExponentialLR, LambdaLR
+from torch.optim.lr_scheduler import CyclicLR, ExponentialLR, LambdaLR, OneCycleLR
 from transformers import get_scheduler
 from two_groups import values_of
 from warmup_scheduler import GradualWarmupScheduler
@@ -114,3 +114,42 @@ def test_a_builtin_after_a_foreign_warmup_goes_on_from_its_learning_rates() -> N
     expected = values(lambda o: LambdaLR(o, falling))
     assert expected[8] == [2 * value * falling(2) for value in INITIAL_VALUES]
     assert values(lambda o: tsa.linear_schedule_with_warmup(o, 1.0, 0.0, 0, 8)) == expected
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "steps", "rule"),
+    [
+        (lambda o, **cycle: CyclicLR(o, 0.02, 0.1, 10, **cycle), 40, (0.02, 0.9, 0.8)),
+        (
+            lambda o, **cycle: OneCycleLR(o, 0.1, 40, final_div_factor=1.0, **cycle),
+            39,
+            (0.004, 0.95, 0.85),
+        ),
+    ],
+)
+def test_momentum_that_falls_as_lr_rises_equals_that_of_torch(
+    scheduler: Callable[..., Any], steps: int, rule: tuple[float, float, float]
+) -> None:
+    """A line from lr to momentum gives what ``cycle_momentum=True`` gives."""
+    lowest, highest_momentum, lowest_momentum = rule
+
+    def momentum_of(lr: float) -> float:
+        p = (lr - lowest) / (0.1 - lowest)
+        return highest_momentum + (lowest_momentum - highest_momentum) * p
+
+    by_torch, ours = (
+        torch.optim.SGD([Parameter(torch.ones(1))], lr=0.1, momentum=highest_momentum)
+        for _ in range(2)
+    )
+    cycle = scheduler(by_torch)
+    schedule = tsa.SynchronousSchedule(
+        [
+            scheduler(ours, cycle_momentum=False),
+            tsa.DerivedSchedule(ours, momentum_of, "momentum", absolute=True),
+        ]
+    )
+    for _ in range(steps):
+        for target in ("lr", "momentum"):
+            assert values_of(ours, target) == pytest.approx(values_of(by_torch, target), rel=1e-12)
+        for each in (by_torch, cycle, ours, schedule):
+            each.step()

@@ -28,6 +28,16 @@ BETA = (0.9, 0.9)
 CLIP = (1.0, 0.25)
 
 
+def choosing(**choices: Any) -> Any:
+    """A class of schedules that choose what goes on, because a framework passes no choice."""
+
+    class Choosing(tsa.SynchronousSchedule):
+        def load_state_dict(self, state: Any) -> None:  # type: ignore[override]
+            super().load_state_dict(state, **choices)
+
+    return Choosing
+
+
 def make_parts() -> tuple[torch.nn.Sequential, torch.optim.AdamW, tsa.SynchronousSchedule]:
     """A model with fixed weights, an optimizer with one param group per layer, and the plan."""
     model, optimizer = make_model_and_optimizer()
@@ -112,6 +122,17 @@ def expected_lr(t: int) -> list[float]:
         p = min((t - WARMUP) / (STEPS - WARMUP), 1.0)
         factor = 0.1 + 0.9 * math.cos(math.pi / 2 * p)
     return [initial * factor for initial in LR]
+
+
+def replan(schedule: tsa.SynchronousSchedule) -> None:
+    """From now on the learning rate falls from half of its initial value to 0, in 10 steps."""
+    schedule.replan({"lr": tsa.curves.Linear(0.5, 0.0, 10)})
+
+
+def expected_replanned_lr(t: int, replanned_at: int) -> list[float]:
+    if t < replanned_at:
+        return expected_lr(t)
+    return [initial * 0.5 * max(0.0, 1 - (t - replanned_at) / 10) for initial in LR]
 
 
 def expected_others(t: int) -> dict[str, list[float]]:

@@ -195,6 +195,14 @@ def deepspeed_beta(n: int) -> float:
     return 0.9 - (0.9 - 0.8) * deepspeed_scale(n) if n <= 3000 else 0.9
 
 
+def deepspeed_warmup(n: int) -> float:
+    """``WarmupLR`` after n calls of its ``step``; before the first one it gives the minimum."""
+    last_batch_iteration = n - 1
+    if last_batch_iteration < 0:
+        return 0.0
+    return math.log(last_batch_iteration + 1) / math.log(1000) if last_batch_iteration < 1000 else 1
+
+
 def dinov2(base: float, final: float, total: int, warmup: int = 0, start: float = 0.0) -> Any:
     """The project's ``CosineScheduler``; its warmup is ``np.linspace``, which has both ends."""
 
@@ -306,14 +314,15 @@ CODES = {
     "DeepSpeed": Codes(
         [1000, 3000, 9000],
         {"lr": deepspeed, "betas[0]": deepspeed_beta},
+        {"warmup": deepspeed_warmup},
     ),
     "DINOv2": Codes(
         [1250, 12_500, 37_500, 125_000, 125_010],
         {
-            "lr": dinov2_rates,
-            "weight_decay": dinov2_decays,
-            "teacher_momentum": dinov2(0.992, 1, 125_000),
-            "teacher_temperature": dinov2(0.07, 0.07, 37_500, 37_500, 0.04),
+            "student/lr": dinov2_rates,
+            "student/weight_decay": dinov2_decays,
+            "teacher/ema": dinov2(0.992, 1, 125_000),
+            "teacher/temperature": dinov2(0.07, 0.07, 37_500, 37_500, 0.04),
         },
     ),
     "MAE": Codes([312 * 40, 312 * 41, 312 * 800], {"lr": mae}),
@@ -358,7 +367,10 @@ def run(name: str, *, schedules: bool = True) -> dict[str, Any]:
 
 
 def makes_a_schedule(statement: ast.stmt) -> bool:
-    return isinstance(statement, ast.Assign) and ast.unparse(statement.value).startswith("tsa.")
+    return (
+        isinstance(statement, ast.Assign)
+        and re.match(r"tsa\.(?!attributes)", ast.unparse(statement.value)) is not None
+    )
 
 
 def members(schedule: Any) -> dict[str, Any]:

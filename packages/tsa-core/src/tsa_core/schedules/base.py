@@ -52,7 +52,7 @@ class TargetSchedule(TargetAnswers):
             raise TypeError(f"where: expected a function of a param group, got {where!r}")
         self.where = where
         self.optimizer = optimizer
-        self.label = self.target.name
+        self.label: str = self.target.name
         self.absolute = absolute
         self.last_epoch = -1
         self._step_count = 0

@@ -175,7 +175,7 @@ class CurveSchedule(TargetSchedule):
             move = over_objects(groups, number, target, self.absolute)
             if move is not None:
                 return move
-        if is_usual and not self.absolute:
+        elif is_usual:
             # The common case in line and in one look at each group: a call takes longer. It is the
             # first case of move_to, which says why it needs no closer look.
             key, initial = target.key, target.initial_key
@@ -188,6 +188,8 @@ class CurveSchedule(TargetSchedule):
                 else:
                     total = sum(values)
                     if type(total) is float and isfinite(total):
+                        if self.absolute:
+                            values = [number] * len(values)
                         return groups, values, True, False
             except (LookupError, TypeError):
                 pass
