@@ -329,7 +329,7 @@ ERRORS: dict[str, tuple[Any, tuple[Any, ...], type[Exception], str]] = {
     "missing entry": ({"beta": 1.0}, ("betta",), KeyError, "'betta'.*mean 'beta'"),
     "in a list": ([Plain(1.0), torch.nn.ReLU()], ("p",), AttributeError, r"object 1 \(ReLU\).*'p'"),
     "model": (torch.nn.Sequential(torch.nn.Dropout()), ("p",), AttributeError, "modules in it"),
-    "optimizer": (sgd(), ("lr",), AttributeError, "'lr'; an optimizer goes to a schedule"),
+    "optimizer": (sgd(), ("lr",), AttributeError, "'lr'; pass an optimizer to the schedule"),
     "inner": (SimpleNamespace(), ("loss.beta",), AttributeError, r"\(object.loss, 'beta'\)"),
     "bool": (torch.nn.Dropout(), ("inplace",), TypeError, "'inplace' of Dropout: False"),
     "None": (Plain(None), ("p",), TypeError, "'p' of Plain: None"),

@@ -35,8 +35,8 @@ class Curve:
     """The base of all curves: a curve is λ(t), a frozen value that is called with t.
 
     ``a * b``, ``a + b`` and ``a - b`` combine two curves, or a curve and any callable t → λ, at
-    every t. Either side may be a number: ``0.5 * a`` scales, ``a + 0.1`` lifts, ``1 - a`` turns it
-    over. A curve of your own need not be a ``Curve``: any callable goes where a curve goes.
+    every t. Either side may be a number: ``0.5 * a`` scales, ``a + 0.1`` lifts, ``1 - a`` turns the
+    curve over. A curve of your own need not be a ``Curve``: any callable can replace a curve.
 
     Example:
         >>> from tsa_builtins.curves import Curve, Linear, PiecewiseConstant
@@ -164,7 +164,7 @@ def checked(name: str, curve: Any) -> CurveLike:
     """``curve``, if it can be called; else an error with ``name``."""
     if not callable(curve):
         raise TypeError(
-            f"{name}: expected a curve or another callable t -> multiplier, "
+            f"{name}: expected a curve or another callable t -> multiple, "
             f"got {curve!r} ({type(curve).__name__})"
         )
     return curve  # type: ignore[no-any-return]  # it can be called

@@ -134,13 +134,13 @@ def present_numbers(
 
 
 def warn_if_all_zero(target: Target, driven: Sequence[ParamGroup]) -> None:
-    """Warn if every initial value is 0, which no multiplier can move."""
+    """Warn if every initial value is 0, which no multiple can move."""
     if driven and all(target.initial_or_present(group) == 0 for group in driven):
         warn_user(
-            f"{target.name!r} starts at 0 in every param group that is driven, and a multiplier "
-            "cannot move 0. Set it to the value that a multiplier of 1 stands for, "
+            f"{target.name!r} starts at 0 in every param group that is driven, and a multiple "
+            "cannot move 0. Set it to the value that a multiple of 1 stands for, "
             f"extend_optimizer(optimizer, {target.name!r}, value, overwrite_values=True), or write "
-            "absolute=True and give values instead of multipliers"
+            "absolute=True and give values instead of multiples"
         )
 
 

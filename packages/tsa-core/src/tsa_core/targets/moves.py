@@ -158,7 +158,7 @@ def _looked_at_one_by_one(
     """Return the move to values of any kind, also of new groups; or say which one is wrong."""
     groups = numbers.groups
     place = f"step {numbers.position}" if numbers.position < END else "its end"
-    what = f"the {'value' if absolute else 'multiplier'} of {label!r} at {place}"
+    what = f"the {'value' if absolute else 'multiple'} of {label!r} at {place}"
     values = []
     for i, (group, number) in enumerate(zip(groups, numbers.each)):
         held = target.read(group)
