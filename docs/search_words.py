@@ -51,8 +51,6 @@ WORDS = {
         "clip per group, per-group clipping, global norm"
     ),
     "howto/clipping_and_batch_size#batch-size": "batch size, batch_size",
-    "howto/dropout": "dropout",
-    "howto/ema_decay": "ema, moving average, ema decay, averagedmodel",
     "howto/epochs_samples_tokens": "epoch, epochs, steps per epoch",
     "howto/epochs_samples_tokens#samples": "samples",
     "howto/epochs_samples_tokens#tokens": "tokens",
@@ -67,9 +65,11 @@ WORDS = {
     "howto/log_values": "log, logging, logger, csv",
     "howto/log_values#tensorboard": "tensorboard",
     "howto/log_values#weights-biases-wandb": "wandb, weights & biases",
-    "howto/loss_weight": "loss weight, kl weight, vae, beta-vae",
     "howto/move_over": "move over, by hand, adjust_learning_rate",
     "howto/outside_the_optimizer": "temperature, noise, ent_coef, attributes",
+    "howto/outside_the_optimizer#dropout": "dropout",
+    "howto/outside_the_optimizer#ema-decay": "ema, moving average, ema decay, averagedmodel",
+    "howto/outside_the_optimizer#loss-weight": "loss weight, kl weight, vae, beta-vae",
     "howto/param_groups": (
         "layer decay, layer-wise, layerwise, llrd, discriminative, param groups, parameter groups"
     ),

@@ -194,6 +194,68 @@ def test_a_step_does_not_call_the_slow_setter_of_a_module(name: str, monkeypatch
     assert module.p == 0.4
 
 
+LIKE_GROUPS: dict[str, Callable[[Any], Any]] = {
+    "one curve": lambda o: [CurveSchedule(o, halving, "p")],
+    "a negative one": lambda o: [CurveSchedule(o, lambda t: 1 - 0.8 * t, "p")],
+    "one per group": lambda o: [CurveSchedule(o, [halving, None, lambda t: -0.5 * t], "p")],
+    "by name": lambda o: [CurveSchedule(o, {"b": halving, "*": lambda t: 1.0 + t}, "p")],
+    "values by name": lambda o: [
+        CurveSchedule(o, {"b": halving, "*": lambda t: 1.0 + t}, "p", absolute=True)
+    ],
+    "all chosen": lambda o: [CurveSchedule(o, halving, "p", where=lambda g: g["q"] > 0)],
+    "some chosen": lambda o: [CurveSchedule(o, halving, "p", where=lambda g: g["q"] > 0.5)],
+    "derived": lambda o: [
+        DerivedSchedule(o, lambda m: m**2 - 0.5, "q", of="p"),
+        CurveSchedule(o, halving, "p"),
+    ],
+    "derived values": lambda o: [
+        DerivedSchedule(o, lambda p: 1 - p, "q", of="p", absolute=True),
+        CurveSchedule(o, halving, "p"),
+    ],
+    "derived alone": lambda o: [DerivedSchedule(o, lambda m: 2 * m, "q", of="p")],
+}
+
+
+@pytest.mark.parametrize("name", LIKE_GROUPS)
+def test_objects_get_the_numbers_of_param_groups(name: str) -> None:
+    """Objects have the values of param groups that hold the same, and no other entries."""
+    initials = [{"p": 0.8, "q": 0.25}, {"p": 0.4, "q": 1.0}, {"p": 0.1, "q": 3.0}]
+    groups = sgd(*({**each, "name": n} for each, n in zip(initials, "abc")))
+    objects = [SimpleNamespace(**each) for each in initials]
+    handle = attributes(objects, "p", "q", group_names=["a", "b", "c"])
+    both = [SynchronousSchedule(LIKE_GROUPS[name](each)) for each in (groups, handle)]
+    groups.step()
+    for i in range(6):
+        if i == 3:  # both are seen by the next step
+            groups.param_groups[1]["p"] = objects[1].p = 0.7
+        for each in both:
+            each.step()
+        assert [vars(each) for each in objects] == [
+            {key: group[key] for key in "pq"} for group in groups.param_groups
+        ]
+
+
+@pytest.mark.parametrize("name", ["a negative one", "by name", "values by name", "derived"])
+def test_a_step_over_objects_asks_no_group_for_its_initial_value(
+    name: str, monkeypatch: Any
+) -> None:
+    """Records are read from a list of all, which takes a fraction of the time."""
+    objects = [SimpleNamespace(p=0.8, q=1.0) for _ in range(3)]
+    handle = attributes(objects, "p", "q", group_names=["a", "b", "c"])
+    schedule = SynchronousSchedule(LIKE_GROUPS[name](handle))
+    schedule.step()
+    asked: list[str] = []
+    get = type(handle.param_groups[0]).__getitem__
+
+    def getitem(group: Any, key: str) -> Any:
+        asked.append(key)
+        return get(group, key)
+
+    monkeypatch.setattr(type(handle.param_groups[0]), "__getitem__", getitem)
+    schedule.step()
+    assert not asked
+
+
 def test_another_kind_of_value_or_dict_is_seen() -> None:
     """An object may get a tensor, an int or another dict, and a lost attribute is an error."""
     owner = SimpleNamespace(p=0.8)
@@ -212,7 +274,7 @@ def test_another_kind_of_value_or_dict_is_seen() -> None:
     schedule.step()
     assert plain.p == 0.2
     del plain.p
-    with pytest.raises(KeyError, match=r"'p' is not in param group 0.* attributes\(object, 'p'\)"):
+    with pytest.raises(KeyError, match="'p' is not in param group 0: the object has lost it"):
         schedule.step()
     assert schedule.last_epoch == 2
 
@@ -267,7 +329,7 @@ ERRORS: dict[str, tuple[Any, tuple[Any, ...], type[Exception], str]] = {
     "missing entry": ({"beta": 1.0}, ("betta",), KeyError, "'betta'.*mean 'beta'"),
     "in a list": ([Plain(1.0), torch.nn.ReLU()], ("p",), AttributeError, r"object 1 \(ReLU\).*'p'"),
     "model": (torch.nn.Sequential(torch.nn.Dropout()), ("p",), AttributeError, "modules in it"),
-    "optimizer": (sgd(), ("lr",), AttributeError, "'lr'; an optimizer goes to a schedule"),
+    "optimizer": (sgd(), ("lr",), AttributeError, "'lr'; pass an optimizer to the schedule"),
     "inner": (SimpleNamespace(), ("loss.beta",), AttributeError, r"\(object.loss, 'beta'\)"),
     "bool": (torch.nn.Dropout(), ("inplace",), TypeError, "'inplace' of Dropout: False"),
     "None": (Plain(None), ("p",), TypeError, "'p' of Plain: None"),
@@ -281,6 +343,12 @@ ERRORS: dict[str, tuple[Any, tuple[Any, ...], type[Exception], str]] = {
     "NamedTuple": (Named(), ("p",), AttributeError, "'p' of Named cannot be set"),
     "constant mapping": (MappingProxyType({"p": 1.0}), ("p",), AttributeError, "cannot be set"),
     "forwarded": (Wrapper(Plain(1.0)), ("p",), AttributeError, "read from another object"),
+    "empty slot": (
+        Slots.__new__(Slots),
+        ("p",),
+        AttributeError,
+        "'p'; it is declared",
+    ),
     "no object": ([], ("p",), ValueError, "at least one object"),
     "no name": (Plain(1.0), (), ValueError, "at least one attribute"),
     "no string": (Plain(1.0), (["p"],), TypeError, r"names: .*got \['p'\]"),
@@ -301,7 +369,8 @@ def test_what_cannot_be_scheduled_is_an_error_at_the_call(case: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("names", "error"), [(["a"], ValueError), ([1, 2], TypeError), ("ab", ValueError)]
+    ("names", "error"),
+    [(["a"], ValueError), ([1, 2], TypeError), ("ab", ValueError), (3, TypeError)],
 )
 def test_names_of_groups_are_checked(names: Any, error: type[Exception]) -> None:
     """There is one string per object."""

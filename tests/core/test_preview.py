@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import io
 import itertools
 import re
 import sys
@@ -491,6 +492,11 @@ def test_a_preview_has_the_boundaries_of_each_curve() -> None:
     """A preview has the boundaries of each curve that tells them, by target."""
     seen = preview(three_members(), 3, metrics=1.0)
     assert seen.boundaries == {"betas[0]": (4,), "lr": (), "clip": ()}
+    later = WithBoundaries((2, 6))
+    for several in ([RiseAndFall(), later, None], {"a": RiseAndFall(), "b": later, "*": None}):
+        optimizer = sgd({"name": "a"}, {"name": "b"}, {"name": "c"})
+        seen = preview(CurveSchedule(optimizer, several), 3)
+        assert seen.boundaries == {"lr": (2, 4, 6)}
 
 
 def test_the_plot_has_a_panel_per_target_with_a_line_per_group() -> None:
@@ -535,6 +541,16 @@ def test_the_plot_calls_groups_by_their_names() -> None:
     (panel,) = preview(put_curve(optimizer), 3).plot().axes
     texts = [text.get_text() for text in panel.get_legend().get_texts()]
     assert texts == ["encoder, head", "group 2"]
+
+
+def test_the_plot_shows_names_and_units_as_they_are() -> None:
+    """A name or a unit is text, where matplotlib would read a formula or leave out a label."""
+    optimizer = sgd({"name": "$x_{$"}, {"name": "_hidden", "lr": 0.2})
+    figure = preview(put_curve(optimizer), 3, unit="$_{$").plot()
+    figure.savefig(io.BytesIO(), format="svg")
+    (panel,) = figure.axes
+    texts = [text.get_text().replace("\\$", "$") for text in panel.get_legend().get_texts()]
+    assert texts == ["$x_{$", " _hidden"]
 
 
 def boundaries_drawn(schedule: Any, num_steps: int) -> list[float]:

@@ -17,9 +17,13 @@ from tsa_builtins.curves import (
     Constant,
     Cosine,
     Linear,
+    Piecewise,
     Warmup,
+    clip,
+    delay,
     from_dict,
     join,
+    repeat,
     staircase,
     stretch,
     switch,
@@ -149,3 +153,21 @@ def test_a_staircase_of_epochs() -> None:
 def test_the_classes_are_not_public() -> None:
     """Each combination has one public name, the function that makes it."""
     assert not set(vars(curves)) & {"Switch", "Staircase", "Sum", "Relay"}
+
+
+def test_a_curve_knows_the_turns_of_the_curves_in_it() -> None:
+    """The turns are on the clock of the whole; those that never play are left out."""
+    part = join([Linear(0, 1, 4), third, Linear(1, 0, 3)], [6, 10])  # third has no turns
+    assert part.turns == (4, 6, 10, 13)
+    assert Constant(1.0).turns == ()
+    assert join([part, part], [8]).turns == (4, 6, 8, 12, 14, 18, 21)
+    assert join([third, delay(part, 20)], [100]).turns == (100, 120, 124, 126, 130, 133)
+    assert switch({0: third, 5: part}).turns == (5, 6, 10, 13)
+    assert stretch(join([part, third], [20]), 10).turns == (40, 60, 100, 130, 200)
+    assert delay(part, -5).turns == (1, 5, 8)
+    assert repeat(part, 9).turns == (4, 6, 9)
+    assert staircase(part, 5).turns == (5, 10, 15)
+    assert staircase(part, 5e-324).turns == (4, 6, 10, 13)
+    assert staircase(part, 5e-324).boundaries == (6, 10)
+    assert (1 - clip(2 * part, 0, 1) + Cosine(1, 0, 5)).turns == (4, 5, 6, 10, 13)
+    assert Piecewise({0: 1, 3: 2, 7: 0}).turns == (3, 7)

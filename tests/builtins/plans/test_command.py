@@ -350,7 +350,7 @@ BELOW_ZERO = {"lr": {"curve": {**LINE, "end": -1}}}
         ("plan.yaml", BAD_STEPS, "plan.yaml: lr.curve.curves[1].steps: expected a number"),
         ("plan.yml", "lr: {curve: {kind: Cosin}}", "lr.curve.kind: 'Cosin' is not a kind of curve"),
         ("plan.yaml", "lr:\n  a: [1\n", "plan.yaml:3:1: not YAML: "),
-        ("plan.yaml", "lr: {}\nwd: {}\nlr: {}\n", "plan.yaml:3:1: 'lr' stands twice"),
+        ("plan.yaml", "lr: {}\nwd: {}\nlr: {}\n", "plan.yaml:3:1: 'lr' appears twice"),
         ("plan.yaml", "lr: !!python/object:os.PathLike {}", "plan.yaml:1:5: not YAML: "),
         ("plan.yaml", "lr: 2024-13-45", "plan.yaml: month must be in 1..12"),
         ("plan.yaml", "", "plan.yaml: plan: expected a dict"),
@@ -359,7 +359,7 @@ BELOW_ZERO = {"lr": {"curve": {**LINE, "end": -1}}}
         ("plan.yaml", f"a:\n{ALIASES}\nlr: {{curve: *a60}}", "plan: expected at most 20,000 dicts"),
         ("plan.yaml", f"a:\n- &a0 {{}}\n{PARTS}\nlr: *a60", "plan: expected at most 20,000 dicts"),
         ("plan.json", '{"lr": {', "plan.json:1:9: not JSON: "),
-        ("plan.json", '{"lr": {}, "lr": {}}', "plan.json: 'lr' stands twice"),
+        ("plan.json", '{"lr": {}, "lr": {}}', "plan.json: 'lr' appears twice"),
         ("plan.json", "[" * 200_000, "plan.json: nested too deep"),
         ("plan.json", [], "plan.json: plan: expected a dict"),
         ("plan.json", {"lr": 3}, "plan.json: lr: expected a dict"),
@@ -418,9 +418,7 @@ def test_without_pyyaml_json_is_read(command: Command, monkeypatch: Any) -> None
     monkeypatch.setitem(sys.modules, "yaml", None)
     status, _, err = command.run("lr: {}", name="plan.yaml")
     assert status == 1
-    assert err.startswith(
-        "plan.yaml: reading it needs PyYAML, which is not here; pip install PyYAML"
-    )
+    assert err.startswith("plan.yaml: needs PyYAML, which is not installed; pip install PyYAML")
     assert command.run({"lr": {"curve": LINE}})[0] == 0
 
 
@@ -451,7 +449,7 @@ def test_a_warning_of_the_plan_is_printed(command: Command) -> None:
     [
         (["--optimizer", "AdamV"], "'AdamV' is not an optimizer of torch; did you mean"),
         (["--optimizer", "muon=SGD"], "the plan has no optimizer 'muon'"),
-        (["--set", "lr=1"], "--set: it goes with --optimizer"),
+        (["--set", "lr=1"], "--set: write --optimizer too"),
         (["--optimizer", "AdamW", "--set", "lr"], "expected KEY=NUMBER"),
         (["--optimizer", "AdamW", "--set", "lr=nan"], "expected KEY=NUMBER"),
         (["--optimizer", "AdamW", "--set", "lr=-1"], "AdamW: Invalid learning rate: -1.0"),
@@ -462,8 +460,8 @@ def test_a_warning_of_the_plan_is_printed(command: Command) -> None:
         (["--optimizer", "AdamW", "--set", "lr/head=1"], "the plan names no group 'head'"),
         (["--steps", "0"], "expected a number above 0"),
         (["--unit", " "], "--unit: expected a word, such as tokens, got ' '"),
-        (["--stretch", "x"], "--stretch: "),
-        (["--plot", "plan.svg", "other.json"], "--plot: it draws one plan"),
+        (["--stretch", "x"], "--stretch: expected a number above 0, got x"),
+        (["--plot", "plan.svg", "other.json"], "--plot: expected one plan"),
         (["--frobnicate"], "unrecognized arguments"),
     ],
 )
@@ -494,7 +492,7 @@ def test_what_cannot_be_drawn(command: Command, monkeypatch: Any) -> None:
     endless = {"x": {"scheduler": "ExponentialLR", "gamma": 0.5}}
     status, _, err = command.run(endless, "--plot", path)
     assert status == 2
-    assert "say how far with --steps" in err
+    assert "give the last step with --steps" in err
     plateau = {"x": {"scheduler": "ReduceLROnPlateau"}, "lr": {"curve": LINE}}
     status, out, err = command.run(plateau, "--plot", path)
     assert status == 0

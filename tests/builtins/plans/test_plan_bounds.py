@@ -108,7 +108,7 @@ def doubled(times: int) -> Any:
 def test_aliases_that_double_are_refused_at_once() -> None:
     """Millions of curves in a few lines are refused, before any of them is made."""
     start = time.perf_counter()
-    with pytest.raises(ValueError, match=r"^plan: expected at most .* Each alias counts as often"):
+    with pytest.raises(ValueError, match=r"^plan: expected at most .* Each alias counts each time"):
         from_plan(make_optimizer(), {"lr": {"curve": doubled(60)}})
     with pytest.raises(ValueError, match=r"^record: expected at most 20,000 dicts, got "):
         from_dict(doubled(22))

@@ -329,6 +329,9 @@ CODE: dict[str, Callable[[Any], Any]] = {
         lambda o: DerivedSchedule(o, falling, "weight_decay"),
     "lr: where=<class 'bool'>.* Write one curve per name of a group, {'decay': curve":
         lambda o: CurveSchedule(o, curves.Constant(1), where=bool),
+    "lr: where=<function .*<lambda>> is a function": lambda o: CurveSchedule(
+        o, curves.Constant(1), where=lambda group: True
+    ),
     "weight_decay: where=<class 'bool'>.* Write this member in code":
         lambda o: DerivedSchedule(o, curves.Power(1), "weight_decay", where=bool),
     "lr: a OfAnotherAuthor, which only its author":

@@ -159,7 +159,7 @@ FAULTS: dict[str, Fault] = {
         "per group in the optimizer's order, write a list", TypeError,
         {("betas[0]", "curve"): [LINE, None]}),
     "a value out of the target's range": Fault(("betas[0]", "curve", "backbone", "points"),
-        {0: 1.2}, "betas[0]: the multiplier of 'betas[0]' at step 0: 1.2, ",
+        {0: 1.2}, "betas[0]: the multiple of 'betas[0]' at step 0: 1.2, ",
         remedy={("betas[0]", "curve", "backbone", "points"): {0: 1.1}}),
     "a curve that is code": Fault(("weight_decay", "curve"), curves.Cosine(0.04, 0.4, 10),
         "weight_decay.curve: expected data, got Cosine(start=0.04, end=0.4, steps=10) (Cosine); "
@@ -329,7 +329,7 @@ SEVERAL = {"muon": make_optimizer(), "adamw": make_optimizer()}
         ({}, ONE, 1, ValueError, "optimizer: expected at least one, got an empty dict"),
         ({"a/b": make_optimizer()}, ONE, 1, TypeError, "optimizer: expected names of optimizers "),
         ({"": make_optimizer()}, ONE, 1, TypeError, "optimizer: expected names of optimizers as "),
-        (SEVERAL, ONE, 1, ValueError, "lr: with several optimizers, the name of one comes first: "
+        (SEVERAL, ONE, 1, ValueError, "lr: with several optimizers, write the name of one first: "
          "'muon/lr'"),
         (SEVERAL, {"mun/lr": ONE["lr"]}, 1, ValueError, "mun/lr: 'mun' is not an optimizer here; "
          "did you mean 'muon'?"),

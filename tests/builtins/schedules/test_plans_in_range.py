@@ -18,17 +18,44 @@ from hypothesis import strategies as st
 from small_runs import Untouched, adamw, advance, held, through_json
 
 from tsa_builtins import from_plan
-from tsa_builtins.curves import Constant, Cosine, Linear, PiecewiseConstant, join, repeat, to_dict
+from tsa_builtins.curves import (
+    Constant,
+    Cosine,
+    InverseSqrt,
+    Linear,
+    Piecewise,
+    PiecewiseConstant,
+    clip,
+    delay,
+    join,
+    repeat,
+    staircase,
+    stretch,
+    switch,
+    to_dict,
+)
 from tsa_core import CurveSchedule, SynchronousSchedule, attributes
 
 # Curves that leave the range of lr, by the place that the error names.
-DIPS = join([Linear(1, 0.5, 4), Constant(-1), Constant(0.5)], [4, 8])
+DIPS = join([Linear(1, 0.5, 4), Constant(-1.0), Constant(0.5)], [4, 8])
 LEAVING: dict[str, tuple[Any, str, float]] = {
-    "at a boundary": (DIPS, "step 4", -1),
+    "at a boundary": (DIPS, "step 4", -1.0),
     "at a point": (PiecewiseConstant({0: 1, 6: -0.5, 9: 1}), "step 6", -0.5),
-    "at the end": (Linear(1, -1, 20), "its end", -1),
-    "at the end of a cosine": (Cosine(1, -0.25, 1e6), "its end", -0.25),
-    "of a product": (DIPS * Constant(2), "step 4", -2),
+    "at the end": (Linear(1, -1.0, 20), "step 20", -1.0),
+    "at the end of a cosine": (Cosine(1, -0.25, 10**6), "step 1000000", -0.25),
+    "of a product": (DIPS * Constant(2), "step 4", -2.0),
+    "of a part": (join([DIPS, Constant(1)], [100]), "step 4", -1.0),
+    "of a later part": (join([Constant(1), DIPS, Constant(1)], [10, 100]), "step 14", -1.0),
+    "of a part of a switch": (switch({0: Constant(1), 3: DIPS}), "step 4", -1.0),
+    "of a cycle": (join([repeat(DIPS, 10), Constant(1)], [100]), "step 4", -1.0),
+    "before a restart": (repeat(PiecewiseConstant({0: 1, 5: -0.5}), 6), "step 5", -0.5),
+    "of what is delayed": (join([delay(DIPS, 20), Constant(1)], [100]), "step 24", -1.0),
+    "of what is stretched": (join([stretch(DIPS, 10), Constant(1)], [1000]), "step 40", -1.0),
+    "of a stair": (join([staircase(DIPS, 5), Constant(1)], [100]), "step 5", -1.0),
+    "where one of two comes to rest": (Linear(0, 1, 10) - Linear(0, 1, 5), "step 5", -0.5),
+    "of a sum in a part": (join([0.5 + DIPS, Constant(1)], [100]), "step 4", -0.5),
+    "of a part that is clipped": (clip(join([DIPS, Constant(1)], [100]), -2, 1), "step 4", -1.0),
+    "at a point of a line": (Piecewise({0: 1, 5: -0.5, 9: 1}), "step 5", -0.5),
 }
 LINE, HALF = Linear(0.75, 0.25, 8), Constant(0.5)
 
@@ -71,7 +98,7 @@ def test_a_plan_that_leaves_its_range_is_refused_when_it_is_built(
 def test_a_built_in_that_ends_below_0_is_refused(name: str, untouched: Untouched) -> None:
     """A built-in knows that it will be negative at its end, and says so at once."""
     optimizer = two_groups()
-    with untouched(optimizer), pytest.raises(ValueError, match=r"'lr' at its end: -0\.125, as "):
+    with untouched(optimizer), pytest.raises(ValueError, match=r"'lr' at step 12.*: -0\.125, as "):
         build(name, optimizer, Plan(W=1.0, A=-0.125, R=1.5))
     build(name, optimizer, Plan(W=1.0, A=0.0, R=1.5))
 
@@ -79,16 +106,18 @@ def test_a_built_in_that_ends_below_0_is_refused(name: str, untouched: Untouched
 @pytest.mark.parametrize(
     ("target", "entries", "curve", "says"),
     [
-        ("betas[0]", {"betas": (0.5, 0.9)}, Linear(1, 2, 20), r"at its end: 2.*value 1\.0;"),
+        ("betas[0]", {"betas": (0.5, 0.9)}, Linear(1, 2, 20), r"at step 20: 2.*value 1\.0;"),
         ("betas[1]", {"betas": (0.5, 0.5)}, join([HALF, Constant(2.5)], [7]), r"at step 7: 2\.5"),
-        ("scale", {"scale": 1e300}, Linear(1, 1e10, 9), "at its end: .*value inf;"),
+        ("scale", {"scale": 1e300}, Linear(1, 1e10, 9), "at step 9: .*value inf;"),
         (
             "scale",
             {"scale": torch.tensor(1.0, dtype=torch.float16)},
             join([HALF, Constant(1e5), HALF], [2, 3]),
             r"at step 2: 100000\.0.*from -65504\.0 to 65504\.0",
         ),
-        ("momentum", {"momentum": 0.5}, Linear(1, -1, 4), "at its end: -1"),
+        ("momentum", {"momentum": 0.5}, Linear(1, -1, 4), "at step 4: -1"),
+        ("momentum", {"momentum": 0.5}, InverseSqrt(1, 9) - 0.5, r"at its end: -0\.49"),
+        ("momentum", {"momentum": 0.5}, repeat(Linear(1, -1, 9), 6), r"at step 5: -0\.11"),
     ],
 )
 def test_each_range_is_looked_at(
@@ -111,7 +140,7 @@ def test_a_replan_that_leaves_the_range_moves_nothing(
     sync = SynchronousSchedule([schedule, CurveSchedule(optimizer, HALF, "weight_decay")])
     advance(sync, 3)
     before = sync.state_dict()
-    shown = place if place == "its end" else f"step {3 + int(place.split()[1])}"
+    shown = f"step {3 + int(place.split()[1])}"
     says = f"'lr' at {re.escape(shown)}: {number}"
     with untouched(optimizer), pytest.raises(ValueError, match=says):
         sync.replan({"lr": curve}) if is_member else schedule.replan(curve)
@@ -127,7 +156,7 @@ def test_from_plan_refuses_such_a_plan(leaving: str, stretch: float, untouched: 
     curve, place, number = LEAVING[leaving]
     optimizer = two_groups()
     plan = {"weight_decay": {"curve": to_dict(HALF)}, "lr": {"curve": to_dict(curve)}}
-    shown = place if place == "its end" else f"step {stretch * int(place.split()[1])}"
+    shown = f"step {stretch * int(place.split()[1])}"
     says = rf"^lr: .*'lr' at {re.escape(shown)}(\.0)?: {number}"
     with untouched(optimizer), pytest.raises(ValueError, match=says):
         from_plan(optimizer, plan, stretch=stretch)
@@ -145,7 +174,7 @@ def test_a_saved_plan_that_leaves_its_range_is_refused_when_it_is_loaded(
     advance(saved, 3)
     state = through_json(saved.state_dict())
     (state["lr"] if in_sync else state)["curve"]["end"] = -1
-    says = re.escape("'lr' at its end: -1, as Linear(start=0.75, end=-1, steps=8) gave it")
+    says = re.escape("'lr' at step 8: -1, as Linear(start=0.75, end=-1, steps=8) gave it")
     with untouched(resumed.optimizer), pytest.raises(ValueError, match=says):
         resumed.load_state_dict(state, plan="saved")
     assert (resumed.last_epoch, schedules[1].curve) == (0, LINE)
@@ -164,7 +193,7 @@ def test_saved_initial_values_that_leave_the_range_are_refused_when_they_are_loa
         schedule.load_state_dict(state, initial=initial)
         assert held(optimizer, "betas[0]") == [0.5]
         return
-    with untouched(optimizer), pytest.raises(ValueError, match=r"at its end: 1\.5, as .*1\.125"):
+    with untouched(optimizer), pytest.raises(ValueError, match=r"at step 8: 1\.5, as .*1\.125"):
         schedule.load_state_dict(state, initial=initial)
 
 
@@ -213,12 +242,12 @@ RANGES = {
 def test_a_plan_is_refused_only_for_a_value_that_it_gives(
     pair: Pair, target: str, initial: float, absolute: bool
 ) -> None:
-    """A curve is refused exactly if a value at 0, around a boundary or far away is outside."""
+    """A curve is refused exactly if a value at 0, around a turn or far away is outside."""
     low, high = RANGES[target]
     factor = 1.0 if absolute else initial
     entries = {"betas": (initial, 0.999)} if target == "betas[0]" else {target: initial}
-    bounds = pair.curve.boundaries
-    steps = (0, *bounds, *(bound - 1 for bound in bounds if bound >= 1), 10**18)
+    turns = pair.curve.turns
+    steps = (0, *turns, *(turn - 1 for turn in turns if turn >= 1), 10**18)
     looked_at = [factor * pair.curve(t) for t in steps]
     fits = all(low <= value <= high for value in looked_at)
     if low <= factor * pair.low - 1e-9 and factor * pair.high + 1e-9 <= high:

@@ -579,13 +579,26 @@ def test_a_replan_of_several_members_is_all_or_nothing(
     lr, decay = ("a/lr", "b/weight_decay") if second is not first else ("lr", "weight_decay")
     curves = {lr: LINE, decay: Linear(1, -1, 8)}
     refused = {name: curves[name] for name in [*curves][::order]}
-    with untouched(first), untouched(second), pytest.raises(ValueError, match="at its end: -1"):
+    with untouched(first), untouched(second), pytest.raises(ValueError, match="at step 9: -1"):
         sync.replan(refused)
     assert sync.state_dict() == before
     sync.replan({**refused, decay: HALF})
     assert held(first) == times(0.75)
     assert held(first, "eps") == [0.75] * 3
     assert held(second, "weight_decay") == times(0.5)
+
+
+def test_a_replan_of_several_members_names_the_wrong_one(untouched: Untouched) -> None:
+    """The error has the key of the curve that is wrong, and the other member follows no curve."""
+    optimizer = three_groups()
+    members = [CurveSchedule(optimizer, OLD, target) for target in ("lr", "weight_decay")]
+    sync = SynchronousSchedule(members)
+    for wrong, error, says in ((3, TypeError, "got 3"), ([LINE], ValueError, "got 1 curves for 3")):
+        curves: Any = {"lr": LINE, "weight_decay": wrong}
+        message = rf"curves\['weight_decay'\]: .*{says}"
+        with untouched(optimizer), pytest.raises(error, match=message):
+            sync.replan(curves)
+        assert [each.curve for each in members] == [OLD, OLD]
 
 
 def test_a_group_that_lost_the_target_is_named(untouched: Untouched) -> None:

@@ -256,5 +256,5 @@ def test_an_entry_named_like_an_auxiliary_key_is_read_on_lr_alone() -> None:
     assert dict(view)["min_lr"] == 0.375
     advance(schedule, 2)
     assert held(optimizer) == [0.375]
-    with pytest.raises(KeyError, match=r"'min_lr': .* concerns the learning rate.* 'weight_decay'"):
+    with pytest.raises(KeyError, match=r"'min_lr': .* is about the learning rate.* 'weight_decay'"):
         put(optimizer, "weight_decay", Floored)

@@ -103,7 +103,7 @@ def test_a_curve_on_a_proxy_is_named_by_the_proxys_target_in_messages() -> None:
     with pytest.warns(UserWarning, match="'weight_decay' starts at 0") as caught:
         put_on_a_proxy(halving, schedule_target="weight_decay")
     assert len(caught) == 1
-    with pytest.raises(ValueError, match="multiplier of 'clip' at step 0: nan"):
+    with pytest.raises(ValueError, match="multiple of 'clip' at step 0: nan"):
         put_on_a_proxy(lambda t: float("nan"), schedule_target="clip", default_value=1.0)
     schedule = put_on_a_proxy(halving, schedule_target="clip", default_value=1.0)
     with pytest.warns(UserWarning, match="this schedule of 'clip'"):

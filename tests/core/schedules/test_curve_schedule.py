@@ -200,7 +200,7 @@ def test_an_invalid_number_is_refused_before_any_group_moves(
 ) -> None:
     """An invalid number moves nothing, and the schedule goes on when the curve is fixed."""
     invalid, error = INVALID_NUMBERS[value]
-    what = "value" if absolute else "multiplier"
+    what = "value" if absolute else "multiple"
     broken_at = 0
 
     def breaks(t: float) -> Any:
@@ -307,7 +307,7 @@ def test_a_schedule_that_is_built_again_starts_from_the_initial_value(
 
 
 def test_an_initial_value_of_0_in_every_group_warns_at_the_users_line() -> None:
-    """A target that starts at 0 in every group warns, because no multiplier moves it."""
+    """A target that starts at 0 in every group warns, because no multiple moves it."""
     with pytest.warns(UserWarning, match="'momentum' starts at 0 in every param group") as caught:
         CurveSchedule(sgd({}, {}), halving, "momentum")
     assert [warning.filename for warning in caught] == [__file__]

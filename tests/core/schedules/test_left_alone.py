@@ -114,7 +114,7 @@ def test_where_absolute_leaves_groups_at_0_alone() -> None:
     ("where", "curve", "message"),
     [
         ("decay", halving, "where: expected a function of a param group, got 'decay'"),
-        (is_decayed, [halving, None], "where: it goes with one curve"),
+        (is_decayed, [halving, None], "where: expected one curve, got several"),
     ],
 )
 def test_what_where_cannot_be(where: Any, curve: Any, message: str, untouched: Untouched) -> None:

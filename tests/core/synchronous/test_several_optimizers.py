@@ -360,7 +360,7 @@ def test_a_curve_or_rule_is_named_as_its_member_is(make: Any) -> None:
     preview(sync.schedules["adamw/lr"], 3)  # does not rename it
     function.fails = True
     step_optimizers(sync)
-    with pytest.raises(ValueError, match="multiplier of 'adamw/lr' at step 1: nan"):
+    with pytest.raises(ValueError, match="multiple of 'adamw/lr' at step 1: nan"):
         sync.step()
 
 

@@ -281,7 +281,7 @@ def test_an_error_in_a_step_leaves_the_compiler_on() -> None:
         schedule.step()
         return x + 1
 
-    with pytest.raises(ValueError, match="the multiplier of 'lr' at step 1: nan"):
+    with pytest.raises(ValueError, match="the multiple of 'lr' at step 1: nan"):
         torch.compile(train, backend="eager")(INPUT)
     assert schedule.last_epoch == 0
     graphs = torch._dynamo.utils.counters["stats"]

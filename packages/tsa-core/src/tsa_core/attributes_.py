@@ -37,16 +37,16 @@ class Attributes:
 def attributes(
     objects: object, /, *names: str, group_names: Iterable[str] | None = None
 ) -> OptimizerLike:
-    """Return attributes of any object as something that schedules take for an optimizer.
+    """Return a stand-in for an optimizer, whose entries are attributes of any object.
 
-    Each object is a param group. Each named attribute is an entry of it: a schedule reads the entry
-    from the object and writes it to the object. Schedules keep the initial values in the group, and
-    nothing is added to the object. The state of a schedule has the initial and the present values,
-    so there is nothing else to save, and a load writes the values. The own state of a plain torch
-    scheduler does not write them: put it into a :class:`SynchronousSchedule` to save it.
+    Each object is a param group, and each named attribute is an entry of the group. A schedule
+    reads the entry from the object and writes it to the object. The initial values are kept in the
+    group, and nothing is added to the object. The state of a schedule has the initial and the
+    present values, and a load writes them. So there is nothing else to save. The state of a plain
+    torch scheduler does not do this: put the scheduler into a :class:`SynchronousSchedule`.
 
-    Call it once for an object, with all names. A second call starts from the values that the object
-    holds by then.
+    Call ``attributes`` once for an object, with all names. A second call takes the present values
+    as initial values.
 
     Args:
         objects: an object, such as a module or a ``SimpleNamespace``, or a dict; or a list, a tuple
@@ -58,7 +58,7 @@ def attributes(
             ``get_last_scalars``.
 
     Returns:
-        An object with ``param_groups``. If a schedule is copied, the copy moves copied objects.
+        An object with ``param_groups``. A copy of a schedule moves copies of the objects.
 
     Raises:
         AttributeError: an object lacks the attribute, or the attribute cannot be set.
@@ -70,8 +70,8 @@ def attributes(
         ValueError: two attributes are the same tensor.
         ValueError: ``group_names`` does not have one name for each object.
 
-    If it raises, no value has changed. Code of the object may run when the attribute is set, such
-    as a property's. The present value is then set once, to see that the object takes it.
+    If the call raises, no value has changed. If setting the attribute runs code of the
+    object, such as a property's, the present value is set once, to check that the object takes it.
 
     Warns:
         UserWarning: a schedule on an earlier result for the same object has moved the attribute.
@@ -131,7 +131,7 @@ def _targets_of(names: Sequence[object]) -> list[Target]:
         if any(target.initial_key == other.key for other in targets):
             raise ValueError(
                 f"names: {target.initial_key!r} is where schedules keep the initial value of "
-                f"{target.name!r}. Schedule it through a call of its own"
+                f"{target.name!r}. Schedule it through a separate call"
             )
     return targets
 
@@ -158,6 +158,8 @@ def _kind(owner: object) -> str:
 def _names_of(group_names: Iterable[str] | None, number: int, keys: Sequence[str]) -> list[Any]:
     if group_names is None:
         return [Missing] * number
+    if not isinstance(group_names, Iterable):
+        raise TypeError(f"group_names: expected a list of strings, got {group_names!r}")
     names = [group_names] if isinstance(group_names, str) else [*group_names]
     for name in names:
         if not isinstance(name, str):
@@ -198,10 +200,12 @@ def _what_instead(owner: object, key: str) -> str:
             f"[module for module in model.modules() if hasattr(module, {key!r})]"
         )
     if isinstance(getattr(owner, "param_groups", None), Sequence):
-        return "; an optimizer goes to a schedule as it is"
+        return "; pass an optimizer to the schedule itself, not to attributes()"
     if "." in key:
         *path, last = key.split(".")
         return f"; name the inner object, as in attributes(object.{'.'.join(path)}, {last!r})"
+    if key in dir(owner):  # a slot, or an annotation
+        return "; it is declared and holds nothing yet, so set it first"
     return did_you_mean(key, dir(owner))
 
 
@@ -221,8 +225,8 @@ def _check_can_be_set(group: ObjectGroup, target: Target, where: str) -> None:
     if not is_found and key in getattr(owner, "__dict__", ()):  # read by its __getattr__
         delattr(owner, key)
         raise AttributeError(
-            f"attributes: {where} is read from another object, and to set it would hide that one. "
-            "Pass the object that holds it"
+            f"attributes: {where} is read from another object, and setting it here would hide that "
+            "value. Pass the object that holds it"
         )
     if real_number(target.read(group)) != real_number(held):
         raise AttributeError(
@@ -238,9 +242,9 @@ def _warn_if_moved(places: Sequence[tuple[ObjectGroup, Target, str, ObjectGroup 
         initial, held = real_number(target.initial(earlier)), real_number(target.read(group))
         if initial != held:
             warn_user(
-                f"attributes: {where} is {held!r}, and a schedule on an earlier attributes(...) of "
-                f"the same object started it from {initial!r}. Multiples will count from {held!r}. "
-                f"To count from {initial!r}, build on the result of the earlier call, or set "
-                "the attribute first; if the present value is meant, ignore this warning"
+                f"attributes: {where} is {held!r}, but a schedule on an earlier attributes(...) of "
+                f"the same object has the initial value {initial!r}. Multiples will count from "
+                f"{held!r}. To count from {initial!r}, build on the result of the earlier call, or "
+                "set the attribute first; if the present value is meant, ignore this warning"
             )
             return

@@ -33,12 +33,12 @@ def extend_optimizer(
         optimizer: a ``torch.optim.Optimizer``, or any object with such ``param_groups``.
         name: the entry to add, such as ``"gradient_clip_threshold"``; with ``overwrite_values``
             also an element of an existing tuple, ``"betas[0]"``.
-        default_value: its value, a finite real number. A 0-dim floating-point tensor makes the
-            entry a tensor, one clone per group, which schedules then fill in place: a compiled
-            step follows it without compiling again.
-        overwrite_values: set the value also where the entry exists; a tensor that is there is
-            filled with a number in place. The value becomes the initial value of curve schedules
-            of the entry, and of others that are built afterwards.
+        default_value: the value of the entry, a finite real number. A 0-dim floating-point tensor
+            makes the entry a tensor, one clone per group, which schedules fill in place. A compiled
+            step then sees the new values without compiling again.
+        overwrite_values: if true, set the value also where the entry exists. A number fills an
+            existing tensor in place. The value becomes the initial value of existing curve
+            schedules of the entry, and of all schedules that are built afterwards.
 
     Returns:
         ``optimizer``, extended in place.
@@ -94,7 +94,7 @@ def _check_fits(target: Target, value: float | Tensor, group: ParamGroup, i: int
     if not isinstance(value, Tensor) and cannot_be_filled(held):
         raise ValueError(
             f"default_value: {where} is a tensor made under torch.inference_mode, which cannot be "
-            "filled outside of it; give a tensor, which takes its place"
+            "filled outside of it; give a tensor, which replaces it"
         )
     low, high = target.range_of(held)
     if not low <= real_number(value) <= high:

@@ -40,7 +40,8 @@ class Preview:
     values: dict[str, list[list[float]]]
     """By target: at each step, one value per param group."""
     boundaries: dict[str, tuple[float, ...]]
-    """By target: the steps at which one curve hands over to the next, if that is known."""
+    """By target: the steps at which a curve, or one in it, takes another formula or comes to rest,
+    if that is known."""
     group_names: dict[str, tuple[str, ...]]
     """By target: the ``"name"`` of each param group, or ``"group 0"``, … by position."""
     unit: str | None = None
@@ -82,16 +83,16 @@ class Preview:
             for name, line in zip(self.group_names[target], zip(*values)):
                 names_of.setdefault(line, []).append(name)
             for line, names in names_of.items():
-                panel.plot(steps, line, label=", ".join(names))
+                panel.plot(steps, line, label=_plain(", ".join(names)))
             for boundary in self._boundaries_in_view(target, steps, values):
                 panel.axvline(boundary, color="0.6", linewidth=0.8, linestyle=":")
-            panel.set_ylabel(target)
+            panel.set_ylabel(_plain(target))
             panel.margins(x=0.01)
             panel.spines[["top", "right"]].set_visible(False)
             panel.grid(axis="y", color="0.92")
             if len(values[0]) > 1 and len(names_of) <= 10:
                 panel.legend(frameon=False, fontsize="small")
-        panels[-1].set_xlabel(self.unit or "step t")
+        panels[-1].set_xlabel(_plain(self.unit or "step t"))
         return figure
 
     def _boundaries_in_view(
@@ -107,6 +108,11 @@ class Preview:
         return sorted(each for each in boundaries if steps[0] < each < steps[-1])
 
 
+def _plain(text: str) -> str:
+    """Return ``text`` as matplotlib shows it: it reads $ as mathematics, and hides a label of _."""
+    return " " * text.startswith("_") + text.replace("$", r"\$")
+
+
 def preview(
     schedule: Any,
     num_steps: int | None = None,
@@ -117,28 +123,28 @@ def preview(
 ) -> Preview:
     """Compute the values that ``schedule`` will give, and move nothing.
 
-    With ``num_steps``, they are those of the steps to come, from where the schedule stands. With
-    ``positions``, they are those of any positions, in the unit in which the schedule counts:
-    tokens, if its clock says tokens. A position costs the same wherever it is.
+    With ``num_steps``, the preview has the coming steps, from the present position of the schedule.
+    With ``positions``, it has these positions, in the unit in which the schedule counts: tokens, if
+    its clock counts tokens. A far position takes no longer than a near one.
 
-    Curves are called with the steps to come, and derived schedules are computed from what their
-    sources will have. Any other scheduler is copied with a stand-in for the optimizer, and the copy
-    is stepped. Parameters are not copied, nor is an object whose method is a curve. Optimizer and
-    schedule are afterwards as they were. A curve must be a pure function of t, and a scheduler's
-    function too. One that draws random numbers draws them here, and others in the run.
+    Curves are called with the coming steps, and derived schedules use the future values of their
+    sources. Any other scheduler is copied with a stand-in for the optimizer, and the copy is
+    stepped. Parameters are not copied, nor is an object whose method is a curve. The optimizer and
+    the schedule do not change. A curve, and a function of a scheduler, must depend on t alone. If
+    it draws random numbers, the run will draw other ones.
 
     Args:
         schedule: a built-in or other ``CurveSchedule``, a scheduler made by
             ``arbitrary_schedule_factory``, a plain torch scheduler, or a ``SynchronousSchedule``.
         num_steps: how many steps to compute, ≥ 1: the present one, and those that
-            ``num_steps - 1`` calls of ``step()`` will lead to. A clock of yours can go any way in
-            such a call, so ``positions`` are needed beside one. An :class:`OptimizerSteps` that is
-            the clock of all members goes one step.
+            ``num_steps - 1`` calls of ``step()`` will lead to. With a clock of yours, give
+            ``positions`` instead, because the clock can go any way in a call. An
+            :class:`OptimizerSteps` that is the clock of all members goes one step per call.
         metrics: the metrics to assume for members that take them (``ReduceLROnPlateau``). Pass
             one number for every step, or one for each of the ``num_steps - 1`` calls.
         positions: the positions to compute, real numbers ≥ 0 in any order, in place of
             ``num_steps``. Only schedules of this library can be sent to a position.
-        unit: what the steps or positions count, such as ``"tokens"``: the axis of the picture.
+        unit: what the steps or positions count, such as ``"tokens"``: the label in the picture.
 
     Returns:
         A :class:`Preview`.
@@ -168,7 +174,7 @@ def preview(
         <Preview of 'lr' at epochs 0 to 2, 1 param group>
     """
     if positions is not None and num_steps is not None:
-        raise TypeError("positions: they stand in place of num_steps; leave out one of both")
+        raise TypeError("positions: got num_steps too; leave out one of both")
     asked = None if positions is None else _checked_positions(positions)
     count = _checked_number(num_steps) if asked is None else 0
     if unit is not None and not (isinstance(unit, str) and unit):
@@ -190,7 +196,7 @@ def preview(
         otherwise = "write num_steps in place of positions" if sync.clock is None else alone
         check_can_be_sent(members, "positions", otherwise)
         if metrics is not None:
-            raise TypeError("metrics: they go with num_steps, not with positions")
+            raise TypeError("metrics: expected with num_steps only, got positions too")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the run itself will warn when it gets there
         if asked is not None:
@@ -244,7 +250,7 @@ def _check_goes_by_steps(sync: SynchronousSchedule, num_steps: int) -> None:
         return
     each = "; or one member alone, schedule.schedules[name]" if isinstance(clock, Mapping) else ""
     raise TypeError(
-        "num_steps: it counts calls of step(), and the clock says how far each of them goes. Write "
+        "num_steps: counts calls of step(), but the clock says how far each call goes. Write "
         "positions in the unit of the clock, preview(schedule, positions=range(0, 1_000_001, "
         f"1_000)){each}"
     )
@@ -300,8 +306,8 @@ def _twin(sync: SynchronousSchedule) -> SynchronousSchedule:
         schedules = copy.deepcopy(dict(sync.schedules), memo)
     except (TypeError, RuntimeError) as error:
         raise TypeError(
-            f"schedule: a copy of it is stepped, and {sync.schedule_names} or their param groups "
-            f"hold something that cannot be copied: {error}"
+            f"schedule: preview steps a copy, but {sync.schedule_names} or their param groups hold "
+            f"something that cannot be copied: {error}"
         ) from error
     by_optimizer: dict[str, list[Any]] = {}
     for name, schedule in schedules.items():

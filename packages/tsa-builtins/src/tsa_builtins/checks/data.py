@@ -12,7 +12,7 @@ from .numbers_ import finite
 MOST_LEVELS = 200
 """How deep dicts and lists may be nested. Python ends a recursion at some 1000 calls."""
 MOST_VALUES = 1_000_000
-"""How many values data may have, if each alias of YAML is counted as often as it stands."""
+"""How many values data may have, if each alias of YAML counts each time that it appears."""
 MOST_DICTS = 20_000
 """How many of them may be dicts, each of which is a curve or a schedule to make."""
 
@@ -134,7 +134,7 @@ def check_size(path: str, value: object, levels_around: int = 0) -> None:
             if count > most:
                 raise ValueError(
                     f"{path}: expected at most {most:,} {what}, got {count:,}. Each alias counts "
-                    "as often as it stands there"
+                    "each time that it appears"
                 )
         return size
 

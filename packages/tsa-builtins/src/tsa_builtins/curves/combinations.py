@@ -8,6 +8,7 @@ import sys
 from ..checks.numbers_ import finite, positive
 from .curve import Curve, CurveLike, Formula, boundaries_of, checked, one_step
 from .rounding import LONGEST_HAIR, NEAR, NO_LONGER, cycle_at, hair
+from .turns import next_stair
 from .value import Value, arguments
 
 __all__ = ["clip", "delay", "repeat", "staircase", "stretch"]
@@ -134,13 +135,14 @@ class Repeat(_OfOneCurve):
 
 
 def repeat(curve: CurveLike, steps: float, *, growth: float = 1.0, decay: float = 1.0) -> Curve:
-    """Start ``curve`` again every ``steps``, each time ``growth`` as slow and ``decay`` as high.
+    """Start ``curve`` again every ``steps``, each time ``growth`` as long and ``decay`` as high.
 
     Cycle i = 0, 1, 2, … starts at Sᵢ = steps·(1 + growth + … + growthⁱ⁻¹). In it,
     λ(t) = decayⁱ·curve((t − Sᵢ)/growthⁱ). A curve longer than ``steps`` is cut at the end of a
-    cycle; a shorter one holds its end. At a restart the next cycle plays already. Before 0
-    ``curve`` itself plays. The cycles go on forever; :func:`join` another curve to end them. With a
-    :class:`Cosine` these are warm restarts: Loshchilov and Hutter, *SGDR* (arXiv:1608.03983).
+    cycle, and a shorter curve stays at its end. At the step of a restart the next cycle plays.
+    Before 0 ``curve`` itself plays. The cycles go on forever; :func:`join` another curve to end
+    them. With a :class:`Cosine` these are warm restarts: Loshchilov and Hutter, *SGDR*
+    (arXiv:1608.03983).
 
     Whole ``steps`` with ``growth`` 1 restart exactly, however large t is. Otherwise a float
     cannot tell the steps of a cycle apart beyond some 10^14 cycles.
@@ -190,7 +192,7 @@ def delay(curve: CurveLike, steps: float) -> Curve:
     """Play ``curve`` that many steps later, and hold its beginning until then.
 
     λ(t) = curve(max(t − steps, 0)). A negative number skips the first steps of ``curve``. Some
-    libraries do so after a warmup, where the annealing counts the steps of the warmup too.
+    libraries skip the steps of the warmup in this way.
 
     Args:
         curve: a curve, or any callable t → λ.
@@ -232,8 +234,8 @@ class Stretch(_OfOneCurve):
 def stretch(curve: CurveLike, factor: float) -> Curve:
     """Play ``curve`` ``factor`` times as slowly: λ(t) = curve(t / factor).
 
-    It turns a plan in epochs into a plan in steps: the factor is the number of steps per epoch. A
-    plan in fractions of a run is stretched by the number of training steps.
+    This turns a plan in epochs into a plan in steps: the factor is the number of steps per epoch.
+    For a plan in fractions of a run, the factor is the number of training steps.
 
     Args:
         curve: a curve, or any callable t → λ.
@@ -272,9 +274,7 @@ class Staircase(_OfOneCurve):
 
     @property
     def boundaries(self) -> tuple[float, ...]:
-        return tuple(
-            sorted({math.ceil(b / self.every) * self.every for b in boundaries_of(self.curve)})
-        )
+        return tuple(sorted({next_stair(b, self.every) for b in boundaries_of(self.curve)}))
 
 
 def staircase(curve: CurveLike, every: float) -> Curve:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar, overload
 
 from ..checks.numbers_ import finite
+from .turns import turns_of
 from .value import Value
 
 __all__ = ["Constant", "Curve"]
@@ -34,8 +35,8 @@ class Curve:
     """The base of all curves: a curve is λ(t), a frozen value that is called with t.
 
     ``a * b``, ``a + b`` and ``a - b`` combine two curves, or a curve and any callable t → λ, at
-    every t. Either side may be a number: ``0.5 * a`` scales, ``a + 0.1`` lifts, ``1 - a`` turns it
-    over. A curve of your own need not be a ``Curve``: any callable goes where a curve goes.
+    every t. Either side may be a number: ``0.5 * a`` scales, ``a + 0.1`` lifts, ``1 - a`` turns the
+    curve over. A curve of your own need not be a ``Curve``: any callable can replace a curve.
 
     Example:
         >>> from tsa_builtins.curves import Curve, Linear, PiecewiseConstant
@@ -79,6 +80,14 @@ class Curve:
     def boundaries(self) -> tuple[float, ...]:
         """The steps at which one curve hands over to the next; empty if the curve has none."""
         return ()
+
+    @property
+    def turns(self) -> tuple[float, ...]:
+        """The steps > 0 at which the curve, or one in it, takes another formula or comes to rest.
+
+        Of a ``repeat``, which turns forever, they are those of the first cycle.
+        """
+        return turns_of(self)
 
     def _at(self, t: float, span: float = 0) -> float:
         """The formula of each kind: λ at one step. ``rounding`` says what ``span`` is."""
@@ -155,7 +164,7 @@ def checked(name: str, curve: Any) -> CurveLike:
     """``curve``, if it can be called; else an error with ``name``."""
     if not callable(curve):
         raise TypeError(
-            f"{name}: expected a curve or another callable t -> multiplier, "
+            f"{name}: expected a curve or another callable t -> multiple, "
             f"got {curve!r} ({type(curve).__name__})"
         )
     return curve  # type: ignore[no-any-return]  # it can be called

@@ -30,14 +30,14 @@ __all__ = ["from_dict", "to_dict"]
 def to_dict(curve: CurveLike) -> dict[str, Any]:
     """``curve`` as a dict of strings, numbers and lists, which JSON and any other format can hold.
 
-    ``"kind"`` says which kind of curve it is. The other entries are the arguments that it was made
-    from. Curves among them are such dicts again.
+    ``"kind"`` is the kind of the curve. The other entries are its arguments. Curves among these
+    arguments are such dicts again.
 
     Args:
         curve: a curve of this package, made of curves of this package.
 
     Raises:
-        TypeError: ``curve`` is or contains any other callable. That is code, and not data.
+        TypeError: ``curve`` is or contains any other callable, which is code and not data.
         ValueError: the dict would be nested more than 200 deep, which ``from_dict`` refuses.
 
     Example:
@@ -100,7 +100,7 @@ def from_dict(record: Mapping[str, Any]) -> Curve:
         ValueError: a value is out of its range.
         ValueError: ``record`` is nested more than 200 deep, or has more than a million values.
 
-    The message begins with the path of what is wrong, such as ``curves[1].steps``.
+    The message begins with the path of the wrong entry, such as ``curves[1].steps``.
 
     Example:
         >>> from tsa_builtins.curves import from_dict

@@ -81,7 +81,7 @@ class Join(Value, Relay):
 
 
 def join(curves: Iterable[CurveLike], boundaries: Iterable[float]) -> Curve:
-    """Play ``curves`` one after the other, each from its own 0.
+    """Play ``curves`` one after the other, each from its own step 0.
 
     For curves that count from the beginning of the run, use :func:`switch`::
 
@@ -152,10 +152,10 @@ class Switch(Value, Curve):
 
 
 def switch(curves: CurveByStep) -> Curve:
-    """Play one of ``curves`` at a time, all of them on the run's own clock.
+    """Play one of ``curves`` at a time, each at the step of the run.
 
     With steps s₁ < s₂ < …, λ(t) = curvesᵢ(t) for sᵢ ≤ t < sᵢ₊₁. Before s₁ the first curve plays.
-    Nothing starts anew. In :func:`join` each curve starts from its own 0 at its boundary::
+    No curve starts again. In :func:`join` each curve starts at its own step 0 at its boundary::
 
         step    0     1     …  49     50     51
         join    a(0)  a(1)  …  a(49)  b(0)   b(1)

@@ -14,11 +14,11 @@ __all__ = ["InversePower", "InverseSqrt", "Power", "Warmup"]
 
 
 class Warmup(Value, Curve):
-    """λ(t) = t/steps, then 1. With ``skip_zero`` it is (t + 1)/(steps + 1), then 1.
+    """λ(t) = t/steps, then 1. With ``skip_zero``, λ(t) = (t + 1)/(steps + 1), then 1.
 
-    λ is λ(0) before 0. With ``steps`` = 0 it is 1 from the start. The first step of the optimizer
-    uses λ(0): a learning rate of 0 wastes it, and ``skip_zero`` does not. A curve that is
-    stretched counts in its own unit, so ``skip_zero`` belongs to plans that count steps.
+    λ is λ(0) before 0. With ``steps`` = 0, λ is 1 from the start. The first step of the optimizer
+    uses λ(0), and a learning rate of 0 would waste this step. ``skip_zero`` prevents that. A
+    stretched curve counts in its own unit, so use ``skip_zero`` in plans that count steps.
 
     Args:
         steps: the number of steps from 0 to 1, a finite real number ≥ 0.
@@ -131,8 +131,8 @@ class InversePower(Value, Curve):
 class Power(Value, Curve):
     """λ(t) = t^exponent. It is meant as the rule of a derived schedule, whose t is a multiple.
 
-    With exponent 1 the target follows its source in proportion. With -0.5 it goes against the
-    square root of its source, and with -1 against the source itself.
+    With exponent 1 the target is in proportion to its source. With -0.5 the target is in inverse
+    proportion to the square root of its source, and with -1 to the source itself.
 
     Args:
         exponent: the power, a finite real number.

@@ -48,9 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_intermixed_args(arguments)
     if options.set and not options.optimizer:
-        parser.error("--set: it goes with --optimizer, whose values it sets")
+        parser.error("--set: write --optimizer too, whose values are set")
     if options.plot and len(options.plans) > 1:
-        parser.error("--plot: it draws one plan; got several files")
+        parser.error("--plot: expected one plan, got several files")
     if isinstance(sys.stdout, TextIOWrapper):  # a name may have letters that a terminal has not
         sys.stdout.reconfigure(errors="backslashreplace")
     status = 0
@@ -98,7 +98,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _positive(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
     return value
@@ -154,7 +157,7 @@ def _check(path: str, options: argparse.Namespace, parser: argparse.ArgumentPars
         if options.plot:
             end = options.steps or max(each.last_turn for each in courses)
             if not end:
-                parser.error("--plot: the plan never comes to rest; say how far with --steps")
+                parser.error("--plot: no step is the last of this plan; give one with --steps")
             _draw(courses, end, options.plot, options.unit)
     try:
         print(*([f"{path}:"] if len(options.plans) > 1 else []), *lines, sep="\n", flush=True)

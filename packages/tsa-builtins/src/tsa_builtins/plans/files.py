@@ -1,4 +1,4 @@
-"""A plan as it stands in a file: YAML, JSON or TOML, in which no entry stands twice."""
+"""A plan in a file: YAML, JSON or TOML, in which no entry appears twice."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _parse_json(path: str, text: str) -> Any:
         entries = dict(pairs)
         for key in entries if len(entries) < len(pairs) else ():
             if [name for name, _ in pairs].count(key) > 1:
-                raise PlanError(f"{path}: {key!r} stands twice in the same dict; {ONCE}")
+                raise PlanError(f"{path}: {key!r} appears twice in the same dict; {ONCE}")
         return entries
 
     try:
@@ -59,14 +59,14 @@ def _parse_json(path: str, text: str) -> Any:
         raise PlanError(f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from None
 
 
-ONCE = "a parser would take the last one in silence"
+ONCE = "a parser would silently take the last one"
 
 
 def _parse_yaml(path: str, text: str) -> Any:
     yaml = _imported("yaml", path, "PyYAML")
     try:
         for key in _repeated(yaml.compose(text, yaml.SafeLoader), set()):
-            raise PlanError(f"{_place(path, key)}: {key.value!r} stands twice; {ONCE}")
+            raise PlanError(f"{_place(path, key)}: {key.value!r} appears twice; {ONCE}")
         return yaml.safe_load(text)
     except yaml.YAMLError as error:
         what = getattr(error, "problem", None) or " ".join(str(error).split())
@@ -109,7 +109,7 @@ def _imported(module: str, path: str, needed: str) -> Any:
     except ModuleNotFoundError:
         hint = f"pip install {needed}, or write" if module == "yaml" else "write"
         raise PlanError(
-            f"{path}: reading it needs {needed}, which is not here; {hint} the plan as JSON"
+            f"{path}: needs {needed}, which is not installed; {hint} the plan as JSON"
         ) from None
 
 

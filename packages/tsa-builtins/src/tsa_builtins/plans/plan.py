@@ -44,40 +44,40 @@ def from_plan(
       the groups' names to curves, with ``"*"`` and None as in ``CurveSchedule``, or a list.
     - ``"scheduler"``: the name of a torch scheduler, with its own arguments beside it. In
       ``"schedulers"``, a compound has such dicts again.
-
     - ``"follows"``: the name of another target, in this plan or not. The multiple of the target is
-      that of the other one to the ``"power"`` beside it, by default 1; or the ``"rule"`` beside it
-      computes it, a curve.
+      the multiple of the other target to the ``"power"`` beside it, by default 1. Or a ``"rule"``
+      beside it, a curve, computes the multiple.
 
-    ``"absolute"`` goes with all but a torch scheduler. ``"default_value"`` goes with all: it is
-    added where the optimizer has no such entry.
+    ``"absolute"`` goes with all but a torch scheduler. ``"default_value"`` goes with all: this
+    number is added where the optimizer has no such entry.
 
     Args:
-        optimizer: a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one. Or a
-            mapping from names of yours to several: the keys of ``plan`` are then ``"muon/lr"``.
+        optimizer: a ``torch.optim.Optimizer``, or any object with such ``param_groups``. Or a
+            mapping from names of yours to several optimizers, with keys of ``plan`` such as
+            ``"muon/lr"``.
         plan: the targets, and what drives each of them. Any mappings and sequences will do, such
             as OmegaConf's.
-        stretch: the number of steps per unit of the plan, > 0. That is the steps per epoch if it
-            counts epochs, and the steps of the run if it counts fractions. Curves are stretched,
+        stretch: the number of steps per unit of the plan, > 0: the steps per epoch if the plan
+            counts epochs, or the steps of the run if it counts fractions. Curves are stretched,
             and the step arguments of built-ins are multiplied.
 
     Returns:
-        A :class:`tsa_core.SynchronousSchedule` at step 0. To go on from a checkpoint, load its
-        state. For a clock, write ``SynchronousSchedule([from_plan(...)], clock=clock)``.
+        A :class:`tsa_core.SynchronousSchedule` at step 0. To resume, load the saved state.
+        For a clock, write ``SynchronousSchedule([from_plan(...)], clock=clock)``.
 
     Raises:
         TypeError: an entry has the wrong type, such as a number that is text.
         ValueError: a name is unknown, an entry is missing or superfluous, or a number is out of
             its range.
-        ValueError: ``stretch`` is not 1, and a torch scheduler is in the plan. Its settings are
-            counts of steps.
+        ValueError: ``stretch`` is not 1, and a torch scheduler, whose settings count steps, is in
+            the plan.
         ValueError: the plan is nested more than 200 deep, or has more than 1,000,000 values or
-            20,000 dicts, where an alias of YAML counts as often as it stands.
-        KeyError: a param group lacks the target, and there is no ``default_value``. Or no group
-            has what a target follows.
+            20,000 dicts. An alias of YAML counts each time that it appears.
+        KeyError: a param group lacks the target, and there is no ``default_value``.
+        KeyError: no group has the target that another target follows.
 
-    The message begins with the path of what is wrong, such as ``lr.curve.curves[1].steps``. If it
-    raises, nothing has been touched.
+    The message begins with the path of the wrong entry, such as ``lr.curve.curves[1].steps``. If
+    the call raises, nothing has changed.
 
     Warns:
         UserWarning: the warnings of the built-ins, and of :class:`tsa_core.CurveSchedule`.
@@ -132,11 +132,11 @@ def to_plan(schedule: Any) -> dict[str, dict[str, Any]]:
     """Describe ``schedule`` as a plan: dicts, lists, numbers and strings, for any file format.
 
     ``from_plan(optimizer, to_plan(schedule))`` gives the same values at every step, on an optimizer
-    with the same initial values. A plan has neither initial values nor positions: the state dicts
-    of the optimizer and the schedule have them. It has no clock either.
+    with the same initial values. A plan has no initial values and no positions, which are in the
+    state dicts of the optimizer and the schedule. A plan has no clock either.
 
     A built-in is written as its curve. A schedule that was replanned is written as its present
-    curve, which holds its beginning until the step of the replan. A ``DerivedSchedule`` whose rule
+    curve, delayed to the step of the replan. A ``DerivedSchedule`` whose rule
     is a curve, such as ``curves.Power(2)``, is written with ``"follows"``.
 
     An entry that the optimizer does not have by itself gets its initial value as
@@ -146,9 +146,9 @@ def to_plan(schedule: Any) -> dict[str, dict[str, Any]]:
         schedule: a ``SynchronousSchedule``, or any other schedule alone.
 
     Raises:
-        TypeError: a member is a function, or is computed by one: a lambda as a curve or as the rule
-            of a ``DerivedSchedule``, a ``LambdaLR``, a ``where=``. The message begins with the
-            member's name.
+        TypeError: a member is or uses a function: a lambda as a curve or as the rule of a
+            ``DerivedSchedule``, a ``LambdaLR``, a ``where=``. The message begins with the name of
+            the member.
         TypeError: a member is a scheduler of another author.
         ValueError: a curve is nested more than 200 deep.
 
@@ -232,7 +232,7 @@ def _recipe(
         name, slash, target = target.partition("/")
         if not slash:
             raise ValueError(
-                f"{key}: with several optimizers, the name of one comes first: "
+                f"{key}: with several optimizers, write the name of one first: "
                 f"'{next(iter(optimizers))}/{key}'"
             )
         if name not in optimizers:

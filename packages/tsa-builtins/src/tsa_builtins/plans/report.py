@@ -13,10 +13,11 @@ from tsa_core.targets.target import Target
 from tsa_core.torch_.schedulers import takes_values
 
 from ..curves import Power
+from ..curves.turns import turns_of
 from .files import PlanError
 from .optimizers import is_multiple
 from .read import OTHERS
-from .words import in_words, number, step_number, turns
+from .words import in_words, number, step_number
 
 MOST_STEPS = 1_000_000
 """How far a torch scheduler is followed. It goes step by step."""
@@ -294,7 +295,7 @@ def _words_of(
 def _turns_of(member: Any, group: Any, g: int) -> Iterator[float]:
     schedule = member.schedule
     if isinstance(schedule, CurveSchedule):
-        yield from turns(_curve_on(schedule, group, g))
+        yield from turns_of(_curve_on(schedule, group, g))
     form = torch_schedulers().get(type(schedule).__name__)
     if form is None:
         return

@@ -1,13 +1,12 @@
-"""A curve of any kind in words, and the steps at which it turns: both from its arguments."""
+"""A curve of any kind in words, from its arguments."""
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ..curves.curve import Product, Sum, boundaries_of
+from ..curves.curve import Product, Sum
+from ..curves.turns import flat
 from ..curves.value import Value, argument_names, arguments
 
 PHRASES = {
@@ -23,9 +22,6 @@ PHRASES = {
     "Stretch.factor": "{} times as slow",
 }
 """The words for arguments of curves. Any other has its name: ``exponent 2``."""
-
-LENGTHS = ("steps", "timescale")
-"""The arguments at whose step a shape has come to its end, or is well under way."""
 
 
 def number(value: float) -> str:
@@ -79,7 +75,7 @@ def in_words(curve: Any) -> str:
 def _in_brackets(curve: Any) -> str:
     """Return the words of a curve inside another, in brackets if it is made of several."""
     several = isinstance(curve, Value) and any(
-        isinstance(each, tuple) and any(map(callable, _flat(each)))
+        isinstance(each, tuple) and any(map(callable, flat(each)))
         for each in arguments(curve).values()
     )
     return f"({in_words(curve)})" if several else in_words(curve)
@@ -94,53 +90,3 @@ def _point(step: float, point: Any) -> str:
     value, *shape = point if isinstance(point, tuple) else (point,)
     by = [f" by {spaced(name)}" for name in shape[:1]] + [f" {number(each)}" for each in shape[1:]]
     return f"{number(value)} at step {step_number(step)}{''.join(by)}"
-
-
-def _flat(values: Any) -> Iterator[Any]:
-    for each in values:
-        yield from _flat(each) if isinstance(each, tuple) else (each,)
-
-
-# -- the steps at which a curve turns --------------------------------------------------------------
-
-
-def turns(curve: Any) -> list[float]:
-    """Return the steps > 0 at which ``curve`` goes on along another formula, or has come to rest.
-
-    Of a ``Repeat``, which turns forever, they are those of the first cycle.
-    """
-    return sorted({t for t in _turns(curve) if 0 < t < math.inf})
-
-
-def _turns(curve: Any) -> Iterator[float]:
-    if not isinstance(curve, Value):
-        return
-    given = arguments(curve)
-    own = TURNS.get(type(curve).__name__)
-    if own is not None:
-        yield from own(given)
-        return
-    yield from boundaries_of(curve)  # type: ignore[arg-type]  # a value that is a curve
-    yield from (given[name] for name in LENGTHS if name in given)
-    for each in _flat(given.values()):
-        yield from _turns(each)
-
-
-def _turns_of_parts(parts: Any, from_its_own_0: bool) -> Iterator[float]:
-    pairs = [*parts]
-    ends = [start for start, _ in pairs[1:]] + [math.inf]
-    for (start, part), end in zip(pairs, ends):
-        yield start
-        origin = start if from_its_own_0 else 0
-        yield from (t for t in (origin + t for t in _turns(part)) if start < t <= end)
-
-
-TURNS: Mapping[str, Callable[[Mapping[str, Any]], Iterator[float]]] = {
-    "Join": lambda a: _turns_of_parts(zip((0, *a["boundaries"]), a["curves"]), True),
-    "Switch": lambda a: _turns_of_parts(a["curves"], False),
-    "Delay": lambda a: iter([a["steps"], *(t + a["steps"] for t in _turns(a["curve"]))]),
-    "Stretch": lambda a: (t * a["factor"] for t in _turns(a["curve"])),
-    "Staircase": lambda a: (math.ceil(t / a["every"]) * a["every"] for t in _turns(a["curve"])),
-    "Repeat": lambda a: iter([a["steps"], *(t for t in _turns(a["curve"]) if t < a["steps"])]),
-}
-"""The curves that move the steps of others, by kind. Any other has its own and theirs."""

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from tsa_core import CurveSchedule, DerivedSchedule, torch_schedulers
+from tsa_core.targets.moves import describe
 
-from ..checks.data import entry, errors_at, item, shown
+from ..checks.data import entry, errors_at, item
 from ..curves import Curve, Power, delay
 from ..curves.record import record_of
 from ..schedules.doubts import initial_values
@@ -22,7 +23,7 @@ def entry_of(path: str, schedule: Any, *, is_part: bool = False) -> dict[str, An
         by_name = "one curve per name of a group, {'decay': curve, '*': None}, or add this member"
         remedy = by_name if isinstance(schedule, CurveSchedule) else "this member"
         raise TypeError(
-            f"{path}: where={shown(schedule.where)} is a function, which is code and not data. "
+            f"{path}: where={describe(schedule.where)} is a function, which is code and not data. "
             f"Write {remedy} in code: SynchronousSchedule([from_plan(...), schedule])"
         )
     if type(schedule) is CurveSchedule:
@@ -33,7 +34,7 @@ def entry_of(path: str, schedule: Any, *, is_part: bool = False) -> dict[str, An
     if form is not None and form.scheduler_class is type(schedule):
         return _entry_of_scheduler(path, schedule)
     if isinstance(schedule, DerivedSchedule) and not isinstance(schedule.rule, Curve):
-        what = f"a DerivedSchedule, and its rule, {shown(schedule.rule)}, is a function"
+        what = f"a DerivedSchedule, and its rule, {describe(schedule.rule)}, is a function"
     else:
         what = f"a {type(schedule).__name__}, which only its author can write as data"
     raise TypeError(

@@ -30,7 +30,7 @@ def cosine_annealing_with_warmup(
 ) -> Curve:
     """The annealing is a quarter of a cosine wave, from W to A; the cosine of torch is half a wave.
 
-    Before it the target rises from 0 to W. The half wave, level at both ends, is
+    Before the annealing, the target rises from 0 to W. The half wave, level at both ends, is
     :func:`half_cosine_annealing_with_warmup`.
 
     value(t) = initial value × λ(t), with p = (t − L)/(M − L):
@@ -63,7 +63,7 @@ def cosine_annealing_with_inverse_warmup(
 ) -> Curve:
     """The annealing is a quarter of a cosine wave, from W to A; the cosine of torch is half a wave.
 
-    Before it the target comes down from R·W to W. The half wave, level at both ends, is
+    Before the annealing, the target comes down from R·W to W. The half wave, level at both ends, is
     :func:`half_cosine_annealing_with_warmup`.
 
     value(t) = initial value × λ(t), with p = (t − L)/(M − L):

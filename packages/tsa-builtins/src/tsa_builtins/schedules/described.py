@@ -32,7 +32,7 @@ def _wrapped(line: str) -> str:
 
 _STEPS = {"num_warmup_steps": "L", "num_decay_steps": "D"}
 _ANNEALING = {
-    "optimizer": "a ``torch.optim.Optimizer``, or any object with ``param_groups`` like one.",
+    "optimizer": "a ``torch.optim.Optimizer``, or any object with such ``param_groups``.",
     "warmup_to_value": "W, λ at the end of the warmup.",
     "anneal_to_value": "A, λ at step M and after.",
     "num_warmup_steps": "L, the length of the warmup in steps, 0 ≤ L ≤ M; need not be whole.",
@@ -40,8 +40,8 @@ _ANNEALING = {
     "polynomial_exponent": "P, the power, > 0.",
     "warmup_multiplier": "R, the start of the warmup as a multiple of W.",
     "schedule_target": 'the param-group entry to drive: ``"weight_decay"``, ``"betas[0]"``, …',
-    "absolute": "if true, value(t) = λ(t): the numbers are values, and not multiples.",
-    "where": "a function of a param group that says if it is driven; None drives all of them.",
+    "absolute": "if true, value(t) = λ(t): the numbers are values, not multiples.",
+    "where": "a function of a param group that returns true for the groups to drive; None: all.",
     "skip_zero": "if true, the warmup starts above 0, so that the first step is not wasted.",
 }
 _HOLDING = {

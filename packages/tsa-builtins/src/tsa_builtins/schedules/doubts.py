@@ -22,19 +22,17 @@ def doubts_about(given: Mapping[str, Any]) -> Iterator[str]:
             yield doubt
     if given["absolute"] is False:
         parameter = "value" if "value" in given else "warmup_to_value"
-        multiplier = finite(parameter, given[parameter])
-        doubt = _about_multiplier(
-            parameter, multiplier, given["optimizer"], given["schedule_target"]
-        )
+        multiple = finite(parameter, given[parameter])
+        doubt = _about_multiple(parameter, multiple, given["optimizer"], given["schedule_target"])
         if doubt:
             yield doubt
 
 
-def _about_multiplier(
-    parameter: str, multiplier: float, optimizer: OptimizerLike, schedule_target: str
+def _about_multiple(
+    parameter: str, multiple: float, optimizer: OptimizerLike, schedule_target: str
 ) -> str | None:
-    """Return a message if the multiplier is a group's initial value."""
-    if multiplier in (0, 1):  # as a value, either would give the same
+    """Return a message if the multiple is a group's initial value."""
+    if multiple in (0, 1):  # as a value, either would give the same
         return None
     try:
         optimizer, target = behind(optimizer, Target.parse(schedule_target))
@@ -42,11 +40,11 @@ def _about_multiplier(
         return None  # CurveSchedule says what is wrong
     for initial in initial_values(optimizer, target.name):
         # A float32 tensor of 0.001 holds 0.0010000000475.
-        if math.isclose(initial, multiplier, rel_tol=1e-6):
+        if math.isclose(initial, multiple, rel_tol=1e-6):
             return (
-                f"{parameter}={multiplier!r} is the initial value of {target.name!r}, and "
-                f"multiplies it, which gives {initial * multiplier:g}. If {multiplier!r} is meant "
-                "as the value, write absolute=True; if the multiplier is meant, ignore this warning"
+                f"{parameter}={multiple!r} is the initial value of {target.name!r}, and "
+                f"multiplies it, which gives {initial * multiple:g}. If {multiple!r} is meant "
+                "as the value, write absolute=True; if the multiple is meant, ignore this warning"
             )
     return None
 

@@ -30,7 +30,7 @@ def inverse_sqrt_with_warmup(
     - warmup, t ≤ L: λ(t) = W·t/L, or W·(t + 1)/(L + 1) if ``skip_zero``
     - after, t > L: λ(t) = W·√(L/t)
 
-    It is the learning rate of *Attention Is All You Need* (https://arxiv.org/abs/1706.03762).
+    This is the learning rate of *Attention Is All You Need* (https://arxiv.org/abs/1706.03762).
 
     Example:
         >>> schedule = inverse_sqrt_with_warmup(optimizer, 1.0, 4)

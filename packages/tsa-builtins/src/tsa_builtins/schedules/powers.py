@@ -110,7 +110,7 @@ def linear_schedule_with_warmup(
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)
     - after, t > M: λ(t) = A
 
-    It is :func:`polynomial_schedule_with_warmup` with P = 1.
+    This is :func:`polynomial_schedule_with_warmup` with P = 1.
 
     Example:
         >>> schedule = linear_schedule_with_warmup(optimizer, 1.0, 0.1, 2, 10)
@@ -142,7 +142,7 @@ def linear_schedule_with_inverse_warmup(
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)
     - after, t > M: λ(t) = A
 
-    It is :func:`polynomial_schedule_with_inverse_warmup` with P = 1.
+    This is :func:`polynomial_schedule_with_inverse_warmup` with P = 1.
 
     Example:
         >>> schedule = linear_schedule_with_inverse_warmup(
@@ -176,7 +176,7 @@ def quadratic_schedule_with_warmup(
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)², steep at W and level at A
     - after, t > M: λ(t) = A
 
-    It is :func:`polynomial_schedule_with_warmup` with P = 2.
+    This is :func:`polynomial_schedule_with_warmup` with P = 2.
 
     Example:
         >>> schedule = quadratic_schedule_with_warmup(optimizer, 1.0, 0.1, 2, 10)
@@ -208,7 +208,7 @@ def quadratic_schedule_with_inverse_warmup(
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·(1 − p)², steep at W and level at A
     - after, t > M: λ(t) = A
 
-    It is :func:`polynomial_schedule_with_inverse_warmup` with P = 2.
+    This is :func:`polynomial_schedule_with_inverse_warmup` with P = 2.
 
     Example:
         >>> schedule = quadratic_schedule_with_inverse_warmup(
@@ -242,7 +242,7 @@ def sqrt_schedule_with_warmup(
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·√(1 − p), flat at W and steepest at A
     - after, t > M: λ(t) = A
 
-    It is :func:`polynomial_schedule_with_warmup` with P = 0.5. It is √(1 − p),
+    This is :func:`polynomial_schedule_with_warmup` with P = 0.5. It is √(1 − p),
     and not the 1 − √p of Hägele et al. (https://arxiv.org/abs/2405.18392), which is steepest at W
     and flat at A. That one is the decay of :func:`warmup_stable_decay`.
 
@@ -276,7 +276,7 @@ def sqrt_schedule_with_inverse_warmup(
     - annealing, L < t ≤ M: λ(t) = A + (W − A)·√(1 − p), flat at W and steepest at A
     - after, t > M: λ(t) = A
 
-    It is :func:`polynomial_schedule_with_inverse_warmup` with P = 0.5. It is √(1 − p),
+    This is :func:`polynomial_schedule_with_inverse_warmup` with P = 0.5. It is √(1 − p),
     and not the 1 − √p of Hägele et al. (https://arxiv.org/abs/2405.18392), which is steepest at W
     and flat at A. That one is the decay of :func:`warmup_stable_decay`.
 

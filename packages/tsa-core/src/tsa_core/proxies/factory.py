@@ -32,15 +32,15 @@ def arbitrary_schedule_factory(
 ) -> Schedule:
     """Put any torch scheduler on any entry of the param groups.
 
-    ``schedule_factory`` is called with a :class:`tsa_core.ProxyOptimizer`, on which ``lr`` *is* the
-    target, and returns a scheduler built on it. The scheduler computes what it always computes,
-    from the target's own initial value, and the target moves.
+    ``schedule_factory`` gets a :class:`tsa_core.ProxyOptimizer`, on which ``lr`` *is* the target,
+    and returns a scheduler built on this proxy. The scheduler computes as it does for a learning
+    rate, from the target's own initial value, and the target moves.
 
     Args:
         optimizer: a ``torch.optim.Optimizer``, or any object with such ``param_groups``.
         schedule_factory: takes the proxy and returns the scheduler. Compound schedulers
             (``SequentialLR``, ``ChainedScheduler``) are built inside one call, on the same proxy.
-        default_value: the value to add to groups that lack the target; an existing value stays.
+        default_value: the value to add to groups that lack the target. An existing value stays.
         schedule_target: the entry to drive, such as ``"weight_decay"``, or ``"betas[0]"`` for an
             element of a tuple.
 
@@ -54,7 +54,7 @@ def arbitrary_schedule_factory(
         ValueError: the scheduler would write another entry of the groups (``cycle_momentum``).
         TypeError, ValueError, KeyError: the target cannot be driven: as :class:`CurveSchedule`.
 
-    Whatever is raised, by ``schedule_factory`` too, leaves the param groups as they were.
+    If the call or ``schedule_factory`` raises, the param groups have not changed.
 
     Warns:
         UserWarning: the target cannot move; the cases are those of :class:`CurveSchedule`.

@@ -23,7 +23,7 @@ from .views import ElementView, GroupView
 class ProxyOptimizer(StandIn, Optimizer):
     """The stand-in optimizer on which a torch scheduler's ``lr`` is the target.
 
-    ``arbitrary_schedule_factory`` makes one and hands it to your factory. It *is* a
+    ``arbitrary_schedule_factory`` makes a proxy and passes it to your factory. A proxy *is* a
     ``torch.optim.Optimizer`` for every ``isinstance`` check, and forwards everything else to the
     real optimizer: ``step``, ``zero_grad``, ``state_dict``, ``load_state_dict``. In its param
     groups

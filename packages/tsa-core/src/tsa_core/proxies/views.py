@@ -80,8 +80,8 @@ class GroupView(MutableMapping[str, Any]):
             return group[own_key]
         if key in _ABOUT_LR:
             raise KeyError(
-                f"{key!r}: in the param groups it concerns the learning rate. A schedule of "
-                f"{target.name!r} keeps its own, and this one has not written it yet"
+                f"{key!r}: this entry of the param groups is about the learning rate. A schedule "
+                f"of {target.name!r} has its own {key!r}, which it has not written yet"
             )
         return group[key]
 
@@ -107,8 +107,8 @@ class GroupView(MutableMapping[str, Any]):
             if is_strange and (self._is_first or f"initial_{own_key}" in group):
                 raise ValueError(
                     f"{own_key!r} is an entry of param group {self._index}, and a schedule of "
-                    f"{target.name!r} would keep what it calls {key!r} there. Give one of both "
-                    "entries a different name"
+                    f"{target.name!r} would keep its {key!r} there. Give one of both entries "
+                    "a different name"
                 )
             self._kept[key] = group[own_key] = value
         elif target.name == "lr":

@@ -38,7 +38,8 @@ class TargetAnswers(InitialValues):
         if self.where is None:
             return groups
         try:
-            return [*filter(self.where, groups)]
+            chosen = [*filter(self.where, groups)]
+            return groups if len(chosen) == len(groups) else chosen
         except Exception as error:
             what = f"where: {describe(self.where)}, of the schedule of {self.label!r}"
             raise told_again(error, f"{what}, raised an error: {error}") from error
@@ -57,7 +58,7 @@ class TargetAnswers(InitialValues):
     def get_last_lr(self) -> list[Value]:
         """Return the target's present value in each param group, a copy if it is a tensor.
 
-        It is None in a group that is left alone and has no such entry.
+        The value is None for a group that is left alone and has no such entry.
         """
         groups = self.real_optimizer.param_groups
         return present_values(self.target, groups, self.driven_groups())
@@ -65,8 +66,8 @@ class TargetAnswers(InitialValues):
     def get_lr(self) -> list[Value]:
         """Return :meth:`values_at` the present step, computed anew.
 
-        For code that counts ``last_epoch`` and sets learning rates itself, as Ignite's
-        ``LRScheduler`` does. All other code wants :meth:`get_last_lr`.
+        This is for code that counts ``last_epoch`` and sets learning rates itself, as Ignite's
+        ``LRScheduler`` does. Use :meth:`get_last_lr` everywhere else.
 
         Raises:
             RuntimeError: the schedule drives a target other than ``lr`` and is not on a proxy, so

@@ -96,7 +96,7 @@ class TargetSchedule(TargetAnswers):
         Warns:
             UserWarning: ``epoch`` goes back to a fraction, and is probably a metric.
 
-        If it raises, nothing has moved.
+        If the call raises, nothing has moved.
         """
         if epoch is not None:
             epoch = step_of_user(epoch, self.last_epoch)
@@ -153,9 +153,10 @@ class TargetSchedule(TargetAnswers):
             t: the step, ≥ 0.
 
         Returns:
-            The value that each group would get. For a group that the schedule leaves alone, its
-            present value, or None if it has no such entry. A tensor will hold the value rounded to
-            its precision. A derived schedule computes from what its source holds now, at any step.
+            The value that each group would get. For a group that is left alone, its present value,
+            or None if the group has no such entry. A tensor will hold the value rounded to the
+            precision of the tensor. A derived schedule uses the present value of its source, at any
+            step.
 
         Raises:
             TypeError, ValueError, KeyError: as :meth:`step`.
@@ -193,9 +194,9 @@ class TargetSchedule(TargetAnswers):
     def state_dict(self) -> dict[str, Any]:
         """Return where the schedule stands, in numbers, strings, lists and dicts.
 
-        The curve or the rule is in it too. A curve of ``tsa_builtins``, or of a kind of yours that
-        :func:`tsa_core.register_curves` knows, is in it as data. Any other is in it as its
-        ``repr``.
+        The state has the curve or the rule too. A curve of ``tsa_builtins``, or of a kind that you
+        registered with :func:`tsa_core.register_curves`, is saved as data. Of any other, the state
+        has the ``repr``.
         """
         return {
             "schedule_target": self.schedule_target,
@@ -218,30 +219,31 @@ class TargetSchedule(TargetAnswers):
     ) -> None:
         """Restore a saved state, and write its values into the optimizer at once.
 
-        Also takes the state of a built-in of torch-schedule-anything 1.x.
+        The state of a built-in of torch-schedule-anything 1.x loads too.
 
         Args:
             state_dict: the dict that :meth:`state_dict` returned.
-            plan: the plan that the schedule follows afterwards, if the saved one differs.
-                ``"code"``: the one in the code, with a warning. ``"saved"``: the saved one.
-                ``"same"``: it must not differ.
-            initial: the initial values from which the schedule goes on, if the saved ones differ
-                from those that the groups had when the schedule was built. ``"saved"``: the saved
-                ones, which is the default with a warning. ``"code"``: those in the code, and the
-                values are computed anew from them. ``"same"``: they must not differ. If the
-                optimizer was loaded before the schedule was built, those in the code are unknown.
+            plan: the plan to follow if the saved plan differs from the plan in the code.
+                ``"code"``: the plan in the code, with a warning. ``"saved"``: the saved plan.
+                ``"same"``: a difference is an error.
+            initial: the initial values to use if the saved ones differ from those that the groups
+                had when the schedule was built. ``"saved"``: the saved ones. This is also the
+                default, with a warning. ``"code"``: those in the code; the present values are
+                computed from them. ``"same"``: a difference is an error. If the optimizer was
+                loaded before the schedule was built, the values in the code are unknown.
 
         Raises:
-            TypeError, ValueError: it is not the state of such a schedule. An entry is missing,
-                unknown or of a wrong kind, or the target or the number of param groups differs.
-            ValueError: the saved plan differs and ``plan`` is ``"same"``; or it is code, not data,
-                and ``plan`` is ``"saved"``.
+            TypeError, ValueError: ``state_dict`` is not the state of such a schedule. An entry is
+                missing, unknown or of a wrong kind, or the target or the number of param groups
+                differs.
+            ValueError: the saved plan differs and ``plan`` is ``"same"``.
+            ValueError: the saved plan is code, not data, and ``plan`` is ``"saved"``.
             ValueError: the saved initial values differ, and ``initial`` is ``"same"``.
             ValueError: the saved plan or initial values would leave the target's range later.
             ValueError: other param groups were driven, and ``plan`` is not ``"code"``. A state does
                 not hold ``where``.
 
-        If it raises, nothing has moved.
+        If the call raises, nothing has moved.
 
         Warns:
             UserWarning: the saved plan differs and ``plan`` is ``"code"``.

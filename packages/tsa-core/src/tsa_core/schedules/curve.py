@@ -25,31 +25,32 @@ from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
 from ..torch_.steps import watch_steps
 from .base import TargetSchedule
-from .records import Record, boundaries_of, curve_of, is_data, record_of
+from .records import Record, curve_of, is_data, record_of, turns_of
 
 
 class CurveSchedule(TargetSchedule):
     """A schedule that drives one hyperparameter along a curve: value(t) = initial value × λ(t).
 
-    It is an ``LRScheduler`` that works on your optimizer itself. ``optimizer`` is the object that
-    you passed, and its ``step`` is not patched. The initial value of each param group is recorded
-    once, when the first schedule is put on the target. The group keeps it as
-    ``"initial_<target>"``, and a schedule that is built again starts from it.
+    The schedule is an ``LRScheduler`` on your optimizer itself: its ``optimizer`` is the object
+    that you passed, and ``optimizer.step`` is not patched. The first schedule on a target records
+    the initial value of each param group as ``"initial_<target>"`` in the group. A schedule that
+    is built again starts from this value.
 
     Args:
         optimizer: a ``torch.optim.Optimizer``, or any object with such ``param_groups``.
-        curve: λ, a callable that takes the step t (0, 1, 2, …) and returns the multiplier, a
-            finite real number. It is called once per step. Or one curve per param group: a
+        curve: λ, a callable that takes the step t (0, 1, 2, …) and returns the multiple, a
+            finite real number. λ is called once per step. Or one curve per param group: a
             sequence in the optimizer's order, or a mapping from the groups' ``"name"`` entries.
-            In a mapping, ``"*"`` stands for all other groups. ``None`` leaves a group alone, which
-            then need not have the entry. A group that joins later finds its curve by the same rule.
+            In a mapping, ``"*"`` stands for all other groups. ``None`` leaves a group alone; such
+            a group need not have the entry. The same rule finds the curve of a group that joins
+            later.
         schedule_target: the param-group entry to drive, such as ``"weight_decay"``, or
             ``"betas[0]"`` for an element of a tuple.
         absolute: if true, λ(t) is the value itself: value(t) = λ(t) in every group that the curve
             drives. The initial value is recorded and not used.
         where: a function of a param group, ``lambda group: group["weight_decay"] > 0``. The groups
-            for which it is true are driven, also those that join later; the others are left alone.
-            It is asked at each step, and goes with one curve.
+            for which it returns true are driven, also those that join later; the others are left
+            alone. The function is called at each step. It cannot go with several curves.
 
     Raises:
         TypeError: ``optimizer`` has no param groups, or ``curve`` is not a callable.
@@ -61,14 +62,14 @@ class CurveSchedule(TargetSchedule):
         ValueError: the target is a tensor that requires a gradient.
         ValueError: ``optimizer`` is a proxy and the target is not its ``"lr"``.
 
-    If it raises, nothing has been touched.
+    If the call raises, nothing has changed.
 
     Warns:
-        UserWarning: every initial value is 0, which no multiplier moves.
+        UserWarning: every initial value is 0, which no multiple moves.
         UserWarning: with ``absolute``, some of the driven groups held 0 and others did not.
         UserWarning: the curve leads a ``momentum`` to 1 or more.
         UserWarning: in a group with ``capturable=True``, the target is a float, or a tensor on
-            the CPU beside parameters on an accelerator. A captured step ignores it.
+            the CPU beside parameters on an accelerator. A captured step ignores such a value.
         UserWarning: at the first ``step()``, the optimizer has not stepped yet. An optimizer is
             taken to have stepped if its ``step`` does not lead to torch's step hooks.
 
@@ -112,7 +113,7 @@ class CurveSchedule(TargetSchedule):
         if several is not None:
             if self.where is not None:
                 raise TypeError(
-                    "where: it goes with one curve. Of several, give None to a group to leave alone"
+                    "where: expected one curve, got several; give None to a group to leave it alone"
                 )
             several.driven(self.real_optimizer.param_groups)
             several.check_names(self.real_optimizer.param_groups)
@@ -125,7 +126,7 @@ class CurveSchedule(TargetSchedule):
         self._origin = origin
 
     def check_ahead(self) -> None:
-        """Raise if the curve will lead out of the range where its pieces meet, or at its end.
+        """Raise if the curve will lead out of the range where it turns, or at its end.
 
         A function knows neither, and is checked at each step.
         """
@@ -134,12 +135,14 @@ class CurveSchedule(TargetSchedule):
         furthest: list[float] = []
         driven_by: Any = one if self._several is None else self._several.driven_by(groups)
         for curve, driven in driven_by:
-            bounds = boundaries_of(curve)  # and a step before each, because the next part may jump
-            before = [bound - 1 for bound in bounds if bound >= 1]
-            steps = [0, *bounds, *before, END] if is_data(curve) else []
+            if not is_data(curve):
+                continue
+            turns = turns_of(curve)
+            before = [turn - 1 for turn in turns if turn >= 1]  # the next part may jump
+            at = {t: curve(t) for t in (0, *turns, *before, END)}
             # Of all values, those of the least and of the greatest λ are the furthest.
-            for t in {min(steps, key=curve), max(steps, key=curve)} if steps else ():
-                numbers = Numbers.of_one(curve(t), self._origin + t, driven, curve)
+            for t in {min(at, key=at.__getitem__), max(at, key=at.__getitem__)}:
+                numbers = Numbers.of_one(at[t], self._origin + t, driven, curve)
                 move = move_to(numbers, target, groups, self.absolute, self.label, self.initials_of)
                 furthest += move[1]
         if not isinstance(groups, ObjectGroups):  # the momentum of an average may end at 1
@@ -168,13 +171,12 @@ class CurveSchedule(TargetSchedule):
         if self.where is not None:
             groups = self.chosen(groups)
         number = self._ask(t)
-        is_usual = type(number) is float and number >= 0 and target.index is None
-        if is_usual and type(groups) is ObjectGroups and self._step_count:
+        if type(groups) is ObjectGroups and type(number) is float and self._step_count:
             # Not the first time: a record goes into the group, not into the object's dict.
-            move = over_objects(groups, number, target, self.absolute)
+            move = over_objects(groups, [number] * len(groups), number, target, self.absolute)
             if move is not None:
                 return move
-        elif is_usual:
+        elif type(number) is float and number >= 0 and target.index is None:
             # The common case in line and in one look at each group: a call takes longer. It is the
             # first case of move_to, which says why it needs no closer look.
             key, initial = target.key, target.initial_key
@@ -200,7 +202,15 @@ class CurveSchedule(TargetSchedule):
         self, several: SeveralCurves, position: float, t: float, groups: Sequence[ParamGroup]
     ) -> Move:
         given, target = several.at(t), self.target
-        if not self.absolute and {*map(type, given)} == {float} and min(given) >= 0:
+        are_floats = {*map(type, given)} == {float}
+        if type(groups) is ObjectGroups and are_floats and self._step_count:
+            driven, indices = several.driven(groups)
+            if driven is groups:
+                each = [given[index] for index in indices]
+                move = over_objects(groups, each, min(given), target, self.absolute)
+                if move is not None:
+                    return move
+        elif not self.absolute and are_floats and min(given) >= 0:
             with suppress(LookupError, TypeError):
                 values = several.times_initial(given, groups, target)
                 total = sum(values)
@@ -219,18 +229,18 @@ class CurveSchedule(TargetSchedule):
     def replan(self, curve: Curve | CurvePerGroup) -> None:
         """Follow ``curve`` from the present position on: its step 0 is now.
 
-        The value is written at once. Derived schedules follow at the next step, or at once with
-        :meth:`SynchronousSchedule.replan`. The position stays: members stay in lock-step.
-        ``curve``, ``repr``, the state and previews follow. To resume, load with ``plan="saved"``.
+        The value is written at once, and the position stays. Derived schedules follow at the next
+        step, or at once with :meth:`SynchronousSchedule.replan`. ``curve``, ``repr``, the state and
+        previews show the new curve. To resume, load with ``plan="saved"``.
 
         Args:
-            curve: λ in every form that the constructor takes. A group that it leaves alone keeps
+            curve: λ in every form that the constructor takes. A group that is left alone keeps
                 its present value.
 
         Raises:
-            TypeError, ValueError, KeyError: as the constructor and :meth:`step`. The schedule then
-                follows its old curve, and nothing has moved.
-            RuntimeError: the schedule waits for its turn in a ``SequentialLR``.
+            TypeError, ValueError, KeyError: as the constructor and :meth:`step`. Then nothing has
+                moved, and the schedule follows its old curve.
+            RuntimeError: the schedule is a part of a ``SequentialLR`` that has not started.
 
         Example:
             >>> import torch
@@ -242,7 +252,7 @@ class CurveSchedule(TargetSchedule):
             [0.025]
         """
         if self.last_epoch < 0:
-            raise RuntimeError("replan: the schedule waits for its turn in a SequentialLR")
+            raise RuntimeError("replan: this part of a SequentialLR has not started yet")
         with undone_on_error([self.real_optimizer], [self]):
             self._start(curve, self.last_epoch)
             self.check_ahead()

@@ -7,8 +7,9 @@ from math import isfinite
 from typing import TypeAlias
 
 from ..targets.checks import check_target, present_numbers, warn_if_all_zero, warn_if_some_zero
-from ..targets.moves import Move, Numbers, describe, move_to, told_again
+from ..targets.moves import Move, Numbers, describe, move_to, over_objects, told_again
 from ..targets.numbers_ import real_number
+from ..targets.objects import ObjectGroups
 from ..targets.stand_ins import refuse_stand_in
 from ..targets.target import OptimizerLike, ParamGroup, Target
 from ..targets.tensors import warn_if_captured_step_ignores
@@ -23,22 +24,25 @@ class DerivedSchedule(TargetSchedule):
     """A schedule that computes one hyperparameter from another one of the same param group.
 
     In each group, multiple of the target = ``rule(multiple of the source)``, where a multiple is
-    value / initial value. It follows whatever moved the source: a curve, a torch scheduler, a
-    plateau, or your own assignment. In a :class:`SynchronousSchedule` it moves after its source,
-    whatever their order; alone, ``step()`` computes anew from what the groups hold.
+    value / initial value. The target follows whatever moved the source: a curve, a torch scheduler,
+    a plateau, or your own assignment. In a :class:`SynchronousSchedule` a derived schedule moves
+    after its source, in any order of the members. Alone, ``step()`` computes from the present value
+    of the source.
 
     Args:
         optimizer: a ``torch.optim.Optimizer``, or any object with such ``param_groups``.
-        rule: takes a number of the source and returns the number of the target, a finite real
-            number. It is called once per step and group, and must depend on its argument alone.
-            A curve of ``tsa_builtins``, such as ``Power(-0.5)``, is data: states and plans hold it.
+        rule: takes the multiple of the source and returns the multiple of the target, a finite
+            real number. The rule is called once per step and group, and must depend on its argument
+            alone. A curve of ``tsa_builtins``, such as ``Power(-0.5)``, can be saved in states and
+            plans.
         schedule_target: the entry to drive, such as ``"weight_decay"`` or ``"betas[1]"``.
-        of: the source, another entry of the same groups. A tensor on an accelerator that no curve
-            of the same ``SynchronousSchedule`` drives is read at each step, which waits for it.
+        of: the source, another entry of the same groups. If the source is a tensor on an
+            accelerator, and no curve of the same ``SynchronousSchedule`` drives it, each step waits
+            to read it.
         absolute: if true, value of the target = ``rule(value of the source)``. No initial value
             is used.
-        where: a function of a param group, as :class:`CurveSchedule` takes it: the groups that are
-            driven.
+        where: a function of a param group that returns true for the groups to drive, as in
+            :class:`CurveSchedule`.
 
     Raises:
         TypeError: ``rule`` is not a callable or does not return a real number.
@@ -46,9 +50,9 @@ class DerivedSchedule(TargetSchedule):
         KeyError: a param group lacks the target or the source.
         ValueError: the target is the source, or ``optimizer`` is a proxy.
         ValueError: a value is NaN, infinite or out of the target's range.
-        ValueError: an initial value of the source is 0, so that there are no multiples of it.
+        ValueError: an initial value of the source is 0, so the source has no multiples.
 
-    If it raises, nothing has been touched.
+    If the call raises, nothing has changed.
 
     Warns:
         UserWarning: as :class:`CurveSchedule`: every initial value is 0, a captured step ignores
@@ -132,6 +136,11 @@ class DerivedSchedule(TargetSchedule):
             given = values if self.absolute else self._multiples(groups, values)
         inputs = given
         results = self._results(inputs, position)
+        is_known = self._step_count and (self.absolute or not is_closer_look)
+        if type(groups) is ObjectGroups and is_known and {*map(type, results)} == {float}:
+            objects_move = over_objects(groups, results, min(results), self.target, self.absolute)
+            if objects_move is not None:
+                return objects_move
 
         def giver(i: int) -> str:
             return f"which {self._text} gave for {inputs[i]!r}"
@@ -161,7 +170,11 @@ class DerivedSchedule(TargetSchedule):
         source, own = self.source_target, self._source_key
         key, record = source.key, source.initial_key
         try:
-            if values is not None or source.index is not None:
+            if type(groups) is ObjectGroups:
+                values = values or present_numbers(source, groups)
+                records = groups.columns[record]
+                multiples = [value / initial for value, initial in zip(values, records)]
+            elif values is not None or source.index is not None:
                 pairs = zip(groups, values or present_numbers(source, groups))
                 multiples = [value / group[record] for group, value in pairs]
             elif record in groups[0]:

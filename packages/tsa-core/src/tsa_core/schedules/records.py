@@ -57,9 +57,9 @@ def is_data(curve: Curve) -> bool:
     return _is_data(_record_of_one(curve))
 
 
-def boundaries_of(curve: object) -> tuple[float, ...]:
-    """Return the steps at which one curve hands over to the next, if ``curve`` knows them."""
-    found = getattr(curve, "boundaries", ())  # somebody's callable may have others
+def turns_of(curve: object) -> tuple[float, ...]:
+    """Return the steps at which ``curve`` turns, or else its boundaries, if it knows them."""
+    found = getattr(curve, "turns", getattr(curve, "boundaries", ()))  # another's may be others
     if not isinstance(found, tuple) or not all(isinstance(b, numbers.Real) for b in found):
         return ()
     return found

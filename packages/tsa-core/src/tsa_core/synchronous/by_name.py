@@ -50,7 +50,7 @@ class MembersByName(LRScheduler):
         first = self.members[0]
         if first.optimizer_name:
             raise AttributeError(
-                f"optimizer: this SynchronousSchedule knows its optimizers by name, as "
+                f"optimizer: the optimizers of this SynchronousSchedule have names: "
                 f"{list(self.optimizers)}; use .optimizers[{first.optimizer_name!r}]"
             )
         return first.optimizer
@@ -59,7 +59,7 @@ class MembersByName(LRScheduler):
     def optimizers(self) -> Mapping[str, Any]:
         """The optimizers by the names that you gave them; read-only."""
         if not self.members[0].optimizer_name:
-            raise AttributeError("optimizers: there is one, without a name; use .optimizer")
+            raise AttributeError("optimizers: the only one has no name; use .optimizer")
         return MappingProxyType({each.optimizer_name: each.optimizer for each in self.members})
 
     @property
@@ -85,7 +85,7 @@ class MembersByName(LRScheduler):
     def get_last_schedule(self, name: str) -> list[Value]:
         """Return the present values of a member's target, one per param group.
 
-        It is None in a group that the member leaves alone and that has no such entry.
+        The value is None for a group that the member leaves alone and that has no such entry.
 
         Args:
             name: a member's name, such as ``"weight_decay"``.
@@ -108,8 +108,8 @@ class MembersByName(LRScheduler):
     def values_at(self, t: float) -> dict[str, list[float]]:
         """Compute the values of every member's target at the position ``t``, and move nothing.
 
-        A derived member is computed from what its source will have there. If its source is not a
-        member, it is computed from what the groups hold now.
+        A derived member uses the future value of its source. If the source is not a member, the
+        derived member uses the present value.
 
         Args:
             t: the position, ≥ 0, in the unit in which the members count: steps, or what their
@@ -143,8 +143,8 @@ class MembersByName(LRScheduler):
     def get_last_lr(self) -> list[Value]:
         """Return the present learning rates, one per param group, scheduled or not.
 
-        With several optimizers, the groups of all of them follow in order. One without an ``lr``,
-        such as the attributes of an object, is left out.
+        With several optimizers, the list has the groups of all of them in order. An optimizer
+        without an ``lr``, such as the attributes of an object, is left out.
 
         Raises:
             KeyError: no optimizer has an ``lr``, or some of its groups have none.
@@ -163,7 +163,7 @@ class MembersByName(LRScheduler):
         """Return all present values in one flat dict of floats, for a logger.
 
         The keys are ``"lr/0"``, ``"lr/1"``, … by the group's position, or ``"lr/backbone"`` if
-        every group has a ``"name"`` of its own. With several optimizers: ``"muon/lr/0"``. A group
+        every group has its own ``"name"``. With several optimizers: ``"muon/lr/0"``. A group
         without such an entry is left out.
         """
         scalars: dict[str, float] = {}

@@ -13,17 +13,17 @@ KEY = "optimizer_steps"
 
 
 class OptimizerSteps:
-    """A clock for :class:`SynchronousSchedule` that says how often ``optimizer.step()`` has run.
+    """A clock for :class:`SynchronousSchedule` that counts how often ``optimizer.step()`` has run.
 
-    With it, ``step()`` of the schedule can be called more often than the optimizer steps: for
-    every micro-batch of gradient accumulation, or several times by a framework. A step counts once,
-    also if it calls ``super().step()``. The optimizer saves the count, because each of its param
-    groups holds it as ``"optimizer_steps"``.
+    With this clock, you can step the schedule more often than the optimizer: for every micro-batch
+    of gradient accumulation, or several times by a framework. A step counts once, also if it calls
+    ``super().step()``. The optimizer saves the count, because each of its param groups holds the
+    count as ``"optimizer_steps"``.
 
     A step that a ``GradScaler`` skips is not counted. With ``fused=True`` the optimizer itself
-    skips, and a flag on its device says so. On the CPU the flag is read at once. On an accelerator
-    it is read when the next step ends, so that the accelerator does not wait: there the clock, and
-    the schedule with it, is one step late.
+    skips the step, and sets a flag on its device. On the CPU the flag is read at once. On an
+    accelerator the flag is read when the next step ends, so that the accelerator does not wait.
+    There the clock and its schedule are one step late. A saved state is not late.
 
     Args:
         optimizer: a ``torch.optim.Optimizer``, or a wrapper that holds one as ``optimizer``.

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, ValuesView
 from typing import Any, NamedTuple
 
 from ..schedules.base import Prepared, TargetSchedule
 from ..schedules.derived import DerivedSchedule
-from ..schedules.records import boundaries_of
+from ..schedules.records import turns_of
 from ..schedules.states import Choice, check_state, load_state
 from ..targets.checks import check_values_fit, present_numbers, present_values
 from ..targets.numbers_ import real_number
@@ -172,10 +172,12 @@ class Member:
 
     @property
     def boundaries(self) -> tuple[float, ...]:
-        """The steps at which one curve hands over to the next, if the curve knows them."""
-        found = boundaries_of(getattr(self.schedule, "curve", None))
+        """The steps at which the curve turns, if it knows them."""
+        curve = getattr(self.schedule, "curve", None)
+        several = curve.values() if isinstance(curve, Mapping) else curve
+        each = several if isinstance(several, (tuple, ValuesView)) else (curve,)
         origin = self.schedule.follows().get("origin", 0) if self.is_own else 0  # since replan
-        return tuple(boundary + origin for boundary in found)
+        return tuple(sorted({turn + origin for one in each for turn in turns_of(one)}))
 
     # -- state -----------------------------------------------------------------------------------
 

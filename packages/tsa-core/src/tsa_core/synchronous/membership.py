@@ -162,9 +162,9 @@ def _check_parts(member: Member) -> None:
         if part.target != member.target:
             raise ValueError(
                 f"schedules: a {type(member.schedule).__name__} of {member.target.name!r} has a "
-                f"schedule of {part.target.name!r} in it. Build all of it on the optimizer that "
-                "the factory of one arbitrary_schedule_factory call is given, with "
-                f"schedule_target={part.target.name!r}; or join the curves"
+                f"schedule of {part.target.name!r} in it. Build all parts inside one call of "
+                f"arbitrary_schedule_factory with schedule_target={part.target.name!r}, on the "
+                "optimizer that your factory is given; or join the curves"
             )
         _check_parts(part)
 
@@ -176,10 +176,10 @@ def _connect(members: Sequence[Member]) -> None:
         _check_parts(member)
         if by_target.setdefault((id(member.optimizer), member.target), member) is not member:
             raise RuntimeError(
-                f"schedules: two of them schedule {member.target.name!r}; a target takes one. To "
-                "play several one after the other, join their curves, or build a SequentialLR "
-                "inside one arbitrary_schedule_factory call. To give param groups different ones, "
-                "make one CurveSchedule with a curve for each"
+                f"schedules: two of them schedule {member.target.name!r}, but a target takes one. "
+                "To play schedules one after the other, join their curves, or build a SequentialLR "
+                "inside one arbitrary_schedule_factory call. To give param groups different "
+                "schedules, make one CurveSchedule with a curve for each group"
             )
     for member in members:
         momentum = "betas[0]" if "betas" in defaults_of(member.optimizer) else "momentum"
@@ -187,8 +187,8 @@ def _connect(members: Sequence[Member]) -> None:
         if is_driven and member.target.name == "lr" and cycles_momentum(member.schedule):
             raise RuntimeError(
                 f"schedules: the schedule of 'lr', a {type(member.schedule).__name__}, moves "
-                f"{momentum!r} too, whose own schedule may have started from a moved value. "
-                "Make the optimizer and both schedules again, with cycle_momentum=False"
+                f"{momentum!r} too. So the schedule of {momentum!r} may have started from a moved "
+                "value. Make the optimizer and both schedules again, with cycle_momentum=False"
             )
         member.source = by_target.get((id(member.optimizer), member.source_target))
         if not member.is_own and member.source is not None and member.source.is_own:
@@ -203,7 +203,7 @@ def _connect(members: Sequence[Member]) -> None:
         while each is not None:
             names.append(each.name)
             if each is member:
-                raise ValueError(f"schedules: they derive from one another: {' of '.join(names)}")
+                raise ValueError(f"schedules: these derive from one another: {' of '.join(names)}")
             each = each.source if len(names) <= len(members) else None
 
 
@@ -216,13 +216,13 @@ def _check_tensors_apart(members: Sequence[Member]) -> None:
             if owner.optimizer is not member.optimizer:
                 raise ValueError(
                     f"schedules: {owner.name!r} and {member.name!r} are the same tensor, which "
-                    "each of both schedules would fill. Make the optimizers again, each with a "
-                    "tensor of its own"
+                    "both schedules would fill. Make the optimizers again, each with its own "
+                    "tensor"
                 )
 
 
 def warn_if_unit_is_arbitrary(members: Sequence[Member]) -> None:
-    """Warn of multiples of a source that gets absolute values: what 1 stands for is arbitrary."""
+    """Warn of multiples of a source that gets absolute values: their unit is arbitrary."""
     for member in members:
         source = member.source
         if (
@@ -233,8 +233,7 @@ def warn_if_unit_is_arbitrary(members: Sequence[Member]) -> None:
             continue
         warn_user(
             f"{member.name!r} derives from multiples of {source.name!r}, whose schedule gives "
-            "absolute values: a multiple is the value divided by the initial value that the "
-            f"optimizer was made with, {source.schedule.base_lrs}, and is 1 only there. If values "
-            "are meant, write absolute=True for the derived schedule too; if not, ignore this "
-            "warning"
+            "absolute values. A multiple is then the value divided by the initial value, "
+            f"{source.schedule.base_lrs}. If values are meant, write absolute=True for the derived "
+            "schedule too; if not, ignore this warning"
         )

@@ -122,8 +122,8 @@ def _by_name(members: Mapping[str, Member], clocks: Mapping[Any, Any]) -> list[T
         if member.source_target is not None:
             where = f"give the clock to {member.source.name!r}" if member.source else "leave it out"
             raise TypeError(
-                f"{label}: {name!r} is computed from {member.source_target.name!r}, and goes where "
-                f"that goes; {where}"
+                f"{label}: {name!r} is computed from {member.source_target.name!r}, and moves "
+                f"with that target; {where}"
             )
         ticks = next((each for each in every if _are_one(each.clock, clock)), None)
         if ticks is None:

@@ -1,4 +1,4 @@
-"""Many schedules, stepped in lock-step and looked up by name."""
+"""Many schedules that step together and are looked up by name."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from ..schedules.base import Prepared
 from ..schedules.curve import CurveSchedule
 from ..schedules.derived import DerivedSchedule
 from ..schedules.states import Choice, checked_choice
+from ..targets.moves import told_again
 from ..targets.numbers_ import step_of_user
 from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
@@ -25,17 +26,17 @@ class SynchronousSchedule(MembersByName):
     """A schedule of many schedules: it steps them together, and answers by name.
 
     A member's name is its target (``"weight_decay"``), and ``"lr"`` for a plain torch scheduler on
-    the optimizer itself. With several optimizers, the name of the optimizer stands before it
-    (``"muon/lr"``). A ``SynchronousSchedule`` among the members contributes its members.
+    the optimizer itself. With several optimizers, the name begins with that of the optimizer
+    (``"muon/lr"``). A ``SynchronousSchedule`` in the list adds its members.
 
     Args:
         schedules: the members: a list of at least one schedule, all of one optimizer, each target
             once. For several optimizers, a mapping from a name of yours to such a list.
         clock: a function without arguments that returns the position, a real number ≥ 0: tokens
             seen, ``lambda: trainer.global_step``, an :class:`OptimizerSteps`. ``step()`` then goes
-            to that position, and stays if it is the same as before. Or a mapping from names of
-            members to such functions, ``{"lr": seconds, "weight_decay": tokens}``: a member that
-            is not in it goes one step per call, and a derived member goes where its source goes.
+            to that position, and does nothing if the position is the same as before. Or a mapping
+            from names of members to such functions, ``{"lr": seconds, "weight_decay": tokens}``. A
+            member without a clock goes one step per call, and a derived member follows its source.
             A function that several members share is called once per step. A schedule that is not
             of this library takes no clock.
 
@@ -108,10 +109,10 @@ class SynchronousSchedule(MembersByName):
 
     @uncompiled
     def replan(self, curves: Mapping[str, Any]) -> None:
-        """Have members follow other curves from now on, and what derives from them, at once.
+        """Let members follow other curves from now on. Derived members follow at once.
 
         Args:
-            curves: by the names of members, such as ``"weight_decay"``: what
+            curves: a mapping from names of members, such as ``"weight_decay"``, to what
                 :meth:`CurveSchedule.replan` takes.
 
         Raises:
@@ -119,7 +120,7 @@ class SynchronousSchedule(MembersByName):
             TypeError: the member has no curve, or ``curves`` is not a mapping.
             TypeError, ValueError: as :meth:`CurveSchedule.replan`, also of a derived schedule.
 
-        If it raises, nothing has moved.
+        If the call raises, nothing has moved.
 
         Example:
             >>> import torch
@@ -140,7 +141,13 @@ class SynchronousSchedule(MembersByName):
                 raise TypeError(f"curves: the schedule of {name!r} has no curve to replace")
         with self._undone_on_error(self.members):
             for name, member in members.items():
-                member.schedule.replan(curves[name])
+                try:
+                    member.schedule.replan(curves[name])
+                except (TypeError, ValueError) as error:
+                    argument, colon, what = str(error).partition(": ")
+                    if argument != "curve":  # the message names the member
+                        raise
+                    raise told_again(error, f"curves[{name!r}]{colon}{what}") from error
             self._derive_again(members.values())
 
     def _undone_on_error(self, members: Iterable[Member]) -> AbstractContextManager[None]:
@@ -158,21 +165,22 @@ class SynchronousSchedule(MembersByName):
 
         Call ``step()``, or ``step(epoch)`` to go to that step. If a member takes metrics
         (``ReduceLROnPlateau``), call ``step(metrics)`` or ``step(metrics, epoch)``. An argument
-        passed by name reaches the members whose ``step`` takes that name. A member that takes
-        ``*args`` or ``**kwargs`` gets all. With a ``clock``, call ``step()``. With a clock for some
-        members, the arguments are for the others.
+        by name reaches the members whose ``step`` takes that name. A member that takes ``*args`` or
+        ``**kwargs`` gets all arguments. With a ``clock``, call ``step()``. If only some members
+        have a clock, the arguments are for the other members.
 
         Raises:
-            TypeError: a member demands metrics and gets none, or no member takes the metrics.
-            TypeError: an epoch is given and a member does not take one; the argument is unknown.
+            TypeError: a member needs metrics and gets none, or no member takes the metrics.
+            TypeError: an epoch is given and a member does not take one.
+            TypeError: an argument is unknown.
             TypeError: the epoch, or the metrics of a ``ReduceLROnPlateau``, is not a real number.
             ValueError: the epoch is negative, NaN or infinite.
             RuntimeError: a member was stepped from outside since the last step.
             RuntimeError: a clock went back.
             Exception: whatever a member's own step raises. Then no schedule of this library has
-                moved (one with a ``step`` of its own counts as a torch scheduler here). Torch
-                schedulers before the one that raised have moved, and that one may have. The next
-                step raises ``RuntimeError``.
+                moved. Torch schedulers before the failed one have moved, and the failed one may
+                have moved. A subclass with its own ``step`` counts as a torch scheduler here. The
+                next step raises ``RuntimeError``.
 
         Warns:
             UserWarning: the epoch goes back to a fraction, and is probably a metric.
@@ -220,27 +228,28 @@ class SynchronousSchedule(MembersByName):
     ) -> None:
         """Load every member's state, and write the values into the optimizer at once.
 
-        Also takes the state of a ``SynchronousSchedule`` of torch-schedule-anything 1.x.
+        The state of a ``SynchronousSchedule`` of torch-schedule-anything 1.x loads too.
 
         Args:
             state_dict: the dict that :meth:`state_dict` returned, of members with the same names.
-            plan: the plan that each member follows afterwards, if the saved one differs.
-                ``"code"``: the one in the code, with a warning. ``"saved"``: the saved one.
-                ``"same"``: it must not differ. The plan of a torch scheduler is its settings. A
-                scheduler of another author takes its whole state, because only its author knows
+            plan: the plan to follow if the saved plan of a member differs from the plan in the
+                code. ``"code"``: the plan in the code, with a warning. ``"saved"``: the saved plan.
+                ``"same"``: a difference is an error. The plan of a torch scheduler is its settings.
+                A scheduler of another author loads its whole state, because only its author knows
                 which part is the plan.
-            initial: the initial values from which members go on, if the saved ones differ; see
-                :meth:`CurveSchedule.load_state_dict`. Of torch's schedulers, ``"code"`` goes with a
-                ``LambdaLR`` or a ``CosineAnnealingWarmRestarts`` on its own, which compute each
-                value from the initial one. A ``ReduceLROnPlateau`` keeps none and takes no part.
+            initial: the initial values to use if the saved ones differ; see
+                :meth:`CurveSchedule.load_state_dict`. Among torch's schedulers, only a ``LambdaLR``
+                or a ``CosineAnnealingWarmRestarts`` that is not in a compound takes ``"code"``,
+                because these compute each value from the initial one. A ``ReduceLROnPlateau`` keeps
+                no initial values, so ``initial`` does not change it.
 
         Raises:
             KeyError: a member's state is missing, or there is one that no member has.
             TypeError, ValueError: a member's state does not fit.
-            ValueError: a saved plan differs and ``plan`` is ``"same"``; or it is code, not data,
-                and ``plan`` is ``"saved"``.
+            ValueError: a saved plan differs and ``plan`` is ``"same"``.
+            ValueError: a saved plan is code, not data, and ``plan`` is ``"saved"``.
 
-        If it raises, nothing has moved.
+        If the call raises, nothing has moved.
 
         Warns:
             UserWarning: a saved plan differs and ``plan`` is ``"code"``.

@@ -134,13 +134,13 @@ def present_numbers(
 
 
 def warn_if_all_zero(target: Target, driven: Sequence[ParamGroup]) -> None:
-    """Warn if every initial value is 0, which no multiplier can move."""
+    """Warn if every initial value is 0, which no multiple can move."""
     if driven and all(target.initial_or_present(group) == 0 for group in driven):
         warn_user(
-            f"{target.name!r} starts at 0 in every param group that is driven, and a multiplier "
-            "cannot move 0. Set it to the value that a multiplier of 1 stands for, "
+            f"{target.name!r} starts at 0 in every param group that is driven, and a multiple "
+            "cannot move 0. Set it to the value that a multiple of 1 stands for, "
             f"extend_optimizer(optimizer, {target.name!r}, value, overwrite_values=True), or write "
-            "absolute=True and give values instead of multipliers"
+            "absolute=True and give values instead of multiples"
         )
 
 
@@ -197,6 +197,8 @@ def _missing_message(target: Target, groups: Sequence[ParamGroup], missing: list
     meant += [key for key in difflib.get_close_matches(target.key, names) if key not in meant]
     hint = f"; did you mean {' or '.join(map(repr, meant))}?" if meant else "."
     message = f"{where}{hint} The group has {names}."
+    if isinstance(group, ObjectGroup) and target.key in group.names:
+        return f"{where}: the object has lost it since attributes(...) was called. Set it again"
     if isinstance(group, ObjectGroup):
         return f"{message} To schedule an attribute, name it: attributes(object, {target.key!r})"
     if target.index is not None:

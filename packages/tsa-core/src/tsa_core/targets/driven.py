@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 from .checks import did_you_mean
 from .moves import Numbers, given_by
+from .objects import ObjectGroups
 from .target import ParamGroup, Target
 
 Curve: TypeAlias = Callable[[float], float]
@@ -86,7 +87,10 @@ class SeveralCurves:
         if isinstance(self.curves, dict):
             index_of = self._index_of
             try:
-                indices = [index_of[group["name"]] for group in groups]
+                if isinstance(groups, ObjectGroups):  # to ask each group takes longer
+                    indices = [index_of[name] for name in groups.columns["name"]]
+                else:
+                    indices = [index_of[group["name"]] for group in groups]
             except (KeyError, TypeError):  # one of the others; TypeError: the name is a list
                 indices = self._indices_by_name(groups)
         elif len(indices) != len(groups):
@@ -115,8 +119,9 @@ class SeveralCurves:
             i = keys.index(OTHERS)
             if not any(isinstance(name, str) for name in names):
                 raise ValueError(
-                    "curve: a mapping goes by the names of param groups, and none has a name. Give "
-                    f"each one: {{'params': ..., 'name': {next(iter(self.curves), 'a name')!r}}}"
+                    "curve: the keys of a mapping are names of param groups, and none has "
+                    "a name. Give each one: "
+                    f"{{'params': ..., 'name': {next(iter(self.curves), 'a name')!r}}}"
                 )
             raise ValueError(
                 f"curve: param group {i} has no curve (its 'name': {names[i]!r}); add "
@@ -143,12 +148,12 @@ class SeveralCurves:
 def _check_curves(curves: object) -> None:
     if not isinstance(curves, (Mapping, Sequence)) or isinstance(curves, str):
         raise TypeError(
-            "curve: expected a callable t -> multiplier, a sequence of them, or a mapping from the "
+            "curve: expected a callable t -> multiple, a sequence of them, or a mapping from the "
             f"names of param groups to them, got {curves!r} ({type(curves).__name__})"
         )
     for curve in curves.values() if isinstance(curves, Mapping) else curves:
         if curve is not None and not callable(curve):
-            raise TypeError(f"curve: expected callables t -> multiplier or None, got {curve!r}")
+            raise TypeError(f"curve: expected callables t -> multiple or None, got {curve!r}")
     seen = set()
     for name in curves if isinstance(curves, Mapping) else ():
         if not isinstance(name, str):

@@ -91,28 +91,32 @@ def move_to(
 
 
 def over_objects(
-    groups: ObjectGroups, number: float, target: Target, absolute: bool
+    groups: ObjectGroups, each: Sequence[float], least: float, target: Target, absolute: bool
 ) -> Move | None:
-    """Return the move that gives each object ``number``, if all are known and hold plain floats.
+    """Return the move that gives each object its number, if all are known and hold plain floats.
 
-    It is :func:`move_to` for one number ≥ 0. It writes into the dicts that hold the floats, because
-    a group of an object takes several times as long as a dict.
+    It is :func:`move_to` for floats, of which ``least`` is the least. It writes into the dicts that
+    hold the floats, because a group of an object takes several times as long as a dict.
     """
     key, holders = target.key, groups.holders(target.key)
-    values: list[float] = []
     if holders is None:
         return None
     try:
-        for held, initial in zip(holders, groups.columns[target.initial_key]):
-            if type(held[key]) is not float:
-                return None
-            values.append(initial * number)  # TypeError for a new group
+        triples = zip(holders, groups.columns[target.initial_key], each)
+        # TypeError for a new group
+        values = [initial * number for held, initial, number in triples if type(held[key]) is float]
+        if len(values) != len(holders):
+            return None
+        if absolute:
+            values = [*each]
         total = sum(values)
     except (LookupError, TypeError):
         return None
     if type(total) is not float or not isfinite(total):
         return None
-    return holders, [number] * len(values) if absolute else values, True, False
+    if least < 0 and target.is_never_negative:
+        return None
+    return holders, values, True, False
 
 
 def _over_floats_or_alike(
@@ -154,7 +158,7 @@ def _looked_at_one_by_one(
     """Return the move to values of any kind, also of new groups; or say which one is wrong."""
     groups = numbers.groups
     place = f"step {numbers.position}" if numbers.position < END else "its end"
-    what = f"the {'value' if absolute else 'multiplier'} of {label!r} at {place}"
+    what = f"the {'value' if absolute else 'multiple'} of {label!r} at {place}"
     values = []
     for i, (group, number) in enumerate(zip(groups, numbers.each)):
         held = target.read(group)
