@@ -191,4 +191,6 @@ class ProxyOptimizer(StandIn, Optimizer):
 # An inherited method would act on the proxy, which holds nothing: forward them all.
 for _name, _member in vars(Optimizer).items():
     if inspect.isfunction(_member) and _name not in vars(ProxyOptimizer):
-        setattr(ProxyOptimizer, _name, property(operator.attrgetter(f"optimizer.{_name}")))
+        _forward = operator.attrgetter(f"optimizer.{_name}")
+        _says = f"The real optimizer's ``{_name}``."
+        setattr(ProxyOptimizer, _name, property(_forward, doc=_says))
