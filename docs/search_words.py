@@ -13,7 +13,9 @@ from sphinx.application import Sphinx
 # By page and the id of its section, the words that a reader types, in lower case.
 WORDS = {
     "builtin_schedules": "warmup, warm up, built-in, built-ins, builtin, linear warmup, annealing",
-    "builtin_schedules#the-two-warmups": "warmup from 1/n, 1/n, skip_zero, warmup from 0",
+    "builtin_schedules#the-two-warmups-and-skip-zero": (
+        "warmup from 1/n, 1/n, skip_zero, warmup from 0"
+    ),
     "builtin_schedules#formulas": "noam, attention is all you need, inverse sqrt, formula",
     "changes": "1.2.3, version 1, upgrade, migrate",
     "changes#changelog": "changelog, release notes",

@@ -179,7 +179,7 @@ ANSWERS = {
     "wandb": "howto/log_values#weights-biases-wandb",
     "warm restarts": "howto/warmup_stable_decay#warm-restarts",
     "warmup": "builtin_schedules",
-    "warmup from 1/N": "builtin_schedules#the-two-warmups",
+    "warmup from 1/N": "builtin_schedules#the-two-warmups-and-skip-zero",
     "weight decay": "howto/weight_decay_and_momentum",
     "wsd": "howto/warmup_stable_decay",
     "YAML": "plans",
