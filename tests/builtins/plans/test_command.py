@@ -492,7 +492,7 @@ def test_what_cannot_be_drawn(command: Command, monkeypatch: Any) -> None:
     endless = {"x": {"scheduler": "ExponentialLR", "gamma": 0.5}}
     status, _, err = command.run(endless, "--plot", path)
     assert status == 2
-    assert "give one with --steps" in err
+    assert "give the last step with --steps" in err
     plateau = {"x": {"scheduler": "ReduceLROnPlateau"}, "lr": {"curve": LINE}}
     status, out, err = command.run(plateau, "--plot", path)
     assert status == 0

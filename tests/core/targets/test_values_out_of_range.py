@@ -448,7 +448,7 @@ def test_a_negative_value_that_torch_would_refuse_is_refused(
         CurveSchedule(optimizer, lambda t: value, target, absolute=absolute)
     schedule = CurveSchedule(optimizer, curve(target, value), target, absolute=absolute)
     for call in (schedule.step, lambda: schedule.values_at(1), lambda: preview(schedule, 2)):
-        says = f"{target!r} at step 1", repr(value), "must be from 0.0"
+        says = f"{target!r} at step 1", repr(value), "must be 0 or more"
         assert_refused(schedule, call, *says, untouched=untouched)
 
 
@@ -500,6 +500,6 @@ def test_a_torch_scheduler_that_leads_below_0_is_refused(
 
     schedule = build() if at else None
     optimizer.step()
-    says = rf"'{target}' in param group 0: -0\.5; it must be from 0\.0"
+    says = rf"'{target}' in param group 0: -0\.5; it must be 0 or more"
     with untouched(optimizer), pytest.raises(ValueError, match=says):
         build() if schedule is None else schedule.step()

@@ -13,7 +13,14 @@ from .targets.checks import cannot_be_filled, check_present, check_value
 from .targets.numbers_ import real_number
 from .targets.objects import ObjectGroups
 from .targets.stand_ins import refuse_stand_in
-from .targets.target import OptimizerLike, ParamGroup, Target, groups_of, parsed
+from .targets.target import (
+    OptimizerLike,
+    ParamGroup,
+    Target,
+    groups_of,
+    parsed,
+    range_in_words,
+)
 from .targets.tensors import give_each_group_its_own_tensor
 
 OptimizerT = TypeVar("OptimizerT", bound=OptimizerLike)
@@ -97,12 +104,13 @@ def _check_fits(target: Target, value: float | Tensor, group: ParamGroup, i: int
             "filled outside of it; give a tensor, which replaces it"
         )
     low, high = target.range_of(held)
-    if not low <= real_number(value) <= high:
+    number = real_number(value)
+    if not low <= number <= high:
         is_tensor = isinstance(held, Tensor)
         hint = f"; or give a tensor, to replace the {held.dtype} one" if is_tensor else ""
         raise ValueError(
-            f"default_value: {value!r} does not fit {where}; it must be from {low!r} to "
-            f"{high!r}{hint}"
+            f"default_value: {value!r} does not fit {where}; it must be "
+            f"{range_in_words(number, low, high)}{hint}"
         )
 
 

@@ -157,7 +157,7 @@ def _check(path: str, options: argparse.Namespace, parser: argparse.ArgumentPars
         if options.plot:
             end = options.steps or max(each.last_turn for each in courses)
             if not end:
-                parser.error("--plot: no step is the last of this plan; give one with --steps")
+                parser.error("--plot: the plan has no last step; give the last step with --steps")
             _draw(courses, end, options.plot, options.unit)
     try:
         print(*([f"{path}:"] if len(options.plans) > 1 else []), *lines, sep="\n", flush=True)

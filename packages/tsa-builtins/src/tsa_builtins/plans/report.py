@@ -179,7 +179,8 @@ class Course:
         if self.depends_on_metrics:
             shown = [[0] for _ in shown]
         last = max(max(each) for each in shown) or 1
-        far = [last * (1 + 0.618034 * k) for k in range(1, 51)] if self._jumps else []
+        far = [last * (1 + 0.618034 * k) for k in range(1, 51)]
+        far = [*far, *(last * 10.0**k for k in range(2, 19))] if self._jumps else []
         every = {t for each in shown for t in each}
         asked = {*every, *map(_step_before, every - {0}), *map(self._just_before, every - {0})}
         positions = sorted({*asked, *far})

@@ -192,5 +192,4 @@ class ProxyOptimizer(StandIn, Optimizer):
 for _name, _member in vars(Optimizer).items():
     if inspect.isfunction(_member) and _name not in vars(ProxyOptimizer):
         _forward = operator.attrgetter(f"optimizer.{_name}")
-        _says = f"The real optimizer's ``{_name}``."
-        setattr(ProxyOptimizer, _name, property(_forward, doc=_says))
+        setattr(ProxyOptimizer, _name, property(_forward, doc="That of the real optimizer."))

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..targets.checks import check_present
 from ..targets.numbers_ import real_number
 from ..targets.objects import ObjectGroup
-from ..targets.target import LEGACY_KEY, ParamGroup, Target
+from ..targets.target import LEGACY_KEY, ParamGroup, Target, range_in_words
 from ..torch_.compile import skip_frames
 from ..torch_.schedulers import AUXILIARY_KEYS, auxiliary_key
 
@@ -130,7 +130,7 @@ class GroupView(MutableMapping[str, Any]):
         held = self["lr"]
         low, high = self._target.range_of(held)
         if not low <= number <= high:
-            raise ValueError(f"{where}{number!r}; it must be from {low!r} to {high!r}")
+            raise ValueError(f"{where}{number!r}; it must be {range_in_words(number, low, high)}")
         return value if isinstance(value, Tensor) and isinstance(held, Tensor) else number
 
     def __delitem__(self, key: str) -> None:

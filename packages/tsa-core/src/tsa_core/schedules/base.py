@@ -229,8 +229,9 @@ class TargetSchedule(TargetAnswers):
             initial: the initial values to use if the saved ones differ from those that the groups
                 had when the schedule was built. ``"saved"``: the saved ones. This is also the
                 default, with a warning. ``"code"``: those in the code; the present values are
-                computed from them. ``"same"``: a difference is an error. If the optimizer was
-                loaded before the schedule was built, the values in the code are unknown.
+                computed from them, if the optimizer was loaded first. ``"same"``: a difference is
+                an error. If the optimizer was loaded before the schedule was built, the values in
+                the code are unknown.
 
         Raises:
             TypeError, ValueError: ``state_dict`` is not the state of such a schedule. An entry is

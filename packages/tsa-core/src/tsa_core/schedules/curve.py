@@ -25,7 +25,7 @@ from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
 from ..torch_.steps import watch_steps
 from .base import TargetSchedule
-from .records import Record, curve_of, is_data, record_of, turns_of
+from .records import Record, curve_of, knows_its_end, record_of, turns_of
 
 
 class CurveSchedule(TargetSchedule):
@@ -135,7 +135,7 @@ class CurveSchedule(TargetSchedule):
         furthest: list[float] = []
         driven_by: Any = one if self._several is None else self._several.driven_by(groups)
         for curve, driven in driven_by:
-            if not is_data(curve):
+            if not knows_its_end(curve):
                 continue
             turns = turns_of(curve)
             before = [turn - 1 for turn in turns if turn >= 1]  # the next part may jump

@@ -52,9 +52,9 @@ def _of_each(function: Callable[[Any], Any], several: Any) -> Any:
     return [each if each is None else function(each) for each in several]
 
 
-def is_data(curve: Curve) -> bool:
-    """True if ``curve`` is of a kind that a state holds as data: it knows where its pieces meet."""
-    return _is_data(_record_of_one(curve))
+def knows_its_end(curve: Curve) -> bool:
+    """True if ``curve`` is data and has turns: it can be asked there, and at any later step."""
+    return hasattr(type(curve), "turns") and _is_data(_record_of_one(curve))
 
 
 def turns_of(curve: object) -> tuple[float, ...]:

@@ -99,7 +99,7 @@ def _flattened(schedules: object, argument: str) -> Iterator[tuple[Any, str]]:
     if not isinstance(schedules, Iterable) or isinstance(schedules, (str, bytes)):
         raise TypeError(
             f"{argument}: expected a list of schedules, got {schedules!r} "
-            f"({type(schedules).__name__})"
+            f"({type(schedules).__name__}){'; write [schedule]' * is_schedule(schedules)}"
         )
     for i, schedule in enumerate(schedules):
         members = getattr(schedule, "members", None)  # a SynchronousSchedule

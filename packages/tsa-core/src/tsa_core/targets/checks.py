@@ -14,7 +14,7 @@ from torch import Tensor
 from ..warnings_ import warn_user
 from .numbers_ import real_number
 from .objects import ObjectGroup
-from .target import ParamGroup, Target
+from .target import ParamGroup, Target, range_in_words
 
 # The groups that a schedule drives; None: all. A group that is left alone need not have the target.
 Driven: TypeAlias = "Sequence[ParamGroup] | None"
@@ -90,10 +90,11 @@ def check_values_fit(
         if value is None or not target.is_in(group):
             continue
         low, high = target.range_of(target.read(group))
-        if not low <= real_number(value) <= high:
+        number = real_number(value)
+        if not low <= number <= high:
             raise ValueError(
-                f"{what}: the value {value!r} of {target.name!r} in param group {i} must be from "
-                f"{low!r} to {high!r}"
+                f"{what}: the value {value!r} of {target.name!r} in param group {i} must be "
+                + range_in_words(number, low, high)
             )
 
 
@@ -194,7 +195,8 @@ def _missing_message(target: Target, groups: Sequence[ParamGroup], missing: list
         if isinstance(key, str) and key != "params" and not key.startswith("initial_")
     ]
     meant = [alias for alias in _ALIASES.get(target.name, ()) if Target.parse(alias).is_in(group)]
-    meant += [key for key in difflib.get_close_matches(target.key, names) if key not in meant]
+    drivable = [key for key in names if type(group[key]) in (int, float, Tensor)]
+    meant += [key for key in difflib.get_close_matches(target.key, drivable) if key not in meant]
     hint = f"; did you mean {' or '.join(map(repr, meant))}?" if meant else "."
     message = f"{where}{hint} The group has {names}."
     if isinstance(group, ObjectGroup) and target.key in group.names:

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeAlias
 from .checks import check_target
 from .numbers_ import real_number
 from .objects import ObjectGroups
-from .target import ParamGroup, Target
+from .target import ParamGroup, Target, range_in_words
 from .tensors import are_of_one_kind, share_a_tensor
 
 # A curve or a rule may return these without a closer look. A bool is an int, and is refused.
@@ -176,7 +176,7 @@ def _looked_at_one_by_one(
         if not low <= value <= high:
             raise ValueError(
                 f"{what}: {number!r}, {numbers.giver(i)}, makes the value {value!r}; it must be "
-                f"from {low!r} to {high!r}"
+                + range_in_words(value, low, high)
             )
         values.append(value)
     return groups, values, False, True

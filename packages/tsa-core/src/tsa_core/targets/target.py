@@ -193,6 +193,11 @@ class Target:
         )
 
 
+def range_in_words(value: float, low: float, high: float) -> str:
+    """Return where ``value``, which is out of its range, must be, for an error."""
+    return "0 or more" if value < low == 0 and high > 1 else f"from {low!r} to {high!r}"
+
+
 def parsed(name: str | Target, parameter: str = "schedule_target") -> Target:
     """Return the target called ``name``; a target that somebody has parsed already is returned."""
     return name if isinstance(name, Target) else Target.parse(name, parameter)
