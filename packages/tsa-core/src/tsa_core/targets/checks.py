@@ -195,7 +195,8 @@ def _missing_message(target: Target, groups: Sequence[ParamGroup], missing: list
         if isinstance(key, str) and key != "params" and not key.startswith("initial_")
     ]
     meant = [alias for alias in _ALIASES.get(target.name, ()) if Target.parse(alias).is_in(group)]
-    drivable = [key for key in names if type(group[key]) in (int, float, Tensor)]
+    kinds = (int, float, Tensor) if target.index is None else (tuple, list)
+    drivable = [key for key in names if type(group[key]) in kinds]
     meant += [key for key in difflib.get_close_matches(target.key, drivable) if key not in meant]
     hint = f"; did you mean {' or '.join(map(repr, meant))}?" if meant else "."
     message = f"{where}{hint} The group has {names}."
