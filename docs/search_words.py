@@ -56,10 +56,12 @@ WORDS = {
     "howto/epochs_samples_tokens": "epoch, epochs, steps per epoch",
     "howto/epochs_samples_tokens#samples": "samples",
     "howto/epochs_samples_tokens#tokens": "tokens",
+    "howto/epochs_samples_tokens#tokens-for-one-target-seconds-for-another": "seconds",
     "howto/epochs_samples_tokens#gradient-accumulation": (
         "gradient accumulation, accumulation, micro-batch, micro batch, grad accum"
     ),
     "howto/extend_a_run": "extend, longer run, continue, continue training",
+    "howto/extend_a_run#cool-down-from-mid-cosine": "mid-cosine, change plan mid-run",
     "howto/extend_a_run#rewarm": "rewarm, re-warm, rewarming",
     "howto/extend_a_run#fine-tune-with-new-rates": (
         "fine-tune, finetune, fine tuning, new learning rate, base_lrs"
@@ -110,7 +112,7 @@ WORDS = {
     "recipes#ultralytics": "yolo, ultralytics",
     "recipes#detectron2": "detectron2, multisteplr",
     "recipes#ppo": "ppo, reinforcement learning, clip range, sac",
-    "recipes#wall-clock-budget": "wall clock, wall-clock, time budget, seconds, minutes",
+    "recipes#wall-clock-budget": "wall clock, wall-clock, time budget, minutes",
     "speed": "speed, performance, overhead, benchmark, cost",
     "speed#compiled-steps": "compile, torch.compile, cuda graph, capturable",
     "user_guide": "guide, schedule, scheduler, lr_scheduler",
