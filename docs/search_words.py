@@ -13,7 +13,9 @@ from sphinx.application import Sphinx
 # By page and the id of its section, the words that a reader types, in lower case.
 WORDS = {
     "builtin_schedules": "warmup, warm up, built-in, built-ins, builtin, linear warmup, annealing",
-    "builtin_schedules#the-two-warmups": "warmup from 1/n, 1/n, skip_zero, warmup from 0",
+    "builtin_schedules#the-two-warmups-and-skip-zero": (
+        "warmup from 1/n, 1/n, skip_zero, warmup from 0"
+    ),
     "builtin_schedules#formulas": "noam, attention is all you need, inverse sqrt, formula",
     "changes": "1.2.3, version 1, upgrade, migrate",
     "changes#changelog": "changelog, release notes",
@@ -54,10 +56,12 @@ WORDS = {
     "howto/epochs_samples_tokens": "epoch, epochs, steps per epoch",
     "howto/epochs_samples_tokens#samples": "samples",
     "howto/epochs_samples_tokens#tokens": "tokens",
+    "howto/epochs_samples_tokens#tokens-for-one-target-seconds-for-another": "seconds",
     "howto/epochs_samples_tokens#gradient-accumulation": (
         "gradient accumulation, accumulation, micro-batch, micro batch, grad accum"
     ),
     "howto/extend_a_run": "extend, longer run, continue, continue training",
+    "howto/extend_a_run#cool-down-from-mid-cosine": "mid-cosine, change plan mid-run",
     "howto/extend_a_run#rewarm": "rewarm, re-warm, rewarming",
     "howto/extend_a_run#fine-tune-with-new-rates": (
         "fine-tune, finetune, fine tuning, new learning rate, base_lrs"
@@ -108,12 +112,12 @@ WORDS = {
     "recipes#ultralytics": "yolo, ultralytics",
     "recipes#detectron2": "detectron2, multisteplr",
     "recipes#ppo": "ppo, reinforcement learning, clip range, sac",
-    "recipes#wall-clock-budget": "wall clock, wall-clock, time budget, seconds, minutes",
+    "recipes#wall-clock-budget": "wall clock, wall-clock, time budget, minutes",
     "speed": "speed, performance, overhead, benchmark, cost",
     "speed#compiled-steps": "compile, torch.compile, cuda graph, capturable",
     "user_guide": "guide, schedule, scheduler, lr_scheduler",
     "user_guide#a-clock": "clock",
-    "user_guide#another-plan-in-the-middle-of-a-run": "replan, change plan",
+    "user_guide#replan-another-plan-in-the-middle-of-a-run": "replan, change plan",
     "user_guide#before-the-run": "preview, look ahead",
     "user_guide#count-optimizer-steps": "optimizersteps",
     "user_guide#initial-values": "initial value, notebook",
@@ -121,7 +125,7 @@ WORDS = {
     "user_guide#range": "range, negative, nan",
     "user_guide#the-order-of-steps": "order, step order, optimizer.step",
     "user_guide#a-value-that-follows-another": "derived, follow",
-    "user_guide#any-torch-scheduler-the-factory": "torch scheduler, one cycle, onecyclelr, proxy",
+    "user_guide#any-torch-scheduler-on-any-entry": "torch scheduler, one cycle, onecyclelr, proxy",
     "user_guide#groups-that-join-later": "add_param_group",
     "user_guide#metrics": "reducelronplateau, metric, metrics",
     "user_guide#two-threads": "threads, thread safety",

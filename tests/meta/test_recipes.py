@@ -349,8 +349,8 @@ CODES = {
         {
             "lr": lambda t: 0.04 * wall_clock(t),
             "weight_decay": lambda t: 0.2 * (1 - min(t / 300, 1)),
+            "momentum": lambda t: interpolated(t, 0, 300, 0.85, 0.95),
         },
-        {"momentum": lambda t: interpolated(t, 0, 300, 0.85, 0.95)},
     ),
 }
 

@@ -140,6 +140,32 @@ def test_the_end_of_a_run_has_numbers_too(command: Command) -> None:
     )[3] == near(0.125)
 
 
+def test_the_unit_takes_the_place_of_steps(command: Command, monkeypatch: Any) -> None:
+    """``--unit`` is the word in the shape, in the rows and on the axis of the picture."""
+    drawn: list[Any] = []
+    monkeypatch.setattr(
+        "matplotlib.figure.Figure.savefig", lambda figure, path: drawn.append(figure)
+    )
+    points = {0: 0, 1_000_000: 1, 2_000_000_000: 0}
+    plan = {
+        "lr": {"curve": {"kind": "Piecewise", "points": points}},
+        "x": {"scheduler": "StepLR", "step_size": 30},
+    }
+    assert command.says(plan, "--unit", "tokens", "--plot", "plan.svg").splitlines() == [
+        "lr: multiples of the initial value",
+        "  piecewise through 0 at tokens 0, 1 at tokens 1000000, 0 at tokens 2000000000",
+        "    tokens 0           0",
+        "    tokens 1000000     1",
+        "    tokens 2000000000  0, and stays",
+        "x: multiples of the initial value",
+        "  torch's StepLR: step_size 30",  # a name in torch stays
+        "    tokens 0   1",
+        "    tokens 29  1",
+        "    tokens 30  0.1",
+    ]
+    assert [axes.get_xlabel() for axes in drawn[0].axes][-1] == "tokens"
+
+
 # -- values in place of multiples ------------------------------------------------------------------
 
 
@@ -433,6 +459,7 @@ def test_a_warning_of_the_plan_is_printed(command: Command) -> None:
         (["--optimizer", "AdamW", "--set", "lr=1,2"], "lr: expected one number"),
         (["--optimizer", "AdamW", "--set", "lr/head=1"], "the plan names no group 'head'"),
         (["--steps", "0"], "expected a number above 0"),
+        (["--unit", " "], "--unit: expected a word, such as tokens, got ' '"),
         (["--stretch", "x"], "--stretch: expected a number above 0, got x"),
         (["--plot", "plan.svg", "other.json"], "--plot: expected one plan"),
         (["--frobnicate"], "unrecognized arguments"),

@@ -246,8 +246,8 @@ class Logarithmic(_Transition):
     """λ(t) = start + (end − start)·log(1 + t)/log(1 + steps): steep at first, then ever flatter.
 
     λ is ``start`` before 0, and ``end`` from ``steps`` on. The 1 is one step, so the
-    shape changes if the curve is stretched. As a warmup of W steps, ``Logarithmic(0, 1, W - 1)`` is
-    that of DeepSpeed's ``WarmupLR``: log(1 + t)/log(W), then 1.
+    shape changes if the curve is stretched. ``delay(Logarithmic(0, 1, W - 1), 1)`` is the warmup of
+    DeepSpeed's ``WarmupLR`` over W steps: 0, then log(t)/log(W) from step 1 to W, then 1.
 
     Example:
         >>> from tsa_builtins.curves import Logarithmic

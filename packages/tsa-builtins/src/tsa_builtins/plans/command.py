@@ -35,6 +35,7 @@ and warnings go to the standard error, and begin with the file and the path of t
 
   python -m torch_schedule_anything plan.yaml --optimizer AdamW --set lr=3e-4 --set betas[0]=0.95
   python -m torch_schedule_anything plan.yaml --plot plan.svg --steps 10000
+  python -m torch_schedule_anything plan.yaml --plot plan.svg --unit tokens
 """
 
 
@@ -74,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     add("plans", nargs="+", metavar="PLAN", help="a file with a plan; - is the standard input")
     add("--steps", type=_positive, metavar="N", help="also the values at step N, the end of a run")
     add("--plot", metavar="FILE", help="draw the plan until --steps, or until its last turn")
+    add("--unit", type=_word, metavar="WORD", help="what the steps of the plan count: tokens")
     add(
         "--optimizer",
         action="append",
@@ -103,6 +105,12 @@ def _positive(text: str) -> float:
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"expected a number above 0, got {text}")
     return value
+
+
+def _word(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"expected a word, such as tokens, got {text!r}")
+    return text
 
 
 def _setting(text: str) -> tuple[str, list[float]]:
@@ -141,21 +149,23 @@ def _check(path: str, options: argparse.Namespace, parser: argparse.ArgumentPars
         warnings.simplefilter("ignore")
         courses = [Course(plan, name, build, is_assumed) for name in schedule.schedule_names]
         try:
-            lines = [line for course in courses for line in course.lines(options.steps)]
+            lines = [
+                line for course in courses for line in course.lines(options.steps, options.unit)
+            ]
         except PlanError as error:
             raise PlanError(f"{path}: {error}") from error
         if options.plot:
             end = options.steps or max(each.last_turn for each in courses)
             if not end:
                 parser.error("--plot: the plan has no last step; give the last step with --steps")
-            _draw(courses, end, options.plot)
+            _draw(courses, end, options.plot, options.unit)
     try:
         print(*([f"{path}:"] if len(options.plans) > 1 else []), *lines, sep="\n", flush=True)
     except BrokenPipeError:  # a reader such as head has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _draw(courses: Sequence[Course], end: float, path: str) -> None:
+def _draw(courses: Sequence[Course], end: float, path: str, unit: str | None) -> None:
     drawn = [each for each in courses if not each.depends_on_metrics]
     for each in courses:
         if each not in drawn:
@@ -169,6 +179,7 @@ def _draw(courses: Sequence[Course], end: float, path: str) -> None:
         values={each.title: each.values(positions) for each in drawn},
         boundaries={each.title: tuple(each.turns) for each in drawn},
         group_names={each.title: tuple(each.group_names) for each in drawn},
+        unit=unit,
     )
     try:
         seen.plot().savefig(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -121,12 +122,15 @@ class Course:
 
     # -- in words --------------------------------------------------------------------------------
 
-    def lines(self, end: float | None = None) -> Iterator[str]:
-        """Yield the lines of the report; ``end`` is another step to say the values at."""
+    def lines(self, end: float | None = None, unit: str | None = None) -> Iterator[str]:
+        """Yield the lines of the report, in the words of the ``unit``.
+
+        ``end`` is another step to say the values at.
+        """
         yield f"{self.name}: {self._kind()}"
         blocks: dict[tuple[str, tuple[str, ...]], list[str]] = {}
-        for g, rows in enumerate(self._rows(end)):
-            blocks.setdefault((self._words(g), tuple(rows)), []).append(self.group_names[g])
+        for g, rows in enumerate(self._rows(end, unit)):
+            blocks.setdefault((self._words(g, unit), tuple(rows)), []).append(self.group_names[g])
         for (words, rows_of_block), names in blocks.items():
             label = f"{', '.join(names)}: " if len(blocks) > 1 else ""
             yield from textwrap.wrap(
@@ -168,7 +172,7 @@ class Course:
                 return
             name, source = source, _source(plan, source)
 
-    def _rows(self, end: float | None) -> list[list[str]]:
+    def _rows(self, end: float | None, unit: str | None) -> list[list[str]]:
         """Return the lines of each group: the values at 0, at its turns and at ``end``."""
         ends = [] if end is None else [end if self._jumps else math.floor(end)]
         shown = [sorted({0, *turns, *ends}) for turns in self._turns_of_groups]
@@ -195,10 +199,11 @@ class Course:
                 if abs(at[self._just_before(t)] - at[t]) > least
             }
             stays = self._jumps and all(at[t] == at[steps[-1]] for t in far if t >= steps[-1])
-            rows.append([*self._written({t: at[t] for t in sorted({*steps, *before})}, stays)])
+            written = {t: at[t] for t in sorted({*steps, *before})}
+            rows.append([*self._written(written, stays, unit or "step")])
         return rows
 
-    def _written(self, values: Mapping[float, float], stays: bool) -> Iterator[str]:
+    def _written(self, values: Mapping[float, float], stays: bool, unit: str) -> Iterator[str]:
         width = max(len(step_number(t)) for t in values)
         for t, value in values.items():
             text = f"not computed: more than {MOST_STEPS} steps of a torch scheduler"
@@ -206,16 +211,16 @@ class Course:
             if t == max(values):
                 text += ", and stays" * stays
                 text += ", and then as the metrics have it" * self.depends_on_metrics
-            yield f"    step {step_number(t):<{width}}  {text}"
+            yield f"    {unit} {step_number(t):<{width}}  {text}"
 
     def _just_before(self, t: float) -> float:
         """Return a step where the shape before the turn at ``t`` still holds."""
         return t * (1 - 1e-9) if self._jumps else _step_before(t)
 
-    def _words(self, g: int) -> str:
+    def _words(self, g: int, unit: str | None) -> str:
         schedule = self._member.schedule
         if not isinstance(schedule, DerivedSchedule):
-            return _words_of(self._member, self._description, self._groups[g], g)
+            return _words_of(self._member, self._description, self._groups[g], g, unit)
         rule = schedule.rule
         text = f"follows {self._description['follows']}"
         if not isinstance(rule, Power):
@@ -271,15 +276,18 @@ def _curve_on(schedule: CurveSchedule, group: Mapping[str, Any], g: int) -> Any:
     return curve[g]
 
 
-def _words_of(member: Any, description: Mapping[str, Any], group: Any, g: int) -> str:
+def _words_of(
+    member: Any, description: Mapping[str, Any], group: Any, g: int, unit: str | None
+) -> str:
     if isinstance(member.schedule, CurveSchedule):
         curve = _curve_on(member.schedule, group, g)
-        return "left alone" if curve is None else in_words(curve)
+        words = "left alone" if curve is None else in_words(curve)
+        return words if unit is None else re.sub(r"\bsteps?\b", lambda _: unit, words)
     said = []
     for key, value in description.items():
         if key == "schedulers":
             pairs = zip(member.parts, value)
-            said.append("; then ".join(f"({_words_of(*pair, group, g)})" for pair in pairs))
+            said.append("; then ".join(f"({_words_of(*pair, group, g, unit)})" for pair in pairs))
         elif key not in ("scheduler", "default_value"):
             said.append(f"{key} {value}")
     return f"torch's {description['scheduler']}" + f": {', '.join(said)}" * bool(said)
