@@ -37,13 +37,11 @@ class SynchronousSchedule(MembersByName):
             to that position, and does nothing if the position is the same as before. Or a mapping
             from names of members to such functions, ``{"lr": seconds, "weight_decay": tokens}``. A
             member without a clock goes one step per call, and a derived member follows its source.
-            A function that several members share is called once per step. A schedule that is not
-            of this library takes no clock.
+            A function that several members share is called once per step.
 
     Raises:
         TypeError: ``schedules`` is not iterable, or one of them is not a scheduler.
-        TypeError: a clock is not a callable, or its member cannot be sent to a position, or is
-            derived.
+        TypeError: a clock is not callable, or its member is derived or not of this library.
         KeyError: ``clock`` names a member that does not exist.
         ValueError: there are no members, or a list has schedules of several optimizers.
         ValueError: some schedules are on an optimizer and others on a wrapper of it.
