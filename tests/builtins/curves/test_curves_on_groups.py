@@ -95,7 +95,7 @@ class Listing(Mapping[str, Any]):
     ("curve", "error", "named"),
     [
         (Listing(("stem", UP), ("body", UP), ("stem", DOWN)), ValueError, "two curves.*'stem'"),
-        ({"haed": UP, "*": UP}, ValueError, "'haed';.*did you mean 'head'"),
+        ({"haed": UP, "*": UP}, ValueError, "'haed'.*did you mean 'head'"),
         ({"stem": UP, "body": UP, "head": UP, "neck": None}, ValueError, "'neck'"),
         ({"stem": UP, "body": UP}, ValueError, "param group 2.*'head'"),
         ({}, ValueError, "param group 0.*'stem'"),
@@ -126,7 +126,7 @@ def test_a_group_without_a_name_and_a_curve_is_refused(untouched: Untouched) -> 
     optimizer = optimizer_of("stem", None, 3)
     with untouched(optimizer), pytest.raises(ValueError, match=r"param group 1.*'\*'"):
         CurveSchedule(optimizer, {"stem": UP})
-    with untouched(optimizer), pytest.raises(ValueError, match=r"'setm';.*did you mean 'stem'"):
+    with untouched(optimizer), pytest.raises(ValueError, match=r"'setm'.*did you mean 'stem'"):
         CurveSchedule(optimizer, {"setm": UP, "*": UP})
 
 

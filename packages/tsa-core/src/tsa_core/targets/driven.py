@@ -140,8 +140,9 @@ class SeveralCurves:
             if name == OTHERS or name in names:
                 continue
             raise ValueError(
-                f"curve: the mapping names a param group that does not exist, {name!r}; the "
-                f"'name' entries of the groups are {names}{did_you_mean(name, names)}"
+                f"curve: the mapping names a param group that does not exist, {name!r}. A group "
+                f"that joins later gets the curve of {OTHERS!r}. The 'name' entries of the groups "
+                f"are {names}{did_you_mean(name, names)}"
             )
 
 
