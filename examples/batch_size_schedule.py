@@ -137,7 +137,7 @@ def main() -> int:
     runs["batch grows"] = build_run(num_micro_batches, True)
     for name, run in runs.items():
         torch.manual_seed(SEED)  # so that both runs see the same samples in the same order
-        with tqdm(total=num_micro_batches, desc=f"{name:<11}", bar_format=BAR) as bar:
+        with tqdm(total=num_micro_batches, desc=f"{name:<11}", bar_format=BAR, disable=None) as bar:
             train(run, data, epochs, bar)
     falls, grows = runs.values()
 

@@ -147,7 +147,7 @@ def main() -> int:
     runs = {"constant β": build_run(num_steps, False), "β warmed up": build_run(num_steps, True)}
     for name, run in runs.items():
         torch.manual_seed(SEED)  # so that both runs get the same batches and the same noise
-        with tqdm(total=num_steps, desc=f"{name:<11}", bar_format=BAR) as bar:
+        with tqdm(total=num_steps, desc=f"{name:<11}", bar_format=BAR, disable=None) as bar:
             train(run, train_images, epochs, bar)
 
     print_table(runs)

@@ -86,7 +86,10 @@ def train(rank: int, processes: int, epochs: int) -> dict[str, Any]:
     title = "one process" if processes == 1 else f"{processes} processes"
     torch.manual_seed(SEED)  # so that all processes draw the same batches
     with tqdm(
-        total=epochs * per_epoch, desc=f"{title:<11}", bar_format=BAR, disable=rank != 0
+        total=epochs * per_epoch,
+        desc=f"{title:<11}",
+        bar_format=BAR,
+        disable=True if rank else None,
     ) as bar:
         for _ in range(epochs):
             order = torch.randperm(len(labels))[: per_epoch * BATCH_SIZE]

@@ -137,7 +137,7 @@ def main() -> int:
     torch.set_num_threads(1)  # because threads slow down a network this small
     data = load_data()
     run = build_run(num_steps)
-    with tqdm(total=num_steps, desc="training", bar_format=BAR) as bar:
+    with tqdm(total=num_steps, desc="training", bar_format=BAR, disable=None) as bar:
         train(run, data, num_steps, bar)
 
     print_table(run)

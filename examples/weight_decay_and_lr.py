@@ -117,7 +117,7 @@ def main() -> int:
     runs = [build_run(num_steps, scale_decay) for scale_decay in (False, True)]
     for run, name in zip(runs, ("constant", "follows ")):
         torch.manual_seed(SEED)  # so that both runs see the same batches
-        with tqdm(total=num_steps, desc=name, bar_format=BAR) as bar:
+        with tqdm(total=num_steps, desc=name, bar_format=BAR, disable=None) as bar:
             train(run, data, epochs, bar)
     constant, follows = runs
 

@@ -84,7 +84,9 @@ def run_all(study: str, jobs: list[Job], workers: int, folder: Path = FINISHED) 
     started = total - sum(module.cost(job) for job, _ in waiting)
     pool = ProcessPoolExecutor(workers, get_context("spawn"), prepare_worker)
     bar_format = "{desc} {percentage:3.0f}% |{bar}| {elapsed}, {remaining} left{postfix}"
-    with tqdm(total=total, initial=started, desc=f"{study:<12}", bar_format=bar_format) as bar:
+    with tqdm(
+        total=total, initial=started, desc=f"{study:<12}", bar_format=bar_format, disable=None
+    ) as bar:
         try:
             futures = {pool.submit(execute, study, job, path): job for job, path in waiting}
             for future in as_completed(futures):
