@@ -88,6 +88,15 @@ def test_each_number_is_that_of_the_closed_form(pair: Pair, command: Command) ->
             assert pair.closed_form(t) == near(rows[max(rows)])
 
 
+def test_a_value_that_moves_far_later_does_not_stay(command: Command) -> None:
+    """The bound holds until t = 31.5, where 2/√(1 + 2t) = 0.25; the last turn is at 0.5."""
+    shape = {"kind": "InverseSqrt", "start": 2.0, "timescale": 0.5}
+    curve = {"kind": "Clip", "curve": shape, "low": 0.0, "high": 0.25}
+    out = command.says({"lr": {"curve": curve}})
+    assert "0.25" in out
+    assert "and stays" not in out
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_built_in_has_its_numbers_at_its_steps(command: Command, name: str) -> None:
     """The end of the warmup, of a plateau and of the annealing have rows, in multiples."""
