@@ -221,3 +221,17 @@ def values_in_a_run(schedule: Any, steps: int, *metrics: float) -> list[list[flo
         values.append([float(value) for value in held(schedule.optimizer)])
         advance(schedule, 1, *metrics)
     return values
+
+
+class Clock:
+    """A clock that says what it is set to, or raises it, and counts how often it is asked."""
+
+    def __init__(self, now: Any = 0) -> None:
+        self.now = now
+        self.asked = 0
+
+    def __call__(self) -> Any:
+        self.asked += 1
+        if isinstance(self.now, Exception):
+            raise self.now
+        return self.now

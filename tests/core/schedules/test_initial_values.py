@@ -337,6 +337,21 @@ def test_an_optimizer_that_is_loaded_later_does_not_undo_the_choice(how: str) ->
     assert schedule.values_at(1) == [0.25, 0.125]
 
 
+def test_a_group_that_joins_after_the_choice_is_no_load() -> None:
+    """A group joins without the entry, and a new initial value set by hand counts."""
+    state, _ = saved_run("scale", OTHER, [halving, halving])
+    optimizer = adamw_with("scale", *CODE)
+    for group in optimizer.param_groups:
+        group["name"] = "scaled"
+    schedule = CurveSchedule(optimizer, {"scaled": halving, "*": None}, "scale")
+    schedule.load_state_dict(state | schedule.follows(), initial="code")
+    extend_optimizer(optimizer, "scale", 2.0, overwrite_values=True)
+    add_group(optimizer)
+    assert schedule.values_at(1) == [1.0, 1.0, None]
+    advance(schedule)
+    assert schedule.get_last_lr() == [2.0 * 0.5 ** (STEPS + 1)] * 2 + [None]
+
+
 @pytest.mark.parametrize("initial", ["Saved", "", True, 0, ["code"], "keep"])
 def test_any_other_choice_is_refused(initial: Any, untouched: Untouched) -> None:
     """An ``initial`` other than the three words is a ``ValueError``, and nothing is loaded."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from cases import examples
 from helpers import (
+    Clock,
     Failing,
     Untouched,
     adamw,
@@ -37,20 +38,6 @@ from tsa_core import (
     SynchronousSchedule,
     preview,
 )
-
-
-class Clock:
-    """A clock that says what it is set to, and counts how often it is asked."""
-
-    def __init__(self, now: Any = 0) -> None:
-        self.now = now
-        self.asked = 0
-
-    def __call__(self) -> Any:
-        self.asked += 1
-        if isinstance(self.now, Exception):
-            raise self.now
-        return self.now
 
 
 def rise(t: float) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from helpers import (
+    Clock,
     Failing,
     Untouched,
     adamw,
@@ -34,18 +35,6 @@ from tsa_core import (
     SynchronousSchedule,
     preview,
 )
-
-
-class Counter:
-    """A clock that says what it is set to, and counts how often it is asked."""
-
-    def __init__(self, now: Any = 0) -> None:
-        self.now = now
-        self.asked = 0
-
-    def __call__(self) -> Any:
-        self.asked += 1
-        return self.now
 
 
 def clocked(clock: Any, optimizer: Any = None) -> SynchronousSchedule:
@@ -77,7 +66,7 @@ def assert_stands_at(sync: SynchronousSchedule, t: float) -> None:
 
 def test_a_step_goes_to_where_the_clock_stands() -> None:
     """``step()`` goes to the position of the clock: by one, by many, or by a fraction."""
-    clock = Counter()
+    clock = Clock()
     sync = clocked(clock)
     assert_stands_at(sync, 0)
     for t in (1, 2, 7, 7.5, 7.75, 20):
@@ -94,7 +83,7 @@ def test_the_same_position_twice_is_no_move(untouched: Untouched) -> None:
         calls.append(t)
         return 0.5
 
-    clock = Counter()
+    clock = Clock()
     optimizer = sgd()
     sync = SynchronousSchedule([CurveSchedule(optimizer, curve)], clock=clock)
     for now in (0, 0, 3, 3, 3.0, np.int64(3), 4):
@@ -110,7 +99,7 @@ def test_the_same_position_twice_is_no_move(untouched: Untouched) -> None:
 
 def test_building_does_not_ask_the_clock() -> None:
     """Building the schedule does not ask the clock, and each ``step()`` asks it once."""
-    clock = Counter(5)
+    clock = Clock(5)
     sync = clocked(clock)
     assert clock.asked == 0
     assert_stands_at(sync, 0)
@@ -127,7 +116,7 @@ def test_building_does_not_ask_the_clock() -> None:
 
 def test_a_clock_that_goes_back_is_an_error(untouched: Untouched) -> None:
     """A clock that goes back is a ``RuntimeError`` with both positions; nothing has moved."""
-    clock = Counter(17)
+    clock = Clock(17)
     sync = clocked(clock)
     sync.step()
     for now in (16, 16.5, 0):
@@ -159,7 +148,7 @@ def test_an_argument_beside_a_clock_is_refused(
     args: Any, kwargs: Any, says: str, untouched: Untouched
 ) -> None:
     """An argument is a ``TypeError``, also an epoch where the clock is; nothing has moved."""
-    sync = clocked(Counter(3))
+    sync = clocked(Clock(3))
     with untouched(sync.optimizer), pytest.raises(TypeError, match=says):
         sync.step(*args, **kwargs)
     assert_stands_at(sync, 0)
@@ -167,7 +156,7 @@ def test_an_argument_beside_a_clock_is_refused(
 
 def test_none_is_no_argument() -> None:
     """``step(None)`` is ``step()``, as for every scheduler of torch."""
-    sync = clocked(Counter(3))
+    sync = clocked(Clock(3))
     sync.step(None)
     sync.step(epoch=None)
     assert_stands_at(sync, 3)
@@ -218,7 +207,7 @@ def test_a_clock_that_gives_no_position_is_refused(
 )
 def test_any_real_number_is_a_position(now: Any) -> None:
     """A NumPy number, a tensor of no dimension or a fraction becomes a plain Python number."""
-    sync = clocked(Counter(now))
+    sync = clocked(Clock(now))
     sync.step()
     assert_stands_at(sync, 3)
     assert type(sync.last_epoch) in (int, float)
@@ -226,7 +215,7 @@ def test_any_real_number_is_a_position(now: Any) -> None:
 
 def test_a_member_that_was_moved_from_outside_is_noticed() -> None:
     """A member that something else stepped is noticed before the clock counts."""
-    clock = Counter(3)
+    clock = Clock(3)
     sync = clocked(clock)
     sync.schedules["lr"].step(3)
     with pytest.raises(RuntimeError, match="'lr' stands at step 3"):
@@ -266,10 +255,10 @@ def test_a_member_that_cannot_be_sent_to_a_position_is_refused(make: Any, kind: 
     optimizer = sgd(weight_decay=0.25, momentum=0.5)
     members = [put_curve(optimizer, "weight_decay"), make(optimizer)]
     with pytest.raises(TypeError, match=rf"clock: .*'lr' \({kind}\) .* CurveSchedule or a built"):
-        SynchronousSchedule(members, clock=Counter())
+        SynchronousSchedule(members, clock=Clock())
     SynchronousSchedule(members)
     with pytest.raises(TypeError, match=rf"'b/lr' \({kind}\)"):
-        SynchronousSchedule({"a": members[:1], "b": [make(sgd(momentum=0.5))]}, clock=Counter())
+        SynchronousSchedule({"a": members[:1], "b": [make(sgd(momentum=0.5))]}, clock=Clock())
 
 
 @pytest.mark.parametrize(
@@ -292,13 +281,13 @@ def test_a_clock_has_to_be_a_function(clock: Any, says: str) -> None:
 def test_a_clock_is_not_positional() -> None:
     """``clock`` must be written by its name."""
     with pytest.raises(TypeError, match="positional"):
-        SynchronousSchedule([put_curve(sgd())], Counter())  # type: ignore[misc]
+        SynchronousSchedule([put_curve(sgd())], Clock())  # type: ignore[misc]
 
 
 def test_a_curve_on_a_proxy_goes_with_a_clock() -> None:
     """A curve that is built inside a factory can be sent to a position too."""
     optimizer = adamw({"weight_decay": 0.25})
-    sync = SynchronousSchedule([put(optimizer, "weight_decay", put_curve)], clock=Counter(3))
+    sync = SynchronousSchedule([put(optimizer, "weight_decay", put_curve)], clock=Clock(3))
     sync.step()
     assert held(optimizer, "weight_decay") == [0.03125]
 
@@ -323,7 +312,7 @@ def test_a_clock_that_counts_tokens() -> None:
 
 def test_a_clock_does_not_warn_of_the_order_of_steps() -> None:
     """A clock can begin anywhere, so nothing warns that the first value was not used."""
-    clocked(Counter(100)).step()  # a warning fails the test
+    clocked(Clock(100)).step()  # a warning fails the test
 
 
 # -- resume, copies, previews ---------------------------------------------------------------------
@@ -332,7 +321,7 @@ def test_a_clock_does_not_warn_of_the_order_of_steps() -> None:
 @pytest.mark.parametrize("ahead", [6, 6.5, 40])
 def test_a_run_resumes_with_its_clock(ahead: float) -> None:
     """A resumed run stands where it was saved, and goes on where its clock is."""
-    saved, clock = clocked(Counter(6)), Counter(ahead)
+    saved, clock = clocked(Clock(6)), Clock(ahead)
     saved.step()
     sync = clocked(clock)
     sync.load_state_dict(saved.state_dict())
@@ -344,7 +333,7 @@ def test_a_run_resumes_with_its_clock(ahead: float) -> None:
 
 def test_the_clock_is_not_in_the_state() -> None:
     """A state does not depend on the clock, and loads with one, another or none."""
-    with_clock, without = clocked(Counter(6)), clocked(None)
+    with_clock, without = clocked(Clock(6)), clocked(None)
     with_clock.step()
     without.step(6)
     assert with_clock.state_dict() == without.state_dict()
@@ -370,7 +359,7 @@ class Trainer:
 
 def test_a_preview_leaves_the_clock_alone(untouched: Untouched) -> None:
     """A preview computes the positions that it is given, and neither asks nor copies the clock."""
-    trainer, counter = Trainer(), Counter(3)
+    trainer, counter = Trainer(), Clock(3)
     trainer.global_step = 3
     for clock in (counter, trainer.clock):
         sync = clocked(clock)
@@ -388,7 +377,7 @@ def test_a_preview_leaves_the_clock_alone(untouched: Untouched) -> None:
 @pytest.mark.parametrize("make", [lambda c: c, lambda c: {"lr": c}], ids=["one", "of a member"])
 def test_a_preview_does_not_guess_how_far_a_clock_goes_in_a_step(make: Any) -> None:
     """How far a clock goes in a call of ``step``, only the user knows: positions are demanded."""
-    sync = SynchronousSchedule([put_curve(sgd())], clock=make(Counter(3)))
+    sync = SynchronousSchedule([put_curve(sgd())], clock=make(Clock(3)))
     sync.step()
     with pytest.raises(TypeError, match=r"^num_steps: .* preview\(schedule, positions="):
         preview(sync, 2)
@@ -410,7 +399,7 @@ def test_a_preview_counts_the_steps_of_an_optimizer() -> None:
 @each_copy
 def test_a_copy_has_a_clock_of_its_own(duplicate: Any) -> None:
     """A copy of schedule and clock together goes by the copied clock, and leaves the original."""
-    clock = Counter(2)
+    clock = Clock(2)
     sync = SynchronousSchedule([put_curve(sgd())], clock=clock)
     sync.step()
     twin_clock, twin = duplicate((clock, sync))
@@ -442,7 +431,7 @@ def test_a_function_is_the_clock_of_a_copy_too() -> None:
 
 def test_a_clock_of_an_inner_schedule_is_refused() -> None:
     """An inner clock would be dropped in silence; the remedy in the message works."""
-    optimizer, clock = adamw({"lr": 0.5, "weight_decay": 0.25}), Counter(3)
+    optimizer, clock = adamw({"lr": 0.5, "weight_decay": 0.25}), Clock(3)
     inner = SynchronousSchedule([put_curve(optimizer)], clock=clock)
     assert inner.clock is clock
     with pytest.raises(TypeError, match=r"position 0 has a clock.*clock=clock"):
@@ -461,7 +450,7 @@ def test_a_clock_brings_members_together_that_stand_apart(first: int) -> None:
     ahead, behind = put_curve(optimizer), put_curve(optimizer, "weight_decay")
     ahead.step(2)
     members = [ahead, behind] if first == 0 else [behind, ahead]
-    sync = SynchronousSchedule(members, clock=Counter(2))
+    sync = SynchronousSchedule(members, clock=Clock(2))
     sync.step()
     assert (ahead.last_epoch, behind.last_epoch) == (2, 2)
     assert sync.get_last_schedules() == {"lr": [0.125], "weight_decay": [0.0625]}
@@ -475,7 +464,7 @@ def test_a_clock_does_not_take_back_the_member_that_is_furthest(
     optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
     members = {name: put_curve(optimizer, name) for name in ("lr", "weight_decay")}
     members[ahead].step(3)
-    sync = SynchronousSchedule(members.values(), clock=Counter(2))
+    sync = SynchronousSchedule(members.values(), clock=Clock(2))
     with untouched(optimizer), pytest.raises(RuntimeError, match=r"says 2, .* stand at 3"):
         sync.step()
     assert members[ahead].last_epoch == 3
