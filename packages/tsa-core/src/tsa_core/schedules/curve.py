@@ -173,7 +173,7 @@ class CurveSchedule(TargetSchedule):
         number = self._ask(t)
         if type(groups) is ObjectGroups and type(number) is float and self._step_count:
             # Not the first time: a record goes into the group, not into the object's dict.
-            move = over_objects(groups, [number] * len(groups), number, target, self.absolute)
+            move = over_objects(groups, number, number, target, self.absolute)
             if move is not None:
                 return move
         elif type(number) is float and number >= 0 and target.index is None:

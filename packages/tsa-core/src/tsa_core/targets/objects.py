@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
-from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,8 +19,6 @@ _PLAIN_SETTERS: tuple[object, ...] = (
     SimpleNamespace.__setattr__,
 )
 _PLAIN_GETTERS: tuple[object, ...] = (object.__getattribute__, SimpleNamespace.__getattribute__)
-
-_dict_of = attrgetter("__dict__")
 
 
 class Missing:
@@ -118,7 +115,8 @@ class ObjectGroups(tuple[ObjectGroup, ...]):
     """By key, the entries that are kept beside the objects, one per group."""
     _owners: list[Any]
     _are_dicts: bool
-    _plain: frozenset[str]
+    plain_names: frozenset[str]
+    """Those that are plain in each group."""
 
     def __new__(  # noqa: PYI034  # typing has Self since Python 3.11
         cls, groups: Sequence[ObjectGroup], columns: dict[str, list[Any]]
@@ -129,7 +127,7 @@ class ObjectGroups(tuple[ObjectGroup, ...]):
         new._are_dicts = all(type(owner) is dict for owner in new._owners)
         are_of_one_kind = len({group.is_dict for group in groups}) == 1
         plain = [group.plain_names for group in groups]
-        new._plain = frozenset.intersection(*plain) if are_of_one_kind else frozenset()
+        new.plain_names = frozenset.intersection(*plain) if are_of_one_kind else frozenset()
         return new
 
     @classmethod
@@ -144,11 +142,18 @@ class ObjectGroups(tuple[ObjectGroup, ...]):
         return ObjectGroups, (tuple(self), self.columns)
 
     def holders(self, name: str) -> list[Any] | None:
-        """Return the dicts into which a float can be written, or None.
+        """Return the dicts that hold ``name``, if they hold floats that only have to be replaced.
 
-        None if code of an object may run when the attribute is set. The dicts are looked up each
-        time, because an object can get another one.
+        None if one holds something else, or if code of an object may run when the attribute is set;
+        ``KeyError`` if one has lost it. They are looked up each time, because an object can get
+        another dict.
         """
-        if name not in self._plain:
+        if name not in self.plain_names:
             return None
-        return self._owners if self._are_dicts else [*map(_dict_of, self._owners)]
+        holders, are_dicts = [], self._are_dicts
+        for owner in self._owners:
+            holder = owner if are_dicts else owner.__dict__
+            if type(holder[name]) is not float:
+                return None
+            holders.append(holder)
+        return holders
