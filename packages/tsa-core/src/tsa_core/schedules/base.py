@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 from ..targets.checks import present_numbers
 from ..targets.moves import Move
 from ..targets.numbers_ import step_number, step_of_user
+from ..targets.objects import ObjectGroups
 from ..targets.stand_ins import behind
 from ..targets.target import OptimizerLike, ParamGroup, Target, groups_of
 from ..targets.undo import undone_on_error
@@ -133,7 +134,9 @@ class TargetSchedule(TargetAnswers):
                 group[key] = value
         else:
             if may_be_new or not is_known:
-                self.take_in(groups, driven)
+                # The move of objects is in their dicts, and the records are in the groups.
+                are_dicts = over_floats and type(groups) is ObjectGroups
+                self.take_in(groups, groups if are_dicts else driven)
             for group, value in zip(driven, values):
                 self.target.write(group, value)
         self.last_epoch = position  # type: ignore[assignment]  # torch declares int, takes floats

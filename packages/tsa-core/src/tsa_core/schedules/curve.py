@@ -171,8 +171,7 @@ class CurveSchedule(TargetSchedule):
         if self.where is not None:
             groups = self.chosen(groups)
         number = self._ask(t)
-        if type(groups) is ObjectGroups and type(number) is float and self._step_count:
-            # Not the first time: a record goes into the group, not into the object's dict.
+        if type(groups) is ObjectGroups and type(number) is float:
             move = over_objects(groups, number, number, target, self.absolute)
             if move is not None:
                 return move
@@ -202,15 +201,8 @@ class CurveSchedule(TargetSchedule):
         self, several: SeveralCurves, position: float, t: float, groups: Sequence[ParamGroup]
     ) -> Move:
         given, target = several.at(t), self.target
-        are_floats = {*map(type, given)} == {float}
-        if type(groups) is ObjectGroups and are_floats and self._step_count:
-            driven, indices = several.driven(groups)
-            if driven is groups:
-                each = [given[index] for index in indices]
-                move = over_objects(groups, each, min(given), target, self.absolute)
-                if move is not None:
-                    return move
-        elif not self.absolute and are_floats and min(given) >= 0:
+        are_multiples = {*map(type, given)} == {float} and min(given) >= 0 and not self.absolute
+        if are_multiples and type(groups) is not ObjectGroups:
             with suppress(LookupError, TypeError):
                 values = several.times_initial(given, groups, target)
                 total = sum(values)

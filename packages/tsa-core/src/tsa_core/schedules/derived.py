@@ -7,7 +7,7 @@ from math import isfinite
 from typing import TypeAlias
 
 from ..targets.checks import check_target, present_numbers, warn_if_all_zero, warn_if_some_zero
-from ..targets.moves import Move, Numbers, describe, move_to, over_objects, told_again
+from ..targets.moves import Move, Numbers, describe, move_to, told_again
 from ..targets.numbers_ import real_number
 from ..targets.objects import ObjectGroups
 from ..targets.stand_ins import refuse_stand_in
@@ -136,11 +136,6 @@ class DerivedSchedule(TargetSchedule):
             given = values if self.absolute else self._multiples(groups, values)
         inputs = given
         results = self._results(inputs, position)
-        is_known = self._step_count and (self.absolute or not is_closer_look)
-        if type(groups) is ObjectGroups and is_known and {*map(type, results)} == {float}:
-            objects_move = over_objects(groups, results, min(results), self.target, self.absolute)
-            if objects_move is not None:
-                return objects_move
 
         def giver(i: int) -> str:
             return f"which {self._text} gave for {inputs[i]!r}"

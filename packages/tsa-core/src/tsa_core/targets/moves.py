@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from math import isfinite
 from operator import mul
 from typing import NamedTuple, TypeAlias
@@ -80,10 +81,13 @@ def move_to(
 
     ``initials_of`` returns the initial values of groups that may not have recorded them yet.
     """
-    try:
-        move = _over_floats_or_alike(numbers, target, all_groups, absolute)
-    except (ArithmeticError, AttributeError, LookupError, TypeError):
-        move = None  # a group joined or has lost the target, or a number is not one
+    groups, each, move = numbers.groups, numbers.each, None
+    if type(groups) is ObjectGroups and numbers.types == {float}:
+        move = over_objects(groups, each, min(each), target, absolute)
+    if move is None:
+        # An error: a group joined or has lost the target, or a number is not one.
+        with suppress(ArithmeticError, AttributeError, LookupError, TypeError):
+            move = _over_floats_or_alike(numbers, target, all_groups, absolute)
     if move is not None:
         return move
     check_target(target, all_groups, numbers.groups)
