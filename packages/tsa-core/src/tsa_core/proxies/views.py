@@ -178,9 +178,10 @@ class ObjectView(GroupView):
     def __getitem__(self, key: str) -> Any:
         if key == "lr":
             group: Any = self._groups[self._index]
-            holder = group.owner if group.is_dict else group.owner.__dict__
-            if self._key in holder:
-                return holder[self._key]
+            try:
+                return (group.owner if group.is_dict else group.owner.__dict__)[self._key]
+            except KeyError:  # a buffer of a module, or lost
+                pass
         return super().__getitem__(key)
 
     def __setitem__(self, key: str, value: Any) -> None:
