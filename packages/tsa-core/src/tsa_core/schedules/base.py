@@ -6,12 +6,13 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from ..targets.checks import present_numbers
+from ..targets.checks import present_numbers, warn_if_all_zero, warn_if_some_zero
 from ..targets.moves import Move
 from ..targets.numbers_ import step_number, step_of_user
 from ..targets.objects import ObjectGroups
 from ..targets.stand_ins import behind
 from ..targets.target import OptimizerLike, ParamGroup, Target, groups_of
+from ..targets.tensors import warn_if_captured_step_ignores
 from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
 from ..torch_.steps import warn_if_not_stepped, watch_steps
@@ -60,6 +61,18 @@ class TargetSchedule(TargetAnswers):
         # Set by the first step() without an argument: only that says that the optimizer should
         # have used the value before.
         self._order_was_checked = False
+
+    def begin(self, first: Prepared) -> None:
+        """Write the ``first`` values; warn if the schedule cannot take effect."""
+        groups, driven = self.real_optimizer.param_groups, self.driven_groups()
+        if self.real_optimizer is self.optimizer:  # on a proxy, arbitrary_schedule_factory warns
+            if self.absolute:
+                warn_if_some_zero(self.target, driven, groups)
+            else:
+                warn_if_all_zero(self.target, driven)
+            warn_if_captured_step_ignores(self.target, self.optimizer, driven)
+        watch_steps(self.optimizer)
+        self.commit(first)
 
     @abstractmethod
     def moves_to(

@@ -9,21 +9,14 @@ from math import isfinite
 from types import FunctionType, MappingProxyType, MethodType
 from typing import Any
 
-from ..targets.checks import (
-    check_target,
-    warn_if_all_zero,
-    warn_if_momentum_grows,
-    warn_if_some_zero,
-)
+from ..targets.checks import check_target, warn_if_momentum_grows
 from ..targets.driven import Curve, CurvePerGroup, SeveralCurves
 from ..targets.moves import END, Move, Numbers, move_to, over_objects
 from ..targets.numbers_ import real_number
 from ..targets.objects import ObjectGroups
 from ..targets.target import OptimizerLike, ParamGroup
-from ..targets.tensors import warn_if_captured_step_ignores
 from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
-from ..torch_.steps import watch_steps
 from .base import TargetSchedule
 from .records import Record, curve_of, knows_its_end, record_of, turns_of
 
@@ -97,15 +90,7 @@ class CurveSchedule(TargetSchedule):
         check_target(self.target, self.real_optimizer.param_groups, self.driven_groups())
         first = self.prepare(0)
         self.check_ahead()
-        driven = self.driven_groups()
-        if self.real_optimizer is optimizer:  # on a proxy, arbitrary_schedule_factory warns
-            if absolute:
-                warn_if_some_zero(self.target, driven, optimizer.param_groups)
-            else:
-                warn_if_all_zero(self.target, driven)
-            warn_if_captured_step_ignores(self.target, optimizer, driven)
-        watch_steps(optimizer)
-        self.commit(first)
+        self.begin(first)
 
     def _start(self, curve: Curve | CurvePerGroup, origin: float) -> None:
         """Follow ``curve``, whose step 0 is at the position ``origin``."""
