@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
 from ..targets.checks import present_numbers, warn_if_all_zero, warn_if_some_zero
 from ..targets.moves import Move
@@ -16,12 +16,9 @@ from ..targets.tensors import warn_if_captured_step_ignores
 from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
 from ..torch_.steps import warn_if_not_stepped, watch_steps
-from .answers import TargetAnswers
+from .answers import Prepared, TargetAnswers
 from .records import Record, sentence_of
 from .states import Choice, check_state, load_state, positions_driven
-
-# All that a step will write, computed and checked: the position, all groups, and the move.
-Prepared: TypeAlias = tuple[float, Sequence[ParamGroup], Move]
 
 
 class TargetSchedule(TargetAnswers):
@@ -161,39 +158,6 @@ class TargetSchedule(TargetAnswers):
         self.commit(self.prepare(max(position, 0)))
         # A part of a SequentialLR may wait before its first step.
         self.last_epoch, self._step_count = position, step_count
-
-    def values_at(self, t: float) -> list[float]:
-        """Compute the target's value in each param group at step ``t``, and move nothing.
-
-        Args:
-            t: the step, ≥ 0.
-
-        Returns:
-            The value that each group would get. For a group that is left alone, its present value,
-            or None if the group has no such entry. A tensor will hold the value rounded to the
-            precision of the tensor. A derived schedule uses the present value of its source, at any
-            step.
-
-        Raises:
-            TypeError, ValueError, KeyError: as :meth:`step`.
-
-        Example:
-            >>> import torch
-            >>> from tsa_core import CurveSchedule
-            >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
-            >>> CurveSchedule(optimizer, lambda t: 0.5**t).values_at(2)
-            [0.025]
-        """
-        return self.values_of(self.prepare(t))
-
-    def values_of(self, prepared: Prepared) -> list[float]:
-        """Return the value that each group will hold; one that is left alone keeps its own."""
-        _, groups, (driven, values, *_) = prepared
-        if len(driven) == len(groups):  # all of them, or the dicts that hold their values
-            return values
-        value_of = {id(group): value for group, value in zip(driven, values)}
-        present = present_numbers(self.target, groups, driven)
-        return [value_of.get(id(group), own) for group, own in zip(groups, present)]
 
     # SequentialLR starts its schedulers with these two, the second since torch 2.9.
     def _initial_step(self) -> None:

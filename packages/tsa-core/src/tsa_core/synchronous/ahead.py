@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import Tensor
 
-from ..schedules.base import Prepared
+from ..schedules.answers import Prepared
 from .member import Member, OwnMember
 from .membership import sources_first
 

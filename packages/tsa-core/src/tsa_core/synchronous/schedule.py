@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
 
-from ..schedules.base import Prepared
+from ..schedules.answers import Prepared
 from ..schedules.curve import CurveSchedule
 from ..schedules.derived import DerivedSchedule
 from ..schedules.states import Choice, checked_choice
