@@ -310,10 +310,10 @@ def _twin(sync: SynchronousSchedule) -> SynchronousSchedule:
             f"something that cannot be copied: {error}"
         ) from error
     by_optimizer: dict[str, list[Any]] = {}
-    for name, schedule in schedules.items():
+    for member, schedule in zip(sync.members, schedules.values()):
         # A step that was put on the instance steps the original.
         getattr(schedule, "__dict__", {}).pop("step", None)
-        by_optimizer.setdefault(sync.member(name).optimizer_name, []).append(schedule)
+        by_optimizer.setdefault(member.optimizer_name, []).append(schedule)
     return SynchronousSchedule.without_effect(by_optimizer.get("", by_optimizer))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -19,29 +19,18 @@ from .positions import Positions
 _LR = Target.parse("lr")
 
 
-class Schedules(Mapping[str, Any]):
-    """The schedules of a ``SynchronousSchedule`` by name; an unknown name is answered with help."""
+class ByName(dict[str, Any]):
+    """What belongs to each member, by its name; an unknown name is answered with help."""
 
-    def __init__(self, synchronous: MembersByName) -> None:
-        self._synchronous = synchronous
-
-    def __getitem__(self, name: str) -> Any:
-        return self._synchronous.member(name).schedule
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._synchronous.schedule_names)
-
-    def __len__(self) -> int:
-        return len(self._synchronous.schedule_names)
-
-    def __repr__(self) -> str:
-        return repr(dict(self))
+    def __missing__(self, name: str) -> Any:
+        hint = did_you_mean(name, self)
+        raise KeyError(f"no schedule of {name!r} here, only of {[*self]}{hint}")
 
 
 class MembersByName(LRScheduler):
     """Answers by name: the schedules, the optimizers, and the present values of the targets."""
 
-    _members: Mapping[str, Member]
+    _members: ByName
     _positions: Positions
 
     @property
@@ -65,7 +54,8 @@ class MembersByName(LRScheduler):
     @property
     def schedules(self) -> Mapping[str, Any]:
         """The members by name, in the order in which they were given; read-only."""
-        return Schedules(self)
+        schedules = {name: member.schedule for name, member in self._members.items()}
+        return MappingProxyType(ByName(schedules))
 
     @property
     def members(self) -> list[Member]:
@@ -96,10 +86,7 @@ class MembersByName(LRScheduler):
         return self.member(name).present_values()
 
     def member(self, name: str) -> Member:
-        if name not in self._members:
-            hint = did_you_mean(name, self._members)
-            raise KeyError(f"no schedule of {name!r} here, only of {self.schedule_names}{hint}")
-        return self._members[name]
+        return self._members[name]  # type: ignore[no-any-return]
 
     def get_last_schedules(self) -> dict[str, list[Value]]:
         """Return the present values of every member's target: by name, one per param group."""

@@ -124,8 +124,9 @@ class Member:
 
     @property
     def position(self) -> Any:
-        """The step at which the schedule stands, or None if it does not count."""
-        return position_of(self.schedule)
+        """The step at which the schedule stands, or how often it stepped here if it does not count."""
+        position = position_of(self.schedule)
+        return self.calls if position is None else position
 
     def check_arguments(self, given: Mapping[str, Any]) -> None:
         """Raise unless the schedule's ``step`` can be called with what is given."""

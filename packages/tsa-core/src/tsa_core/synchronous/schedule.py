@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from types import MappingProxyType
 from typing import Any
 
 from ..schedules.base import Prepared
@@ -16,10 +17,10 @@ from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
 from .ahead import prepare_each
 from .arguments import named_arguments
-from .by_name import MembersByName
+from .by_name import ByName, MembersByName
 from .member import Chosen, Member, OwnMember
 from .membership import follows_a_step, members_of, sources_first, warn_if_unit_is_arbitrary
-from .positions import Clock, Positions, read_only
+from .positions import Clock, Positions
 
 
 class SynchronousSchedule(MembersByName):
@@ -88,7 +89,7 @@ class SynchronousSchedule(MembersByName):
         return synchronous
 
     def _stand_for(self, members: list[Member], clock: Clock | Mapping[str, Clock] | None) -> None:
-        self._members = {member.name: member for member in members}
+        self._members = ByName({member.name: member for member in members})
         self._positions = Positions(self._members, clock)
         ordered = sources_first(members)
         self._foreign = [member for member in ordered if not member.is_own]
@@ -155,7 +156,8 @@ class SynchronousSchedule(MembersByName):
     @property
     def clock(self) -> Callable[[], float] | Mapping[str, Callable[[], float]] | None:
         """The clock, or the clocks by the names of members, read-only; or None."""
-        return read_only(self._positions.clock)
+        clock = self._positions.clock
+        return MappingProxyType(clock) if isinstance(clock, dict) else clock
 
     @uncompiled
     def step(self, *args: Any, **kwargs: Any) -> None:
@@ -190,8 +192,7 @@ class SynchronousSchedule(MembersByName):
             for member in positions.without_clock:
                 member.check_arguments(given)
         if "epoch" in given:
-            position = positions.without_clock[0].position or 0  # None: another author's
-            given["epoch"] = step_of_user(given["epoch"], position)
+            given["epoch"] = step_of_user(given["epoch"], positions.without_clock[0].position)
         positions.check()
         sent_to = positions.sent_to(given.get("epoch"))
         if not sent_to and not self._foreign:
@@ -211,7 +212,7 @@ class SynchronousSchedule(MembersByName):
         for member, values in prepared.items():
             member.schedule.commit(values)
         self._step_count += 1
-        positions.count_a_call()
+        positions.note()
 
     def state_dict(self) -> dict[str, Any]:
         """Return ``{name: state of that member}``."""
