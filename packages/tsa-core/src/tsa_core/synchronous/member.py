@@ -124,7 +124,7 @@ class Member:
 
     @property
     def position(self) -> Any:
-        """The step at which the schedule stands, or how often it stepped here if it does not count."""
+        """Where the schedule stands; if it does not count, how often it was stepped here."""
         position = position_of(self.schedule)
         return self.calls if position is None else position
 

@@ -41,8 +41,7 @@ def members_of(schedules: object) -> list[Member]:
             member.optimizer_name = name
             member.name = f"{name}/{member.name}"
     members = [member for some in members_of_each.values() for member in some]
-    _check_groups_apart(members)
-    _check_objects_apart(members)
+    _check_apart(members)
     for name, some in members_of_each.items() or [("", members)]:
         argument = f"schedules[{name!r}]" if name else "schedules"
         if not some:
@@ -119,41 +118,47 @@ def _flattened(schedules: object, argument: str) -> Iterator[tuple[Any, str]]:
             )
 
 
-def _check_groups_apart(members: Sequence[Member]) -> None:
-    """Raise if the members are on an optimizer and on a wrapper of it."""
-    owners: dict[int, tuple[Member, object]] = {}  # the groups too, so that no id is used again
+def _check_apart(members: Sequence[Member]) -> None:
+    """Raise if two optimizers share a thing that one schedule moves, and another moves or reads."""
+    movers: dict[object, tuple[Member, object]] = {}  # the things too, so that no id is used again
     for member in members:
-        for group in member.optimizer.param_groups:
-            owner, _ = owners.setdefault(id(group), (member, group))
-            if owner.optimizer is not member.optimizer:
-                raise ValueError(
-                    f"schedules: the schedules of {owner.name!r} and {member.name!r} are on "
-                    f"different objects, a {type(owner.optimizer).__name__} and a "
-                    f"{type(member.optimizer).__name__}, with the same param groups. Build all "
-                    "schedules on the same one of them"
-                )
-
-
-def _check_objects_apart(members: Sequence[Member]) -> None:
-    """Raise if an attribute is driven through one call of ``attributes``, and used in another."""
-
-    def places(member: Member, target: Target | None) -> Iterator[tuple[int, str]]:
-        driven = member.driven()
-        for group in member.optimizer.param_groups if driven is None else driven:
-            if target is not None and isinstance(group, ObjectGroup):
-                yield id(group.owner), target.key
-
-    drivers = {place: member for member in members for place in places(member, member.target)}
+        for key, thing, _ in _places(member, member.target):
+            movers.setdefault(key, (member, thing))
     for member in members:
-        used = [*places(member, member.target), *places(member, member.source_target)]
-        for place in used:
-            driver = drivers.get(place, member)
-            if driver.optimizer is not member.optimizer:
-                raise ValueError(
-                    f"schedules: the schedules of {driver.name!r} and {member.name!r} use the same "
-                    f"{place[1]!r} of an object through two calls of attributes(). Call it once, "
-                    "with all names, and build both schedules on the result"
-                )
+        for target in filter(None, (member.target, member.source_target)):
+            for key, _, why in _places(member, target):
+                mover, _ = movers.get(key, (member, None))
+                if mover.optimizer is not member.optimizer:
+                    kinds = [type(each.optimizer).__name__ for each in (mover, member)]
+                    why = why.format(" and ".join(f"a {kind}" for kind in kinds))
+                    raise ValueError(f"schedules: {mover.name!r} and {member.name!r} {why}")
+
+
+def _places(member: Member, target: Target) -> Iterator[tuple[object, object, str]]:
+    """Yield what holds ``target``, each with a key, and why it goes with one optimizer only."""
+    groups, driven = member.optimizer.param_groups, member.driven()
+    for group, held in zip(groups, target.read_or_none(groups)):
+        yield (
+            id(group),
+            group,
+            "are on different objects, {}, with the same param groups. Build all schedules on the "
+            "same one of them",
+        )
+        if isinstance(held, Tensor) and target == member.target:
+            yield (
+                id(held),
+                held,
+                "are the same tensor, which both schedules would fill. Make the optimizers again, "
+                "each with its own tensor",
+            )
+    for group in groups if driven is None else driven:
+        if isinstance(group, ObjectGroup):
+            yield (
+                (id(group.owner), target.key),
+                group,
+                f"use the same {target.key!r} of an object through two calls of attributes(). Call "
+                "it once, with all names, and build both schedules on the result",
+            )
 
 
 def _check_parts(member: Member) -> None:
@@ -197,7 +202,6 @@ def _connect(members: Sequence[Member]) -> None:
                 f"own, so it would step before {member.source.name!r}, its source, has moved. "
                 "Override moves_to instead, or step it after the SynchronousSchedule"
             )
-    _check_tensors_apart(members)
     for member in members:
         names, each = [member.name], member.source
         while each is not None:
@@ -205,20 +209,6 @@ def _connect(members: Sequence[Member]) -> None:
             if each is member:
                 raise ValueError(f"schedules: these derive from one another: {' of '.join(names)}")
             each = each.source if len(names) <= len(members) else None
-
-
-def _check_tensors_apart(members: Sequence[Member]) -> None:
-    """Raise if two optimizers hold one tensor: each schedule would move both of them."""
-    owners: dict[int, Member] = {}
-    for member in members:
-        for held in member.target.read_or_none(member.optimizer.param_groups):
-            owner = owners.setdefault(id(held), member) if isinstance(held, Tensor) else member
-            if owner.optimizer is not member.optimizer:
-                raise ValueError(
-                    f"schedules: {owner.name!r} and {member.name!r} are the same tensor, which "
-                    "both schedules would fill. Make the optimizers again, each with its own "
-                    "tensor"
-                )
 
 
 def warn_if_unit_is_arbitrary(members: Sequence[Member]) -> None:
