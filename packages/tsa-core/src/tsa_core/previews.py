@@ -12,6 +12,7 @@ from itertools import accumulate, islice, repeat
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from .schedules.records import curves_of
 from .synchronous.ahead import held_ahead
 from .synchronous.clock import OptimizerSteps
 from .synchronous.membership import check_can_be_sent
@@ -287,7 +288,7 @@ def _steps(start: float, num_steps: int) -> Sequence[float]:
 
 def _twin(sync: SynchronousSchedule) -> SynchronousSchedule:
     """Return a copy of ``sync`` on stand-ins for its optimizers, sharing the parameters."""
-    optimizers = [*{id(member.optimizer): member.optimizer for member in sync.members}.values()]
+    optimizers = sync.distinct_optimizers()
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     shared = [parameter for group in groups for parameter in group.get("params", ())]
     # The object whose method a curve is may hold a model, or something that cannot be copied.
@@ -320,11 +321,7 @@ def _twin(sync: SynchronousSchedule) -> SynchronousSchedule:
 def _functions(schedule: Any) -> Iterator[Any]:
     """Yield the functions of t that a schedule and its parts call, ours or torch's."""
     for each in with_parts(schedule):
-        curve = getattr(each, "curve", None)
-        yield from curve.values() if isinstance(curve, Mapping) else ()
-        yield from curve if isinstance(curve, tuple) else (curve,)
-        yield getattr(each, "rule", None)
-        yield from getattr(each, "lr_lambdas", ())
+        yield from (*curves_of(each), getattr(each, "rule", None), *getattr(each, "lr_lambdas", ()))
 
 
 def _stepped_ahead(

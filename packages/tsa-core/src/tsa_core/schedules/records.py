@@ -57,6 +57,14 @@ def knows_its_end(curve: Curve) -> bool:
     return hasattr(type(curve), "turns") and _is_data(_record_of_one(curve))
 
 
+def curves_of(schedule: object) -> list[Any]:
+    """Return the curves that ``schedule`` follows, or None for each that it has not."""
+    curve = getattr(schedule, "curve", None)
+    if callable(curve) or not isinstance(curve, (tuple, Mapping)):
+        return [curve]
+    return [*(curve.values() if isinstance(curve, Mapping) else curve)]
+
+
 def turns_of(curve: object) -> tuple[float, ...]:
     """Return the steps at which ``curve`` turns, or else its boundaries, if it knows them."""
     found = getattr(curve, "turns", getattr(curve, "boundaries", ()))  # another's may be others

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import torch
 from torch import Tensor
 
 from ..schedules.base import Prepared
+from ..targets.tensors import as_held
 from .member import Member, OwnMember
 from .membership import sources_first
 
@@ -53,11 +53,7 @@ def held_ahead(
     for member in listed:
         rows = values[member.name]
         for g, held in enumerate(member.target.read_or_none(member.optimizer.param_groups)):
-            if not isinstance(held, Tensor):
-                continue
-            column = [row[g] for row in rows]
-            if None not in column:  # a group that is left alone may hold what is not a number
-                exact = torch.tensor(column, dtype=torch.float64, device="cpu")
-                for row, value in zip(rows, exact.to(held.dtype).tolist()):
+            if isinstance(held, Tensor):
+                for row, value in zip(rows, as_held([row[g] for row in rows], held)):
                     row[g] = value
     return values

@@ -188,22 +188,19 @@ class MembersByName(LRScheduler):
 
     def _groups(self) -> list[ParamGroup]:
         """Return the groups of all optimizers that have an ``lr``, or of all if none has one."""
-        each = [groups_of(optimizer) for optimizer, _ in self.targets_by_optimizer()]
+        each = [groups_of(optimizer) for optimizer in self.distinct_optimizers()]
         having = [groups for groups in each if any(map(_LR.is_in, groups))]
         return [group for groups in having or each for group in groups]
 
-    def targets_by_optimizer(self) -> list[tuple[Any, list[Target]]]:
-        by_id: dict[int, tuple[Any, list[Target]]] = {}
-        for member in self._members.values():
-            by_id.setdefault(id(member.optimizer), (member.optimizer, []))[1].append(member.target)
-        return [*by_id.values()]
+    def distinct_optimizers(self) -> list[Any]:
+        return [*{id(each.optimizer): each.optimizer for each in self.members}.values()]
 
     def __repr__(self) -> str:
         present = {
             name: member.target.read_or_none(member.optimizer.param_groups)
             for name, member in self._members.items()
         }
-        optimizers = [type(optimizer).__name__ for optimizer, _ in self.targets_by_optimizer()]
+        optimizers = [type(optimizer).__name__ for optimizer in self.distinct_optimizers()]
         left_at = self._positions.left_at
         are_apart = any(position != self.last_epoch for position in left_at.values())
         place = f"at steps {left_at}" if are_apart else f"at step {self.last_epoch}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, ValuesView
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..schedules.base import Prepared, TargetSchedule
 from ..schedules.derived import DerivedSchedule
-from ..schedules.records import turns_of
+from ..schedules.records import curves_of, turns_of
 from ..schedules.states import Choice, check_state, load_state
 from ..targets.checks import check_values_fit, present_numbers, present_values
 from ..targets.numbers_ import real_number
@@ -38,8 +38,8 @@ class Chosen(NamedTuple):
     initial: Choice | None
 
 
-def member_of(schedule: Any) -> Member:
-    """Return the member that stands for ``schedule``.
+def member_of(schedule: Any, optimizer_name: str = "") -> Member:
+    """Return the member that stands for ``schedule``, whose optimizer may have a name.
 
     A subclass of ours that overrides how it steps or saves is used by its own methods.
     """
@@ -51,38 +51,29 @@ def member_of(schedule: Any) -> Member:
         )
 
     if not inherits("state_dict", "load_state_dict"):
-        return Member(schedule)
-    return OwnMember(schedule) if inherits("step") else MemberOfOwnState(schedule)
+        return Member(schedule, optimizer_name)
+    return (OwnMember if inherits("step") else MemberOfOwnState)(schedule, optimizer_name)
 
 
 class Member:
     """A schedule that computes and writes in one: torch's own, or that of another author."""
 
     is_own = False
-    schedule: Any
-    optimizer: Any
-    target: Target
-    name: str
-    arguments: StepArguments
-    parts: list[Member]
-    source_target: Target | None
     calls: int = 0
     """How often ``step`` of the schedule was called here."""
-    optimizer_name = ""
-    """The name of the optimizer, if there are several."""
     source: Member | None = None
     """The member that drives ``source_target``, if one does."""
 
-    def __init__(self, schedule: Any) -> None:
-        self.schedule = schedule
-        self.optimizer, target = behind(schedule.optimizer, _LR)
-        if isinstance(schedule, TargetSchedule):
-            target = schedule.target
-        groups_of(self.optimizer)
-        self.target: Target = target
-        self.name = target.name
-        self.arguments = StepArguments(schedule)
-        self.parts = [member_of(part) for part in parts_of(schedule)]
+    def __init__(self, schedule: Any, optimizer_name: str) -> None:
+        self.schedule: Any = schedule
+        optimizer, target = behind(schedule.optimizer, _LR)
+        groups_of(optimizer)
+        self.optimizer: Any = optimizer
+        self.target: Target = schedule.target if isinstance(schedule, TargetSchedule) else target
+        self.optimizer_name: str = optimizer_name
+        self.name: str = f"{optimizer_name}/{self.target.name}".removeprefix("/")
+        self.arguments: StepArguments = StepArguments(schedule)
+        self.parts: list[Member] = [member_of(part) for part in parts_of(schedule)]
         # The first one recorded the initial values of all.
         ours = [each.schedule for each in self.parts if isinstance(each, MemberOfOwnState)]
         for each in ours[1:]:
@@ -174,11 +165,9 @@ class Member:
     @property
     def boundaries(self) -> tuple[float, ...]:
         """The steps at which the curve turns, if it knows them."""
-        curve = getattr(self.schedule, "curve", None)
-        several = curve.values() if isinstance(curve, Mapping) else curve
-        each = several if isinstance(several, (tuple, ValuesView)) else (curve,)
         origin = self.schedule.follows().get("origin", 0) if self.is_own else 0  # since replan
-        return tuple(sorted({turn + origin for one in each for turn in turns_of(one)}))
+        turns = {turn for curve in curves_of(self.schedule) for turn in turns_of(curve)}
+        return tuple(sorted(turn + origin for turn in turns))
 
     # -- state -----------------------------------------------------------------------------------
 
@@ -286,10 +275,6 @@ class Member:
         for part, its_state in zip(self.parts, state.get("_schedulers", ())):
             part.load_own_parts(its_state, chosen)
 
-    def schedules(self) -> list[Any]:
-        """Return the schedule and its parts, and theirs."""
-        return [self.schedule, *(each for part in self.parts for each in part.schedules())]
-
 
 def _both(changed: Mapping[str, tuple[Any, Any]], between: str) -> str:
     own, saved = ({key: pair[i] for key, pair in changed.items()} for i in (0, 1))
@@ -333,4 +318,7 @@ class OwnMember(MemberOfOwnState):
         """Return the values that the groups will hold; a tensor rounds them."""
         values: list[float] = self.schedule.values_of(prepared)
         _, groups, (_, _, over_floats, _) = prepared
-        return values if over_floats else as_held(self.target, groups, values)
+        if over_floats:
+            return values
+        held = self.target.read_or_none(groups)
+        return [as_held([value], each)[0] for value, each in zip(values, held)]

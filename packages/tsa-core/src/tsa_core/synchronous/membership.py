@@ -23,8 +23,8 @@ def members_of(schedules: object) -> list[Member]:
     an iterable for each optimizer. In an iterable, a ``SynchronousSchedule`` of several optimizers
     keeps their names.
     """
-    members_of_each: dict[str, list[Member]] = {}
-    if isinstance(schedules, Mapping):
+    if isinstance(schedules, Mapping) and schedules:
+        members = []
         for name, some in schedules.items():
             if not isinstance(name, str) or not name or "/" in name:
                 raise TypeError(
@@ -32,32 +32,26 @@ def members_of(schedules: object) -> list[Member]:
                     f"{name!r}"
                 )
             listed = _flattened(some, f"schedules[{name!r}]")
-            members_of_each[name] = [member_of(schedule) for schedule, _ in listed]
+            members += [member_of(schedule, name) for schedule, _ in listed]
     else:
-        for schedule, name in _flattened(schedules, "schedules"):
-            members_of_each.setdefault(name, []).append(member_of(schedule))
-    for name, some in members_of_each.items():
-        for member in some if name else ():
-            member.optimizer_name = name
-            member.name = f"{name}/{member.name}"
-    members = [member for some in members_of_each.values() for member in some]
+        members = [member_of(*each) for each in _flattened(schedules, "schedules")]
     _check_apart(members)
-    for name, some in members_of_each.items() or [("", members)]:
-        argument = f"schedules[{name!r}]" if name else "schedules"
-        if not some:
-            raise ValueError(f"{argument}: expected at least one schedule, got an empty list")
-        named = next((each for each in members if each.optimizer_name), None)
-        if not name and named is not None:
-            raise ValueError(
-                f"schedules: the schedule of {some[0].name!r} has no name of its optimizer, and "
-                f"{named.name!r} has one. {_NAME_EACH}"
-            )
+    of_each: dict[str, list[Member]] = {}
+    for member in members:
+        of_each.setdefault(member.optimizer_name, []).append(member)
+    nameless, named = of_each.get("", ()), next(filter(None, of_each), None)
+    if nameless and named:
+        raise ValueError(
+            f"schedules: the schedule of {nameless[0].name!r} has no name of its optimizer, and "
+            f"{of_each[named][0].name!r} has one. {_NAME_EACH}"
+        )
+    for name, some in of_each.items():
         for i, member in enumerate(some):
             if member.optimizer is not some[0].optimizer:
                 raise ValueError(
-                    f"{argument}: the schedule of {member.target.name!r} at position {i} is on a "
-                    f"different optimizer than that of {some[0].target.name!r} at position 0. "
-                    f"{_NAME_EACH}"
+                    f"{f'schedules[{name!r}]' if name else 'schedules'}: the schedule of "
+                    f"{member.target.name!r} at position {i} is on a different optimizer than that "
+                    f"of {some[0].target.name!r} at position 0. {_NAME_EACH}"
                 )
     _connect(members)
     return members
@@ -100,7 +94,10 @@ def _flattened(schedules: object, argument: str) -> Iterator[tuple[Any, str]]:
             f"{argument}: expected a list of schedules, got {schedules!r} "
             f"({type(schedules).__name__}){'; write [schedule]' * is_schedule(schedules)}"
         )
-    for i, schedule in enumerate(schedules):
+    each = [*schedules]
+    if not each:
+        raise ValueError(f"{argument}: expected at least one schedule, got an empty list")
+    for i, schedule in enumerate(each):
         members = getattr(schedule, "members", None)  # a SynchronousSchedule
         if members is not None and all(isinstance(member, Member) for member in members):
             if schedule.clock is not None:

@@ -15,6 +15,7 @@ from ..targets.moves import told_again
 from ..targets.numbers_ import step_of_user
 from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
+from ..torch_.schedulers import with_parts
 from .ahead import prepare_each
 from .arguments import named_arguments
 from .by_name import ByName, MembersByName
@@ -150,8 +151,8 @@ class SynchronousSchedule(MembersByName):
             self._derive_again(members.values())
 
     def _undone_on_error(self, members: Iterable[Member]) -> AbstractContextManager[None]:
-        optimizers = [optimizer for optimizer, _ in self.targets_by_optimizer()]
-        return undone_on_error(optimizers, [each for m in members for each in m.schedules()])
+        schedules = [each for member in members for each in with_parts(member.schedule)]
+        return undone_on_error(self.distinct_optimizers(), schedules)
 
     @property
     def clock(self) -> Callable[[], float] | Mapping[str, Callable[[], float]] | None:

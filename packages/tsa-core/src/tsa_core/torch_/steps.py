@@ -65,18 +65,14 @@ class StepCounter:
             and _only_makes_state(optimizer, self.count_in(optimizer))
         ):
             return
-        groups, key, count = optimizer.param_groups, self.key, self.count
-        if groups[0].get(key) != count:
-            count = self.count_in(optimizer)
+        count = self.count_in(optimizer)
         # GradScaler sets found_inf for the time of a step that skips its update by itself.
         flag = getattr(optimizer, "found_inf", None)
         if flag is None and self._awaited is None:
             count += 1
         else:
             count += self._steps_now_known(optimizer, flag, count)
-        self.count = count
-        for group in groups:
-            group[key] = count
+        self.write(optimizer, count)
 
     def count_in(self, optimizer: Any) -> int:
         """Return the number of steps; the groups say it, because a load replaces them."""
