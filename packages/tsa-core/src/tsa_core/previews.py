@@ -270,11 +270,9 @@ def _assumed_metrics(
             "one number or one per step"
         )
     if not isinstance(metrics, Iterable) or getattr(metrics, "ndim", None) == 0:
-        try:
-            return [(real_number(metrics),)] * num_calls
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"metrics: {error}; expected one number or one per step") from None
-    assumed: list[tuple[float, ...]] = [(metric,) for metric in islice(metrics, num_calls)]
+        metric = real_number(metrics, "metrics: ", "; expected one number or one per step")
+        return [(metric,)] * num_calls
+    assumed: list[tuple[float, ...]] = [(each,) for each in islice(metrics, num_calls)]
     if len(assumed) < num_calls:
         raise ValueError(f"metrics: expected one for each of {num_calls} calls, got {len(assumed)}")
     return assumed
@@ -333,6 +331,5 @@ def _stepped_ahead(
         if arguments is not None:
             sync.step(*arguments)
         for member in sync.members:
-            now = member.present_numbers()
-            values[member.name].append(now)
+            values[member.name].append(member.present_numbers())
     return values

@@ -143,8 +143,8 @@ class InitialValues(LRScheduler):
         groups = self.real_optimizer.param_groups
         check_present(self.target, groups, self.driven_groups())
         having = [group for group in groups if self.target.is_in(group)]
-        initial_of = {id(g): initial for g, initial in zip(having, self.initials_of(having))}
-        return [initial_of.get(id(group)) for group in groups]
+        initials = iter(self.initials_of(having))
+        return [next(initials) if self.target.is_in(group) else None for group in groups]
 
     @base_lrs.setter  # type: ignore[override]  # takes no tensor as an initial value
     def base_lrs(self, values: Sequence[float]) -> None:

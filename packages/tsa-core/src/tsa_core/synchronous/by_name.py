@@ -159,9 +159,8 @@ class MembersByName(LRScheduler):
             names = [group.get("name") for group in groups]
             named = all(isinstance(each, str) for each in names) and len({*names}) == len(names)
             keys = [f"{name}/{each if named else i}" for i, each in enumerate(names)]
-            if not scalars.keys().isdisjoint(
-                keys
-            ):  # such as a group "b/c" of "a", and "c" of "a/b"
+            # Not apart are such as a group "b/c" of "a", and a group "c" of "a/b".
+            if not scalars.keys().isdisjoint(keys):
                 keys = [f"{name}/{i}" for i in range(len(groups))]
             pairs = zip(keys, member.present_numbers())
             scalars.update((key, float(value)) for key, value in pairs if value is not None)

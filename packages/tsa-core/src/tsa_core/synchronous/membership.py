@@ -1,4 +1,4 @@
-"""Which schedules can be members together, what they are called, and in which order they move."""
+"""Which schedules can be members together, their names and order, and the arguments they take."""
 
 from __future__ import annotations
 
@@ -158,24 +158,10 @@ def _places(member: Member, target: Target) -> Iterator[tuple[object, object, st
             )
 
 
-def _check_parts(member: Member) -> None:
-    """Raise if a compound scheduler has a schedule of a different target in it."""
-    for part in member.parts:
-        if part.target != member.target:
-            raise ValueError(
-                f"schedules: a {type(member.schedule).__name__} of {member.target.name!r} has a "
-                f"schedule of {part.target.name!r} in it. Build all parts inside one call of "
-                f"arbitrary_schedule_factory with schedule_target={part.target.name!r}, on the "
-                "optimizer that your factory is given; or join the curves"
-            )
-        _check_parts(part)
-
-
 def _connect(members: Sequence[Member]) -> None:
     """Tell each derived member what drives its source; raise if two members move one target."""
     by_target: dict[tuple[int, Target | None], Member] = {}
     for member in members:
-        _check_parts(member)
         if by_target.setdefault((id(member.optimizer), member.target), member) is not member:
             raise RuntimeError(
                 f"schedules: two of them schedule {member.target.name!r}, but a target takes one. "
@@ -183,7 +169,7 @@ def _connect(members: Sequence[Member]) -> None:
                 "inside one arbitrary_schedule_factory call. To give param groups different "
                 "schedules, make one CurveSchedule with a curve for each group"
             )
-    for member in members:
+    for member in reversed(members):  # the one that closes a circle is the first of them
         momentum = "betas[0]" if "betas" in defaults_of(member.optimizer) else "momentum"
         is_driven = (id(member.optimizer), Target.parse(momentum)) in by_target
         if is_driven and member.target.name == "lr" and cycles_momentum(member.schedule):
@@ -199,28 +185,53 @@ def _connect(members: Sequence[Member]) -> None:
                 f"own, so it would step before {member.source.name!r}, its source, has moved. "
                 "Override moves_to instead, or step it after the SynchronousSchedule"
             )
-    for member in members:
         names, each = [member.name], member.source
-        while each is not None:
+        while each is not None and each is not member:
             names.append(each.name)
-            if each is member:
-                raise ValueError(f"schedules: these derive from one another: {' of '.join(names)}")
-            each = each.source if len(names) <= len(members) else None
+            each = each.source
+        if each is member:
+            names.append(member.name)
+            raise ValueError(f"schedules: these derive from one another: {' of '.join(names)}")
 
 
 def warn_if_unit_is_arbitrary(members: Sequence[Member]) -> None:
     """Warn of multiples of a source that gets absolute values: their unit is arbitrary."""
     for member in members:
         source = member.source
-        if (
-            source is None
-            or member.schedule.absolute
-            or not getattr(source.schedule, "absolute", False)
-        ):
-            continue
-        warn_user(
-            f"{member.name!r} derives from multiples of {source.name!r}, whose schedule gives "
-            "absolute values. A multiple is then the value divided by the initial value, "
-            f"{source.schedule.base_lrs}. If values are meant, write absolute=True for the derived "
-            "schedule too; if not, ignore this warning"
-        )
+        if source and getattr(source.schedule, "absolute", False) and not member.schedule.absolute:
+            warn_user(
+                f"{member.name!r} derives from multiples of {source.name!r}, whose schedule gives "
+                "absolute values. A multiple is then the value divided by the initial value, "
+                f"{source.schedule.base_lrs}. If values are meant, write absolute=True for the "
+                "derived schedule too; if not, ignore this warning"
+            )
+
+
+def named_arguments(
+    members: Sequence[Member], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the arguments by name, without those that are None; raise if no member takes one.
+
+    ``members`` are those without a clock. By position, metrics come first if a member takes them,
+    then the epoch.
+    """
+    takers = [member.name for member in members if member.arguments.take("metrics")]
+    names = ("metrics", "epoch") if takers else ("epoch",)
+    usage = "call step() or step(epoch)" + (
+        f", with the metrics of {takers} before it" if takers else ": none takes metrics"
+    )
+    if not members:
+        usage = "the clock says the position; call step()"
+    if len(args) > len(names):
+        raise TypeError(f"step: too many positional arguments; {usage}")
+    given = dict(zip(names, args))
+    for name, value in kwargs.items():
+        if name in given:
+            raise TypeError(f"step: got multiple values for argument {name!r}; {usage}")
+        if name not in names and not any(member.arguments.take(name) for member in members):
+            raise TypeError(f"step: got an unexpected keyword argument {name!r}; {usage}")
+        given[name] = value
+    given = {name: value for name, value in given.items() if value is not None}
+    if given and not members:
+        raise TypeError(f"step: got {[*given]}, and {usage}")
+    return given

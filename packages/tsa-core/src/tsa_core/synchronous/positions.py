@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import BuiltinMethodType, MethodType, MethodWrapperType
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from ..targets.checks import did_you_mean
 from ..targets.numbers_ import step_number
@@ -15,13 +15,8 @@ Clock: TypeAlias = Callable[[], float]
 """A function without arguments that returns a position."""
 
 
-class Ticks(NamedTuple):
-    """One clock, and the members that go by it."""
-
-    label: str
-    """The clock in messages: ``"clock"``, or ``"clock['lr']"``."""
-    clock: Clock
-    members: list[Member]
+# What a clock is called in messages, ``"clock"`` or ``"clock['lr']"``, and who goes by it.
+Ticks: TypeAlias = tuple[str, Clock, list[Member]]
 
 
 class Positions:
@@ -43,8 +38,8 @@ class Positions:
         else:
             self.clock = _checked("clock", clock)
             check_can_be_sent(members.values(), "clock", "leave out the clock and call step()")
-            self._ticks = [Ticks("clock", self.clock, [*members.values()])]
-        clocked = [member for ticks in self._ticks for member in ticks.members]
+            self._ticks = [("clock", self.clock, [*members.values()])]
+        clocked = [member for *_, some in self._ticks for member in some]
         self.without_clock = [each for each in members.values() if each not in clocked]
         self._own = [each for each in self.without_clock if isinstance(each, OwnMember)]
         self.note()
@@ -110,13 +105,13 @@ def _by_name(members: Mapping[str, Member], clocks: Mapping[Any, Any]) -> list[T
                 f"{label}: {name!r} is computed from {member.source_target.name!r}, and moves "
                 f"with that target; {where}"
             )
-        ticks = next((each for each in every if _are_one(each.clock, clock)), None)
-        if ticks is None:
-            ticks = Ticks(label, clock, [])
-            every.append(ticks)
-        for each in members.values():  # what derives from it goes with it
-            if each is member or member in each.sources():
-                ticks.members.append(each)
+        # What derives from a member goes with it.
+        going = [each for each in members.values() if each is member or member in each.sources()]
+        together = next((some for _, other, some in every if _are_one(other, clock)), None)
+        if together is None:
+            every.append((label, clock, going))
+        else:
+            together += going
     return every
 
 

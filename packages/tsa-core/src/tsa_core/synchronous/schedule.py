@@ -17,10 +17,15 @@ from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
 from ..torch_.schedulers import with_parts
 from .ahead import prepare_each
-from .arguments import named_arguments
 from .by_name import ByName, MembersByName
 from .member import Chosen, Member, OwnMember
-from .membership import follows_a_step, members_of, sources_first, warn_if_unit_is_arbitrary
+from .membership import (
+    follows_a_step,
+    members_of,
+    named_arguments,
+    sources_first,
+    warn_if_unit_is_arbitrary,
+)
 from .positions import Clock, Positions
 
 
@@ -97,7 +102,6 @@ class SynchronousSchedule(MembersByName):
         own = [member for member in ordered if isinstance(member, OwnMember)]
         self._late = [member for member in own if follows_a_step(member, members)]
         self._early = [member for member in own if member not in self._late]
-        self._demands = any(member.arguments.required for member in members)
         self._step_count = 1
 
     def _derive_again(self, sources: Iterable[Member]) -> None:
@@ -189,9 +193,8 @@ class SynchronousSchedule(MembersByName):
         positions = self._positions
         # Most steps have no arguments, and to look at none takes longer than to step a member.
         given = named_arguments(positions.without_clock, args, kwargs) if args or kwargs else {}
-        if given or self._demands:
-            for member in positions.without_clock:
-                member.check_arguments(given)
+        for member in self._foreign:
+            member.check_call(given)
         if "epoch" in given:
             given["epoch"] = step_of_user(given["epoch"], positions.without_clock[0].position)
         positions.check()
@@ -200,13 +203,11 @@ class SynchronousSchedule(MembersByName):
             return  # every clock stands still
         # All that can fail comes first. Our values are computed. The other schedulers step and may
         # raise. Then come the values that derive from theirs, and only then ours are written.
-        for member in self._foreign:
-            member.check_groups(given)
         prepared: dict[Member, Prepared] = {}
         prepare_each(self._early, sent_to, prepared)
         if self._foreign:  # else none is late
             for late in self._late:
-                late.schedule.take_in_new()
+                late.schedule.take_in_new()  # type: ignore[attr-defined]  # it is derived
             for member in self._foreign:
                 member.step(given)
             prepare_each(self._late, sent_to, prepared)

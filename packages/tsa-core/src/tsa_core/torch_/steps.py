@@ -45,12 +45,8 @@ class StepCounter:
     keeps the count too, for groups that come from a checkpoint without one.
     """
 
-    key: str
-    count: int
-
     def __init__(self, key: str, count: int, may_nest: bool) -> None:
-        self.key = key
-        self.count = count
+        self.key, self.count = key, count
         self._may_nest = may_nest
         self._awaited: _LateFlag | None = None  # of the last step
         self._saves_the_awaited = False
