@@ -149,9 +149,7 @@ def _in_words(objects: Any) -> tuple[list[Any], list[str]]:
 
 
 def _kind(owner: object) -> str:
-    if isinstance(owner, (type, ModuleType)):
-        return owner.__name__
-    return type(owner).__name__
+    return (owner if isinstance(owner, (type, ModuleType)) else type(owner)).__name__
 
 
 def _names_of(group_names: Iterable[str] | None, number: int, keys: Sequence[str]) -> list[Any]:

@@ -55,6 +55,8 @@ class ProxyOptimizer(StandIn, Optimizer):
         0.02
     """
 
+    optimizer: Any
+    target: Target
     step: Any
     why_new_groups_are_refused: str | None
     """Why a group that joins later cannot be taken in; None if it can."""

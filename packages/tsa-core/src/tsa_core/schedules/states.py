@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 Choice: TypeAlias = Literal["code", "saved", "same"]
 
 
-def checked_choice(argument: str, choice: object) -> Choice:
-    """Return ``choice``; an error calls it ``argument``."""
-    for each in get_args(Choice):
-        if choice == each:
-            return each  # type: ignore[no-any-return]  # one of the three
-    raise ValueError(f"{argument}: expected one of {list(get_args(Choice))}, got {choice!r}")
+def check_choices(plan: object, initial: object) -> None:
+    """Raise unless both are choices; ``initial`` may be None."""
+    choices = list(get_args(Choice))
+    for argument, choice in {"plan": plan, "initial": initial}.items():
+        if choice not in choices and not (argument == "initial" and choice is None):
+            raise ValueError(f"{argument}: expected one of {choices}, got {choice!r}")
 
 
 def check_state(
@@ -37,9 +37,7 @@ def check_state(
 ) -> None:
     """Raise unless ``state`` fits ``schedule``, whose own one is ``own``; nothing is touched."""
     what = f"state of the schedule of {schedule.label!r}"
-    checked_choice("plan", plan)
-    if initial is not None:
-        checked_choice("initial", initial)
+    check_choices(plan, initial)
     target = schedule.target
     saved = _as_saved_today(schedule, state)
     check_entries(own, saved, what, len(own["base_lrs"]), own.keys() - {"curve"}, may_wait=True)

@@ -10,13 +10,11 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from ..targets.checks import check_present, did_you_mean, present_values
 from ..targets.numbers_ import step_number
-from ..targets.target import ParamGroup, Target, Value, groups_of
+from ..targets.target import ParamGroup, Value, groups_of
 from .ahead import values_ahead
-from .member import Member
+from .member import LR, Member
 from .membership import check_can_be_sent
 from .positions import Positions
-
-_LR = Target.parse("lr")
 
 
 class ByName(dict[str, Any]):
@@ -137,12 +135,12 @@ class MembersByName(LRScheduler):
             KeyError: no optimizer has an ``lr``, or some of its groups have none.
         """
         groups = self._groups()
-        if not all(map(_LR.is_in, groups)):
+        if not all(map(LR.is_in, groups)):
             raise KeyError(
                 "a param group has no 'lr'. For the values of a schedule, call "
                 f"get_last_schedule(name) with one of {self.schedule_names}"
             )
-        return present_values(_LR, groups)
+        return present_values(LR, groups)
 
     get_lr = get_last_lr
 
@@ -174,8 +172,8 @@ class MembersByName(LRScheduler):
             KeyError: the optimizer has no ``lr``.
         """
         groups = self._groups()
-        check_present(_LR, groups)
-        return [_LR.initial_or_present(group) for group in groups]
+        check_present(LR, groups)
+        return [LR.initial_or_present(group) for group in groups]
 
     @property
     def _last_lr(self) -> list[Value]:
@@ -188,7 +186,7 @@ class MembersByName(LRScheduler):
     def _groups(self) -> list[ParamGroup]:
         """Return the groups of all optimizers that have an ``lr``, or of all if none has one."""
         each = [groups_of(optimizer) for optimizer in self.distinct_optimizers()]
-        having = [groups for groups in each if any(map(_LR.is_in, groups))]
+        having = [groups for groups in each if any(map(LR.is_in, groups))]
         return [group for groups in having or each for group in groups]
 
     def distinct_optimizers(self) -> list[Any]:

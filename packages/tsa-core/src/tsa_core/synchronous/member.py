@@ -26,7 +26,7 @@ from ..torch_.schedulers import (
 )
 from ..warnings_ import warn_user
 
-_LR = Target.parse("lr")
+LR = Target.parse("lr")
 
 # Where the state of another author's scheduler has the initial values of attributes.
 INITIALS = "_initial_values"
@@ -67,7 +67,7 @@ class Member:
 
     def __init__(self, schedule: Any, optimizer_name: str) -> None:
         self.schedule: Any = schedule
-        optimizer, target = behind(schedule.optimizer, _LR)
+        optimizer, target = behind(schedule.optimizer, LR)
         groups_of(optimizer)
         self.optimizer: Any = optimizer
         self.target: Target = schedule.target if isinstance(schedule, TargetSchedule) else target
@@ -253,7 +253,7 @@ class Member:
 
     def write(self, values: Iterable[Any]) -> None:
         for group, value in zip(self.schedule.optimizer.param_groups, values):
-            _LR.write(group, real_number(value))
+            LR.write(group, real_number(value))
 
     def load_schedule(self, state: Mapping[str, Any], chosen: Chosen) -> None:
         """Load the schedule and its parts; warn if the code's settings replace others."""

@@ -10,7 +10,7 @@ from typing import Any
 from ..schedules.base import Prepared
 from ..schedules.curve import CurveSchedule
 from ..schedules.derived import DerivedSchedule
-from ..schedules.states import Choice, checked_choice
+from ..schedules.states import Choice, check_choices
 from ..targets.moves import told_again
 from ..targets.numbers_ import step_of_user
 from ..targets.undo import undone_on_error
@@ -82,7 +82,7 @@ class SynchronousSchedule(MembersByName):
         members = members_of(schedules)
         self._stand_for(members, clock)
         warn_if_unit_is_arbitrary(members)
-        with self._undone_on_error([]):
+        with self._undone_on_error():
             self._derive_again(members)  # a source may have been built later
         for member in members:
             member.tell_name()
@@ -143,7 +143,7 @@ class SynchronousSchedule(MembersByName):
         for name, member in members.items():
             if not isinstance(member.schedule, CurveSchedule):
                 raise TypeError(f"curves: the schedule of {name!r} has no curve to replace")
-        with self._undone_on_error(self.members):
+        with self._undone_on_error():
             for name, member in members.items():
                 try:
                     member.schedule.replan(curves[name])
@@ -154,8 +154,8 @@ class SynchronousSchedule(MembersByName):
                     raise told_again(error, f"curves[{name!r}]{colon}{what}") from error
             self._derive_again(members.values())
 
-    def _undone_on_error(self, members: Iterable[Member]) -> AbstractContextManager[None]:
-        schedules = [each for member in members for each in with_parts(member.schedule)]
+    def _undone_on_error(self) -> AbstractContextManager[None]:
+        schedules = [each for member in self.members for each in with_parts(member.schedule)]
         return undone_on_error(self.distinct_optimizers(), schedules)
 
     @property
@@ -258,8 +258,8 @@ class SynchronousSchedule(MembersByName):
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"state_dict: expected a dict, got {type(state_dict).__name__}")
-        checked_choice("plan", plan)
-        chosen = Chosen(plan, None if initial is None else checked_choice("initial", initial))
+        check_choices(plan, initial)
+        chosen = Chosen(plan, initial)
         missing = [name for name in self._members if name not in state_dict]
         unknown = [name for name in state_dict if name not in self._members]
         if missing or unknown:
@@ -269,7 +269,7 @@ class SynchronousSchedule(MembersByName):
             )
         for name, member in self._members.items():
             member.check(state_dict[name], chosen)
-        with self._undone_on_error(self.members):
+        with self._undone_on_error():
             for name, member in self._members.items():
                 member.load(state_dict[name], chosen)  # may fail, or warn and that may raise
             if initial == "code":

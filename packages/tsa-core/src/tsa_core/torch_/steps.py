@@ -46,7 +46,8 @@ class StepCounter:
     """
 
     def __init__(self, key: str, count: int, may_nest: bool) -> None:
-        self.key, self.count = key, count
+        self.key: str = key
+        self.count: int = count
         self._may_nest = may_nest
         self._awaited: _LateFlag | None = None  # of the last step
         self._saves_the_awaited = False
