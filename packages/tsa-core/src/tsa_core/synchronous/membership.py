@@ -81,9 +81,8 @@ def check_can_be_sent(members: Iterable[Member], argument: str, otherwise: str) 
     for member in members:
         if not member.is_own:
             raise TypeError(
-                f"{argument}: the schedule of {member.name!r} ({type(member.schedule).__name__}) "
-                "cannot be sent to a position, because it steps from where it stands. Use a plain "
-                f"CurveSchedule or a built-in for it, or {otherwise}"
+                f"{argument}: {member.what} cannot be sent to a position, because it steps from "
+                f"where it stands. Use a plain CurveSchedule or a built-in for it, or {otherwise}"
             )
 
 
