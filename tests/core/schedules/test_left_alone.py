@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from helpers import Untouched, adamw, add_group, advance, halving, held, same
 
 from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule, preview
@@ -51,6 +52,17 @@ def test_a_group_that_is_left_alone_need_not_have_the_entry(make: Make) -> None:
         [0.09375, None],
         [0.046875, None],
     ]
+
+
+@pytest.mark.parametrize("make", LEAVING.values(), ids=LEAVING)
+@pytest.mark.parametrize("momentum", [0.75, torch.tensor(0.75)])
+def test_what_derives_from_it_leaves_the_group_alone_too(make: Make, momentum: Any) -> None:
+    """A derived schedule follows its source in the groups that both drive, also a tensor's."""
+    optimizer = adamw({"momentum": momentum, "name": "muon"}, {"name": "adamw"})
+    derived = DerivedSchedule(optimizer, same, "eps", of="momentum", where=has_momentum)
+    sync = SynchronousSchedule([derived, make(optimizer)])
+    advance(sync, 1)
+    assert [group["eps"] for group in optimizer.param_groups] == [5e-9, 1e-8]
 
 
 @pytest.mark.parametrize("make", LEAVING.values(), ids=LEAVING)
