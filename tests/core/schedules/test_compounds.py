@@ -12,10 +12,12 @@ from helpers import (
     adamw,
     advance,
     halving,
+    held,
     ignore_epoch_deprecation,
     put,
     put_curve,
     sgd,
+    through_a_file,
     values_in_a_run,
 )
 from torch.optim.lr_scheduler import ChainedScheduler, ExponentialLR, LambdaLR, SequentialLR
@@ -62,20 +64,43 @@ def adamw_where_all_is(value: float) -> torch.optim.AdamW:
     return adamw({"betas": (value, 0.99), "clip": value}, lr=value, weight_decay=value)
 
 
+def of_values(optimizer: Any, curve: Callable[[float], float]) -> tsa_core.CurveSchedule:
+    return tsa_core.CurveSchedule(optimizer, lambda t: 0.7 * curve(t), absolute=True)
+
+
 @pytest.mark.parametrize(
     ("compound", "target"), crossed(COMPOUNDS, ["lr", "weight_decay", "clip", "betas[0]"])
 )
-def test_curves_in_a_compound_equal_lambda_lr(compound: Any, target: str) -> None:
+@pytest.mark.parametrize("part", [tsa_core.CurveSchedule, of_values])
+def test_curves_in_a_compound_equal_lambda_lr(compound: Any, target: str, part: Any) -> None:
     """A compound of curves on the optimizer, or on any target, is one of ``LambdaLR``."""
     expected = values_in_a_run(compound(sgd(lr=0.7), LambdaLR), 11)
-    on_the_optimizer = compound(adamw_where_all_is(0.7), tsa_core.CurveSchedule)
-    assert values_in_a_run(on_the_optimizer, 11) == expected
-    schedule = put(
-        adamw_where_all_is(0.7), target, lambda proxy: compound(proxy, tsa_core.CurveSchedule)
-    )
+    assert values_in_a_run(compound(adamw_where_all_is(0.7), part), 11) == expected
+    schedule = put(adamw_where_all_is(0.7), target, lambda proxy: compound(proxy, part))
     for value in expected:
         assert schedule.get_last_lr() == value
         assert values_in_a_run(schedule, 1) == [value]
+
+
+@pytest.mark.parametrize(("target", "stop"), crossed(["weight_decay", "lr", "betas[0]"], [2, 5, 3]))
+def test_a_sequence_of_values_starts_from_0_and_resumes(target: str, stop: int) -> None:
+    """No multiple moves an initial value of 0, and values do, also after a resume."""
+
+    def start() -> tuple[Any, Any]:
+        optimizer = adamw_where_all_is(0.0)
+        make = lambda proxy: all_of_a_sequence(proxy, of_values)  # noqa: E731
+        return optimizer, tsa_core.SynchronousSchedule([put(optimizer, target, make)])
+
+    optimizer, schedule = start()
+    for t in range(9):
+        if t == stop:
+            states = through_a_file((optimizer.state_dict(), schedule.state_dict()))
+            optimizer, schedule = start()
+            schedule.load_state_dict(states[1])
+            optimizer.load_state_dict(states[0])
+        expected = warmup(t) if t < 4 else halving(t - 4) if t < 7 else warmup(t - 7)
+        assert held(optimizer, target) == [0.7 * expected]
+        advance(schedule)
 
 
 def test_a_part_that_was_stepped_before_starts_anew_at_its_milestone() -> None:

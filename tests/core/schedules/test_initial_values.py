@@ -90,47 +90,23 @@ def test_a_load_without_a_record_keeps_the_initial_value(
     for row in expected:
         advance(whole)
         assert floats(optimizer, target) == row
-
-
-@pytest.mark.parametrize(("target", "times"), crossed(TARGETS, [1, 2]))
-def test_a_load_in_the_middle_of_a_run_keeps_it_too(target: str, times: int) -> None:
-    """The initial value stays through one or more loads, and a jump counts from it."""
-    optimizer = adamw_with(target, *CODE)
-    schedule = put_curve(optimizer, target)
-    advance(schedule, 2)
-    for _ in range(times):
-        load_other_values(optimizer, target)
-    optimizer.step()
-    schedule.step(5)
-    assert held(optimizer, target) == of_torch(CODE, OTHER)[4]
-    load_other_values(optimizer, target)
-    schedule.step(1)
-    assert held(optimizer, target) == of_torch(CODE, OTHER)[0]
+        load_other_values(optimizer, target, KINDS[kind])
+    load_other_values(optimizer, target, KINDS[kind])
+    whole.step(2)
+    assert floats(optimizer, target) == expected[1]
 
 
 def test_a_load_with_a_record_brings_its_initial_value() -> None:
-    """Groups whose state has a record start from it, and the others from that of their place."""
+    """Groups whose state has a record start from it, also after later loads without a record."""
     optimizer, other = sgd(*({"lr": x} for x in CODE)), sgd(*({"lr": x} for x in OTHER))
     schedule = put_curve(optimizer)
     other.param_groups[1]["initial_lr"] = 8.0
     optimizer.load_state_dict(other.state_dict())
-    assert schedule.base_lrs == [0.5, 8.0]
-    advance(schedule)
-    assert held(optimizer) == [0.25, 4.0]
-
-
-def test_a_later_load_without_a_record_keeps_the_value_of_the_one_before() -> None:
-    """Of several loads, the last one that brought a record says the initial value."""
-    optimizer, other = sgd(*({"lr": x} for x in CODE)), sgd(*({"lr": x} for x in OTHER))
-    schedule = put_curve(optimizer)
-    for group in other.param_groups:
-        group["initial_lr"] = 8.0
-    optimizer.load_state_dict(other.state_dict())
-    advance(schedule)
-    optimizer.load_state_dict(sgd(*({"lr": x} for x in OTHER)).state_dict())
-    assert schedule.base_lrs == [8.0, 8.0]
-    advance(schedule)
-    assert held(optimizer) == [2.0, 2.0]
+    for t in (1, 2):
+        assert schedule.base_lrs == [0.5, 8.0]
+        advance(schedule)
+        assert held(optimizer) == [0.5 * 0.5**t, 8.0 * 0.5**t]
+        optimizer.load_state_dict(sgd(*({"lr": x} for x in OTHER)).state_dict())
 
 
 def test_a_group_that_is_left_alone_during_a_load_keeps_its_initial_value() -> None:
@@ -147,24 +123,15 @@ def test_a_group_that_is_left_alone_during_a_load_keeps_its_initial_value() -> N
     assert held(optimizer) == of_torch(CODE)[1]
 
 
-def test_a_group_that_joins_after_the_load_starts_from_its_own_value() -> None:
-    """Only the groups that were replaced keep the values of their places."""
-    optimizer = sgd(*({"lr": x} for x in CODE))
-    schedule = put_curve(optimizer)
-    optimizer.load_state_dict(sgd(*({"lr": x} for x in OTHER)).state_dict())
+def test_only_the_groups_that_are_driven_and_were_replaced_keep_it() -> None:
+    """One that joins after the load has its own, and one that is left alone keeps what it loads."""
+    optimizer, other = (sgd({"lr": a}, {"lr": b, "name": "b"}) for a, b in (CODE, OTHER))
+    schedule = CurveSchedule(optimizer, {"b": None, "*": halving})
+    optimizer.load_state_dict(other.state_dict())
     add_group(optimizer, lr=8.0)
     advance(schedule)
-    assert held(optimizer) == [0.25, 0.125, 4.0]
-    assert schedule.base_lrs == [*CODE, 8.0]
-
-
-def test_a_group_that_is_left_alone_keeps_what_was_loaded() -> None:
-    """A group without a curve has no initial value: it holds what the load put there."""
-    optimizer = sgd(*({"lr": x} for x in CODE))
-    schedule = CurveSchedule(optimizer, [halving, None])
-    optimizer.load_state_dict(sgd(*({"lr": x} for x in OTHER)).state_dict())
-    advance(schedule)
-    assert held(optimizer) == [0.25, 0.0625]
+    assert held(optimizer) == [0.25, OTHER[1], 4.0]
+    assert schedule.base_lrs == [CODE[0], OTHER[1], 8.0]
 
 
 @pytest.mark.parametrize(("kind", "derived_first"), crossed(KINDS, [True, False]))
@@ -223,6 +190,16 @@ def saved_run(target: str, values: list[float], curve: Any = halving, **settings
     return json.loads(json.dumps(schedule.state_dict())), optimizer
 
 
+def load(whole: Any, state: Any, initial: Any, num_warnings: int = 1) -> Any:
+    """Load the state, and return the warnings, which there are if nothing was chosen."""
+    if initial is not None:
+        return whole.load_state_dict(state, initial=initial)
+    with pytest.warns(UserWarning, match="initial values") as caught:
+        whole.load_state_dict(state)
+    assert [warning.filename for warning in caught] == [__file__] * num_warnings
+    return caught
+
+
 def go_on(whole: Any, optimizer: Any, target: str, expected: list[list[float]]) -> None:
     """Assert that the optimizer holds the rows of a run from the saved step on."""
     for row in expected[STEPS - 1 :]:
@@ -237,49 +214,59 @@ class WithItsOwnStep(CurveSchedule):
         super().step(epoch)
 
 
+def put_with_its_own_step(optimizer: Any, target: str) -> CurveSchedule:
+    return WithItsOwnStep(optimizer, halving, target)
+
+
+WHOLES: dict[str, Callable[[Any, str], Any]] = {
+    "a schedule": put_curve,
+    "a member": lambda o, target: SynchronousSchedule([put_curve(o, target)]),
+    "its own step": lambda o, target: SynchronousSchedule([put_with_its_own_step(o, target)]),
+    "on a proxy": lambda o, target: put(o, target, put_curve),
+}
+
+
 @pytest.mark.parametrize(
-    ("target", "is_member", "make", "kind"),
-    crossed(TARGETS, [False, True, True], [CurveSchedule, WithItsOwnStep], ["tensor", "float"]),
+    ("make", "target", "kind", "is_loaded"),
+    crossed(WHOLES, TARGETS, ["tensor", "float"], [False, False, True, True]),
 )
-@pytest.mark.parametrize("initial", ["default", "saved", "code", "same"])
+@pytest.mark.parametrize("initial", [None, "saved", "code", "same"])
 def test_other_initial_values_than_in_the_code(
-    initial: Any, target: str, is_member: bool, make: Any, kind: str, untouched: Untouched
+    initial: Any, make: str, target: str, kind: str, is_loaded: bool, untouched: Untouched
 ) -> None:
-    """The saved ones go on with one warning, or those that were asked for; or it is refused."""
-    state, _ = saved_run(target, OTHER)
+    """The saved ones go on with one warning, or those that were asked for; or it is refused.
+
+    A load of the optimizer after building does not hide the difference.
+    """
+    state, saved = saved_run(target, OTHER)
     optimizer = adamw_with(target, *map(KINDS[kind], CODE))
-    schedule = make(optimizer, halving, target)
-    whole = in_a_sync(schedule, is_member)
-    state = {target: state} if is_member else state
-    if initial == "default":
-        with pytest.warns(UserWarning, match="initial values") as caught:
-            whole.load_state_dict(state)
-        (warning,) = caught
-        assert warning.filename == __file__
-        for text in (repr(target), str(OTHER), str(CODE), "initial='code'", "initial='saved'"):
-            assert text in str(warning.message)
-    elif initial == "same":
+    whole = WHOLES[make](optimizer, target)
+    if is_loaded:
+        optimizer.load_state_dict(copy.deepcopy(saved.state_dict()))
+    schedule = whole
+    if isinstance(whole, SynchronousSchedule):
+        schedule, state = whole.schedules[target], {target: state}
+    if initial == "same":
         both = f"{target!r} were {OTHER}, and the code has {CODE}"
         with untouched(optimizer), pytest.raises(ValueError, match=re.escape(both)):
             whole.load_state_dict(state, initial=initial)
-        assert schedule.last_epoch == 0
+        assert whole.last_epoch == 0
         return
-    else:
-        whole.load_state_dict(state, initial=initial)
-    expected = CODE if initial == "code" else OTHER
-    assert schedule.base_lrs == expected
-    go_on(whole, optimizer, target, of_torch(expected))
+    caught = load(whole, state, initial)
+    for text in (repr(target), str(OTHER), str(CODE), "initial='code'", "initial='saved'"):
+        assert initial is not None or text in str(caught[0].message)
+    assert schedule.base_lrs == (CODE if initial == "code" else OTHER)
+    go_on(whole, optimizer, target, of_torch(schedule.base_lrs))
 
 
-@pytest.mark.parametrize("initial", [None, "saved", "code", "same"])
-def test_equal_initial_values_load_silently(initial: Any) -> None:
+@pytest.mark.parametrize(("initial", "target"), crossed([None, "saved", "code", "same"], TARGETS))
+def test_equal_initial_values_load_silently(initial: Any, target: str) -> None:
     """Each choice loads a state whose initial values are those in the code, without a warning."""
-    for target in TARGETS:
-        state, _ = saved_run(target, CODE)
-        optimizer = adamw_with(target, *CODE)
-        schedule = put_curve(optimizer, target)
-        schedule.load_state_dict(state, initial=initial)
-        go_on(schedule, optimizer, target, of_torch(CODE))
+    state, _ = saved_run(target, CODE)
+    optimizer = adamw_with(target, *CODE)
+    schedule = put_curve(optimizer, target)
+    schedule.load_state_dict(state, initial=initial)
+    go_on(schedule, optimizer, target, of_torch(CODE))
 
 
 def test_only_the_groups_that_differ_are_listed() -> None:
@@ -303,21 +290,6 @@ def test_values_in_the_code_are_unknown_after_a_load(initial: Any) -> None:
     schedule = put_curve(optimizer)
     schedule.load_state_dict(state, initial=initial)
     go_on(schedule, optimizer, "lr", of_torch(OTHER))
-
-
-def test_a_load_of_the_optimizer_after_building_does_not_hide_the_difference() -> None:
-    """The values in the code are known from the time when the schedule was built."""
-    state, saved = saved_run("lr", OTHER)
-    for initial, expected in ((None, OTHER), ("saved", OTHER), ("code", CODE)):
-        optimizer = adamw_with("lr", *CODE)
-        schedule = put_curve(optimizer)
-        optimizer.load_state_dict(copy.deepcopy(saved.state_dict()))
-        if initial is None:
-            with pytest.warns(UserWarning, match="'lr' were .* and the code has"):
-                schedule.load_state_dict(state)
-        else:
-            schedule.load_state_dict(state, initial=initial)  # type: ignore[arg-type]
-        go_on(schedule, optimizer, "lr", of_torch(expected))
 
 
 @pytest.mark.parametrize("how", ["step", "values_at"])
@@ -381,24 +353,18 @@ def test_each_schedule_warns_once() -> None:
     assert "'scale' were [2.0] when the state was saved, and the code has [4.0]" in second
 
 
-def test_absolute_values_have_no_use_for_initial_values() -> None:
-    """A curve of values goes on from any initial value, and says nothing."""
-    state, saved = saved_run("lr", OTHER, absolute=True)
+@pytest.mark.parametrize(
+    ("curve", "absolute", "values"),
+    [(halving, True, [0.125, 0.125]), ([halving, None], False, [CODE[0] / 8, CODE[1]])],
+)
+def test_values_that_nobody_multiplies_may_differ(curve: Any, absolute: bool, values: Any) -> None:
+    """A curve of values has no use for initial values, and a group that is left alone has none."""
+    state, _ = saved_run("lr", [CODE[0], 0.0625], curve, absolute=absolute)
     for initial in (None, "code", "same"):
         optimizer = adamw_with("lr", *CODE)
-        schedule = CurveSchedule(optimizer, halving, absolute=True)
+        schedule = CurveSchedule(optimizer, curve, absolute=absolute)
         schedule.load_state_dict(state, initial=initial)  # type: ignore[arg-type]
-        assert held(optimizer) == held(saved) == [halving(STEPS)] * 2
-
-
-def test_a_group_that_is_left_alone_has_no_initial_value() -> None:
-    """The value of a group without a curve may differ from the saved one."""
-    state, _ = saved_run("lr", [0.5, 0.0625], [halving, None])
-    for initial in (None, "code", "same"):
-        optimizer = adamw_with("lr", *CODE)
-        schedule = CurveSchedule(optimizer, [halving, None])
-        schedule.load_state_dict(state, initial=initial)  # type: ignore[arg-type]
-        assert held(optimizer) == [0.5 / 8, 0.25]
+        assert held(optimizer) == values
 
 
 @pytest.mark.parametrize(("initial", "order"), crossed(["code", "saved", None], [1, -1]))
@@ -413,12 +379,7 @@ def test_what_derives_follows_the_choice(initial: Any, order: int) -> None:
     saved, resumed = start(0.5, 0.25), start(0.125, 2.0)
     advance(saved, STEPS)
     state = json.loads(json.dumps(saved.state_dict()))
-    if initial is None:
-        with pytest.warns(UserWarning, match="initial values") as caught:
-            resumed.load_state_dict(state)
-        assert len(caught) == 2
-    else:
-        resumed.load_state_dict(state, initial=initial)
+    load(resumed, state, initial, num_warnings=2)
     lr, decay = (0.125, 2.0) if initial == "code" else (0.5, 0.25)
     for t in range(STEPS, STEPS + 3):
         assert resumed.get_last_schedules() == {
@@ -426,25 +387,6 @@ def test_what_derives_follows_the_choice(initial: Any, order: int) -> None:
             "weight_decay": [decay * halving(t)],
         }
         advance(resumed)
-
-
-def test_a_schedule_on_a_proxy_takes_part() -> None:
-    """A curve on the proxy of a target is asked as one on the optimizer is."""
-
-    def start(values: list[float]) -> Any:
-        optimizer = adamw_with("scale", *values)
-        return optimizer, put(optimizer, "scale", put_curve)
-
-    _, saved = start(OTHER)
-    advance(saved, STEPS)
-    for initial, expected in ((None, OTHER), ("saved", OTHER), ("code", CODE)):
-        optimizer, resumed = start(CODE)
-        if initial is None:
-            with pytest.warns(UserWarning, match="'scale' were .* and the code has"):
-                resumed.load_state_dict(saved.state_dict())
-        else:
-            resumed.load_state_dict(saved.state_dict(), initial=initial)
-        go_on(resumed, optimizer, "scale", of_torch(expected))
 
 
 MAKERS: dict[str, Callable[[Any], Any]] = {
@@ -505,8 +447,7 @@ def test_each_torch_scheduler_takes_part_or_says_why_not(
         advance(from_the_start, 1, *losses)
 
 
-@pytest.mark.parametrize("duplicate", [copy.deepcopy, through_pickle])
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize(("target", "duplicate"), crossed(TARGETS, [copy.deepcopy, through_pickle]))
 def test_a_copy_of_a_loaded_schedule_knows_the_values_in_the_code(
     target: str, duplicate: Callable[[Any], Any]
 ) -> None:
@@ -532,31 +473,15 @@ def test_groups_that_joined_do_not_hide_the_difference() -> None:
         optimizer = sgd(lr=lr)
         schedule = put_curve(optimizer)
         add_group(optimizer, lr=4.0)
-        return optimizer, schedule
+        return schedule
 
-    _, saved = start(0.5)
+    saved = start(0.5)
     advance(saved, STEPS)
-    optimizer, resumed = start(0.125)
-    with pytest.warns(UserWarning, match=r"'lr' were \[0.5\] .* and the code has \[0.125\]"):
-        resumed.load_state_dict(saved.state_dict())
-    assert held(optimizer) == [0.5 / 8, 0.5]
-    optimizer, resumed = start(0.125)
-    resumed.load_state_dict(saved.state_dict(), initial="code")
-    assert held(optimizer) == [0.125 / 8, 0.5]
-
-
-def test_groups_that_joined_with_equal_values_load_silently() -> None:
-    """A group that joined does not make a difference of its own."""
-    optimizer = sgd(lr=0.5)
-    schedule = put_curve(optimizer)
-    add_group(optimizer, lr=4.0)
-    advance(schedule, STEPS)
-    state = schedule.state_dict()
-    again = sgd(lr=0.5)
-    resumed = put_curve(again)
-    add_group(again, lr=4.0)
-    resumed.load_state_dict(state, initial="same")
-    assert held(again) == [0.0625, 0.5]
+    for lr, initial, expected in ((0.125, None, 0.5), (0.125, "code", 0.125), (0.5, "same", 0.5)):
+        resumed = start(lr)
+        caught = load(resumed, saved.state_dict(), initial)
+        assert initial is not None or "'lr' were [0.5] " in str(caught[0].message)
+        assert held(resumed.optimizer) == [expected / 8, 0.5]
 
 
 def test_the_saved_plan_and_the_values_in_the_code_go_together() -> None:
