@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from cases import crossed
 from helpers import (
+    across,
     adamw,
     advance,
     halving,
@@ -68,9 +68,7 @@ def of_values(optimizer: Any, curve: Callable[[float], float]) -> tsa_core.Curve
     return tsa_core.CurveSchedule(optimizer, lambda t: 0.7 * curve(t), absolute=True)
 
 
-@pytest.mark.parametrize(
-    ("compound", "target"), crossed(COMPOUNDS, ["lr", "weight_decay", "clip", "betas[0]"])
-)
+@across(compound=COMPOUNDS, target=["lr", "weight_decay", "clip", "betas[0]"])
 @pytest.mark.parametrize("part", [tsa_core.CurveSchedule, of_values])
 def test_curves_in_a_compound_equal_lambda_lr(compound: Any, target: str, part: Any) -> None:
     """A compound of curves on the optimizer, or on any target, is one of ``LambdaLR``."""
@@ -82,7 +80,7 @@ def test_curves_in_a_compound_equal_lambda_lr(compound: Any, target: str, part: 
         assert values_in_a_run(schedule, 1) == [value]
 
 
-@pytest.mark.parametrize(("target", "stop"), crossed(["weight_decay", "lr", "betas[0]"], [2, 5, 3]))
+@across(target=["weight_decay", "lr", "betas[0]"], stop=[2, 5, 3])
 def test_a_sequence_of_values_starts_from_0_and_resumes(target: str, stop: int) -> None:
     """No multiple moves an initial value of 0, and values do, also after a resume."""
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from cases import crossed
 from helpers import (
     Untouched,
+    across,
     adamw,
     add_group,
     advance,
@@ -72,9 +72,7 @@ def in_a_sync(schedule: Any, is_member: bool) -> Any:
 # -- a load without records ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("target", "curve", "is_member", "kind"), crossed(TARGETS, CURVES, [True, False], KINDS)
-)
+@across(target=TARGETS, curve=CURVES, is_member=[True, False], kind=KINDS)
 def test_a_load_without_a_record_keeps_the_initial_value(
     target: str, curve: str, is_member: bool, kind: str
 ) -> None:
@@ -134,7 +132,7 @@ def test_only_the_groups_that_are_driven_and_were_replaced_keep_it() -> None:
     assert schedule.base_lrs == [CODE[0], OTHER[1], 8.0]
 
 
-@pytest.mark.parametrize(("kind", "derived_first"), crossed(KINDS, [True, False]))
+@across(kind=KINDS, derived_first=[True, False])
 def test_a_derived_schedule_and_its_source_keep_theirs(kind: str, derived_first: bool) -> None:
     """Target and source count from the values in the code: both are halved at each step."""
 
@@ -226,10 +224,7 @@ WHOLES: dict[str, Callable[[Any, str], Any]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("make", "target", "kind", "is_loaded"),
-    crossed(WHOLES, TARGETS, ["tensor", "float"], [False, False, True, True]),
-)
+@across(make=WHOLES, target=TARGETS, kind=["tensor", "float"], is_loaded=[False, False, True, True])
 @pytest.mark.parametrize("initial", [None, "saved", "code", "same"])
 def test_other_initial_values_than_in_the_code(
     initial: Any, make: str, target: str, kind: str, is_loaded: bool, untouched: Untouched
@@ -259,7 +254,7 @@ def test_other_initial_values_than_in_the_code(
     go_on(whole, optimizer, target, of_torch(schedule.base_lrs))
 
 
-@pytest.mark.parametrize(("initial", "target"), crossed([None, "saved", "code", "same"], TARGETS))
+@across(initial=[None, "saved", "code", "same"], target=TARGETS)
 def test_equal_initial_values_load_silently(initial: Any, target: str) -> None:
     """Each choice loads a state whose initial values are those in the code, without a warning."""
     state, _ = saved_run(target, CODE)
@@ -367,7 +362,7 @@ def test_values_that_nobody_multiplies_may_differ(curve: Any, absolute: bool, va
         assert held(optimizer) == values
 
 
-@pytest.mark.parametrize(("initial", "order"), crossed(["code", "saved", None], [1, -1]))
+@across(initial=["code", "saved", None], order=[1, -1])
 def test_what_derives_follows_the_choice(initial: Any, order: int) -> None:
     """Source and derived target both go on from the values of one origin, at once."""
 
@@ -404,9 +399,7 @@ WITHOUT_ONE = ("CyclicLR", "OneCycleLR", "OneCycleLR in three phases", "ReduceLR
 
 @each_scheduler(MAKERS, initial=[None, "saved", "code", "same"])
 @ignore_epoch_deprecation
-def test_each_torch_scheduler_takes_part_or_says_why_not(
-    name: str, initial: Any, untouched: Untouched
-) -> None:
+def test_torchs_take_part_or_say_why_not(name: str, initial: Any, untouched: Untouched) -> None:
     """A member warns once, goes on from the asked values as if from the start, or is refused."""
     losses = (1.0,) * (name == "ReduceLROnPlateau")
 
@@ -447,10 +440,8 @@ def test_each_torch_scheduler_takes_part_or_says_why_not(
         advance(from_the_start, 1, *losses)
 
 
-@pytest.mark.parametrize(("target", "duplicate"), crossed(TARGETS, [copy.deepcopy, through_pickle]))
-def test_a_copy_of_a_loaded_schedule_knows_the_values_in_the_code(
-    target: str, duplicate: Callable[[Any], Any]
-) -> None:
+@across(target=TARGETS, duplicate=[copy.deepcopy, through_pickle])
+def test_a_copy_knows_the_values_in_the_code(target: str, duplicate: Any) -> None:
     """A load into the copy warns as one into the original does, until somebody sets new ones."""
     state, _ = saved_run(target, OTHER)
     schedule = put_curve(adamw_with(target, *CODE), target)
@@ -509,9 +500,7 @@ def test_a_state_that_is_loaded_is_saved_with_the_values_that_go_on(is_member: b
 
 
 @pytest.mark.parametrize("is_member", [True, False])
-def test_values_in_the_code_that_do_not_fit_the_saved_step_move_nothing(
-    is_member: bool, untouched: Untouched
-) -> None:
+def test_values_in_the_code_have_to_fit_the_step(is_member: bool, untouched: Untouched) -> None:
     """If the values of "code" leave the range at the saved step, the load is refused as a whole."""
 
     def start(beta: float) -> Any:

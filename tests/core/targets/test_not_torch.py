@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from cases import crossed
-from helpers import held, put, put_curve, sgd
+from helpers import across, held, put, put_curve, sgd
 
 import tsa_core
 
@@ -33,24 +32,18 @@ class AccumulatingWrapper:
         return getattr(self.inner, name)
 
 
-class BareOptimizer:
-    """Has param groups without an lr, and no other attribute."""
-
-    def __init__(self) -> None:
-        self.param_groups = [
-            {"params": [], "temperature": 2.0},
-            {"params": [], "temperature": 4.0},
-        ]
+def temperatures() -> list[dict[str, Any]]:
+    return [{"params": [], "temperature": 2.0}, {"params": [], "temperature": 4.0}]
 
 
-class RebuildingOptimizer(BareOptimizer):
+class RebuildingOptimizer:
     """Builds a new list of groups at each access, as an optimizer of several optimizers does."""
 
     def __init__(self) -> None:
-        self.parts = BareOptimizer().param_groups
+        self.parts = temperatures()
 
     @property
-    def param_groups(self) -> list[dict[str, Any]]:  # type: ignore[override]
+    def param_groups(self) -> list[dict[str, Any]]:
         return [*self.parts]
 
 
@@ -71,12 +64,12 @@ def test_a_wrapper_that_forwards_is_an_optimizer(put: Any) -> None:
     assert sync.get_last_lr() == [0.8]
 
 
-@pytest.mark.parametrize(
-    ("put", "cls"), crossed([put_curve, put], [BareOptimizer, RebuildingOptimizer])
-)
-def test_an_optimizer_needs_no_lr(put: Any, cls: Any) -> None:
+@both_kinds
+@pytest.mark.parametrize("rebuilds", [True, False])
+def test_an_optimizer_needs_no_lr(put: Any, rebuilds: bool) -> None:
     """Any entry can be scheduled without an lr, and only reading the lr is a ``KeyError``."""
-    optimizer = cls()
+    bare = SimpleNamespace(param_groups=temperatures())
+    optimizer = RebuildingOptimizer() if rebuilds else bare
     sync = tsa_core.SynchronousSchedule([put(optimizer, "temperature")])
     sync.step()
     assert sync.get_last_schedule("temperature") == [1.0, 2.0]
@@ -145,7 +138,7 @@ def test_a_zero_redundancy_optimizer_is_scheduled(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-2:] == ["0.2 0.02"] * 2, done.stderr
 
 
-@pytest.mark.parametrize(("put", "has_defaults"), crossed([put_curve, put], [False, True]))
+@across(put=[put_curve, put], has_defaults=[False, True])
 def test_defaults_that_cannot_be_set_are_no_obstacle(put: Any, has_defaults: bool) -> None:
     """A tensor is scheduled also where the object's defaults are ``None`` or read-only."""
     value = torch.tensor(0.5)

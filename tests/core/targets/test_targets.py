@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from cases import crossed
-from helpers import Untouched, adamw, add_group, advance, held, put, put_curve, sgd
+from helpers import Untouched, across, adamw, add_group, advance, held, put, put_curve, sgd
 from target_helpers import KINDS, adamw_with
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import ExponentialLR
@@ -212,9 +212,7 @@ INVALID_TARGETS: list[tuple[Any, type[Exception], str]] = [
 
 
 @through(*ALL, invalid=INVALID_TARGETS)
-def test_an_invalid_target_is_refused(
-    call: Call, invalid: tuple[Any, type[Exception], str], untouched: Untouched
-) -> None:
+def test_an_invalid_target_is_refused(call: Call, invalid: Any, untouched: Untouched) -> None:
     """It is no name, malformed, what is optimized, or a missing element, which no default adds."""
     target, error, says = invalid
     opt = two_groups()
@@ -294,9 +292,13 @@ def test_a_value_that_is_not_an_optimizer_is_refused(call: Call, kind: str) -> N
 
 @through(*ALL)
 def test_an_optimizer_without_groups_is_refused(call: Call) -> None:
-    """An empty list of param groups is a ``ValueError``, because there is nothing to schedule."""
+    """An empty list of param groups is a ``ValueError``, also at a step that finds none."""
     with pytest.raises(ValueError, match=r"optimizer: .* no param groups"):
         call(SimpleNamespace(param_groups=[]), "lr")
+    schedule = put_curve(SimpleNamespace(param_groups=[{"lr": 0.5}]))
+    schedule.optimizer.param_groups.clear()
+    with pytest.raises(ValueError, match=r"optimizer: .* no param groups"):
+        schedule.step()
 
 
 @pytest.mark.parametrize(
@@ -308,9 +310,7 @@ def test_an_optimizer_without_groups_is_refused(call: Call) -> None:
         ("extend", "weight_decay", "weight_decay"),
     ],
 )
-def test_a_proxy_has_no_entries_to_schedule(
-    name: str, proxied: str, target: str, untouched: Untouched
-) -> None:
+def test_a_proxy_has_one_target(name: str, proxied: str, target: str, untouched: Untouched) -> None:
     """No proxy can be put on a proxy, and a curve can only drive its lr."""
     opt = two_groups()
     proxy = tsa_core.ProxyOptimizer(opt, proxied)
@@ -390,13 +390,10 @@ def test_a_recorded_initial_value_that_is_not_a_number_is_refused(
         call(opt, "weight_decay")
 
 
-@pytest.mark.parametrize(
-    ("value", "how", "as_kind"),
-    crossed(INVALID_INITIALS, ["loaded", "joined"], [float, torch.tensor, torch.tensor]),
+@across(
+    value=INVALID_INITIALS, how=["loaded", "joined"], as_kind=[float, torch.tensor, torch.tensor]
 )
-def test_an_invalid_initial_value_that_came_later_moves_no_group(
-    value: Any, as_kind: Any, how: str, untouched: Untouched
-) -> None:
+def test_a_later_one_moves_no_group(value: Any, as_kind: Any, how: str, untouched: Any) -> None:
     """A step refuses an invalid initial value that a later group brought, and moves no group."""
     opt = adamw_with("weight_decay", as_kind(0.5), as_kind(0.25))
     schedule = put_curve(opt, "weight_decay")

@@ -6,24 +6,17 @@ import copy
 import math
 import re
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from cases import crossed
-from helpers import Untouched, adamw, add_group, advance, floats, held, put, put_curve, sgd
+from helpers import Untouched, across, adamw, add_group, advance, floats, held, put, put_curve, sgd
 from target_helpers import adamw_with, entries
 from torch.optim.lr_scheduler import LambdaLR
 
-from tsa_core import (
-    CurveSchedule,
-    DerivedSchedule,
-    SynchronousSchedule,
-    extend_optimizer,
-    preview,
-)
+from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule, extend_optimizer, preview
 
 # The kinds of a target, and the largest value that each holds.
 LARGEST: dict[torch.dtype | None, float] = {
@@ -73,9 +66,7 @@ def quadruple(t: float) -> float:
     return 4.0 if t >= 1 else 1.0
 
 
-def assert_refused(
-    schedule: Any, call: Callable[[], Any], *says: str, untouched: Untouched
-) -> None:
+def assert_refused(schedule: Any, call: Any, *says: str, untouched: Untouched) -> None:
     """Assert that ``call`` is a ``ValueError`` that says all of ``says``, and moves nothing."""
     schedule.optimizer.step()
     stood = (schedule.last_epoch, schedule._step_count)
@@ -86,10 +77,7 @@ def assert_refused(
     assert (schedule.last_epoch, schedule._step_count) == stood
 
 
-@pytest.mark.parametrize(
-    ("unfit", "absolute", "per_group"),
-    crossed(UNFIT, [False, True], [False, True, True, False]),
-)
+@across(unfit=UNFIT, absolute=[False, True], per_group=[False, True, True, False])
 def test_a_value_that_does_not_fit_is_refused(
     unfit: tuple[str, float, Any], absolute: bool, per_group: bool, untouched: Untouched
 ) -> None:
@@ -115,7 +103,7 @@ def test_a_value_that_does_not_fit_is_refused(
         assert_refused(schedule, call, *says, untouched=untouched)
 
 
-@pytest.mark.parametrize(("end", "absolute"), crossed(ENDS, [False, True, True]))
+@across(end=ENDS, absolute=[False, True, True])
 def test_the_ends_of_the_range_are_written(end: tuple[str, float, Any], absolute: bool) -> None:
     """The largest value, 0, and the largest beta below 1 are values of the target."""
     target, value, kind = end
@@ -165,10 +153,8 @@ def with_initial_value(way: str, optimizer: Any, huge: Any) -> CurveSchedule:
     return schedule
 
 
-@pytest.mark.parametrize(("way", "sign", "kind"), crossed(WAYS, [1, -1], LARGEST))
-def test_a_product_beyond_the_targets_range_is_refused(
-    way: str, sign: int, kind: Any, untouched: Untouched
-) -> None:
+@across(way=WAYS, sign=[1, -1], kind=LARGEST)
+def test_a_product_that_does_not_fit(way: str, sign: int, kind: Any, untouched: Untouched) -> None:
     """The error names target, step and value, however the initial value came."""
     huge = sign * LARGEST[kind] / 2
     schedule = with_initial_value(way, holding("scale", kind, 0.5, 0.25), as_kind(kind, huge))
@@ -179,25 +165,18 @@ def test_a_product_beyond_the_targets_range_is_refused(
     assert held(schedule.optimizer, "scale")[1] == huge
 
 
-@pytest.mark.parametrize(
-    ("as_number", "kind"),
-    crossed([int, np.float32, np.float64, np.int64, torch.tensor, float.__neg__], LARGEST),
+@across(
+    as_number=[int, np.float32, np.float64, np.int64, torch.tensor, float.__neg__], kind=LARGEST
 )
-def test_a_multiplier_of_any_type_is_refused_alike(
-    as_number: Any, kind: Any, untouched: Untouched
-) -> None:
+def test_multipliers_of_any_type_are_alike(as_number: Any, kind: Any, untouched: Untouched) -> None:
     """A product that does not fit is refused whatever type λ has, and if λ is negative."""
     optimizer = holding("scale", kind, 0.5, LARGEST[kind] / 2)
     schedule = CurveSchedule(optimizer, lambda t: as_number(4.0) if t else 1.0, "scale")
     assert_refused(schedule, schedule.step, "'scale' at step 1", untouched=untouched)
 
 
-@pytest.mark.parametrize(
-    ("curve", "kind"), crossed([quadruple, {"*": quadruple}, [quadruple, quadruple]], LARGEST)
-)
-def test_a_group_in_the_place_of_another_is_checked(
-    curve: Any, kind: Any, untouched: Untouched
-) -> None:
+@across(curve=[quadruple, {"*": quadruple}, [quadruple, quadruple]], kind=LARGEST)
+def test_a_group_that_replaced_another_is_checked(curve: Any, kind: Any, untouched: Any) -> None:
     """A group that took the place of another and does not fit is refused until it leaves."""
     optimizer = holding("weight_decay", kind, 0.5, 0.25)
     schedule = CurveSchedule(optimizer, curve, "weight_decay")
@@ -218,17 +197,12 @@ UNFIT_TENSORS = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("make", "absolute", "unfit"),
-    crossed(
-        [CurveSchedule, CurveSchedule, DerivedSchedule, DerivedSchedule],
-        [False, True],
-        UNFIT_TENSORS,
-    ),
+@across(
+    make=[CurveSchedule, CurveSchedule, DerivedSchedule, DerivedSchedule],
+    absolute=[False, True],
+    unfit=UNFIT_TENSORS,
 )
-def test_a_tensor_that_was_put_into_a_dict_is_checked(
-    make: Any, absolute: bool, unfit: tuple[torch.Tensor, float, type[Exception], str]
-) -> None:
+def test_a_tensor_put_into_a_dict_is_checked(make: Any, absolute: bool, unfit: Any) -> None:
     """A step names the target if a tensor in the place of a float cannot hold the value."""
     tensor, value, error, says = unfit
     optimizer = holding("scale", None, 1.0, 1.0)
@@ -265,10 +239,8 @@ def test_an_initial_value_of_0_stays_0(kind: Any) -> None:
     assert held(optimizer, "weight_decay") == [0.0, 1.0]
 
 
-@pytest.mark.parametrize(("place", "kind"), crossed([0, 1, 2], [None, torch.float32]))
-def test_a_member_that_does_not_fit_keeps_all_members_in_place(
-    place: int, kind: Any, untouched: Untouched
-) -> None:
+@across(place=[0, 1, 2], kind=[None, torch.float32])
+def test_a_member_that_does_not_fit_moves_none(place: int, kind: Any, untouched: Untouched) -> None:
     """A curve whose value does not fit moves no other member, wherever it stands in the list."""
     optimizer = holding("weight_decay", kind, 0.5, LARGEST[kind] / 2)
     schedules: list[Any] = [put(optimizer), put_curve(optimizer, "eps")]
@@ -288,10 +260,8 @@ def test_a_member_that_does_not_fit_keeps_all_members_in_place(
 # -- other ways to a value ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("unfit", "make"), crossed(UNFIT, [put_curve, put]))
-def test_a_saved_value_that_does_not_fit_is_refused(
-    unfit: tuple[str, float, Any], make: Any, untouched: Untouched
-) -> None:
+@across(unfit=UNFIT, make=[put_curve, put])
+def test_a_saved_value_that_does_not_fit(unfit: Any, make: Any, untouched: Untouched) -> None:
     """A saved value that the target cannot hold is an error with target and value; none moves."""
     target, value, kind = unfit
     sync = SynchronousSchedule([make(holding(target, kind, 0.5, 0.25), target)])
@@ -309,9 +279,7 @@ def test_a_saved_value_that_does_not_fit_is_refused(
         ("momentum", -0.5, "0 or more"),
     ],
 )
-def test_a_torch_scheduler_that_leads_out_of_the_range_is_refused(
-    target: str, value: float, says: str, untouched: Untouched
-) -> None:
+def test_a_torch_scheduler_is_checked(target: str, value: float, says: str, untouched: Any) -> None:
     """A torch scheduler that gives such a value is refused, at its first step too."""
     # torch >= 2.4 fills tensors itself, so only floats are checked.
     for at in (0, 1):
