@@ -250,18 +250,27 @@ def test_other_initial_values_than_in_the_code(
     caught = load(whole, state, initial)
     for text in (repr(target), str(OTHER), str(CODE), "initial='code'", "initial='saved'"):
         assert initial is not None or text in str(caught[0].message)
-    assert schedule.base_lrs == (CODE if initial == "code" else OTHER)
-    go_on(whole, optimizer, target, of_torch(schedule.base_lrs))
+    values = CODE if initial == "code" else OTHER
+    assert schedule.base_lrs == values
+    again = adamw_with(target, *values)  # a second resume finds the values that go on
+    second = json.loads(json.dumps(whole.state_dict()))
+    WHOLES[make](again, target).load_state_dict(second, initial="same")
+    assert floats(again, target) == floats(optimizer, target)
+    go_on(whole, optimizer, target, of_torch(values))
 
 
-@across(initial=[None, "saved", "code", "same"], target=TARGETS)
-def test_equal_initial_values_load_silently(initial: Any, target: str) -> None:
-    """Each choice loads a state whose initial values are those in the code, without a warning."""
-    state, _ = saved_run(target, CODE)
+@across(is_loaded=[False, True], target=TARGETS)
+@pytest.mark.parametrize("initial", [None, "saved", "code", "same"])
+def test_values_that_are_equal_or_unknown_load(initial: Any, is_loaded: bool, target: str) -> None:
+    """Each choice loads them silently; on a loaded optimizer, those in the code are unknown."""
+    values = OTHER if is_loaded else CODE
+    state, saved = saved_run(target, values)
     optimizer = adamw_with(target, *CODE)
+    if is_loaded:
+        optimizer.load_state_dict(copy.deepcopy(saved.state_dict()))
     schedule = put_curve(optimizer, target)
     schedule.load_state_dict(state, initial=initial)
-    go_on(schedule, optimizer, target, of_torch(CODE))
+    go_on(schedule, optimizer, target, of_torch(values))
 
 
 def test_only_the_groups_that_differ_are_listed() -> None:
@@ -274,17 +283,6 @@ def test_only_the_groups_that_differ_are_listed() -> None:
     assert held(optimizer) == [0.5 / 8, 0.0625 / 8, 0.125 / 8]
     schedule.load_state_dict(state, initial="code")
     assert held(optimizer) == [0.5 / 8, 0.25 / 8, 0.125 / 8]
-
-
-@pytest.mark.parametrize("initial", [None, "saved", "code", "same"])
-def test_values_in_the_code_are_unknown_after_a_load(initial: Any) -> None:
-    """A schedule that is built on a loaded optimizer goes on from the saved values, silently."""
-    state, saved = saved_run("lr", OTHER)
-    optimizer = adamw_with("lr", *CODE)
-    optimizer.load_state_dict(copy.deepcopy(saved.state_dict()))
-    schedule = put_curve(optimizer)
-    schedule.load_state_dict(state, initial=initial)
-    go_on(schedule, optimizer, "lr", of_torch(OTHER))
 
 
 @pytest.mark.parametrize("how", ["step", "values_at"])
@@ -335,9 +333,8 @@ def test_each_schedule_warns_once() -> None:
 
     def start(lr: float, decay: float, scale: float) -> Any:
         optimizer = adamw({"lr": lr, "weight_decay": decay, "scale": scale})
-        return SynchronousSchedule(
-            [put_curve(optimizer, target) for target in ("lr", "weight_decay", "scale")]
-        )
+        targets = ("lr", "weight_decay", "scale")
+        return SynchronousSchedule([put_curve(optimizer, target) for target in targets])
 
     saved, resumed = start(0.5, 0.25, 2.0), start(0.125, 0.25, 4.0)
     advance(saved, STEPS)
@@ -377,10 +374,8 @@ def test_what_derives_follows_the_choice(initial: Any, order: int) -> None:
     load(resumed, state, initial, num_warnings=2)
     lr, decay = (0.125, 2.0) if initial == "code" else (0.5, 0.25)
     for t in range(STEPS, STEPS + 3):
-        assert resumed.get_last_schedules() == {
-            "lr": [lr * halving(t)],
-            "weight_decay": [decay * halving(t)],
-        }
+        expected = {"lr": [lr * halving(t)], "weight_decay": [decay * halving(t)]}
+        assert resumed.get_last_schedules() == expected
         advance(resumed)
 
 
@@ -486,19 +481,6 @@ def test_the_saved_plan_and_the_values_in_the_code_go_together() -> None:
     assert held(optimizer) == [0.5 * (1 + STEPS), 0.25 * (1 + STEPS)]
 
 
-@pytest.mark.parametrize("is_member", [False, True])
-def test_a_state_that_is_loaded_is_saved_with_the_values_that_go_on(is_member: bool) -> None:
-    """A second resume finds the values that the first one chose, and is silent with them."""
-    state, _ = saved_run("lr", OTHER)
-    optimizer = adamw_with("lr", *CODE)
-    schedule = put_curve(optimizer)
-    schedule.load_state_dict(state, initial="code")
-    again = in_a_sync(put_curve(adamw_with("lr", *CODE)), is_member)
-    second = json.loads(json.dumps(schedule.state_dict()))
-    again.load_state_dict({"lr": second} if is_member else second, initial="same")
-    assert held(again.optimizer) == held(optimizer) == of_torch(CODE)[STEPS - 1]
-
-
 @pytest.mark.parametrize("is_member", [True, False])
 def test_values_in_the_code_have_to_fit_the_step(is_member: bool, untouched: Untouched) -> None:
     """If the values of "code" leave the range at the saved step, the load is refused as a whole."""
@@ -512,9 +494,7 @@ def test_values_in_the_code_have_to_fit_the_step(is_member: bool, untouched: Unt
     whole = in_a_sync(resumed, is_member)
     state: Any = {"betas[0]": saved.state_dict()} if is_member else saved.state_dict()
     before = whole.state_dict()
-    with (
-        untouched(resumed.optimizer),
-        pytest.raises(ValueError, match=r"'betas\[0\]' at step 3: .* value 2\.0;"),
-    ):
+    says = r"'betas\[0\]' at step 3: .* value 2\.0;"
+    with untouched(resumed.optimizer), pytest.raises(ValueError, match=says):
         whole.load_state_dict(state, initial="code")
     assert whole.state_dict() == before
