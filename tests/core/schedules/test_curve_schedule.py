@@ -50,18 +50,6 @@ class Power:
         return self.base**t
 
 
-class WithStaticMethod:
-    @staticmethod
-    def __call__(t: float) -> float:
-        return halving(t)
-
-
-class WithClassMethod:
-    @classmethod
-    def __call__(cls, t: float) -> float:
-        return halving(t)
-
-
 class WithIgnoredAttribute(Power):
     """Python looks for ``__call__`` in the class alone."""
 
@@ -77,8 +65,8 @@ CALLABLES: dict[str, Any] = {
     "partial": functools.partial(halving),
     "bound method": Power(0.5).__call__,
     "object": Power(0.5),
-    "static method": WithStaticMethod(),
-    "class method": WithClassMethod(),
+    "static method": type("Static", (), {"__call__": staticmethod(halving)})(),
+    "class method": type("OfClass", (), {"__call__": classmethod(lambda cls, t: halving(t))})(),
     "an attribute beside it": WithIgnoredAttribute(),
 }
 
@@ -217,30 +205,19 @@ def test_an_invalid_number_is_refused_before_any_group_moves(
 
 
 @across(
-    as_kind=[
-        float,
-        np.float64,
-        np.float32,
-        np.array,
-        torch.tensor,
-        Fraction,
-        lambda x: np.int64(2 * x),
-    ],
+    as_kind=[float, np.float64, np.float32, np.array, torch.tensor, Fraction, np.int64],
     absolute=[False, True],
 )
 def test_every_real_number_lands_as_a_python_float(as_kind: Any, absolute: bool) -> None:
     """A number of any type that a curve gives leaves Python floats in the groups."""
     # torch.load(weights_only=True) would refuse a checkpoint that holds a NumPy scalar.
     opt = sgd({"lr": 0.5}, {"lr": 3.0})
-    schedule = CurveSchedule(opt, lambda t: as_kind(0.5), absolute=absolute)
+    schedule = CurveSchedule(opt, lambda t: as_kind(2.0), absolute=absolute)
     advance(schedule)
-    number = float(as_kind(0.5))
-    assert held(opt) == ([number, number] if absolute else [0.5 * number, 3.0 * number])
+    assert held(opt) == ([2.0, 2.0] if absolute else [1.0, 6.0])
     assert [type(value) for value in held(opt)] == [float, float]
     assert [type(value) for value in schedule.get_last_lr()] == [float, float]
 
-
-# -- invalid curves and epochs ------------------------------------------------------------------
 
 NOT_CURVES = [None, 0.5, math.nan, 1j, True, "cosine", {0: halving}, {halving}, [halving, 0.5]]
 WRONG_NUMBERS_OF_CURVES = [[], [halving], [halving, halving, None]]
@@ -272,9 +249,6 @@ def test_an_invalid_epoch_is_refused(epoch: Any, untouched: Untouched) -> None:
     assert schedule.last_epoch == 2
 
 
-# -- the initial value ----------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("target", "value"), [("lr", 0.5), ("momentum", 0.9), ("betas[1]", 0.999)])
 def test_a_second_schedule_starts_from_the_initial_value(target: str, value: float) -> None:
     """The initial value is kept as "initial_<target>", where a second schedule finds it."""
@@ -299,9 +273,6 @@ def test_an_initial_value_of_0_in_every_group_warns_at_the_users_line() -> None:
     assert held(opt) == [0.0, 0.0]
     advance(schedule)
     assert held(opt) == [0.0, 0.5]
-
-
-# -- tensors --------------------------------------------------------------------------------------
 
 
 def test_reported_tensors_do_not_change_with_the_next_step() -> None:

@@ -227,7 +227,7 @@ def test_the_first_value_follows_a_source_that_was_built_later(source: Any) -> N
 
 
 def test_it_works_alone() -> None:
-    """Alone, it computes from what the groups hold, and readers of later values assume they stay."""
+    """Alone, it computes from what the groups hold, and what is read ahead assumes they stay."""
     optimizer = two_groups()
     curve, derived = put_curve(optimizer), in_proportion(optimizer)
     for t in range(1, 4):
@@ -357,9 +357,6 @@ def test_a_derived_tensor_is_filled_in_place() -> None:
         assert floats(optimizer, "clip") == expected
         extend_optimizer(optimizer, "clip", torch.tensor(0.5), overwrite_values=True)
         tensors = held(optimizer, "clip")
-
-
-# -- what it is -----------------------------------------------------------------------------------
 
 
 def test_a_derived_schedule_answers_as_an_lr_scheduler() -> None:
@@ -700,9 +697,6 @@ def test_a_dict_that_takes_the_place_of_another_is_taken_in(absolute: bool, in_s
         expected = [first * multiple**2, second * multiple**2, first * multiple**2]
         assert floats(optimizer, "weight_decay") == expected
         assert optimizer.param_groups[1]["weight_decay"] is tensor
-
-
-# -- state -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)
