@@ -15,7 +15,6 @@ from helpers import (
     held,
     ignore_epoch_deprecation,
     put,
-    put_curve,
     sgd,
     through_a_file,
     values_in_a_run,
@@ -131,11 +130,3 @@ def test_a_curve_on_a_proxy_is_named_by_the_proxys_target_in_messages() -> None:
     schedule = put_on_a_proxy(halving, schedule_target="clip", default_value=1.0)
     with pytest.warns(UserWarning, match="this schedule of 'clip'"):
         schedule.step()
-
-
-def test_a_target_that_the_step_never_reads_does_not_warn_of_capture() -> None:
-    """A curve on a proxy does not warn about ``capturable`` if the step never reads its target."""
-    optimizer = adamw(lr=torch.tensor(0.1), capturable=True)
-    tsa_core.arbitrary_schedule_factory(
-        optimizer, put_curve, default_value=1.0, schedule_target="clip"
-    )

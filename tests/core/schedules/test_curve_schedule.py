@@ -318,10 +318,11 @@ def test_a_group_without_a_curve_does_not_warn() -> None:
         put_curve(opt)
 
 
-@pytest.mark.parametrize(
-    ("target", "put_schedule"),
-    [("lr", put_curve), ("betas[0]", put_curve), ("lr", put_lambda), ("betas[0]", put_lambda)],
-)
+def put_curve_on_a_proxy(optimizer: Any, target: str) -> Any:
+    return put(optimizer, target, put_curve)
+
+
+@across(put_schedule=[put_curve, put_lambda, put_curve_on_a_proxy], target=["lr", "betas[0]"])
 def test_a_float_of_a_capturable_group_warns(target: str, put_schedule: Any) -> None:
     """A float warns, because a captured step keeps it; a tensor or an unread entry does not."""
     opt = adamw(capturable=True)
