@@ -94,9 +94,6 @@ def test_negative_values_and_zero_are_values() -> None:
         assert held(optimizer, "margin") == [value] * 4
 
 
-# -- the initial value --------------------------------------------------------------------------
-
-
 def test_the_initial_value_is_recorded_and_not_used() -> None:
     """Nothing changes the values of the next step; multipliers that are built later start there."""
     optimizer = two_groups()
@@ -172,9 +169,6 @@ def test_a_group_that_held_0_and_is_left_alone_does_not_warn() -> None:
     assert held(optimizer, "weight_decay") == [0.5, 0.0]
 
 
-# -- one curve per group --------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     "curves",
     [[dino, None, rising_beta], {"a": dino, "b": None, "*": rising_beta}],
@@ -194,9 +188,6 @@ def test_each_group_takes_the_values_of_its_own_curve(curves: Any) -> None:
     advance(schedule)
     schedule.load_state_dict(state)
     assert held(optimizer, "weight_decay") == [dino(4), 8.0, rising_beta(4)]
-
-
-# -- what it answers -------------------------------------------------------------------------------
 
 
 def test_get_lr_gives_the_curves_value() -> None:

@@ -394,7 +394,7 @@ WITHOUT_ONE = ("CyclicLR", "OneCycleLR", "OneCycleLR in three phases", "ReduceLR
 
 @each_scheduler(MAKERS, initial=[None, "saved", "code", "same"])
 @ignore_epoch_deprecation
-def test_torchs_take_part_or_say_why_not(name: str, initial: Any, untouched: Untouched) -> None:
+def test_torch_schedulers_take_part_or_not(name: str, initial: Any, untouched: Untouched) -> None:
     """A member warns once, goes on from the asked values as if from the start, or is refused."""
     losses = (1.0,) * (name == "ReduceLROnPlateau")
 

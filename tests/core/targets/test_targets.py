@@ -117,13 +117,17 @@ def test_an_element_moves_alone(call: Call, kind: str) -> None:
 
 
 @through(*SCHEDULES)
-def test_a_tensor_in_a_tuple_is_filled_in_place(call: Call) -> None:
-    """A tensor that is an element stays the same object, and so does the tuple around it."""
-    betas = (torch.tensor(0.5), 0.999)
-    opt = sgd({"betas": betas})
-    advance(call(opt, "betas[0]"))
-    assert opt.param_groups[0]["betas"] is betas
-    assert betas[0].item() == 0.25
+def test_a_tensor_is_filled_in_place(call: Call) -> None:
+    """A tensor in a tuple stays the same object, and one that is recorded as its initial value."""
+    lr, betas = torch.tensor(0.5), (torch.tensor(0.5), 0.999)
+    # torch < 2.4 puts the tensor itself under initial_lr, which is not a second target.
+    opt = sgd({"lr": lr, "initial_lr": lr, "betas": betas})
+    for target in ("lr", "betas[0]"):
+        advance(call(opt, target), 2)
+    (group,) = opt.param_groups
+    assert group["lr"] is lr
+    assert group["betas"] is betas
+    assert lr.item() == betas[0].item() == 0.125
 
 
 @through(*SCHEDULE_IT)
@@ -360,17 +364,6 @@ def test_a_tensor_under_two_names_moves_under_the_target_alone(call: Call, where
     assert any(one is each for each in (group.get("other"), *group.get("pair", ())))
 
 
-@through(*SCHEDULES)
-def test_a_tensor_that_is_also_recorded_as_its_initial_value_stays(call: Call) -> None:
-    """A tensor lr is filled in place, also where torch recorded that very tensor as initial_lr."""
-    # torch < 2.4 puts the tensor itself under initial_lr, which is not a second target.
-    lr = torch.tensor(0.5)
-    opt = sgd({"lr": lr, "initial_lr": lr})
-    advance(call(opt, "lr"), 2)
-    assert opt.param_groups[0]["lr"] is lr
-    assert lr.item() == 0.125
-
-
 INVALID_INITIALS = [math.nan, math.inf, "0.5", None, torch.ones(2)]
 
 
@@ -393,7 +386,9 @@ def test_a_recorded_initial_value_that_is_not_a_number_is_refused(
 @across(
     value=INVALID_INITIALS, how=["loaded", "joined"], as_kind=[float, torch.tensor, torch.tensor]
 )
-def test_a_later_one_moves_no_group(value: Any, as_kind: Any, how: str, untouched: Any) -> None:
+def test_an_initial_value_that_came_later(
+    value: Any, as_kind: Any, how: str, untouched: Any
+) -> None:
     """A step refuses an invalid initial value that a later group brought, and moves no group."""
     opt = adamw_with("weight_decay", as_kind(0.5), as_kind(0.25))
     schedule = put_curve(opt, "weight_decay")
