@@ -13,14 +13,12 @@ from cases import crossed, some
 from helpers import halving, held, ignore_epoch_deprecation, plateau, put, put_curve
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, SequentialLR, StepLR
-from torch_schedulers import TORCH
+from torch_schedulers import COMPILES, TORCH
 
 import tsa_core
 
 pytestmark = [
-    # The compiler imports torch.jit, of which torch warns; and it warns of the slow Python 3.13.0.
-    pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:Guards may run slower"),
+    *COMPILES,
     # After a graph break, the compiler looks at the gradient of the loss.
     pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning"),
 ]
@@ -58,8 +56,8 @@ def nothing_compiled_yet(compiler: None) -> Iterator[None]:
     torch._dynamo.reset()
 
 
-# The three forms of a training step. They return the loss: without a tensor to return, the compiler
-# leaves what comes after a graph break as it is, and so the schedule too.
+# Each form of a training step returns the loss: without a tensor to return, the compiler leaves
+# what comes after a graph break as it is, and so the schedule too.
 
 
 class Trainer:
@@ -101,14 +99,6 @@ def function_of_the_module(trainer: Trainer) -> Callable[[torch.Tensor], Any]:
     return train
 
 
-def method(trainer: Trainer) -> Callable[[torch.Tensor], Any]:
-    return trainer.train
-
-
-def method_with_metrics(trainer: Trainer) -> Callable[[torch.Tensor], Any]:
-    return lambda x: trainer.train(x, with_metrics=True)
-
-
 def closure(trainer: Trainer) -> Callable[[torch.Tensor], Any]:
     parameter, optimizer, schedule = trainer.parameter, trainer.optimizer, trainer.schedule
 
@@ -121,6 +111,14 @@ def closure(trainer: Trainer) -> Callable[[torch.Tensor], Any]:
         return loss
 
     return train
+
+
+FORMS: dict[str, Callable[[Trainer], Callable[[torch.Tensor], Any]]] = {
+    "function of the module": function_of_the_module,
+    "method": lambda trainer: trainer.train,
+    "method with metrics": lambda trainer: lambda x: trainer.train(x, with_metrics=True),
+    "closure": closure,
+}
 
 
 def sgd_with_floats() -> Any:
@@ -142,30 +140,27 @@ def synchronous(*makers: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda optimizer: tsa_core.SynchronousSchedule([make(optimizer) for make in makers])
 
 
-def put_step_lr(optimizer: Any) -> Any:
-    return put(optimizer, "weight_decay", lambda proxy: StepLR(proxy, 2, 0.5))
-
-
-def sequential(optimizer: Any) -> Any:
-    return SequentialLR(optimizer, [put_curve(optimizer), ExponentialLR(optimizer, 0.5)], [2])
-
-
 SCHEDULES: dict[str, Callable[[Any], Any]] = {
     "torch's ExponentialLR": lambda o: ExponentialLR(o, 0.5),
     "curve": put_curve,
     "subclass": lambda o: SubclassWithStep(o, halving),
     "ExponentialLR": put,
     "LambdaLR": lambda o: put(o, "lr", lambda proxy: LambdaLR(proxy, halving)),
-    "curve in a SequentialLR": sequential,
-    "curve and StepLR": synchronous(put_curve, put_step_lr),
+    "curve in a SequentialLR": lambda o: SequentialLR(
+        o, [put_curve(o), ExponentialLR(o, 0.5)], [2]
+    ),
+    "curve and StepLR": synchronous(
+        put_curve, lambda o: put(o, "weight_decay", lambda proxy: StepLR(proxy, 2, 0.5))
+    ),
     "two curves": synchronous(put_curve, lambda o: put_curve(o, "weight_decay")),
+    "plateau": synchronous(plateau),
 }
 
 
-def values(form: Any, optimizer: Any, schedule: Any, compiled: bool) -> torch.Tensor:
+def values(form: str, optimizer: Any, schedule: Any, compiled: bool) -> torch.Tensor:
     """The learning rate, the weight decay and the parameter after each training step."""
     trainer = Trainer(optimizer, schedule)
-    train = form(trainer)
+    train = FORMS[form](trainer)
     if compiled:
         train = torch.compile(train, backend="eager")
     values = []
@@ -176,36 +171,33 @@ def values(form: Any, optimizer: Any, schedule: Any, compiled: bool) -> torch.Te
     return torch.tensor(values)
 
 
-def check_values(form: Any, make_optimizer: Any, make_schedule: Any) -> None:
-    """Compare a compiled run with an uncompiled one."""
+FORMS_AND_OPTIMIZERS = [
+    ("function of the module", sgd_with_floats),
+    ("method", sgd_with_floats),
+    ("closure", sgd_with_floats),
+    ("closure", adamw_with_a_tensor),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "form_and_optimizer"),
+    [
+        *crossed([*SCHEDULES][:-1], FORMS_AND_OPTIMIZERS),
+        ("plateau", ("method with metrics", sgd_with_floats)),
+    ],
+)
+@ignore_epoch_deprecation
+def test_a_compiled_training_step_gives_the_values_of_an_uncompiled_one(
+    name: str, form_and_optimizer: tuple[str, Any]
+) -> None:
+    """A schedule gives the same values, and so the same parameters, in a compiled training step."""
+    form, make_optimizer = form_and_optimizer
     compiled, uncompiled = (
-        values(form, optimizer, make_schedule(optimizer), compiled)
+        values(form, optimizer, SCHEDULES[name](optimizer), compiled)
         for optimizer, compiled in ((make_optimizer(), True), (make_optimizer(), False))
     )
     # Compiled, AdamW takes its capturable path, which rounds differently in float32.
     torch.testing.assert_close(compiled, uncompiled, rtol=1e-4, atol=1e-4)
-
-
-FORMS = [
-    (function_of_the_module, sgd_with_floats),
-    (method, sgd_with_floats),
-    (closure, sgd_with_floats),
-    (closure, adamw_with_a_tensor),
-]
-
-
-@pytest.mark.parametrize(("name", "form"), crossed(SCHEDULES, FORMS))
-@ignore_epoch_deprecation
-def test_a_compiled_training_step_gives_the_values_of_an_uncompiled_one(
-    name: str, form: tuple[Any, Any]
-) -> None:
-    """A schedule gives the same values, and so the same parameters, in a compiled training step."""
-    check_values(*form, SCHEDULES[name])
-
-
-def test_a_plateau_takes_the_loss_of_a_compiled_training_step() -> None:
-    """A plateau in a ``SynchronousSchedule`` takes the loss that was computed in compiled code."""
-    check_values(method_with_metrics, sgd_with_floats, synchronous(plateau))
 
 
 def counts_of(schedule: Any, steps: int) -> tuple[int, int]:
