@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from cases import crossed
 from helpers import (
     Clock,
     Failing,
     Untouched,
     adamw,
-    each_copy,
     halving,
     held,
     plateau,
@@ -28,23 +28,21 @@ from helpers import (
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import ChainedScheduler, StepLR
 
-from tsa_core import (
-    CurveSchedule,
-    DerivedSchedule,
-    OptimizerSteps,
-    SynchronousSchedule,
-    preview,
-)
+from tsa_core import CurveSchedule, DerivedSchedule, OptimizerSteps, SynchronousSchedule, preview
 
 
-def clocked(clock: Any, optimizer: Any = None) -> SynchronousSchedule:
-    """Three members under ``clock``: a curve, values of their own, and a derived schedule."""
-    optimizer = optimizer or adamw({"lr": 0.5, "weight_decay": 0.25})
+def clocked(clock: Any) -> SynchronousSchedule:
+    """Three members under ``clock``: a derived schedule, a curve, and values on a proxy."""
+    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
+
+    def values(proxy: Any) -> CurveSchedule:
+        return CurveSchedule(proxy, lambda t: 0.5 + t / 256, absolute=True)
+
     return SynchronousSchedule(
         [
             DerivedSchedule(optimizer, same, "weight_decay"),
             put_curve(optimizer),
-            CurveSchedule(optimizer, lambda t: 0.5 + t / 256, "betas[0]", absolute=True),
+            put(optimizer, "betas[0]", values),
         ],
         clock=clock,
     )
@@ -61,18 +59,29 @@ def assert_stands_at(sync: SynchronousSchedule, t: float) -> None:
     }
 
 
+# One clock for all members, or one for each: here of the only one.
+FORMS = [lambda clock: clock, lambda clock: {"lr": clock}]
+each_form = pytest.mark.parametrize("form", FORMS, ids=["one", "of each"])
+
+
 # -- what step() does -----------------------------------------------------------------------------
 
 
 def test_a_step_goes_to_where_the_clock_stands() -> None:
-    """``step()`` goes to the position of the clock: by one, by many, or by a fraction."""
-    clock = Clock()
+    """``step()`` asks once and goes there, by any real number ≥ 0, which becomes a plain one.
+
+    Nothing else asks the clock. It can begin anywhere, so nothing warns of the order of steps.
+    """
+    clock = Clock(5)
     sync = clocked(clock)
-    assert_stands_at(sync, 0)
-    for t in (1, 2, 7, 7.5, 7.75, 20):
+    reals = [np.int64(8), np.float32(9), np.array(10), torch.tensor(11), torch.tensor(12.0)]
+    for asked, t in enumerate([5, 6, 7.5, 7.75, *reals, Fraction(13), 40], 1):
         clock.now = t
         sync.step()
-        assert_stands_at(sync, t)
+        assert_stands_at(sync, float(t))
+        assert type(sync.last_epoch) in (int, float)
+        sync.state_dict(), repr(sync)
+        assert clock.asked == asked
 
 
 def test_the_same_position_twice_is_no_move(untouched: Untouched) -> None:
@@ -83,11 +92,9 @@ def test_the_same_position_twice_is_no_move(untouched: Untouched) -> None:
         calls.append(t)
         return 0.5
 
-    clock = Clock()
-    optimizer = sgd()
+    clock, optimizer = Clock(), sgd()
     sync = SynchronousSchedule([CurveSchedule(optimizer, curve)], clock=clock)
-    for now in (0, 0, 3, 3, 3.0, np.int64(3), 4):
-        clock.now = now
+    for clock.now in (0, 0, 3, 3, 3.0, np.int64(3), 4):
         sync.step()
     assert calls == [0, 3, 4]
     optimizer.param_groups[0]["lr"] = 9.0
@@ -97,92 +104,53 @@ def test_the_same_position_twice_is_no_move(untouched: Untouched) -> None:
     assert sync.state_dict() == state
 
 
-def test_building_does_not_ask_the_clock() -> None:
-    """Building the schedule does not ask the clock, and each ``step()`` asks it once."""
-    clock = Clock(5)
-    sync = clocked(clock)
-    assert clock.asked == 0
-    assert_stands_at(sync, 0)
-    sync.step()
-    assert clock.asked == 1
-    assert_stands_at(sync, 5)
-    sync.get_last_schedules()
-    sync.state_dict()
-    repr(sync)
-    assert clock.asked == 1
-    sync.step()
-    assert clock.asked == 2
-
-
-def test_a_clock_that_goes_back_is_an_error(untouched: Untouched) -> None:
-    """A clock that goes back is a ``RuntimeError`` with both positions; nothing has moved."""
-    clock = Clock(17)
-    sync = clocked(clock)
-    sync.step()
-    for now in (16, 16.5, 0):
-        clock.now = now
-        with (
-            untouched(sync.optimizer),
-            pytest.raises(RuntimeError, match=rf"clock says {now}\b.* stand at 17\b"),
-        ):
-            sync.step()
-        assert_stands_at(sync, 17)
-    clock.now = 18
-    sync.step()
-    assert_stands_at(sync, 18)
+CLOCK_SAYS = r"the clock says .*call step\(\)"
 
 
 @pytest.mark.parametrize(
-    ("args", "kwargs", "says"),
-    [
-        ((3,), {}, r"the clock .*call step\(\)"),
-        ((), {"epoch": 3}, r"the clock .*call step\(\)"),
-        ((0,), {}, r"the clock .*call step\(\)"),
-        ((3.5,), {}, r"the clock .*call step\(\)"),
-        ((0.5, 3), {}, "step: "),
-        ((), {"metrics": 0.5}, "step: "),
-        ((), {"loss": 1}, "step: "),
-    ],
+    ("given", "form"),
+    crossed(
+        [
+            ((3,), {}, CLOCK_SAYS),
+            ((0,), {}, CLOCK_SAYS),
+            ((3.5,), {}, CLOCK_SAYS),
+            ((), {"epoch": 3}, CLOCK_SAYS),
+            ((0.5, 3), {}, "step: "),
+            ((), {"metrics": 0.5}, "step: "),
+            ((), {"loss": 1}, "step: "),
+        ],
+        FORMS,
+    ),
 )
 def test_an_argument_beside_a_clock_is_refused(
-    args: Any, kwargs: Any, says: str, untouched: Untouched
+    given: tuple[Any, Any, str], form: Any, untouched: Untouched
 ) -> None:
-    """An argument is a ``TypeError``, also an epoch where the clock is; nothing has moved."""
-    sync = clocked(Clock(3))
+    """An argument is a ``TypeError``, also an epoch where the clock is; None is no argument."""
+    args, kwargs, says = given
+    sync = SynchronousSchedule([put_curve(sgd())], clock=form(Clock(3)))
     with untouched(sync.optimizer), pytest.raises(TypeError, match=says):
         sync.step(*args, **kwargs)
-    assert_stands_at(sync, 0)
-
-
-def test_none_is_no_argument() -> None:
-    """``step(None)`` is ``step()``, as for every scheduler of torch."""
-    sync = clocked(Clock(3))
+    assert sync.last_epoch == 0
     sync.step(None)
     sync.step(epoch=None)
-    assert_stands_at(sync, 3)
+    assert held(sync.optimizer) == [0.0625]
+
+
+NOT_POSITIONS: dict[type[Exception], list[Any]] = {
+    ValueError: [
+        *(math.nan, math.inf, 10**400, -1, -1e-9),
+        *(torch.tensor(-1), torch.tensor(math.nan)),
+    ],
+    TypeError: [
+        *("3", None, True, 3j, [3]),
+        *(torch.tensor([3]), torch.tensor([3, 4]), torch.tensor(True)),
+    ],
+    ZeroDivisionError: [ZeroDivisionError("clock: mine")],
+}
 
 
 @pytest.mark.parametrize(
-    ("now", "error"),
-    [
-        (math.nan, ValueError),
-        (math.inf, ValueError),
-        (10**400, ValueError),
-        (-1, ValueError),
-        (-1e-9, ValueError),
-        (torch.tensor(-1), ValueError),
-        (torch.tensor(math.nan), ValueError),
-        ("3", TypeError),
-        (None, TypeError),
-        (True, TypeError),
-        (3j, TypeError),
-        ([3], TypeError),
-        (torch.tensor([3]), TypeError),
-        (torch.tensor([3, 4]), TypeError),
-        (torch.tensor(True), TypeError),
-        (ZeroDivisionError("clock: mine"), ZeroDivisionError),
-    ],
-    ids=repr,
+    ("now", "error"), [(now, error) for error in NOT_POSITIONS for now in NOT_POSITIONS[error]]
 )
 def test_a_clock_that_gives_no_position_is_refused(
     now: Any, error: Any, untouched: Untouched
@@ -200,23 +168,9 @@ def test_a_clock_that_gives_no_position_is_refused(
     assert_stands_at(sync, 2)
 
 
-@pytest.mark.parametrize(
-    "now",
-    [np.int64(3), np.float32(3), np.array(3), torch.tensor(3), torch.tensor(3.0), Fraction(3)],
-    ids=repr,
-)
-def test_any_real_number_is_a_position(now: Any) -> None:
-    """A NumPy number, a tensor of no dimension or a fraction becomes a plain Python number."""
-    sync = clocked(Clock(now))
-    sync.step()
-    assert_stands_at(sync, 3)
-    assert type(sync.last_epoch) in (int, float)
-
-
 def test_a_member_that_was_moved_from_outside_is_noticed() -> None:
     """A member that something else stepped is noticed before the clock counts."""
-    clock = Clock(3)
-    sync = clocked(clock)
+    sync = clocked(Clock(3))
     sync.schedules["lr"].step(3)
     with pytest.raises(RuntimeError, match="'lr' stands at step 3"):
         sync.step()
@@ -261,179 +215,25 @@ def test_a_member_that_cannot_be_sent_to_a_position_is_refused(make: Any, kind: 
         SynchronousSchedule({"a": members[:1], "b": [make(sgd(momentum=0.5))]}, clock=Clock())
 
 
-@pytest.mark.parametrize(
-    ("clock", "says"),
-    [
-        (OptimizerSteps, r"clock: .*; write OptimizerSteps\(…\)"),
-        *(
-            (each, "clock: expected a function")
-            for each in (3, "steps", 0.0, Parameter(torch.ones(1)))
-        ),
-    ],
-    ids=repr,
-)
-def test_a_clock_has_to_be_a_function(clock: Any, says: str) -> None:
+@each_form
+def test_a_clock_has_to_be_a_function(form: Any) -> None:
     """A clock that cannot be called is a ``TypeError``, and so is the class of a clock."""
-    with pytest.raises(TypeError, match=says):
-        clocked(clock)
-
-
-def test_a_clock_is_not_positional() -> None:
-    """``clock`` must be written by its name."""
+    schedules = [put_curve(sgd())]
+    for clock in (3, "steps", 0.0, Parameter(torch.ones(1))):
+        with pytest.raises(TypeError, match=r"^clock(\['lr'\])?: expected a function"):
+            SynchronousSchedule(schedules, clock=form(clock))
+    with pytest.raises(TypeError, match=r"clock.*: .*; write OptimizerSteps\(…\)"):
+        SynchronousSchedule(schedules, clock=form(OptimizerSteps))
     with pytest.raises(TypeError, match="positional"):
-        SynchronousSchedule([put_curve(sgd())], Clock())  # type: ignore[misc]
+        SynchronousSchedule(schedules, form(Clock()))  # type: ignore[misc]
 
 
-def test_a_curve_on_a_proxy_goes_with_a_clock() -> None:
-    """A curve that is built inside a factory can be sent to a position too."""
-    optimizer = adamw({"weight_decay": 0.25})
-    sync = SynchronousSchedule([put(optimizer, "weight_decay", put_curve)], clock=Clock(3))
-    sync.step()
-    assert held(optimizer, "weight_decay") == [0.03125]
-
-
-# -- uses -----------------------------------------------------------------------------------------
-
-
-def test_a_clock_that_counts_tokens() -> None:
-    """A plan in tokens follows batches of any size, and step numbers are never rounded."""
-    tokens = 0
-    optimizer = sgd(lr=1.0)
-    decay = CurveSchedule(optimizer, lambda t: 1 - t / 10**12)
-    sync = SynchronousSchedule([decay], clock=lambda: tokens)
-    for batch in (4_194_304, 1, 8_388_608, 0, 333):
-        optimizer.step()
-        tokens += batch
-        sync.step()
-        assert held(optimizer) == [1.0 * (1 - tokens / 10**12)]
-        assert sync.last_epoch == tokens
-        assert type(sync.last_epoch) is int
-
-
-def test_a_clock_does_not_warn_of_the_order_of_steps() -> None:
-    """A clock can begin anywhere, so nothing warns that the first value was not used."""
-    clocked(Clock(100)).step()  # a warning fails the test
-
-
-# -- resume, copies, previews ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("ahead", [6, 6.5, 40])
-def test_a_run_resumes_with_its_clock(ahead: float) -> None:
-    """A resumed run stands where it was saved, and goes on where its clock is."""
-    saved, clock = clocked(Clock(6)), Clock(ahead)
-    saved.step()
-    sync = clocked(clock)
-    sync.load_state_dict(saved.state_dict())
-    assert clock.asked == 0
-    assert_stands_at(sync, 6)
-    sync.step()
-    assert_stands_at(sync, ahead)
-
-
-def test_the_clock_is_not_in_the_state() -> None:
-    """A state does not depend on the clock, and loads with one, another or none."""
-    with_clock, without = clocked(Clock(6)), clocked(None)
-    with_clock.step()
-    without.step(6)
-    assert with_clock.state_dict() == without.state_dict()
-    without = clocked(None)
-    without.load_state_dict(with_clock.state_dict())
-    without.optimizer.step()
-    without.step()
-    assert_stands_at(without, 7)
-
-
-class Trainer:
-    """A big object that must not be copied for a preview, with a method that is a clock."""
-
-    def __init__(self) -> None:
-        self.global_step = 0
-
-    def clock(self) -> int:
-        return self.global_step
-
-    def __deepcopy__(self, memo: object) -> Trainer:
-        raise AssertionError("a trainer was copied")
-
-
-def test_a_preview_leaves_the_clock_alone(untouched: Untouched) -> None:
-    """A preview computes the positions that it is given, and neither asks nor copies the clock."""
-    trainer, counter = Trainer(), Clock(3)
-    trainer.global_step = 3
-    for clock in (counter, trainer.clock):
-        sync = clocked(clock)
-        sync.step()
-        asked = counter.asked
-        with untouched(sync.optimizer):
-            seen = preview(sync, positions=[5, 100, 0.5], unit="tokens")
-        assert counter.asked == asked
-        assert seen.steps == [5, 100, 0.5]
-        assert seen.values["lr"] == [[0.5 * 0.5**t] for t in (5, 100, 0.5)]
-        assert seen.values["weight_decay"] == [[0.25 * 0.5**t] for t in (5, 100, 0.5)]
-        assert sync.last_epoch == 3
-
-
-@pytest.mark.parametrize("make", [lambda c: c, lambda c: {"lr": c}], ids=["one", "of a member"])
-def test_a_preview_does_not_guess_how_far_a_clock_goes_in_a_step(make: Any) -> None:
-    """How far a clock goes in a call of ``step``, only the user knows: positions are demanded."""
-    sync = SynchronousSchedule([put_curve(sgd())], clock=make(Clock(3)))
-    sync.step()
-    with pytest.raises(TypeError, match=r"^num_steps: .* preview\(schedule, positions="):
-        preview(sync, 2)
-    assert preview(sync, 1).values == {"lr": [[0.0625]]}  # what is there now
-
-
-def test_a_preview_counts_the_steps_of_an_optimizer() -> None:
-    """With ``OptimizerSteps`` as the clock, a preview goes one step of the optimizer at a time."""
-    optimizer = sgd()
-    clock = OptimizerSteps(optimizer)
-    sync = SynchronousSchedule([put_curve(optimizer)], clock=clock)
-    optimizer.step()
-    sync.step()
-    seen = preview(sync, 3)
-    assert seen.steps == range(1, 4)
-    assert seen.values == {"lr": [[0.25], [0.125], [0.0625]]}
-
-
-@each_copy
-def test_a_copy_has_a_clock_of_its_own(duplicate: Any) -> None:
-    """A copy of schedule and clock together goes by the copied clock, and leaves the original."""
-    clock = Clock(2)
-    sync = SynchronousSchedule([put_curve(sgd())], clock=clock)
-    sync.step()
-    twin_clock, twin = duplicate((clock, sync))
-    twin_clock.now = 4
-    sync.step()
-    twin.step()
-    assert held(twin.optimizer) == [0.5 / 16]
-    assert held(sync.optimizer) == [0.5 / 4]
-    assert (clock.asked, twin_clock.asked) == (2, 2)
-    clock.now = 1
-    with pytest.raises(RuntimeError, match="clock says 1"):
-        sync.step()
-
-
-def test_a_function_is_the_clock_of_a_copy_too() -> None:
-    """A function is not copied, so schedule and copy go by the same clock."""
-    now = 1
-    sync = clocked(lambda: now)
-    twin = copy.deepcopy(sync)
-    now = 3
-    twin.step()
-    sync.step()
-    assert_stands_at(twin, 3)
-    assert_stands_at(sync, 3)
-
-
-# -- members that do not stand together -----------------------------------------------------------
-
-
-def test_a_clock_of_an_inner_schedule_is_refused() -> None:
+@each_form
+def test_a_clock_of_an_inner_schedule_is_refused(form: Any) -> None:
     """An inner clock would be dropped in silence; the remedy in the message works."""
     optimizer, clock = adamw({"lr": 0.5, "weight_decay": 0.25}), Clock(3)
-    inner = SynchronousSchedule([put_curve(optimizer)], clock=clock)
-    assert inner.clock is clock
+    inner = SynchronousSchedule([put_curve(optimizer)], clock=form(clock))
+    assert inner.clock == form(clock)
     with pytest.raises(TypeError, match=r"position 0 has a clock.*clock=clock"):
         SynchronousSchedule([inner, put_curve(optimizer, "weight_decay")])
     inner = SynchronousSchedule([*inner.schedules.values()])
@@ -443,28 +243,108 @@ def test_a_clock_of_an_inner_schedule_is_refused() -> None:
     assert outer.get_last_schedules() == {"lr": [0.0625], "weight_decay": [0.03125]}
 
 
-@pytest.mark.parametrize("first", [0, 1])
-def test_a_clock_brings_members_together_that_stand_apart(first: int) -> None:
-    """The clock stands where one member stands; the other is sent there too."""
-    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
-    ahead, behind = put_curve(optimizer), put_curve(optimizer, "weight_decay")
-    ahead.step(2)
-    members = [ahead, behind] if first == 0 else [behind, ahead]
-    sync = SynchronousSchedule(members, clock=Clock(2))
-    sync.step()
-    assert (ahead.last_epoch, behind.last_epoch) == (2, 2)
-    assert sync.get_last_schedules() == {"lr": [0.125], "weight_decay": [0.0625]}
+def test_a_clock_that_counts_tokens() -> None:
+    """A plan in tokens follows batches of any size, and step numbers are never rounded."""
+    tokens, optimizer = Clock(), sgd(lr=1.0)
+    sync = SynchronousSchedule([CurveSchedule(optimizer, lambda t: 1 - t / 10**12)], clock=tokens)
+    for batch in (4_194_304, 1, 8_388_608, 0, 333):
+        tokens.now += batch
+        sync.step()
+        assert held(optimizer) == [1.0 * (1 - tokens.now / 10**12)]
+        assert (sync.last_epoch, type(sync.last_epoch)) == (tokens.now, int)
 
 
 @pytest.mark.parametrize("ahead", ["lr", "weight_decay"])
-def test_a_clock_does_not_take_back_the_member_that_is_furthest(
+def test_a_clock_brings_members_together_and_takes_none_back(
     ahead: str, untouched: Untouched
 ) -> None:
-    """A clock that stands behind any one member has gone back, and nothing moves."""
-    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
+    """A clock behind any one member has gone back; one that is there sends the others there."""
+    optimizer, clock = adamw({"lr": 0.5, "weight_decay": 0.25}), Clock(2)
     members = {name: put_curve(optimizer, name) for name in ("lr", "weight_decay")}
     members[ahead].step(3)
-    sync = SynchronousSchedule(members.values(), clock=Clock(2))
-    with untouched(optimizer), pytest.raises(RuntimeError, match=r"says 2, .* stand at 3"):
+    sync = SynchronousSchedule(members.values(), clock=clock)
+    with untouched(optimizer), pytest.raises(RuntimeError, match=r"says 2, .* stand at 3\b"):
         sync.step()
     assert members[ahead].last_epoch == 3
+    clock.now = 3
+    sync.step()
+    assert positions(sync) == [3, 3]
+    assert sync.get_last_schedules() == {"lr": [0.0625], "weight_decay": [0.03125]}
+
+
+# -- resume, copies, previews ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ahead", [6, 6.5, 40])
+def test_a_run_resumes_with_its_clock_or_without(ahead: float) -> None:
+    """A state does not depend on the clock; a resumed run goes on where its clock is, if any."""
+    saved, clock = clocked(Clock(6)), Clock(ahead)
+    saved.step()
+    sync, without = clocked(clock), clocked(None)
+    for each in (sync, without):
+        each.load_state_dict(saved.state_dict())
+        assert each.state_dict() == saved.state_dict()
+        assert_stands_at(each, 6)
+    assert clock.asked == 0
+    sync.step()
+    assert_stands_at(sync, ahead)
+    without.optimizer.step()
+    without.step()
+    assert_stands_at(without, 7)
+
+
+class Trainer(Clock):
+    """A big object that must not be copied for a preview, with a method that is a clock."""
+
+    def global_step(self) -> Any:
+        return self()
+
+    def __deepcopy__(self, memo: object) -> Trainer:
+        raise AssertionError("a trainer was copied")
+
+
+def test_a_preview_leaves_the_clock_alone(untouched: Untouched) -> None:
+    """A preview computes the positions that it is given, and neither asks nor copies the clock."""
+    trainer = Trainer(3)
+    for asked, clock in enumerate((trainer, trainer.global_step), 1):
+        sync = clocked(clock)
+        sync.step()
+        with untouched(sync.optimizer):
+            seen = preview(sync, positions=[5, 100, 0.5], unit="tokens")
+        assert trainer.asked == asked
+        assert seen.steps == [5, 100, 0.5]
+        assert seen.values["lr"] == [[0.5 * 0.5**t] for t in (5, 100, 0.5)]
+        assert seen.values["weight_decay"] == [[0.25 * 0.5**t] for t in (5, 100, 0.5)]
+        assert sync.last_epoch == 3
+
+
+@each_form
+def test_a_preview_does_not_guess_how_far_a_clock_goes_in_a_step(form: Any) -> None:
+    """How far a clock goes in a call of ``step``, only the user knows: positions are demanded."""
+    sync = SynchronousSchedule([put_curve(sgd())], clock=form(Clock(3)))
+    sync.step()
+    with pytest.raises(TypeError, match=r"^num_steps: .* preview\(schedule, positions="):
+        preview(sync, 2)
+    assert preview(sync, 1).values == {"lr": [[0.0625]]}  # what is there now
+
+
+def test_a_preview_counts_the_steps_of_an_optimizer() -> None:
+    """With ``OptimizerSteps`` as the clock, a preview goes one step of the optimizer at a time."""
+    optimizer = sgd()
+    sync = SynchronousSchedule([put_curve(optimizer)], clock=OptimizerSteps(optimizer))
+    optimizer.step()
+    sync.step()
+    seen = preview(sync, 3)
+    assert seen.steps == range(1, 4)
+    assert seen.values == {"lr": [[0.25], [0.125], [0.0625]]}
+
+
+def test_a_function_is_the_clock_of_a_copy_too() -> None:
+    """A function is not copied, so schedule and copy go by the same clock."""
+    now = 1
+    sync = clocked(lambda: now)
+    twin = copy.deepcopy(sync)
+    now = 3
+    for each in (twin, sync):
+        each.step()
+        assert_stands_at(each, 3)

@@ -1,8 +1,10 @@
-"""``SynchronousSchedule.values_at`` gives the values of all members at a position, by name."""
+"""``SynchronousSchedule.values_at`` gives the values of all members at a position, by name.
+
+``test_clock_of_each.py`` asks it at any time in any run.
+"""
 
 from __future__ import annotations
 
-import copy
 import math
 import threading
 from typing import Any
@@ -10,7 +12,6 @@ from typing import Any
 import pytest
 import torch
 from helpers import (
-    Untouched,
     adamw,
     add_group,
     advance,
@@ -25,48 +26,6 @@ from helpers import (
 from torch.optim.lr_scheduler import LambdaLR
 
 from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule
-
-
-def square(x: float) -> float:
-    return x * x
-
-
-def two_optimizers() -> SynchronousSchedule:
-    """A chain whose last link stands first, on two groups; and the same names on another one."""
-    a = adamw({"lr": 0.5, "eps": 0.125}, {"lr": 0.25, "eps": 0.25, "weight_decay": 0.5})
-    b = adamw({"lr": 2.0, "weight_decay": 0.25})
-    return SynchronousSchedule(
-        {
-            "a": [
-                DerivedSchedule(a, square, "eps", of="weight_decay"),
-                DerivedSchedule(a, square, "weight_decay"),
-                put_curve(a),
-            ],
-            "b": [put_curve(b), DerivedSchedule(b, same, "weight_decay", absolute=True)],
-        }
-    )
-
-
-@pytest.mark.parametrize("t", [0, 3, 0.5, 10**11])
-def test_derived_members_are_computed_from_what_their_sources_will_have(
-    t: float, untouched: Untouched
-) -> None:
-    """A chain follows its source to any position, in each optimizer; nothing moves."""
-    sync = two_optimizers()
-    advance(sync, 2)
-    state = copy.deepcopy(sync.state_dict())
-    with untouched(sync.optimizers["a"]), untouched(sync.optimizers["b"]):
-        values = sync.values_at(t)
-    assert sync.state_dict() == state
-    assert [*values] == sync.schedule_names
-    multiple = 0.5**t
-    assert values == {
-        "a/eps": [0.125 * square(square(multiple)), 0.25 * square(square(multiple))],
-        "a/weight_decay": [0.01 * square(multiple), 0.5 * square(multiple)],
-        "a/lr": [0.5 * multiple, 0.25 * multiple],
-        "b/lr": [2.0 * multiple],
-        "b/weight_decay": [2.0 * multiple],
-    }
 
 
 def test_the_values_ahead_are_those_of_the_run() -> None:
@@ -116,12 +75,14 @@ def test_a_member_that_cannot_be_sent_there_is_named(make: Any) -> None:
 def test_a_position_that_is_none_is_refused(t: Any, error: Any) -> None:
     """A position is a real number ≥ 0."""
     with pytest.raises(error, match=r"^t: .*a step, 0 or later"):
-        two_optimizers().values_at(t)
+        SynchronousSchedule([put_curve(sgd())]).values_at(t)
 
 
 def test_another_thread_can_read_while_the_run_steps() -> None:
     """A reader changes nothing that a step needs, also where groups join."""
-    sync = two_optimizers()
+    a, b = adamw({"lr": 0.5}, {"lr": 0.25}), adamw({"lr": 2.0})
+    derived = DerivedSchedule(a, same, "weight_decay")
+    sync = SynchronousSchedule({"a": [derived, put_curve(a)], "b": [put_curve(b)]})
     done, failures = threading.Event(), []
 
     def read() -> None:
@@ -136,7 +97,7 @@ def test_another_thread_can_read_while_the_run_steps() -> None:
     reader.start()
     for i in range(300):
         if i % 100 == 50:
-            add_group(sync.optimizers["a"], lr=0.5)
+            add_group(a, lr=0.5)
         advance(sync)
     done.set()
     reader.join()
