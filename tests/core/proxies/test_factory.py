@@ -45,8 +45,6 @@ TARGETS_AND_DEFAULTS = [
     ("betas[0]", None),
 ]
 
-# -- the call that succeeds ---------------------------------------------------------------------
-
 
 def test_the_arguments_keep_their_positions_and_defaults() -> None:
     """The call is ``(optimizer, schedule_factory, default_value=None, schedule_target="lr")``."""
@@ -96,9 +94,6 @@ def test_a_group_gains_its_initial_value_and_no_other_key(
     arbitrary_schedule_factory(opt, exponential, default, target)
     added = {f"initial_{target}"} | ({"clip"} if target == "clip" else set())
     assert [set(group) for group in opt.param_groups] == [keys | added for keys in before]
-
-
-# -- factories that fail --------------------------------------------------------------------------
 
 
 class FactoryError(Exception):
@@ -211,9 +206,6 @@ def test_a_factory_that_fails_leaves_the_optimizers_defaults() -> None:
         arbitrary_schedule_factory(opt, raises_after_writing)
     assert opt.defaults["lr"] is opt.param_groups[0]["lr"] is shared
     assert float(shared) == 0.5
-
-
-# -- default_value --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

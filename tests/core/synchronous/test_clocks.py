@@ -1,16 +1,20 @@
-"""With a ``clock``, ``step()`` goes to the position that the clock says."""
+"""With a ``clock``, ``step()`` goes to the position that the clock says.
+
+With a mapping as ``clock``, each member goes by a clock of its own, or one step per call.
+"""
 
 from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from cases import crossed
+from cases import crossed, examples
 from helpers import (
     Clock,
     Failing,
@@ -24,39 +28,180 @@ from helpers import (
     put_curve,
     same,
     sgd,
+    step_optimizers,
+    through_pickle,
 )
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import ChainedScheduler, StepLR
 
 from tsa_core import CurveSchedule, DerivedSchedule, OptimizerSteps, SynchronousSchedule, preview
 
 
-def clocked(clock: Any) -> SynchronousSchedule:
-    """Three members under ``clock``: a derived schedule, a curve, and values on a proxy."""
-    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
+def rise(t: float) -> float:
+    return 1 - 0.5 / (1 + t)
 
-    def values(proxy: Any) -> CurveSchedule:
-        return CurveSchedule(proxy, lambda t: 0.5 + t / 256, absolute=True)
 
-    return SynchronousSchedule(
-        [
-            DerivedSchedule(optimizer, same, "weight_decay"),
-            put_curve(optimizer),
-            put(optimizer, "betas[0]", values),
-        ],
-        clock=clock,
+# The source of each derived member; the roots are computed from their positions.
+SOURCE = {"a/weight_decay": "a/lr", "a/eps": "a/weight_decay"}
+ROOTS = ("a/lr", "a/betas[0]", "b/lr")
+INITIAL = {"a/lr": 0.5, "a/weight_decay": 0.25, "a/eps": 0.125, "b/lr": 2.0}
+
+
+NO_ORIGIN = dict.fromkeys(ROOTS, 0.0)
+
+
+def build(clocks: Any) -> SynchronousSchedule:
+    """Two optimizers: a chain of two that derive from a curve, values, and a curve on a proxy."""
+    a, b = adamw({"lr": 0.5, "weight_decay": 0.25, "eps": 0.125}), sgd({"lr": 2.0})
+    sync = SynchronousSchedule(
+        {
+            "a": [
+                DerivedSchedule(a, same, "eps", of="weight_decay"),
+                DerivedSchedule(a, same, "weight_decay"),
+                put_curve(a),
+                CurveSchedule(a, Failing(ZeroDivisionError("no"), rise), "betas[0]", absolute=True),
+            ],
+            "b": [put(b, make=put_curve)],
+        },
+        clock=clocks,
     )
+    step_optimizers(sync)
+    return sync
+
+
+def expected_at(
+    place: Mapping[str, float], origin: Mapping[str, float] = NO_ORIGIN
+) -> dict[str, list[float]]:
+    """The values in closed form, where each root stands at its place."""
+    values = {}
+    for name in ("a/eps", "a/weight_decay", "a/lr", "a/betas[0]", "b/lr"):
+        root = SOURCE.get(SOURCE.get(name, name), SOURCE.get(name, name))
+        t = max(place[root] - origin[root], 0)
+        values[name] = [rise(t)] if name == "a/betas[0]" else [INITIAL[name] * 0.5**t]
+    return values
 
 
 def assert_stands_at(sync: SynchronousSchedule, t: float) -> None:
-    """Assert that all members stand at ``t``, with the values in closed form."""
-    assert sync.last_epoch == t
-    assert positions(sync) == [t] * 3
-    assert sync.get_last_schedules() == {
-        "weight_decay": [0.25 * 0.5**t],
-        "lr": [0.5 * 0.5**t],
-        "betas[0]": [0.5 + t / 256],
-    }
+    """Assert that all members of :func:`build` stand at ``t``, with the values in closed form."""
+    assert positions(sync) == [t] * 5
+    assert sync.get_last_schedules() == expected_at(dict.fromkeys(ROOTS, t))
+
+
+class ClocksOfMembers(RuleBasedStateMachine):
+    """Any members have a clock, some of them the same one; the model keeps a position of each.
+
+    With ``for_all``, the first clock is that of all members, and is not in a mapping.
+    """
+
+    @initialize(
+        which=st.tuples(*(st.sampled_from([None, 0, 1]),) * len(ROOTS)), for_all=st.booleans()
+    )
+    def start(self, which: Any, for_all: bool) -> None:
+        self.clocks, self.for_all = [Clock(), Clock()], for_all
+        self.which = dict.fromkeys(ROOTS, 0) if for_all else dict(zip(ROOTS, which))
+        self.sync = build(self.given())
+        self.place = dict.fromkeys(ROOTS, 0.0)
+        self.origin = dict(NO_ORIGIN)
+        self.saved: Any = None
+
+    def given(self) -> Any:
+        if self.for_all:
+            return self.clocks[0]
+        return {name: self.clocks[i] for name, i in self.which.items() if i is not None}
+
+    def used(self) -> list[Clock]:
+        return [clock for i, clock in enumerate(self.clocks) if i in self.which.values()]
+
+    def step_fails(self, error: Any, says: str) -> None:
+        before = self.sync.state_dict()
+        with pytest.raises(error, match=says):
+            self.sync.step()
+        assert self.sync.state_dict() == before
+
+    @rule(ticks=st.tuples(*(st.sampled_from([0, 0, 1, 0.25, 7]),) * 2))
+    def step(self, ticks: tuple[float, float]) -> None:
+        for clock, each in zip(self.clocks, ticks):
+            clock.now += each
+            clock.asked = 0
+        self.sync.step()
+        assert all(clock.asked == 1 for clock in self.used())
+        for name, i in self.which.items():
+            self.place[name] = self.place[name] + 1 if i is None else self.clocks[i].now
+
+    @rule(bad=st.sampled_from([math.nan, -1, "3", None, True, ZeroDivisionError("mine")]))
+    def a_clock_says_nothing(self, bad: Any) -> None:
+        for clock in self.used():
+            now, clock.now = clock.now, bad
+            error = ZeroDivisionError if isinstance(bad, Exception) else (TypeError, ValueError)
+            self.step_fails(error, r"mine|clock\['|^clock: ")
+            clock.now = now
+
+    @rule()
+    def a_clock_goes_back(self) -> None:
+        for clock in self.used():
+            if clock.now > 0:
+                now, clock.now = clock.now, clock.now - 0.25
+                self.step_fails(RuntimeError, rf"says {clock.now}, .* stand at {now}\.")
+                clock.now = now
+
+    @rule()
+    def a_curve_fails(self) -> None:
+        for clock in self.clocks:
+            clock.now += 1
+        curve = self.sync.schedules["a/betas[0]"].curve
+        curve.fails = True
+        self.step_fails(ZeroDivisionError, "no")
+        curve.fails = False
+        self.step((0, 0))
+
+    @rule(names=st.sets(st.sampled_from(["a/lr", "b/lr"])))
+    def replan(self, names: set[str]) -> None:
+        self.sync.replan(dict.fromkeys(names, halving))
+        self.origin.update({name: self.place[name] for name in names})
+
+    @rule()
+    def save(self) -> None:
+        self.saved = copy.deepcopy((self.sync.state_dict(), self.place, self.origin))
+
+    @rule()
+    def resume(self) -> None:
+        if self.saved is None or (any(self.saved[2].values()) and self.saved[2] != self.origin):
+            return  # a plan that is code is not in the state
+        state, self.place, self.origin = copy.deepcopy(self.saved)
+        if not any(self.origin.values()):
+            self.sync = build(self.given())
+        self.sync.load_state_dict(state, plan="same")
+        for i, clock in enumerate(self.clocks):  # restored together with the schedules
+            clock.now = max([0, *(self.place[name] for name in ROOTS if self.which[name] == i)])
+
+    @rule(duplicate=st.sampled_from([copy.deepcopy, through_pickle]))
+    def duplicate(self, duplicate: Any) -> None:
+        self.sync, self.clocks = duplicate((self.sync, self.clocks))
+        step_optimizers(self.sync)  # a copy of an optimizer does not know that it stepped
+
+    @rule(t=st.sampled_from([0, 1, 2.5, 10**11]))
+    def look_ahead(self, t: float) -> None:
+        expected = expected_at(dict.fromkeys(ROOTS, t), self.origin)
+        assert self.sync.values_at(t) == expected
+        seen = preview(self.sync, positions=[t, t])
+        assert seen.values == {name: [row, row] for name, row in expected.items()}
+
+    @invariant()
+    def values_and_positions_are_those_of_the_clocks(self) -> None:
+        if hasattr(self, "sync"):
+            assert self.sync.get_last_schedules() == expected_at(self.place, self.origin)
+            for name in (*ROOTS, *SOURCE):  # what derives goes where its source goes
+                root = SOURCE.get(SOURCE.get(name, name), SOURCE.get(name, name))
+                assert self.sync.schedules[name].last_epoch == self.place[root]
+
+
+ClocksOfMembers.TestCase.settings = settings(
+    max_examples=examples(60), stateful_step_count=20, deadline=None
+)
+TestClocksOfMembers = ClocksOfMembers.TestCase
 
 
 # One clock for all members, or one for each: here of the only one.
@@ -68,12 +213,9 @@ each_form = pytest.mark.parametrize("form", FORMS, ids=["one", "of each"])
 
 
 def test_a_step_goes_to_where_the_clock_stands() -> None:
-    """``step()`` asks once and goes there, by any real number ≥ 0, which becomes a plain one.
-
-    Nothing else asks the clock. It can begin anywhere, so nothing warns of the order of steps.
-    """
+    """``step()`` asks once, nothing else does, and goes to any real number ≥ 0 as a plain one."""
     clock = Clock(5)
-    sync = clocked(clock)
+    sync = build(clock)
     reals = [np.int64(8), np.float32(9), np.array(10), torch.tensor(11), torch.tensor(12.0)]
     for asked, t in enumerate([5, 6, 7.5, 7.75, *reals, Fraction(13), 40], 1):
         clock.now = t
@@ -84,24 +226,29 @@ def test_a_step_goes_to_where_the_clock_stands() -> None:
         assert clock.asked == asked
 
 
-def test_the_same_position_twice_is_no_move(untouched: Untouched) -> None:
-    """A clock that stands still moves nothing, and calls no curve."""
+@each_form
+def test_the_same_position_twice_is_no_move(form: Any) -> None:
+    """A clock that stands still moves nothing and calls no curve; others may go by steps."""
     calls = []
 
     def curve(t: float) -> float:
         calls.append(t)
         return 0.5
 
-    clock, optimizer = Clock(), sgd()
-    sync = SynchronousSchedule([CurveSchedule(optimizer, curve)], clock=clock)
+    clock, optimizer = Clock(), sgd({"weight_decay": 0.25})
+    members = [CurveSchedule(optimizer, curve), put_curve(optimizer, "weight_decay")]
+    sync = SynchronousSchedule(members, clock=form(clock))
+    optimizer.step()
     for clock.now in (0, 0, 3, 3, 3.0, np.int64(3), 4):
         sync.step()
     assert calls == [0, 3, 4]
-    optimizer.param_groups[0]["lr"] = 9.0
-    state = sync.state_dict()
-    with untouched(optimizer):
-        sync.step()
-    assert sync.state_dict() == state
+    by_steps = form is not FORMS[0]
+    assert held(optimizer, "weight_decay") == [0.25 * 0.5 ** (7 if by_steps else 4)]
+    optimizer.param_groups[0].update(lr=9.0, weight_decay=8.0)
+    sync.step()
+    assert held(optimizer) == [9.0]
+    assert held(optimizer, "weight_decay") == [0.25 * 0.5**8 if by_steps else 8.0]
+    assert positions(sync) == [4, 8 if by_steps else 4]
 
 
 CLOCK_SAYS = r"the clock says .*call step\(\)"
@@ -157,10 +304,11 @@ def test_a_clock_that_gives_no_position_is_refused(
 ) -> None:
     """A clock that raises, or does not give a number ≥ 0, is an error; nothing has moved."""
     clock = Failing(now)
-    sync = clocked(lambda: clock(2))
+    sync = build(lambda: clock(2))
     sync.step()
     clock.fails = True
-    with untouched(sync.optimizer), pytest.raises(error, match=r"^clock: "):
+    a, b = sync.optimizers.values()
+    with untouched(a), untouched(b), pytest.raises(error, match=r"^clock: "):
         sync.step()
     assert_stands_at(sync, 2)
     clock.fails = False
@@ -170,9 +318,9 @@ def test_a_clock_that_gives_no_position_is_refused(
 
 def test_a_member_that_was_moved_from_outside_is_noticed() -> None:
     """A member that something else stepped is noticed before the clock counts."""
-    sync = clocked(Clock(3))
-    sync.schedules["lr"].step(3)
-    with pytest.raises(RuntimeError, match="'lr' stands at step 3"):
+    sync = build(Clock(3))
+    sync.schedules["a/lr"].step(3)
+    with pytest.raises(RuntimeError, match="'a/lr' stands at step 3"):
         sync.step()
 
 
@@ -247,6 +395,7 @@ def test_a_clock_that_counts_tokens() -> None:
     """A plan in tokens follows batches of any size, and step numbers are never rounded."""
     tokens, optimizer = Clock(), sgd(lr=1.0)
     sync = SynchronousSchedule([CurveSchedule(optimizer, lambda t: 1 - t / 10**12)], clock=tokens)
+    # A clock can begin anywhere, so nothing warns that the optimizer did not step.
     for batch in (4_194_304, 1, 8_388_608, 0, 333):
         tokens.now += batch
         sync.step()
@@ -278,9 +427,9 @@ def test_a_clock_brings_members_together_and_takes_none_back(
 @pytest.mark.parametrize("ahead", [6, 6.5, 40])
 def test_a_run_resumes_with_its_clock_or_without(ahead: float) -> None:
     """A state does not depend on the clock; a resumed run goes on where its clock is, if any."""
-    saved, clock = clocked(Clock(6)), Clock(ahead)
+    saved, clock = build(Clock(6)), Clock(ahead)
     saved.step()
-    sync, without = clocked(clock), clocked(None)
+    sync, without = build(clock), build(None)
     for each in (sync, without):
         each.load_state_dict(saved.state_dict())
         assert each.state_dict() == saved.state_dict()
@@ -288,15 +437,15 @@ def test_a_run_resumes_with_its_clock_or_without(ahead: float) -> None:
     assert clock.asked == 0
     sync.step()
     assert_stands_at(sync, ahead)
-    without.optimizer.step()
+    step_optimizers(without)
     without.step()
     assert_stands_at(without, 7)
 
 
 class Trainer(Clock):
-    """A big object that must not be copied for a preview, with a method that is a clock."""
+    """A big object that must not be copied for a preview; each reading of ``ticks`` is new."""
 
-    def global_step(self) -> Any:
+    def ticks(self) -> Any:
         return self()
 
     def __deepcopy__(self, memo: object) -> Trainer:
@@ -306,16 +455,17 @@ class Trainer(Clock):
 def test_a_preview_leaves_the_clock_alone(untouched: Untouched) -> None:
     """A preview computes the positions that it is given, and neither asks nor copies the clock."""
     trainer = Trainer(3)
-    for asked, clock in enumerate((trainer, trainer.global_step), 1):
-        sync = clocked(clock)
+    for asked, clock in enumerate((trainer, trainer.ticks), 1):
+        sync = build(clock)
         sync.step()
-        with untouched(sync.optimizer):
+        a, b = sync.optimizers.values()
+        with untouched(a), untouched(b):
             seen = preview(sync, positions=[5, 100, 0.5], unit="tokens")
         assert trainer.asked == asked
         assert seen.steps == [5, 100, 0.5]
-        assert seen.values["lr"] == [[0.5 * 0.5**t] for t in (5, 100, 0.5)]
-        assert seen.values["weight_decay"] == [[0.25 * 0.5**t] for t in (5, 100, 0.5)]
-        assert sync.last_epoch == 3
+        assert seen.values["a/lr"] == [[0.5 * 0.5**t] for t in (5, 100, 0.5)]
+        assert seen.values["a/weight_decay"] == [[0.25 * 0.5**t] for t in (5, 100, 0.5)]
+        assert_stands_at(sync, 3)
 
 
 @each_form
@@ -342,9 +492,171 @@ def test_a_preview_counts_the_steps_of_an_optimizer() -> None:
 def test_a_function_is_the_clock_of_a_copy_too() -> None:
     """A function is not copied, so schedule and copy go by the same clock."""
     now = 1
-    sync = clocked(lambda: now)
+    sync = build(lambda: now)
     twin = copy.deepcopy(sync)
     now = 3
     for each in (twin, sync):
         each.step()
         assert_stands_at(each, 3)
+
+
+# -- members with and without a clock -------------------------------------------------------------
+
+
+class NeedsAnEpoch:
+    """A scheduler of another library, whose ``step`` demands the epoch."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self.optimizer = optimizer
+
+    def step(self, epoch: float) -> None:
+        self.optimizer.param_groups[0]["lr"] = 0.5**epoch
+
+
+def test_members_without_a_clock_go_by_steps_beside_one() -> None:
+    """Torch schedulers, with metrics too, and what derives from no member step at each call."""
+    entries = {"lr": 0.5, "momentum": 0.5, "weight_decay": 0.25, "a": 0.5, "free": 3.0}
+    optimizer, tokens = sgd(entries), Clock()
+    sync = SynchronousSchedule(
+        [
+            DerivedSchedule(optimizer, same, "dampening", of="lr", absolute=True),
+            DerivedSchedule(optimizer, same, "a", of="free"),
+            plateau(optimizer),
+            put_curve(optimizer, "weight_decay"),
+            put(optimizer, "momentum"),
+        ],
+        clock={"weight_decay": tokens},
+    )
+    with pytest.raises(TypeError, match=r"'lr' .* or preview another member alone"):
+        preview(sync, positions=[3])
+    for i, (now, loss) in enumerate([(3, 1.0), (3, 2.0), (3.5, 3.0)], 1):
+        optimizer.step()
+        optimizer.param_groups[0]["free"] *= 2
+        tokens.now = now
+        sync.step(loss)
+        assert held(optimizer, "weight_decay") == [0.25 * 0.5**now]
+        assert held(optimizer, "momentum") == [0.5 * 0.5**i]
+        assert held(optimizer) == held(optimizer, "dampening") == [0.5 * 0.5 ** (i - 1)]
+        assert held(optimizer, "a") == [0.5 * 2**i]
+
+
+def test_arguments_are_for_the_members_without_a_clock() -> None:
+    """An epoch is where the members without a clock go; the others go where their clocks say."""
+    optimizer, tokens = adamw({"weight_decay": 0.25}), Clock(10)
+    values = CurveSchedule(optimizer, rise, "betas[0]", absolute=True)
+    sync = SynchronousSchedule(
+        [put_curve(optimizer, "weight_decay"), NeedsAnEpoch(optimizer), values],
+        clock={"weight_decay": tokens},
+    )
+    optimizer.step()
+    sync.step(3.5)  # it goes ahead: only the one with a clock stands further
+    assert sync.get_last_schedules() == {
+        "weight_decay": [0.25 * 0.5**10],
+        "lr": [0.5**3.5],
+        "betas[0]": [rise(3.5)],
+    }
+    with pytest.raises(TypeError, match="'epoch'"):
+        sync.step()
+
+
+def two_curves(lr: Any, weight_decay: Any) -> SynchronousSchedule:
+    optimizer = sgd({"weight_decay": 0.25})
+    members = [put_curve(optimizer), put_curve(optimizer, "weight_decay")]
+    return SynchronousSchedule(members, clock={"lr": lr, "weight_decay": weight_decay})
+
+
+def test_a_clock_of_several_members_is_asked_once() -> None:
+    """A method that several members share is asked once per step, in a pickled copy too."""
+    trainer = Trainer(2)
+    sync = two_curves(trainer.ticks, trainer.ticks)
+    twin = through_pickle(sync)
+    for each in (sync, twin):
+        step_optimizers(each)
+        each.step()
+        assert positions(each) == [2, 2]
+        assert each.clock["lr"].__self__.asked == 1
+
+
+def test_clocks_that_are_equal_for_now_are_two() -> None:
+    """Two clocks that compare equal when the schedule is built can differ later."""
+
+    class Equal(Clock):
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    slow, fast = Equal(), Equal()
+    sync = two_curves(slow, fast)
+    slow.now, fast.now = 1, 2
+    sync.step()
+    assert sync.get_last_schedules() == {"lr": [0.25], "weight_decay": [0.0625]}
+
+
+def test_optimizer_steps_is_one_of_several_clocks() -> None:
+    """Optimizer steps, micro-batches and tokens can each be what one member counts."""
+    optimizer, tokens = sgd({"weight_decay": 0.25, "momentum": 0.5}), Clock()
+    sync = SynchronousSchedule(
+        [put_curve(optimizer, name) for name in ("lr", "weight_decay", "momentum")],
+        clock={"lr": OptimizerSteps(optimizer), "weight_decay": tokens},
+    )
+    for micro_batch in range(4):
+        tokens.now += 5
+        if micro_batch % 2 == 0:
+            optimizer.step()
+        sync.step()
+    assert positions(sync) == [2, 20, 4]
+    assert "at steps {'lr': 2, 'weight_decay': 20, 'momentum': 4}: " in repr(sync)
+    assert sync.last_epoch == 2
+
+
+def test_the_clocks_can_be_read_and_not_set() -> None:
+    """``clock`` is a read-only mapping, a change of the mapping passed in does nothing."""
+    clock = Clock()
+    clocks = {"lr": clock}
+    sync = SynchronousSchedule([put_curve(sgd())], clock=clocks)
+    clocks.clear()
+    assert sync.clock == {"lr": clock}
+    with pytest.raises(TypeError):
+        sync.clock["lr"] = None  # type: ignore[index]
+    assert SynchronousSchedule([put_curve(sgd())], clock={}).clock is None
+
+
+@pytest.mark.parametrize(
+    ("clocks", "error", "says"),
+    [
+        (
+            {"weight_decy": Clock()},
+            KeyError,
+            r"clock\['weight_decy'\]: .*only \['lr', 'weight_decay', 'eps', 'momentum'\]; "
+            "did you mean 'weight_decay'",
+        ),
+        ({3: Clock()}, KeyError, r"clock\[3\]: .*'momentum'\]"),
+        ({"weight_decay": Clock()}, TypeError, r"clock\['weight_decay'\]: .*give .* to 'lr'"),
+        ({"eps": Clock()}, TypeError, r"clock\['eps'\]: .*from 'fused_lr'.*leave it out"),
+        ({"momentum": Clock()}, TypeError, r"clock\['momentum'\]: .*'momentum' \(StepLR\) cannot"),
+        ({"lr": None}, TypeError, r"clock\['lr'\]: .* got None; leave out"),
+    ],
+)
+def test_a_mapping_of_clocks_that_does_not_fit_is_refused(
+    clocks: Any, error: Any, says: str, untouched: Untouched
+) -> None:
+    """An unknown name, a member that cannot take a clock, and a clock that is not a function."""
+    optimizer = sgd({"weight_decay": 0.25, "momentum": 0.5, "eps": 1.0, "fused_lr": 1.0})
+    members = [
+        put_curve(optimizer),
+        DerivedSchedule(optimizer, same, "weight_decay"),
+        DerivedSchedule(optimizer, same, "eps", of="fused_lr"),
+        put(optimizer, "momentum", lambda proxy: StepLR(proxy, 1)),
+    ]
+    with untouched(optimizer), pytest.raises(error, match=says):
+        SynchronousSchedule(members, clock=clocks)
+
+
+def test_a_schedule_of_several_optimizers_gets_clocks_around_it() -> None:
+    """A ``SynchronousSchedule`` of several optimizers keeps its names inside another one."""
+    inner, clock = build(None), Clock(4)
+    outer = SynchronousSchedule([inner], clock={"b/lr": clock})
+    assert outer.schedule_names == inner.schedule_names
+    outer.step()
+    assert outer.get_last_schedules() == expected_at({"a/lr": 1, "a/betas[0]": 1, "b/lr": 4})
+    with pytest.raises(ValueError, match="'lr' has no name of its optimizer, and 'a/eps' has one"):
+        SynchronousSchedule([build(None), put_curve(sgd())])

@@ -202,9 +202,6 @@ class Both(Wrapper):
 
 # -- what is refused ------------------------------------------------------------------------------
 
-NO_SCHEDULE = r"schedules\['x'\]: expected at least one schedule"
-NO_LIST = r"schedules\['x'\]: expected a list"
-TWICE = "two of them schedule 'lr'"
 SAME_GROUPS = "'x/lr' and 'y/.*same param groups"
 
 
@@ -221,21 +218,25 @@ def tensors_of_two(lr: torch.Tensor) -> Any:
             ValueError,
             r"\['x'\]: the schedule of 'eps' at position 1 is on a different optimizer",
         ),
-        (lambda a, b: {}, ValueError, "at least one schedule"),
-        (lambda a, b: {"x": []}, ValueError, NO_SCHEDULE),
-        (lambda a, b: {"a": [put_curve(a)], "x": []}, ValueError, NO_SCHEDULE),
-        (lambda a, b: {"x": put_curve(a)}, TypeError, NO_LIST),
-        (lambda a, b: {"x": None}, TypeError, NO_LIST),
-        (lambda a, b: {"x": [put_curve(a), 3]}, TypeError, r"\['x'\]: .* got 3 .* position 1"),
-        (lambda a, b: {"x": [put_curve(a), a]}, TypeError, r"\['x'\]: .* position 1"),
-        (lambda a, b: {"x": [put_curve(a), put(a)]}, RuntimeError, TWICE),
-        (lambda a, b: {"x": [put_curve(a)], "y": [put(a)]}, RuntimeError, TWICE),
-        (lambda a, b: {"x": [put_curve(a)], "y": [put_curve(Wrapper(a))]}, ValueError, SAME_GROUPS),
         (
-            lambda a, b: {"x": [put_curve(a)], "y": [put_curve(Wrapper(a), "momentum")]},
+            lambda a, b: {"x": [SynchronousSchedule({"a": [put_curve(a)], "b": [put_curve(b)]})]},
             ValueError,
-            SAME_GROUPS,
+            "different optimizer",
         ),
+        (lambda a, b: {}, ValueError, "at least one schedule"),
+        (
+            lambda a, b: {"a": [put_curve(a)], "x": []},
+            ValueError,
+            r"schedules\['x'\]: expected at least one schedule",
+        ),
+        (lambda a, b: {"x": put_curve(a)}, TypeError, r"schedules\['x'\]: expected a list"),
+        (lambda a, b: {"x": [put_curve(a), 3]}, TypeError, r"\['x'\]: .* got 3 .* position 1"),
+        (
+            lambda a, b: {"x": [put_curve(a)], "y": [put(a)]},
+            RuntimeError,
+            "two of them schedule 'lr'",
+        ),
+        (lambda a, b: {"x": [put_curve(a)], "y": [put_curve(Wrapper(a))]}, ValueError, SAME_GROUPS),
         (
             lambda a, b: {"x": [put_curve(b)], "y": [put_curve(Both(a, b), "weight_decay")]},
             ValueError,
@@ -248,11 +249,6 @@ def tensors_of_two(lr: torch.Tensor) -> Any:
             "'lr' and 'momentum' are on different objects, a SGD and a Wrapper",
         ),
         (
-            lambda a, b: {"x": [SynchronousSchedule({"a": [put_curve(a)], "b": [put_curve(b)]})]},
-            ValueError,
-            "different optimizer",
-        ),
-        (
             lambda a, b: tensors_of_two(torch.tensor(0.5)),
             ValueError,
             "'a/lr' and 'b/lr' are the same tensor",
@@ -263,7 +259,7 @@ def tensors_of_two(lr: torch.Tensor) -> Any:
                 TypeError,
                 r"names of optimizers .* strings without '/'",
             )
-            for name in (1, None, "", "a/b", "/", ("a",), b"a")
+            for name in (1, None, "", "a/b", b"a")
         ),
     ],
 )
@@ -283,45 +279,6 @@ def test_any_other_string_is_a_name() -> None:
 
 
 # -- all or nothing -------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("failure", "fails_in"), [(math.nan, "muon"), ("text", "adamw"), (ZeroDivisionError(), "muon")]
-)
-def test_a_curve_that_fails_moves_neither_optimizer(
-    failure: Any, fails_in: str, untouched: Untouched
-) -> None:
-    """A λ that fails on one optimizer moves nothing on either, and the next good step goes on."""
-    muon, other = optimizers()
-    failing = Failing(failure, halving)
-    curves = {"muon": halving, "adamw": halving, fails_in: failing}
-    sync = SynchronousSchedule(
-        {
-            "muon": [CurveSchedule(muon, curves["muon"]), put(muon, "momentum")],
-            "adamw": [
-                put_lambda(other, "eps"),
-                CurveSchedule(other, curves["adamw"]),
-                DerivedSchedule(other, same, "weight_decay"),
-            ],
-        }
-    )
-    advance(sync, 2)
-    before = copy.deepcopy(sync.state_dict())
-    step_optimizers(sync)
-    failing.fails = True
-    with untouched(muon), untouched(other), pytest.raises((TypeError, ValueError, ArithmeticError)):
-        sync.step()
-    assert sync.state_dict() == before
-    failing.fails = False
-    advance(sync)
-    assert positions(sync) == [3] * 5
-    assert sync.get_last_schedules() == {
-        "muon/lr": [0.0625, 0.03125],
-        "muon/momentum": [0.0625, 0.0625],
-        "adamw/eps": [1e-8 * 0.125],
-        "adamw/lr": [0.015625],
-        "adamw/weight_decay": [0.0625 * 0.125],
-    }
 
 
 def test_a_group_that_joins_where_it_cannot_be_followed_moves_neither(untouched: Untouched) -> None:
@@ -486,29 +443,22 @@ def test_scalars_are_flat_and_named_by_groups(names: Any, said: Any) -> None:
     assert scalars == {f"muon/{name}": value for name, value in expected.items()}
 
 
-def test_scalars_are_floats() -> None:
-    """Scalars are Python floats, also where the groups hold tensors or ints."""
-    optimizer = sgd(
-        {"lr": torch.tensor(0.5), "batch": 16}, {"lr": torch.tensor(0.3).bfloat16(), "batch": 8}
-    )
+def test_scalars_are_the_present_values_as_floats() -> None:
+    """Scalars are floats, also of tensors and ints, and of groups that joined or left."""
+    third = torch.tensor(0.3).bfloat16()
+    optimizer = sgd({"lr": torch.tensor(0.5), "batch": 16}, {"lr": third.clone(), "batch": 8})
     batch = CurveSchedule(optimizer, lambda t: 16 * 2**t, "batch", absolute=True)
     sync = SynchronousSchedule([put_curve(optimizer), batch])
     advance(sync)
+    optimizer.param_groups[0]["batch"] = 3
+    add_group(optimizer, lr=7.0, batch=1)
     scalars = sync.get_last_scalars()
     assert {type(value) for value in scalars.values()} == {float}
-    rounded = float(torch.tensor(0.3).bfloat16() * 0.5)
-    assert scalars == {"lr/0": 0.25, "lr/1": rounded, "batch/0": 32.0, "batch/1": 32.0}
-
-
-def test_scalars_follow_the_groups() -> None:
-    """Scalars are the present values, also of groups that joined, left or were set by hand."""
-    optimizer = sgd({"name": "a"}, {"name": "b"})
-    sync = SynchronousSchedule([put_curve(optimizer)])
-    optimizer.param_groups[1]["lr"] = 3.0
-    add_group(optimizer, name="c", lr=7.0)
-    assert sync.get_last_scalars() == {"lr/a": 0.5, "lr/b": 3.0, "lr/c": 7.0}
+    lrs = {"lr/0": 0.25, "lr/1": float(third * 0.5), "lr/2": 7.0}
+    assert scalars == {**lrs, "batch/0": 3.0, "batch/1": 32.0, "batch/2": 1.0}
     del optimizer.param_groups[0]
-    assert sync.get_last_scalars() == {"lr/b": 3.0, "lr/c": 7.0}
+    left = {"lr/0": lrs["lr/1"], "lr/1": 7.0, "batch/0": 32.0, "batch/1": 1.0}
+    assert sync.get_last_scalars() == left
 
 
 def test_no_scalar_is_lost_where_names_run_together() -> None:
@@ -516,9 +466,6 @@ def test_no_scalar_is_lost_where_names_run_together() -> None:
     optimizer = sgd({"name": "b/c", "a": 0.25, "a/b": 0.5}, {"name": "c", "a": 1.0, "a/b": 2.0})
     sync = SynchronousSchedule([put_curve(optimizer, "a"), put_curve(optimizer, "a/b")])
     assert sorted(sync.get_last_scalars().values()) == [0.25, 0.5, 1.0, 2.0]
-
-
-# -- in use ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="this torch has no Muon")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,9 +16,11 @@ from cases import crossed
 from helpers import (
     Untouched,
     adamw,
+    add_group,
     advance,
     floats,
     halving,
+    held,
     ignore_epoch_deprecation,
     plateau,
     positions,
@@ -29,6 +32,7 @@ from helpers import (
 from torch.optim.lr_scheduler import (
     ChainedScheduler,
     ExponentialLR,
+    LambdaLR,
     LRScheduler,
     OneCycleLR,
     ReduceLROnPlateau,
@@ -36,13 +40,7 @@ from torch.optim.lr_scheduler import (
     StepLR,
 )
 
-from tsa_core import (
-    CurveSchedule,
-    DerivedSchedule,
-    SynchronousSchedule,
-    extend_optimizer,
-    preview,
-)
+from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule, extend_optimizer, preview
 
 
 def two_groups() -> torch.optim.AdamW:
@@ -184,14 +182,12 @@ def test_momentum_is_driven_once(optimizer: Any, make: Any, driven: str | None, 
     assert sync.get_last_schedule(free) == [value * 0.5 for value in before]
 
 
-@pytest.mark.parametrize("names", [["a", "b"], ["b", "a"]])
-def test_the_momentum_of_another_optimizer_is_free(names: list[str]) -> None:
+def test_the_momentum_of_another_optimizer_is_free() -> None:
     """A schedule of the momentum goes with a scheduler that cycles that of another optimizer."""
     cycled, other = sgd(lr=0.1, momentum=0.9), sgd(momentum=0.5)
-    lists = dict(zip("ab", ([one_cycle(cycled)], [put_curve(other, "momentum")])))
-    sync = SynchronousSchedule({name: lists[name] for name in names})
-    advance(sync)
-    assert sync.get_last_schedule("b/momentum") == [0.25]
+    lists = {"a": [one_cycle(cycled)], "b": [put_curve(other, "momentum")]}
+    for names in ("ab", "ba"):
+        SynchronousSchedule({name: lists[name] for name in names})
 
 
 @pytest.mark.parametrize(
@@ -427,41 +423,35 @@ def test_a_value_that_is_not_finite_cannot_be_saved(value: float, make: Any) -> 
 # -- members with a step or a state of their own -------------------------------------------------
 
 
-def record_metrics(calls: list[Any], metrics: Any = None, **others: Any) -> None:
-    calls.append((metrics, others))
-
-
+WITH_METRICS: list[Any] = [((1.0,), {}), ((1.0, 7), {}), ((), {"metrics": 2.0})]
+BY_NAME: list[Any] = [{"metrics": 1.0}, {"metrics": 1.0, "epoch": 7}, {"metrics": 2.0}]
 # What the step of a member takes, the calls of the SynchronousSchedule, and what the member gets.
-SIGNATURES: dict[str, tuple[Any, list[tuple[tuple[Any, ...], dict[str, Any]]], list[Any]]] = {
+SIGNATURES: dict[str, tuple[Any, list[Any], list[Any]]] = {
     "nothing": (lambda calls: calls.append(()), [((), {}), ((None,), {})], [(), ()]),
     "anything": (
         lambda calls, *args, **kwargs: calls.append((args, kwargs)),
-        [((1.0,), {}), ((1.0, 7), {}), ((), {"metrics": 2.0})],
-        [((), {"metrics": 1.0}), ((), {"metrics": 1.0, "epoch": 7}), ((), {"metrics": 2.0})],
+        WITH_METRICS,
+        [((), each) for each in BY_NAME],
     ),
-    "keywords": (
-        lambda calls, **kwargs: calls.append(kwargs),
-        [((1.0,), {}), ((1.0, 7), {}), ((), {"metrics": 2.0})],
-        [{"metrics": 1.0}, {"metrics": 1.0, "epoch": 7}, {"metrics": 2.0}],
-    ),
+    "keywords": (lambda calls, **kwargs: calls.append(kwargs), WITH_METRICS, BY_NAME),
     "positions": (
         lambda calls, *args: calls.append(args),
-        [((1.0,), {}), ((1.0, 7), {}), ((), {"metrics": 2.0})],
+        WITH_METRICS,
         [(1.0,), (1.0, 7), (2.0,)],
     ),
     "metrics and positions": (
         lambda calls, metrics, *args: calls.append((metrics, args)),
-        [((1.0,), {}), ((1.0, 7), {}), ((), {"metrics": 2.0})],
+        WITH_METRICS,
         [(1.0, ()), (1.0, (7,)), (2.0, ())],
     ),
     "metrics and keywords": (
-        record_metrics,
-        [((), {}), ((0.25,), {}), ((0.5, 7), {})],
-        [(None, {}), (0.25, {}), (0.5, {"epoch": 7})],
+        lambda calls, metrics=None, **others: calls.append((metrics, others)),
+        [((), {}), *WITH_METRICS],
+        [(None, {}), (1.0, {}), (1.0, {"epoch": 7}), (2.0, {})],
     ),
     "an epoch and timm's metric": (
         lambda calls, epoch, metric=None: calls.append((epoch, metric)),
-        [((3,), {"metric": 0.75}), ((), {"epoch": 4, "metric": 0.5}), ((5,), {"metric": None})],
+        [((3,), {"metric": 0.75}), ((), {"metric": 0.5, "epoch": 4}), ((5,), {"metric": None})],
         [(3, 0.75), (4, 0.5), (5, None)],
     ),
     "timm's metric alone": (
@@ -587,3 +577,83 @@ def test_a_curve_schedule_that_saves_more_loads_it() -> None:
     without_note = put_curve(two_groups(), "weight_decay").state_dict()
     with pytest.raises(ValueError, match=r"'weight_decay' .*missing \['note'\]"):
         resumed.load_state_dict({**advanced.state_dict(), "weight_decay": without_note})
+
+
+# -- values_at, which test_clocks.py asks at any time in any run ---------------------------------
+
+
+def test_the_values_ahead_are_those_of_the_run() -> None:
+    """Tensors round the sources, groups join and are left alone: a step gives the same values."""
+    lr = torch.tensor(0.3, dtype=torch.float16)
+    optimizer = adamw({"name": "a"}, {"name": "b", "lr": 0.1, "eps": None}, lr=lr)
+    derived = DerivedSchedule(
+        optimizer, lambda lr: lr / 3, "eps", absolute=True, where=lambda g: g.get("name") != "b"
+    )
+    sync = SynchronousSchedule([derived, CurveSchedule(optimizer, lambda t: 1 / (1 + t))])
+    advance(sync)
+    add_group(optimizer, lr=0.7)
+    for t in (2, 5, 5.5):
+        ahead = sync.values_at(t)
+        assert ahead["eps"][1] is None
+        sync.step(t)
+        assert sync.get_last_schedule("eps") == ahead["eps"]
+        assert [float(each) for each in held(optimizer)] == [
+            torch.tensor(ahead["lr"][0], dtype=torch.float16).item(),
+            *ahead["lr"][1:],
+        ]
+
+
+def test_a_source_that_is_no_member_counts_as_it_is() -> None:
+    """A member derived from a value that nobody schedules is computed from the present one."""
+    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
+    sync = SynchronousSchedule([DerivedSchedule(optimizer, same, "weight_decay")])
+    optimizer.param_groups[0]["lr"] = 0.25
+    assert sync.values_at(7) == {"weight_decay": [0.125]}
+    assert held(optimizer, "weight_decay") == [0.25]
+
+
+@pytest.mark.parametrize("make", [put, plateau, lambda o: LambdaLR(o, halving)])
+def test_a_member_that_cannot_be_sent_there_is_named(make: Any) -> None:
+    """A torch scheduler steps from where it stands; the others can be asked alone."""
+    optimizer = sgd(weight_decay=0.25)
+    sync = SynchronousSchedule([make(optimizer), put_curve(optimizer, "weight_decay")])
+    kind = type(sync.schedules["lr"]).__name__
+    with pytest.raises(TypeError, match=rf"values_at: .* 'lr' \({kind}\) cannot .*, because "):
+        sync.values_at(3)
+    assert sync.schedules["weight_decay"].values_at(3) == [0.25 / 8]
+
+
+@pytest.mark.parametrize(
+    ("t", "error"), [(-1, ValueError), (math.nan, ValueError), ("3", TypeError), (True, TypeError)]
+)
+def test_a_position_that_is_none_is_refused(t: Any, error: Any) -> None:
+    """A position is a real number ≥ 0."""
+    with pytest.raises(error, match=r"^t: .*a step, 0 or later"):
+        SynchronousSchedule([put_curve(sgd())]).values_at(t)
+
+
+def test_another_thread_can_read_while_the_run_steps() -> None:
+    """A reader changes nothing that a step needs, also where groups join."""
+    a, b = adamw({"lr": 0.5}, {"lr": 0.25}), adamw({"lr": 2.0})
+    derived = DerivedSchedule(a, same, "weight_decay")
+    sync = SynchronousSchedule({"a": [derived, put_curve(a)], "b": [put_curve(b)]})
+    done, failures = threading.Event(), []
+
+    def read() -> None:
+        while not done.is_set():
+            try:
+                assert sync.values_at(1)["b/lr"] == [1.0]
+            except Exception as error:  # a thread would swallow it
+                failures.append(error)
+                return
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for i in range(300):
+        if i % 100 == 50:
+            add_group(a, lr=0.5)
+        advance(sync)
+    done.set()
+    reader.join()
+    assert not failures
+    assert sync.get_last_schedule("a/lr")[0] == 0.5 * 0.5**300

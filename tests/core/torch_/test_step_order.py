@@ -85,9 +85,6 @@ def loops(name: str, changes: Any, make: Any, when: str, *, correct: bool) -> li
     return warnings_of_a_loop(optimizer, schedule, correct=correct)
 
 
-# -- a step that leads to the hooks ---------------------------------------------------------------
-
-
 class WithASuperStep(torch.optim.AdamW):
     """A subclass whose ``step`` calls the one of its base class."""
 
@@ -298,9 +295,6 @@ def test_a_step_to_an_epoch_does_not_warn() -> None:
     assert order_warnings(schedule.step) == []
 
 
-# -- a step that runs no hooks, or those of another optimizer -------------------------------------
-
-
 def update(optimizer: Any, closure: Any = None) -> None:
     for group in optimizer.param_groups:
         for parameter in group["params"]:
@@ -362,9 +356,6 @@ def test_an_optimizer_without_hooks_never_warns() -> None:
     """An object that does not show whether it stepped is assumed to have stepped."""
     groups = types.SimpleNamespace(param_groups=[{"params": [], "lr": 0.1, "weight_decay": 0.1}])
     assert warnings_of_a_loop(groups, curve(groups), correct=False) == []
-
-
-# -- a schedule that is stepped from within the optimizer's step ----------------------------------
 
 
 class StepsItsSchedule(torch.optim.AdamW):
