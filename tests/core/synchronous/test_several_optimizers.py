@@ -149,19 +149,6 @@ def test_one_optimizer_is_not_several() -> None:
         sync.optimizers
 
 
-def test_a_derived_schedule_follows_the_source_on_its_own_optimizer() -> None:
-    """A derived schedule follows the member of its own optimizer, not one of the same name."""
-    muon, other = optimizers()
-    sync = SynchronousSchedule(
-        {
-            "a": [CurveSchedule(muon, lambda t: 0.25**t)],
-            "b": [DerivedSchedule(other, same, "weight_decay"), put_curve(other)],
-        }
-    )
-    advance(sync)
-    assert sync.get_last_schedule("b/weight_decay") == [0.03125]
-
-
 @pytest.mark.parametrize("make", [iter, tuple, lambda given: dict.fromkeys(given, 0)])
 def test_any_iterable_is_a_list(make: Callable[[Any], Any]) -> None:
     """The members of an optimizer, schedules of several among them, stand in any iterable."""
@@ -466,24 +453,3 @@ def test_no_scalar_is_lost_where_names_run_together() -> None:
     optimizer = sgd({"name": "b/c", "a": 0.25, "a/b": 0.5}, {"name": "c", "a": 1.0, "a/b": 2.0})
     sync = SynchronousSchedule([put_curve(optimizer, "a"), put_curve(optimizer, "a/b")])
     assert sorted(sync.get_last_scalars().values()) == [0.25, 0.5, 1.0, 2.0]
-
-
-@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="this torch has no Muon")
-def test_muon_beside_adamw() -> None:
-    """Muon for the matrices and AdamW for the rest step under one schedule."""
-    muon = torch.optim.Muon([torch.nn.Parameter(torch.ones(4, 8))], lr=0.02, weight_decay=0.1)
-    other = adamw(lr=0.01)
-    sync = SynchronousSchedule(
-        {
-            "muon": [put_curve(muon), DerivedSchedule(muon, same, "weight_decay")],
-            "adamw": [put_curve(other)],
-        }
-    )
-    for t in range(6):
-        assert sync.get_last_scalars() == {
-            "muon/lr/0": 0.02 * 0.5**t,
-            "muon/weight_decay/0": 0.1 * ((0.02 * 0.5**t) / 0.02),
-            "adamw/lr/0": 0.01 * 0.5**t,
-        }
-        muon.param_groups[0]["params"][0].grad = torch.ones(4, 8)
-        advance(sync)

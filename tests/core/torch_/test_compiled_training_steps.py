@@ -200,19 +200,24 @@ def test_a_compiled_training_step_gives_the_values_of_an_uncompiled_one(
     torch.testing.assert_close(compiled, uncompiled, rtol=1e-4, atol=1e-4)
 
 
-def counts_of(schedule: Any, steps: int) -> tuple[int, int]:
-    """The graph breaks and the compiled frames of a function that steps ``schedule``."""
+def compiled(call: Callable[[], None]) -> Any:
+    """A compiled function that makes a call in its middle."""
 
-    def step(x: torch.Tensor) -> torch.Tensor:
-        schedule.step()
+    def function(x: torch.Tensor) -> torch.Tensor:
+        call()
         return x + 1
 
+    return torch.compile(function, backend="eager")
+
+
+def counts_of(schedule: Any, steps: int) -> tuple[int, int]:
+    """The graph breaks and the compiled frames of a function that steps ``schedule``."""
     torch._dynamo.reset()
     counters = torch._dynamo.utils.counters
     counters.clear()
-    compiled = torch.compile(step, backend="eager")
+    function = compiled(schedule.step)
     for _ in range(steps):
-        compiled(INPUT)
+        function(INPUT)
     return sum(counters["graph_break"].values()), counters["frames"]["total"]
 
 
@@ -249,15 +254,9 @@ def test_a_step_that_is_compiled_itself_runs_as_it_is() -> None:
 def test_a_replan_is_not_compiled() -> None:
     """A replan in a compiled function gives what it gives outside of one."""
     optimizer = sgd_with_floats()
-    schedule = put_curve(optimizer)
     derived = tsa_core.DerivedSchedule(optimizer, float, "weight_decay")
-    sync = tsa_core.SynchronousSchedule([schedule, derived])
-
-    def train(x: torch.Tensor) -> Any:
-        sync.replan({"lr": lambda t: 0.5})
-        return x + 1
-
-    torch.compile(train, backend="eager")(INPUT)
+    sync = tsa_core.SynchronousSchedule([put_curve(optimizer), derived])
+    compiled(lambda: sync.replan({"lr": lambda t: 0.5}))(INPUT)
     assert sync.get_last_schedules() == {"lr": [0.125], "weight_decay": [0.0625]}
 
 
@@ -268,13 +267,8 @@ def test_an_error_in_a_step_leaves_the_compiler_on() -> None:
         return 1.0 if t == 0 else float("nan")
 
     schedule = stepped(lambda o: tsa_core.CurveSchedule(o, invalid))
-
-    def train(x: torch.Tensor) -> Any:
-        schedule.step()
-        return x + 1
-
     with pytest.raises(ValueError, match="the multiple of 'lr' at step 1: nan"):
-        torch.compile(train, backend="eager")(INPUT)
+        compiled(schedule.step)(INPUT)
     assert schedule.last_epoch == 0
     graphs = torch._dynamo.utils.counters["stats"]
     before = graphs["unique_graphs"]
