@@ -272,7 +272,7 @@ CLOCK_SAYS = r"the clock says .*call step\(\)"
 def test_an_argument_beside_a_clock_is_refused(
     given: tuple[Any, Any, str], form: Any, untouched: Untouched
 ) -> None:
-    """An argument is a ``TypeError``, also an epoch where the clock is; None is no argument."""
+    """An argument is a ``TypeError``, also an epoch where the clock is; None is a plain step."""
     args, kwargs, says = given
     sync = SynchronousSchedule([put_curve(sgd())], clock=form(Clock(3)))
     with untouched(sync.optimizer), pytest.raises(TypeError, match=says):

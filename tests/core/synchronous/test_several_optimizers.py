@@ -414,17 +414,11 @@ def test_a_load_that_fails_moves_neither_optimizer(
 )
 def test_scalars_are_flat_and_named_by_groups(names: Any, said: Any) -> None:
     """Groups are called by their names, or counted unless all have different strings as names."""
-    given = [{} if name is None else {"name": name} for name in names]
-    optimizer = adamw(
-        {"lr": 0.5, "betas": (0.5, 0.25), **given[0]}, {"lr": torch.tensor(0.25), **given[1]}
-    )
+    first, second = ({} if name is None else {"name": name} for name in names)
+    optimizer = adamw({"lr": 0.5, **first}, {"lr": torch.tensor(0.25), **second})
     members = [put_curve(optimizer), put_curve(optimizer, "betas[0]")]
-    expected = {
-        f"lr/{said[0]}": 0.5,
-        f"lr/{said[1]}": 0.25,
-        f"betas[0]/{said[0]}": 0.5,
-        f"betas[0]/{said[1]}": 0.9,
-    }
+    expected = {f"{target}/{each}": 0.9 for target in ("lr", "betas[0]") for each in said}
+    expected.update({f"lr/{said[0]}": 0.5, f"lr/{said[1]}": 0.25})
     assert SynchronousSchedule(members).get_last_scalars() == expected
     scalars = SynchronousSchedule({"muon": members}).get_last_scalars()
     assert scalars == {f"muon/{name}": value for name, value in expected.items()}

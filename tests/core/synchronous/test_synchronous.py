@@ -200,7 +200,7 @@ def test_the_momentum_of_another_optimizer_is_free() -> None:
 )
 @ignore_epoch_deprecation  # SequentialLR of torch < 2.9 passes a deprecated epoch
 def test_a_compound_of_curves_of_another_target_is_refused(make: Any) -> None:
-    """A compound scheduler is refused if a curve in it drives another target than its own."""
+    """A compound scheduler is refused if a curve in it drives a target that is not its own."""
     # It would be named lr, and loading it would write the values of that target to lr.
     optimizer = two_groups()
     put_curve(optimizer)  # torch's SequentialLR needs an initial learning rate in the groups
@@ -425,7 +425,7 @@ def test_a_value_that_is_not_finite_cannot_be_saved(value: float, make: Any) -> 
 
 WITH_METRICS: list[Any] = [((1.0,), {}), ((1.0, 7), {}), ((), {"metrics": 2.0})]
 BY_NAME: list[Any] = [{"metrics": 1.0}, {"metrics": 1.0, "epoch": 7}, {"metrics": 2.0}]
-# What the step of a member takes, the calls of the SynchronousSchedule, and what the member gets.
+# The step of a member, the calls of the step of its SynchronousSchedule, and the member's records.
 SIGNATURES: dict[str, tuple[Any, list[Any], list[Any]]] = {
     "nothing": (lambda calls: calls.append(()), [((), {}), ((None,), {})], [(), ()]),
     "anything": (

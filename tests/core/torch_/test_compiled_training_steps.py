@@ -56,8 +56,8 @@ def nothing_compiled_yet(compiler: None) -> Iterator[None]:
     torch._dynamo.reset()
 
 
-# Each form of a training step returns the loss: without a tensor to return, the compiler leaves
-# what comes after a graph break as it is, and so the schedule too.
+# Each form of a training step returns the loss. Without a tensor to return, the compiler does not
+# compile what comes after a graph break, which is the schedule.
 
 
 class Trainer:
