@@ -123,21 +123,17 @@ def test_metrics_reach_the_members_of_any_optimizer() -> None:
     assert sync.get_last_lr() == [0.0625, 0.03125, 0.03125]
 
 
-def test_the_mappings_are_read_only() -> None:
-    """``schedules`` and ``optimizers`` can be read and not assigned to."""
-    sync = both(*optimizers())
+def test_members_and_optimizers_can_be_read_by_one_name_or_several() -> None:
+    """``optimizer`` is there for a list and ``optimizers`` for a mapping; all are read-only."""
+    muon, other = optimizers()
+    sync = both(muon, other)
+    with pytest.raises(AttributeError, match=r"\['muon', 'adamw'\]; use .optimizers\['muon'\]"):
+        sync.optimizer
     for mapping in (sync.schedules, sync.optimizers):
         with pytest.raises(TypeError, match="item assignment"):
             mapping["x"] = None  # type: ignore[index]
     with pytest.raises(AttributeError):
         sync.schedules = {}  # type: ignore[misc]
-
-
-def test_one_optimizer_is_not_several() -> None:
-    """``optimizer`` is there for a list and ``optimizers`` for a mapping; each says so."""
-    muon, other = optimizers()
-    with pytest.raises(AttributeError, match=r"\['muon', 'adamw'\]; use .optimizers\['muon'\]"):
-        both(muon, other).optimizer
     sync = SynchronousSchedule({"only": [put_curve(muon)]})
     assert sync.schedule_names == ["only/lr"]
     assert dict(sync.optimizers) == {"only": muon}
