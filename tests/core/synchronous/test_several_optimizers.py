@@ -186,6 +186,11 @@ class Both(Wrapper):
 # -- what is refused ------------------------------------------------------------------------------
 
 SAME_GROUPS = "'x/lr' and 'y/.*same param groups"
+OTHER_OPTIMIZER = r"\['x'\]: the schedule of 'eps' at position 1 is on a different optimizer"
+EMPTY = r"schedules\['x'\]: expected at least one schedule"
+TWICE = "two of them schedule 'lr'"
+SAME_TENSOR = "'a/lr' and 'b/lr' are the same tensor"
+NAME = r"names of optimizers .* strings without '/'"
 
 
 def tensors_of_two(lr: torch.Tensor) -> Any:
@@ -196,29 +201,17 @@ def tensors_of_two(lr: torch.Tensor) -> Any:
     ("schedules", "error", "says"),
     [
         (lambda a, b: [put_curve(a), put_curve(b)], ValueError, r"SynchronousSchedule\(\{'muon': "),
-        (
-            lambda a, b: {"x": [put_curve(a), put_curve(b, "eps")]},
-            ValueError,
-            r"\['x'\]: the schedule of 'eps' at position 1 is on a different optimizer",
-        ),
+        (lambda a, b: {"x": [put_curve(a), put_curve(b, "eps")]}, ValueError, OTHER_OPTIMIZER),
         (
             lambda a, b: {"x": [SynchronousSchedule({"a": [put_curve(a)], "b": [put_curve(b)]})]},
             ValueError,
             "different optimizer",
         ),
         (lambda a, b: {}, ValueError, "at least one schedule"),
-        (
-            lambda a, b: {"a": [put_curve(a)], "x": []},
-            ValueError,
-            r"schedules\['x'\]: expected at least one schedule",
-        ),
+        (lambda a, b: {"a": [put_curve(a)], "x": []}, ValueError, EMPTY),
         (lambda a, b: {"x": put_curve(a)}, TypeError, r"schedules\['x'\]: expected a list"),
         (lambda a, b: {"x": [put_curve(a), 3]}, TypeError, r"\['x'\]: .* got 3 .* position 1"),
-        (
-            lambda a, b: {"x": [put_curve(a)], "y": [put(a)]},
-            RuntimeError,
-            "two of them schedule 'lr'",
-        ),
+        (lambda a, b: {"x": [put_curve(a)], "y": [put(a)]}, RuntimeError, TWICE),
         (lambda a, b: {"x": [put_curve(a)], "y": [put_curve(Wrapper(a))]}, ValueError, SAME_GROUPS),
         (
             lambda a, b: {"x": [put_curve(b)], "y": [put_curve(Both(a, b), "weight_decay")]},
@@ -231,17 +224,9 @@ def tensors_of_two(lr: torch.Tensor) -> Any:
             ValueError,
             "'lr' and 'momentum' are on different objects, a SGD and a Wrapper",
         ),
-        (
-            lambda a, b: tensors_of_two(torch.tensor(0.5)),
-            ValueError,
-            "'a/lr' and 'b/lr' are the same tensor",
-        ),
+        (lambda a, b: tensors_of_two(torch.tensor(0.5)), ValueError, SAME_TENSOR),
         *(
-            (
-                lambda a, b, name=name: {"muon": [put_curve(a)], name: [put_curve(b)]},
-                TypeError,
-                r"names of optimizers .* strings without '/'",
-            )
+            (lambda a, b, name=name: {"x": [put_curve(a)], name: [put_curve(b)]}, TypeError, NAME)
             for name in (1, None, "", "a/b", b"a")
         ),
     ],

@@ -106,6 +106,9 @@ def test_members_are_named_by_target_and_contributed_by_inner_schedules() -> Non
     }
 
 
+NO_OPTIMIZER = "^optimizer: expected a torch optimizer"
+OTHER_OPTIMIZER = "'clip' at position 1 is on a different optimizer"
+TWICE = "two of them schedule"
 NO_LIST = "expected a list of schedules, got"
 NO_SCHEDULE = "(?s)expected schedules, got .* at position 1"
 
@@ -122,24 +125,12 @@ NO_SCHEDULE = "(?s)expected schedules, got .* at position 1"
         (lambda o: [put_curve(o), SimpleNamespace(optimizer=o)], TypeError, NO_SCHEDULE),
         (lambda o: [put_curve(o), SimpleNamespace(optimizer=o, step=3)], TypeError, NO_SCHEDULE),
         *(
-            (
-                lambda o, optimizer=optimizer: [like_timms(optimizer)],
-                TypeError,
-                "^optimizer: expected a torch optimizer",
-            )
+            (lambda o, optimizer=optimizer: [like_timms(optimizer)], TypeError, NO_OPTIMIZER)
             for optimizer in (None, 3, SimpleNamespace(), SimpleNamespace(param_groups=None))
         ),
-        (
-            lambda o: [put_curve(o), put_curve(two_groups(), "clip")],
-            ValueError,
-            "'clip' at position 1 is on a different optimizer",
-        ),
-        (lambda o: [put_curve(o), StepLR(o, 1)], RuntimeError, "two of them schedule 'lr'"),
-        (
-            lambda o: [put(o, "clip"), put_curve(o, "clip")],
-            RuntimeError,
-            "two of them schedule 'clip'",
-        ),
+        (lambda o: [put_curve(o), put_curve(two_groups(), "clip")], ValueError, OTHER_OPTIMIZER),
+        (lambda o: [put_curve(o), StepLR(o, 1)], RuntimeError, f"{TWICE} 'lr'"),
+        (lambda o: [put(o, "clip"), put_curve(o, "clip")], RuntimeError, f"{TWICE} 'clip'"),
     ],
 )
 def test_invalid_members_are_refused(schedules: Any, error: Any, says: str) -> None:
