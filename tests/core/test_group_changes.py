@@ -57,8 +57,12 @@ def swap(new_list: str) -> Any:
     return leave_and_join
 
 
+def replace_the_last(optimizer: Any, **entries: Any) -> None:
+    optimizer.param_groups[-1] = {**decaying().param_groups[0], **entries}
+
+
 leave_and_join = swap("never")
-SWAPS = [leave_and_join, swap("between"), swap("before"), swap("after")]
+SWAPS = [leave_and_join, swap("between"), swap("before"), swap("after"), replace_the_last]
 
 
 def decaying(weight_decay: Any = 0.08) -> torch.optim.AdamW:
@@ -112,23 +116,6 @@ def test_a_schedule_follows_groups_that_are_replaced(
     assert float(optimizer.param_groups[0]["weight_decay"]) == pytest.approx(0.01, rel=1e-6)
     assert type(optimizer.param_groups[0]["weight_decay"]) is kind
     assert float(old["weight_decay"]) == pytest.approx(0.02, rel=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("curve", "target"),
-    crossed([halving, [halving], {"*": halving}], ["weight_decay", "betas[0]"]),
-)
-def test_a_replaced_group_starts_from_its_own_value(curve: Any, target: str) -> None:
-    """A group that takes the place of another one starts from its own value."""
-    optimizer = decaying()
-    schedule = CurveSchedule(optimizer, curve, target)
-    advance(schedule)
-    old = optimizer.param_groups[0]
-    optimizer.param_groups[0] = {**decaying(0.8).param_groups[0], "params": old["params"]}
-    advance(schedule)
-    initial = {"weight_decay": 0.8, "betas[0]": 0.9}[target]
-    assert schedule.base_lrs == [initial]
-    assert schedule.get_last_lr() == [initial / 4]
 
 
 @pytest.mark.parametrize(
@@ -301,7 +288,7 @@ if TORCH < (2, 10):  # past T_max, CosineAnnealingLR leaves out the groups that 
 
 @pytest.mark.parametrize(
     ("name", "target", "change"),
-    crossed(JOINABLE, ["lr", "weight_decay", "betas[0]"], [add_group, *SWAPS, leave_and_join]),
+    crossed(JOINABLE, ["lr", "weight_decay", "betas[0]"], [add_group, *SWAPS[:4], leave_and_join]),
 )
 def test_a_group_that_joins_gets_the_numbers_that_torch_gives_lr(
     name: str, target: str, change: Any
@@ -415,20 +402,6 @@ def test_a_proxy_takes_a_group_only_when_it_is_told_to() -> None:
     assert [group.get("max_lr") for group in proxy.param_groups] == [0.5]
 
 
-def test_a_curve_goes_on_when_a_group_leaves() -> None:
-    """When a group leaves, curves go on without it, also on a proxy, and torch's λ raises."""
-    optimizer = adamw({"weight_decay": 0.08, "eps": 0.5}, {"weight_decay": 0.4, "eps": 0.25})
-    curves = [put_curve(optimizer, "weight_decay"), put(optimizer, "eps", put_curve)]
-    torchs = put_lambda(optimizer, "betas[0]")
-    left = optimizer.param_groups.pop(0)
-    for curve, value in zip(curves, (0.2, 0.125)):
-        advance(curve)
-        assert curve.get_last_lr() == [value]
-    with pytest.raises(RuntimeError, match=r"2 param groups, .* \(there are 1\)"):
-        torchs.step()
-    assert (left["weight_decay"], left["eps"]) == (0.08, 0.5)
-
-
 @plateau_takes_groups
 @pytest.mark.parametrize("as_kind", [float, torch.tensor])
 def test_a_group_that_joins_under_a_plateau_moves(as_kind: Any) -> None:
@@ -447,52 +420,31 @@ def test_a_group_that_joins_under_a_plateau_moves(as_kind: Any) -> None:
 # -- groups that leave and join between two steps ------------------------------------------------
 
 
-CURVES: dict[str, Callable[[Any], Any]] = {
-    "one curve": lambda o: put_curve(o, "weight_decay"),
-    "by name": lambda o: CurveSchedule(o, {"*": halving}, "weight_decay"),
-    "a list": lambda o: CurveSchedule(o, [halving, halving], "weight_decay"),
-    "on a proxy": lambda o: put(o, "weight_decay", put_curve),
-    "a member": lambda o: SynchronousSchedule([put_curve(o, "weight_decay")]),
-}
+FORMS: list[Any] = [halving, [halving, halving], {"*": halving}]
 
 
 @pytest.mark.parametrize(
-    ("name", "swap", "kind_and_steps"),
-    crossed(CURVES, SWAPS, itertools.product(KINDS, [0, 1])),
+    ("curve", "absolute", "swap", "kind"),
+    crossed(FORMS, [False] * 3 + [True] * 3, SWAPS, KINDS),
 )
-def test_a_group_in_the_place_of_another_follows_the_curve(
-    name: str, swap: Any, kind_and_steps: tuple[str, int]
+def test_a_group_in_the_place_of_another_starts_from_its_own_value(
+    curve: Any, absolute: bool, swap: Any, kind: str
 ) -> None:
-    """A group that takes a place that became free is driven, also in a list that was replaced."""
-    kind, steps = kind_and_steps
-    optimizer = adamw_with("weight_decay", *map(KINDS[kind], (0.08, 0.2)))
-    schedule = CURVES[name](optimizer)
-    advance(schedule, steps)
+    """A group that takes a place that became free is driven, also in a list that was replaced.
+
+    A state machine, ``test_interleavings_of_all.py``, does the same in any order.
+    """
+    optimizer = adamw_with("weight_decay", *map(KINDS[kind], (0.5, 0.25)))
+    schedule = CurveSchedule(optimizer, curve, "weight_decay", absolute=absolute)
+    advance(schedule, 2)
     left = optimizer.param_groups[1]
     swap(optimizer, weight_decay=0.4)
-    for t in range(steps + 1, steps + 4):
+    for t in (3, 4):
         advance(schedule)
-        expected = [0.08 * 0.5**t, 0.4 * 0.5**t]
+        expected = [0.5**t] * 2 if absolute else [0.5 * 0.5**t, 0.4 * 0.5**t]
         assert floats(optimizer, "weight_decay") == pytest.approx(expected, rel=1e-6)
-    assert float(left["weight_decay"]) == pytest.approx(0.2 * 0.5**steps, rel=1e-6)
-
-
-@pytest.mark.parametrize(
-    ("curve", "swap", "kind_and_steps"),
-    crossed([halving, [halving, halving], {"*": halving}], SWAPS, itertools.product(KINDS, [0, 2])),
-)
-def test_a_group_in_the_place_of_another_has_its_own_initial_value_under_absolute_values(
-    curve: Any, swap: Any, kind_and_steps: tuple[str, int]
-) -> None:
-    """A curve of values records the initial value of a newcomer from the newcomer's own value."""
-    kind, steps = kind_and_steps
-    optimizer = adamw_with("weight_decay", *map(KINDS[kind], (0.5, 0.25)))
-    schedule = CurveSchedule(optimizer, curve, "weight_decay", absolute=True)
-    advance(schedule, steps)
-    swap(optimizer, weight_decay=0.4)
-    advance(schedule)
-    assert held(optimizer, "weight_decay") == [0.5 ** (steps + 1)] * 2
     assert held(optimizer, "initial_weight_decay") == schedule.base_lrs == [0.5, 0.4]
+    assert float(left["weight_decay"]) == (0.25 if absolute else 0.25 * 0.25)
     multiples = put_curve(optimizer, "weight_decay")
     assert multiples.get_last_lr() == pytest.approx([0.5, 0.4], rel=1e-6)
 
@@ -501,13 +453,17 @@ def swap_two(optimizer: Any, **entries: Any) -> None:
     optimizer.param_groups.reverse()
 
 
+def leave(optimizer: Any, **entries: Any) -> None:
+    optimizer.param_groups.pop(0)
+
+
 @pytest.mark.parametrize(
-    ("name", "swap"), crossed(["LambdaLR", "OneCycleLR", "SWALR"], [*SWAPS, swap_two])
+    ("name", "swap"), crossed(["LambdaLR", "OneCycleLR", "SWALR"], [*SWAPS[:4], swap_two, leave])
 )
 def test_a_scheduler_with_one_item_per_group_refuses_a_group_in_the_place_of_another(
     name: str, swap: Any, untouched: Untouched
 ) -> None:
-    """A scheduler that keeps one item per group refuses a list in which groups changed places."""
+    """A scheduler with one item per group refuses a list in which groups left or moved."""
     optimizer = adamw({"weight_decay": 0.08}, {"weight_decay": 0.2})
     schedule = put(optimizer, "weight_decay", NOT_JOINABLE[name][0])
     swap(optimizer, weight_decay=0.4)

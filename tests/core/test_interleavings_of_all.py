@@ -1,6 +1,7 @@
 """Random programs of multipliers, values, derived targets and clocks give the values of arithmetic.
 
-Two optimizers are scheduled together, replanned, saved, and loaded under each policy. The oracle
+Two optimizers are scheduled together, scheduled anew, replanned, saved, and loaded under each
+policy. Groups join, leave, change places and are replaced. The oracle
 keeps one number per group and target, one initial value where one was recorded, the plan and the
 position; it knows nothing of the library.
 """
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 import torch
 from cases import EXHAUSTIVE
-from helpers import Failing, floats, halving, put
+from helpers import Clock, Failing, floats, halving, put
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -72,14 +73,6 @@ def from_dict(record: Any) -> Function:
 register_curves(to_dict, from_dict)
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now: float = 0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 # How a target can be driven: the kind, the function, and the source if it is derived. A later
 # target can be derived from an earlier one, and "x" is set by hand alone.
 PLANS: dict[str, list[tuple[str, Any, str | None] | None]] = {
@@ -123,12 +116,14 @@ INDEX = st.integers(0, 1)  # of the optimizer
 class Oracle:
     """The values that the groups of one optimizer hold, in plain Python numbers."""
 
-    def __init__(self, plan: dict[str, Any], dtype: torch.dtype | None) -> None:
-        self.plan = plan
-        self.origin = dict.fromkeys(plan, 0.0)
+    def __init__(self, dtype: torch.dtype | None) -> None:
         self.dtype = dtype
         self.held: list[dict[str, float]] = []
         self.initial: list[dict[str, float]] = []
+
+    def start(self, plan: dict[str, Any]) -> None:
+        self.plan = plan
+        self.origin = dict.fromkeys(plan, 0.0)
 
     def rounded(self, target: str, value: float) -> float:
         """The value as the group holds it: ``clip`` may be a tensor of some precision."""
@@ -152,11 +147,15 @@ class Oracle:
             self._move(target, t)
 
     def _move(self, target: str, t: float) -> None:
-        _, _, source = self.plan[target]
         for now, initial in zip(self.held, self.initial):
-            for each in filter(None, (target, source)):
-                initial.setdefault(each, now[each])
+            self._record(target, now, initial)
             now[target] = self.rounded(target, self._value(target, now, initial, t))
+
+    def _record(self, target: str, now: dict[str, float], initial: dict[str, float]) -> None:
+        initial.setdefault(target, now[target])
+        _, _, source = self.plan[target]
+        if source is not None:  # a source that nobody has scheduled has a record of its own
+            initial.setdefault(f"{source}[of {target}]", initial.get(source, now[source]))
 
     def _value(
         self, target: str, now: dict[str, float], initial: dict[str, float], t: float
@@ -170,7 +169,8 @@ class Oracle:
         if kind == "value":
             return function(since)
         if kind == "multiple":
-            return initial[target] * function(now[source] / initial[source])
+            first = initial.get(source, initial[f"{source}[of {target}]"])
+            return initial[target] * function(now[source] / first)
         return function(now[source])
 
     def replan(self, target: str, function: Any, t: float) -> None:
@@ -192,6 +192,8 @@ class Oracle:
         for now, initial, saved in zip(self.held, self.initial, state):
             for target, (first, value) in saved.items():
                 initial[target], now[target] = first, value
+            for target in saved:
+                self._record(target, now, initial)
 
 
 class Interleavings(RuleBasedStateMachine):
@@ -203,21 +205,28 @@ class Interleavings(RuleBasedStateMachine):
         data=st.data(),
     )
     def start(self, plans: Any, groups: Any, dtypes: Any, clocked: bool, data: Any) -> None:
-        self.position: float = 0
-        self.saved: Any = None
-        self.oracles, self.optimizers, lists = [], [], []
-        for plan, values, dtype in zip(plans, groups, dtypes):
-            plan = {name: plan[name] for name in PLANS if plan[name] is not None}
-            if clocked:  # a torch scheduler cannot be sent to a position
-                plan = {name: each for name, each in plan.items() if each[0] not in TORCH_KINDS}
-            plan = plan or {"lr": ("multiplier", halving, None)}
-            oracle = Oracle(plan, dtype)
-            self.oracles.append(oracle)
+        self.oracles = [Oracle(dtype) for dtype in dtypes]
+        self.optimizers = []
+        for oracle, values in zip(self.oracles, groups):
             optimizer = torch.optim.AdamW([self.group(oracle, values[0])])
             for each in values[1:]:
                 optimizer.add_param_group(self.group(oracle, each))
             self.optimizers.append(optimizer)
-            lists.append([self.build(optimizer, name, *each) for name, each in plan.items()])
+        self.schedule_anew(plans, clocked, data)
+
+    @rule(plans=st.tuples(PLAN, PLAN), clocked=st.booleans(), data=st.data())
+    def schedule_anew(self, plans: Any, clocked: bool, data: Any) -> None:
+        """New schedules start from the initial values that earlier ones have recorded."""
+        self.position: float = 0
+        self.saved: Any = None
+        lists = []
+        for plan, oracle, optimizer in zip(plans, self.oracles, self.optimizers):
+            plan = {name: plan[name] for name in PLANS if plan[name] is not None}
+            if clocked:  # a torch scheduler cannot be sent to a position
+                plan = {name: each for name, each in plan.items() if each[0] not in TORCH_KINDS}
+            oracle.start(plan or {"lr": ("multiplier", halving, None)})
+            build = data.draw(st.sampled_from([self.build, self.build_on_a_proxy]))
+            lists.append([build(optimizer, name, *each) for name, each in oracle.plan.items()])
             oracle.move_to(0)
             optimizer.step()
         self.has_torch = any(
@@ -260,6 +269,11 @@ class Interleavings(RuleBasedStateMachine):
             return CurveSchedule(optimizer, function, name, absolute=kind == "value")
         absolute = kind == "derived value"
         return DerivedSchedule(optimizer, function, name, of=source, absolute=absolute)
+
+    def build_on_a_proxy(self, optimizer: Any, name: str, kind: str, *how: Any) -> Any:
+        if kind not in ("multiplier", "value"):
+            return self.build(optimizer, name, kind, *how)
+        return put(optimizer, name, lambda proxy: self.build(proxy, "lr", kind, *how))
 
     def move_to(self, t: float) -> None:
         self.position = t
@@ -405,8 +419,9 @@ class Interleavings(RuleBasedStateMachine):
         extend_optimizer(self.optimizers[i], target_name, value, overwrite_values=True)
         for now, initial in zip(oracle.held, oracle.initial):
             now[target_name] = oracle.rounded(target_name, value)
-            if target_name in initial:
-                initial[target_name] = value
+            for name in initial:
+                if name == target_name or name.startswith(f"{target_name}[of"):
+                    initial[name] = value
 
     @precondition(lambda self: not self.has_torch)
     @rule(i=INDEX, numbers=NUMBERS)
@@ -474,6 +489,8 @@ class Interleavings(RuleBasedStateMachine):
                 assert floats(optimizer, target) == expected
                 if target in oracle.plan:
                     assert [float(value) for value in values[f"{name}/{target}"]] == expected
+                recorded = [group.get(f"initial_{target}") for group in optimizer.param_groups]
+                assert recorded == [initial.get(target) for initial in oracle.initial]
             for target in oracle.plan:
                 schedule = self.sync.schedules[f"{name}/{target}"]
                 assert schedule.last_epoch == self.position

@@ -373,26 +373,42 @@ REFUSED: list[Refused] = [
     ({"num_steps": 3, "unit": ""}, TypeError, "^unit: .*'tokens', got ''"),
 ]
 REFUSED_WITH_A_PLATEAU: list[Refused] = [
-    ({"metrics": None}, TypeError, "metrics: the schedule of 'lr' takes metrics; pass"),
-    ({"metrics": Ellipsis}, TypeError, "metrics: "),
-    ({"metrics": float("nan")}, ValueError, "metrics: "),
-    ({"metrics": [1.0] * 3}, ValueError, "metrics: expected one for each of 4 calls, got 3"),
+    ({"num_steps": 5}, TypeError, "metrics: the schedule of 'lr' takes metrics; pass"),
+    ({"num_steps": 5, "metrics": Ellipsis}, TypeError, "metrics: "),
+    ({"num_steps": 5, "metrics": float("nan")}, ValueError, "metrics: "),
     (
-        {"num_steps": None, "positions": [3], "metrics": 1.0},
+        {"num_steps": 5, "metrics": [1.0] * 3},
+        ValueError,
+        "metrics: expected one for each of 4 calls, got 3",
+    ),
+    (
+        {"positions": [3], "metrics": 1.0},
         TypeError,
         r"^positions: .*'lr' \(ReduceLROnPlateau\) .* because",
     ),
 ]
 
 
-def test_arguments_that_do_not_fit_are_refused() -> None:
-    """An error names the argument and its value; metrics by position are no other argument."""
-    for arguments, error, says in REFUSED:
-        with pytest.raises(error, match=says):
-            preview(put_curve(sgd()), **arguments)
-    for arguments, error, says in REFUSED_WITH_A_PLATEAU:
-        with pytest.raises(error, match=says):
-            preview(three_members(), **{"num_steps": 5, **arguments})
+def curve_on_lr() -> Any:
+    return put_curve(sgd())
+
+
+@pytest.mark.parametrize(
+    ("make", "refused"),
+    [
+        *((curve_on_lr, each) for each in REFUSED),
+        *((three_members, each) for each in REFUSED_WITH_A_PLATEAU),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(make: Any, refused: Refused) -> None:
+    """An error names the argument and its value."""
+    arguments, error, says = refused
+    with pytest.raises(error, match=says):
+        preview(make(), **arguments)
+
+
+def test_metrics_are_a_keyword_argument() -> None:
+    """Metrics by position are a ``TypeError``, so that other arguments can be added."""
     with pytest.raises(TypeError, match="positional argument"):
         preview(three_members(), 3, 1.0)  # type: ignore[misc]
 
@@ -416,7 +432,7 @@ def test_an_object_that_is_not_a_schedule_is_refused() -> None:
         with pytest.raises(TypeError, match=says):
             preview(schedule, 3)
     for optimizer in (None, 3, SimpleNamespace(), SimpleNamespace(param_groups=None)):
-        with pytest.raises(TypeError, match="^optimizer: expected a torch optimizer"):
+        with pytest.raises(TypeError, match=r"^optimizer: expected a torch"):
             preview(SimpleNamespace(optimizer=optimizer, step=print), 3)
 
 

@@ -8,6 +8,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -72,12 +73,12 @@ def scheduled_values(optimizer: Any) -> list[tuple[float, ...]]:
     return list(zip(*(map(float, held(optimizer, target)) for target in targets)))
 
 
+@dataclass
 class Halving:
     """A curve that halves from time to time, and has a ``repr`` of its own."""
 
-    def __init__(self, name: str, every: int = 1) -> None:
-        self.name = name
-        self.every = every
+    name: str
+    every: int = 1
 
     def __call__(self, t: float) -> float:
         return 0.5 ** (t // self.every)
@@ -126,27 +127,27 @@ def three_members(optimizer: Any, name: str) -> tsa_core.SynchronousSchedule:
 
 
 ORDERS = [
-    "optimizer, schedules",
-    "schedules, optimizer",
-    "optimizer loaded before building",
-    "schedules alone",
+    "build, optimizer, schedules",
+    "build, schedules, optimizer",
+    "optimizer, build, schedules",
+    "build, schedules",
 ]
 
 
 def resumed_run(order: str, name: str, optimizer_state: Any, schedule_state: Any) -> Any:
-    """A new optimizer and new schedules that load the states in the given order."""
+    """A new optimizer and new schedules, which are built and load the states in the given order."""
     optimizer = new_optimizer()
-    if order == "optimizer loaded before building":
-        optimizer.load_state_dict(copy.deepcopy(optimizer_state))
-    schedule = three_members(optimizer, name)
-    if order == "optimizer, schedules":
-        optimizer.load_state_dict(copy.deepcopy(optimizer_state))
-    schedule.load_state_dict(schedule_state)
-    assert schedule.get_last_schedules() == {
-        target: held(optimizer, target) for target in ("weight_decay", "betas[0]", "lr")
-    }
-    if order == "schedules, optimizer":
-        optimizer.load_state_dict(copy.deepcopy(optimizer_state))
+    for what in order.split(", "):
+        if what == "build":
+            schedule = three_members(optimizer, name)
+        elif what == "optimizer":
+            optimizer.load_state_dict(copy.deepcopy(optimizer_state))
+        else:
+            schedule.load_state_dict(schedule_state)
+            targets = ("weight_decay", "betas[0]", "lr")
+            assert schedule.get_last_schedules() == {
+                each: held(optimizer, each) for each in targets
+            }
     return optimizer, schedule
 
 
@@ -475,11 +476,11 @@ def test_a_run_goes_on_under_the_plan_in_the_code(make: Any, said: str, then: An
     assert new.get_last_schedule("weight_decay") == then
 
 
+@dataclass
 class Attenuation:
     """A ``scale_fn`` that is an object, with a setting."""
 
-    def __init__(self, base: float) -> None:
-        self.base = base
+    base: float
 
     def __call__(self, x: float) -> float:
         return float(self.base**x)
