@@ -452,19 +452,21 @@ def test_a_copy_moves_its_own_object(name: str, duplicate: Any) -> None:
 
 
 def run(rate: float = 0.8) -> tuple[list[torch.nn.Dropout], SynchronousSchedule]:
-    """Two dropouts: a plateau on the rate of one, which another attribute follows, and a curve."""
+    """Curves on two dropouts and on ``lr``, and a plateau that another attribute follows."""
     objects = dropouts(rate, rate / 2)
     config = SimpleNamespace(tau=rate, strength=1.0)
-    first, second = attributes(objects, "p"), attributes(config, "tau", "strength")
+    second, optimizer = attributes(config, "tau", "strength"), sgd(lr=0.5)
     sync = SynchronousSchedule(
         {
-            "dropout": [CurveSchedule(first, halving, "p")],
+            "dropout": [put_curve(attributes(objects, "p"), "p")],
             "config": [
                 put(second, "tau", plateau),
                 DerivedSchedule(second, same, "strength", of="tau"),
             ],
+            "sgd": [put_curve(optimizer)],
         }
     )
+    optimizer.step()
     return objects, sync
 
 
@@ -478,15 +480,17 @@ def test_a_resume_writes_the_values(initial: Any, rate: float) -> None:
     _, sync = run()
     for _ in range(3):
         sync.step(1.0)
-    expected = [0.1, 0.05, 0.2, 0.25]
+    expected = [0.1, 0.05, 0.2, 0.25, 0.0625]
     assert values(sync) == expected
+    # Beside objects, the learning rate is still the optimizer's alone.
+    assert (sync.get_last_lr(), sync.base_lrs) == ([0.0625], [0.5])
     objects, resumed = run(rate)
     resumed.load_state_dict(through_a_file(sync.state_dict()), initial=initial)
     assert values(resumed) == expected
     assert rates(objects) == expected[:2]
     sync.step(1.0)
     resumed.step(1.0)
-    assert values(resumed) == values(sync) == [0.05, 0.025, 0.1, 0.125]
+    assert values(resumed) == values(sync) == [0.05, 0.025, 0.1, 0.125, 0.03125]
 
 
 def test_initial_values_that_differ_are_a_choice() -> None:
@@ -505,20 +509,6 @@ def test_initial_values_that_differ_are_a_choice() -> None:
     assert rates(objects) == [0.3]
     schedule.step()
     assert rates(objects) == [0.15]
-
-
-def test_attributes_beside_an_optimizer() -> None:
-    """In one ``SynchronousSchedule`` the learning rate is still the optimizer's alone."""
-    optimizer, objects = sgd(lr=0.5), dropouts()
-    schedules = {
-        "sgd": [put_curve(optimizer)],
-        "dropout": [put_curve(attributes(objects, "p"), "p")],
-    }
-    sync = SynchronousSchedule(schedules)
-    optimizer.step()
-    sync.step()
-    assert sync.get_last_schedules() == {"sgd/lr": [0.25], "dropout/p": [0.4]}
-    assert (sync.get_last_lr(), sync.base_lrs) == ([0.25], [0.5])
 
 
 def test_a_preview_moves_and_copies_no_object() -> None:

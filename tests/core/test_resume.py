@@ -47,7 +47,6 @@ from torch_schedulers import (
     TORCH,
     each_scheduler,
     factor,
-    ignore_order_when_nested,
 )
 
 import tsa_core
@@ -115,11 +114,28 @@ def patient_plateau(optimizer: Any) -> ReduceLROnPlateau:
     return ReduceLROnPlateau(optimizer, factor=0.5, patience=3, cooldown=2)
 
 
+def plateau_in_mode(mode: Any, patience: int) -> Make:
+    return lambda o: ReduceLROnPlateau(o, mode=mode, factor=0.5, patience=patience)
+
+
+def nested_curves(optimizer: Any) -> SequentialLR:
+    # Each SequentialLR leaves its waiting parts one more step before 0.
+    inner = SequentialLR(optimizer, [tsa_core.CurveSchedule(optimizer, factor) for _ in "ab"], [3])
+    return SequentialLR(optimizer, [inner, StepLR(optimizer, 2)], [6])
+
+
+RESUMED = {
+    **SCHEDULERS,
+    "curves in SequentialLR in SequentialLR": nested_curves,
+    "a plateau of accuracies": plateau_in_mode("max", 1),
+}
+
+
 def three_members(optimizer: Any, name: str) -> tsa_core.SynchronousSchedule:
     """A curve, a torch scheduler through the factory, and a plateau, the last two nested."""
     inner = tsa_core.SynchronousSchedule(
         [
-            put(optimizer, "weight_decay", SCHEDULERS[name]),
+            put(optimizer, "weight_decay", RESUMED[name]),
             put(optimizer, "betas[0]", patient_plateau),
         ]
     )
@@ -151,7 +167,7 @@ def resumed_run(order: str, name: str, optimizer_state: Any, schedule_state: Any
     return optimizer, schedule
 
 
-@each_scheduler(order=ORDERS)
+@each_scheduler(RESUMED, order=ORDERS)
 def test_a_run_resumed_at_any_step_is_the_uninterrupted_run(name: str, order: str) -> None:
     """A resumed run has the uninterrupted run's values to the bit, at once and at later steps."""
     optimizer = new_optimizer()
@@ -179,7 +195,7 @@ READABLE_SINCE = {
 }
 
 
-@each_scheduler()
+@each_scheduler(RESUMED)
 def test_every_state_of_a_run_loads_into_a_scheduler_that_has_moved(name: str) -> None:
     """A scheduler goes back to each state that was kept in memory, and fills the same tensors."""
     schedule = three_members(new_optimizer(torch.tensor), name)
@@ -558,10 +574,6 @@ def test_a_cycle_with_different_settings_begins_at_its_milestone() -> None:
     assert values_in_a_run(resumed, 10) == values_in_a_run(plain, 10)
 
 
-def plateau_in_mode(mode: str, patience: int) -> Make:
-    return lambda o: ReduceLROnPlateau(o, mode=mode, factor=0.5, patience=patience)  # type: ignore[arg-type]
-
-
 def test_a_plateau_in_the_other_mode_forgets_the_best_metric() -> None:
     """The best loss is not the best accuracy, so a plateau in the other mode starts anew."""
     losses, accuracies = (sync_of(plateau_in_mode(mode, 2)) for mode in ("min", "max"))
@@ -790,44 +802,6 @@ def test_a_plateau_that_a_group_has_joined_is_resumed() -> None:
     for each in (sync, resumed):
         advance(each, 1, 1.0)
         assert each.get_last_lr() == [0.25, 0.125]
-
-
-@pytest.mark.parametrize("mode", ["min", "max"])
-def test_a_plateau_that_has_a_best_goes_back_to_none(mode: str) -> None:
-    """A plateau that has seen metrics loads the infinite ``best`` from before its first one."""
-    sync, reference = (sync_of(plateau_in_mode(mode, 0)) for _ in range(2))
-    first = copy.deepcopy(sync.state_dict())
-    assert math.isinf(first["lr"]["best"])
-    advance(sync, 3, 1.0)
-    sync.load_state_dict(first)
-    assert sync.state_dict() == first
-    assert sync.get_last_lr() == [0.5, 0.25]  # which torch < 2.3 does not record
-    for metric in (2.0, 2.0, 3.0, 1.0):
-        advance(sync, 1, metric)
-        advance(reference, 1, metric)
-        assert sync.get_last_lr() == reference.get_last_lr()
-
-
-@ignore_order_when_nested
-@pytest.mark.parametrize(("steps", "in_synchronous"), crossed([1, 4, 8], [True, False]))
-def test_a_curve_that_waits_in_a_nested_sequence_is_resumed(
-    steps: int, in_synchronous: bool
-) -> None:
-    """A nested sequence of curves is resumed before, between and after its milestones."""
-
-    # Each SequentialLR leaves its waiting parts one more step before 0.
-    def build() -> Any:
-        optimizer = new_optimizer()
-        curves = [tsa_core.CurveSchedule(optimizer, factor) for _ in range(2)]
-        inner = SequentialLR(optimizer, curves, [3])
-        outer = SequentialLR(optimizer, [inner, StepLR(optimizer, 2)], [6])
-        return tsa_core.SynchronousSchedule([outer]) if in_synchronous else outer
-
-    saved, resumed = build(), build()
-    advance(saved, steps)
-    resumed.optimizer.load_state_dict(copy.deepcopy(saved.optimizer.state_dict()))
-    resumed.load_state_dict(copy.deepcopy(saved.state_dict()))
-    assert values_in_a_run(resumed, 8) == values_in_a_run(saved, 8)
 
 
 # -- torch's way to resume without the scheduler's state ------------------------------------------
