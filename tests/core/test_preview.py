@@ -8,6 +8,7 @@ import re
 import sys
 import threading
 import warnings
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, ClassVar
 
@@ -281,6 +282,14 @@ def in_replaced_groups(optimizer: Any) -> Any:
     return schedule
 
 
+class MultipleOfTheDefault(LRScheduler):
+    """A scheduler that computes from the optimizer's defaults, as some in transformers do."""
+
+    def get_lr(self) -> Any:
+        default = self.optimizer.defaults["lr"]
+        return [default * (1 + self.last_epoch) for _ in self.optimizer.param_groups]
+
+
 HARD_TO_COPY: dict[str, Any] = {
     "a curve that cannot be copied": lambda o: CurveSchedule(o, Locked()),
     "its method": lambda o: CurveSchedule(o, Locked().curve),
@@ -292,6 +301,8 @@ HARD_TO_COPY: dict[str, Any] = {
     "parameters that came later": in_replaced_groups,
     "a class of optimizer": lambda _: put(UncopiedSGD([Parameter(torch.ones(1))], lr=0.5)),
     "a method of its own": LambdaIsAMethodOfItsOwn,
+    "the defaults": MultipleOfTheDefault,
+    "the defaults of a proxy": lambda o: put(o, "weight_decay", MultipleOfTheDefault),
     "torch's step": lambda o: with_step_on_the_instance(ExponentialLR(o, 0.5)),
     "our step": lambda o: with_step_on_the_instance(CurveSchedule(o, decay)),
 }
@@ -299,14 +310,8 @@ HARD_TO_COPY: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", HARD_TO_COPY)
 def test_a_preview_copies_no_more_than_it_steps(name: str, untouched: Untouched) -> None:
-    """Parameters and the objects of methods are not copied; a reference back moves nothing."""
+    """Parameters and objects of methods are not copied; references back and defaults are right."""
     check_preview(HARD_TO_COPY[name](adamw_with_initial_values()), 0, [], untouched)
-
-
-def test_a_function_that_cannot_be_copied_is_named() -> None:
-    """A torch scheduler whose function cannot be copied is an error that says so."""
-    with pytest.raises(TypeError, match=r"\['lr'\] .* cannot be copied: .*lock"):
-        preview(LambdaLR(sgd(), Locked()), 3)
 
 
 def test_what_derives_is_computed_ahead_without_a_copy() -> None:
@@ -322,13 +327,6 @@ def test_what_derives_is_computed_ahead_without_a_copy() -> None:
     )
     assert preview(sync, 3).values["weight_decay"] == [[0.25], [0.0625], [0.015625]]
     assert preview(sync, positions=[3]).values["weight_decay"] == [[0.25 / 64]]
-
-
-def test_a_preview_that_fails_names_the_step() -> None:
-    """A preview of a curve that will fail raises what the run will raise, with the step."""
-    schedule = CurveSchedule(sgd(), lambda t: decay(t) if t < 3 else float("nan"))
-    with pytest.raises(ValueError, match=r"'lr' at step 3: nan is not finite"):
-        preview(schedule, NUM_STEPS)
 
 
 def test_a_preview_is_silent_and_a_wrong_loop_still_warns() -> None:
@@ -347,62 +345,69 @@ def test_a_preview_is_silent_and_a_wrong_loop_still_warns() -> None:
 
 # -- arguments -----------------------------------------------------------------------------------
 
-Refused = tuple[dict[str, Any], type[Exception], str]
-REFUSED: list[Refused] = [
-    *(
-        ({"num_steps": number}, ValueError, f"num_steps: expected from 1 to .*, got {number}")
-        for number in (0, -1, 10**12, 2**63, 10**60)
-    ),
-    *(
-        ({"num_steps": number}, TypeError, f"num_steps: expected an int, got {number!r}")
-        for number in (True, 3.0, "3", None)
-    ),
-    ({}, TypeError, r"^num_steps: .*pass positions="),
-    ({"num_steps": 3, "positions": [1]}, TypeError, "^positions: .*leave out one of both"),
-    ({"positions": []}, ValueError, "^positions: .*at least one"),
-    ({"positions": 3}, TypeError, "^positions: .*a list of numbers, got 3"),
-    ({"positions": "123"}, TypeError, "^positions: .*a list of numbers"),
-    ({"positions": {1: 2}}, TypeError, "^positions: .*a list of numbers"),
-    ({"positions": [1, -0.5]}, ValueError, r"^positions\[1\]: .*0 or later, got -0.5"),
-    ({"positions": [float("nan")]}, ValueError, r"^positions\[0\]: nan is not finite"),
-    ({"positions": [1, 2, "3"]}, TypeError, r"^positions\[2\]: '3'"),
-    ({"positions": [True]}, TypeError, r"^positions\[0\]: True"),
-    ({"positions": np.ones((2, 2))}, TypeError, r"^positions\[0\]: "),
-    ({"positions": [1], "metrics": 1.0}, TypeError, "^metrics: "),
-    ({"positions": [1], "unit": 3}, TypeError, "^unit: .*'tokens', got 3"),
-    ({"num_steps": 3, "unit": ""}, TypeError, "^unit: .*'tokens', got ''"),
-]
-REFUSED_WITH_A_PLATEAU: list[Refused] = [
-    ({"num_steps": 5}, TypeError, "metrics: the schedule of 'lr' takes metrics; pass"),
-    ({"num_steps": 5, "metrics": Ellipsis}, TypeError, "metrics: "),
-    ({"num_steps": 5, "metrics": float("nan")}, ValueError, "metrics: "),
-    (
-        {"num_steps": 5, "metrics": [1.0] * 3},
-        ValueError,
-        "metrics: expected one for each of 4 calls, got 3",
-    ),
-    (
-        {"positions": [3], "metrics": 1.0},
-        TypeError,
-        r"^positions: .*'lr' \(ReduceLROnPlateau\) .* because",
-    ),
-]
-
 
 def curve_on_lr() -> Any:
     return put_curve(sgd())
 
 
-@pytest.mark.parametrize(
-    ("make", "refused"),
-    [
-        *((curve_on_lr, each) for each in REFUSED),
-        *((three_members, each) for each in REFUSED_WITH_A_PLATEAU),
-    ],
-)
-def test_arguments_that_do_not_fit_are_refused(make: Any, refused: Refused) -> None:
-    """An error names the argument and its value."""
-    arguments, error, says = refused
+NUMBERS: list[tuple[Any, type[Exception], str]] = [
+    *((number, ValueError, "from 1 to .*") for number in (0, -1, 10**12, 2**63, 10**60)),
+    *((number, TypeError, "an int") for number in (True, 3.0, "3", None)),
+]
+REFUSED: list[tuple[Callable[[], Any], dict[str, Any], type[Exception], str]] = [
+    *(
+        (curve_on_lr, {"num_steps": number}, error, f"num_steps: expected {says}, got {number!r}")
+        for number, error, says in NUMBERS
+    ),
+    (curve_on_lr, {}, TypeError, r"^num_steps: .*pass positions="),
+    (curve_on_lr, {"num_steps": 3, "positions": [1]}, TypeError, "^positions: .*leave out one of"),
+    (curve_on_lr, {"positions": []}, ValueError, "^positions: .*at least one"),
+    (curve_on_lr, {"positions": 3}, TypeError, "^positions: .*a list of numbers, got 3"),
+    (curve_on_lr, {"positions": "123"}, TypeError, "^positions: .*a list of numbers"),
+    (curve_on_lr, {"positions": {1: 2}}, TypeError, "^positions: .*a list of numbers"),
+    (curve_on_lr, {"positions": [1, -0.5]}, ValueError, r"^positions\[1\]: .*or later, got -0.5"),
+    (curve_on_lr, {"positions": [np.nan]}, ValueError, r"^positions\[0\]: nan is not finite"),
+    (curve_on_lr, {"positions": [1, 2, "3"]}, TypeError, r"^positions\[2\]: '3'"),
+    (curve_on_lr, {"positions": [True]}, TypeError, r"^positions\[0\]: True"),
+    (curve_on_lr, {"positions": np.ones((2, 2))}, TypeError, r"^positions\[0\]: "),
+    (curve_on_lr, {"positions": [1], "metrics": 1.0}, TypeError, "^metrics: "),
+    (curve_on_lr, {"positions": [1], "unit": 3}, TypeError, "^unit: .*'tokens', got 3"),
+    (curve_on_lr, {"num_steps": 3, "unit": ""}, TypeError, "^unit: .*'tokens', got ''"),
+    (three_members, {"num_steps": 5}, TypeError, "metrics: the schedule of 'lr' takes .*; pass"),
+    (three_members, {"num_steps": 5, "metrics": Ellipsis}, TypeError, "metrics: "),
+    (three_members, {"num_steps": 5, "metrics": np.nan}, ValueError, "metrics: "),
+    (
+        three_members,
+        {"num_steps": 5, "metrics": [1.0] * 3},
+        ValueError,
+        "metrics: expected one for each of 4 calls, got 3",
+    ),
+    (
+        three_members,
+        {"positions": [3], "metrics": 1.0},
+        TypeError,
+        r"^positions: .*'lr' \(ReduceLROnPlateau\) .* because",
+    ),
+    (
+        lambda: LambdaLR(sgd(), Locked()),
+        {"num_steps": 3},
+        TypeError,
+        r"\['lr'\] .* cannot be copied: .*lock",
+    ),
+    (
+        lambda: CurveSchedule(sgd(), lambda t: decay(t) if t < 3 else np.nan),
+        {"num_steps": NUM_STEPS},
+        ValueError,
+        "'lr' at step 3: nan is not finite",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "arguments", "error", "says"), REFUSED)
+def test_arguments_that_do_not_fit_are_refused(
+    make: Any, arguments: Any, error: type[Exception], says: str
+) -> None:
+    """An error names the argument and its value, or the target and the step that will fail."""
     with pytest.raises(error, match=says):
         preview(make(), **arguments)
 
@@ -585,23 +590,6 @@ def test_a_preview_shows_a_shared_tensor_under_a_plain_torch_scheduler() -> None
     schedule = plateau(sgd({}, {}, lr=torch.tensor(0.5)))
     seen = preview(schedule, 3, metrics=torch.tensor(1.0))
     assert seen.values["lr"] == values_in_a_run(schedule, 3, 1.0)
-
-
-class MultipleOfTheDefault(LRScheduler):
-    """A scheduler that computes from the optimizer's defaults, as some in transformers do."""
-
-    def get_lr(self) -> Any:
-        default = self.optimizer.defaults["lr"]
-        return [default * (1 + self.last_epoch) for _ in self.optimizer.param_groups]
-
-
-def test_a_scheduler_that_reads_the_defaults_finds_them_in_a_preview() -> None:
-    """A scheduler that reads the optimizer's defaults finds them in a preview, on a proxy too."""
-    optimizer = adamw({"weight_decay": 0.5}, lr=0.25, weight_decay=0.125)
-    on_a_proxy = put(optimizer, "weight_decay", MultipleOfTheDefault)
-    assert preview(on_a_proxy, 3).values["weight_decay"] == [[0.125], [0.25], [0.375]]
-    plain = MultipleOfTheDefault(optimizer)
-    assert preview(plain, 3).values["lr"] == [[0.25], [0.5], [0.75]]
 
 
 def test_groups_that_are_not_torchs_or_left_alone_can_be_previewed() -> None:

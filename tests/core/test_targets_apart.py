@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from typing import Any
 
 import pytest
-from cases import crossed, some
+from cases import crossed
 from helpers import adamw, advance, held, put, put_curve, put_lambda, sgd
 from torch.optim.lr_scheduler import ExponentialLR, OneCycleLR
 from torch.optim.swa_utils import SWALR
@@ -14,36 +13,29 @@ from torch_schedulers import MOMENTUM_CYCLES
 
 import tsa_core
 
-# Each is a target, and a function that makes a schedule which halves it at each step.
-SCHEDULES: dict[str, tuple[str, Any]] = {
-    "torch on lr": ("lr", lambda optimizer, target: ExponentialLR(optimizer, 0.5)),
-    "curve on weight_decay": ("weight_decay", put_curve),
-    "factory on weight_decay": ("weight_decay", put),
-    "factory on momentum": ("momentum", put_lambda),
-    "factory on betas[0]": ("betas[0]", put_lambda),
+# Schedules that halve a target at each step, and its initial values.
+MAKERS: dict[str, Any] = {
+    "lr": lambda optimizer, target: ExponentialLR(optimizer, 0.5),
+    "weight_decay": put_curve,
+    "momentum": put_lambda,
+    "betas[0]": put,
 }
-ORDERS = [
-    order
-    for order in itertools.permutations(SCHEDULES, 3)
-    if not {"curve on weight_decay", "factory on weight_decay"} <= set(order)
-]
+INITIAL = {"lr": (0.1, 0.4), "weight_decay": (0.02, 0.3), "momentum": (0.9, 0.5)}
 
 
-@pytest.mark.parametrize("order", some(ORDERS, 6), ids=", ".join)
+@pytest.mark.parametrize(
+    "order", [(*MAKERS,), (*reversed(MAKERS),), ("betas[0]", "lr"), ("momentum",)], ids=", ".join
+)
 def test_each_target_follows_its_own_initial_value(order: tuple[str, ...]) -> None:
     """In any order of construction, each target is its own initial value, halved at each step."""
-    initial = {"lr": (0.1, 0.4), "weight_decay": (0.02, 0.3), "momentum": (0.9, 0.5)}
-    groups = [{key: values[i] for key, values in initial.items()} for i in range(2)]
+    groups = [{key: values[i] for key, values in INITIAL.items()} for i in range(2)]
     optimizer = sgd({**groups[0], "betas": (0.8, 0.99)}, {**groups[1], "betas": (0.6, 0.99)})
-    initial["betas[0]"] = (0.8, 0.6)
-    schedules = {
-        target: make(optimizer, target) for target, make in map(SCHEDULES.__getitem__, order)
-    }
+    schedules = [MAKERS[target](optimizer, target) for target in order]
     for t in range(4):
-        for target in initial:
-            expected = [value * 0.5 ** (t * (target in schedules)) for value in initial[target]]
+        for target, values in {**INITIAL, "betas[0]": (0.8, 0.6)}.items():
+            expected = [value * 0.5 ** (t * (target in order)) for value in values]
             assert held(optimizer, target) == pytest.approx(expected, rel=1e-12)
-        for schedule in schedules.values():
+        for schedule in schedules:
             advance(schedule)
 
 
