@@ -420,16 +420,16 @@ FORMS: list[Any] = [halving, [halving, halving], {"*": halving}]
 
 
 @pytest.mark.parametrize(
-    ("curve", "absolute", "swap", "kind"),
-    crossed(FORMS, [False] * 3 + [True] * 3, SWAPS, KINDS),
+    ("plan", "swap", "kind"), crossed(itertools.product([False, True], FORMS), SWAPS, KINDS)
 )
 def test_a_group_in_the_place_of_another_starts_from_its_own_value(
-    curve: Any, absolute: bool, swap: Any, kind: str
+    plan: tuple[bool, Any], swap: Any, kind: str
 ) -> None:
     """A group that takes a place that became free is driven, also in a list that was replaced.
 
-    A state machine, ``test_interleavings_of_all.py``, does the same in any order.
+    The state machine in ``test_interleavings.py`` does the same in any order.
     """
+    absolute, curve = plan
     optimizer = adamw_with("weight_decay", *map(KINDS[kind], (0.5, 0.25)))
     schedule = CurveSchedule(optimizer, curve, "weight_decay", absolute=absolute)
     advance(schedule, 2)
