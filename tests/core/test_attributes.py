@@ -13,16 +13,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 from cases import crossed
-from helpers import (
-    halving,
-    plateau,
-    put,
-    put_curve,
-    same,
-    sgd,
-    through_a_file,
-    through_pickle,
-)
+from helpers import halving, plateau, put, put_curve, same, sgd, through_a_file, through_pickle
 from torch.optim.lr_scheduler import OneCycleLR
 
 import tsa_core
@@ -151,9 +142,13 @@ def rates(objects: list[torch.nn.Dropout]) -> list[float]:
     return [each.p for each in objects]
 
 
+def halving_from_8(t: float) -> float:
+    return 0.8 * 0.5**t
+
+
 PUT: dict[str, Callable[[Any], Any]] = {
     "curve": lambda o: put_curve(o, "p"),
-    "values": lambda o: CurveSchedule(o, lambda t: 0.8 * 0.5**t, "p", absolute=True),
+    "values": lambda o: CurveSchedule(o, halving_from_8, "p", absolute=True),
     "where": lambda o: CurveSchedule(o, halving, "p", where=lambda group: "p" in group),
     "a list": lambda o: CurveSchedule(o, [halving], "p"),
     "factory": lambda o: put(o, "p"),
@@ -330,12 +325,7 @@ ERRORS: dict[str, tuple[Any, tuple[Any, ...], type[Exception], str]] = {
     "NamedTuple": (Named(), ("p",), AttributeError, "'p' of Named cannot be set"),
     "constant mapping": (MappingProxyType({"p": 1.0}), ("p",), AttributeError, "cannot be set"),
     "forwarded": (Wrapper(Plain(1.0)), ("p",), AttributeError, "read from another object"),
-    "empty slot": (
-        Slots.__new__(Slots),
-        ("p",),
-        AttributeError,
-        "'p'; it is declared",
-    ),
+    "empty slot": (Slots.__new__(Slots), ("p",), AttributeError, "'p'; it is declared"),
     "no object": ([], ("p",), ValueError, "at least one object"),
     "no name": (Plain(1.0), (), ValueError, "at least one attribute"),
     "no string": (Plain(1.0), (["p"],), TypeError, r"names: .*got \['p'\]"),
@@ -424,22 +414,14 @@ def test_a_failed_call_leaves_the_objects() -> None:
     assert (rates(objects), schedule.last_epoch) == ([0.8, 0.4], 0)
 
 
-def halving_from_8(t: float) -> float:
-    return 0.8 * 0.5**t
-
-
-COPIED: dict[str, Callable[[Any], Any]] = {
-    "values": lambda o: CurveSchedule(o, halving_from_8, "p", absolute=True),
-    "factory": lambda o: put(o, "p"),
-    "synchronous": lambda o: SynchronousSchedule({"a": [put_curve(o, "p")]}),
-}
-
-
-@pytest.mark.parametrize(("name", "duplicate"), crossed(COPIED, [copy.deepcopy, through_pickle]))
+@pytest.mark.parametrize(
+    ("name", "duplicate"),
+    crossed(["values", "factory", "synchronous"], [copy.deepcopy, through_pickle]),
+)
 def test_a_copy_moves_its_own_object(name: str, duplicate: Any) -> None:
     """Model and schedule copied together: only the copied model moves, from the same record."""
     model = torch.nn.Sequential(torch.nn.Dropout(0.8))
-    schedule = COPIED[name](attributes(model[0], "p"))
+    schedule = PUT[name](attributes(model[0], "p"))
     schedule.step()
     other, its_schedule = duplicate((model, schedule))
     its_schedule.step()

@@ -42,12 +42,7 @@ from torch.optim.lr_scheduler import (
     SequentialLR,
     StepLR,
 )
-from torch_schedulers import (
-    SCHEDULERS,
-    TORCH,
-    each_scheduler,
-    factor,
-)
+from torch_schedulers import SCHEDULERS, TORCH, each_scheduler, factor
 
 import tsa_core
 
@@ -134,10 +129,7 @@ RESUMED = {
 def three_members(optimizer: Any, name: str) -> tsa_core.SynchronousSchedule:
     """A curve, a torch scheduler through the factory, and a plateau, the last two nested."""
     inner = tsa_core.SynchronousSchedule(
-        [
-            put(optimizer, "weight_decay", RESUMED[name]),
-            put(optimizer, "betas[0]", patient_plateau),
-        ]
+        [put(optimizer, "weight_decay", RESUMED[name]), put(optimizer, "betas[0]", patient_plateau)]
     )
     return tsa_core.SynchronousSchedule([inner, tsa_core.CurveSchedule(optimizer, factor)])
 

@@ -55,9 +55,7 @@ print([entry[0] for entry in tsa_core.get_param_groups_regrouped_by_key(optimize
 
 def run_in_a_process(program: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *WARNINGS, "-c", textwrap.dedent(program)],
-        capture_output=True,
-        text=True,
+        [sys.executable, *WARNINGS, "-c", textwrap.dedent(program)], capture_output=True, text=True
     )
 
 
