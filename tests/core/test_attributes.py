@@ -261,22 +261,6 @@ def test_another_kind_of_value_or_dict_is_seen() -> None:
     assert schedule.last_epoch == 2
 
 
-def test_several_objects_are_groups_with_names() -> None:
-    """Each object starts from its own value, and curves and loggers know its name."""
-    objects = dropouts(0.8, 0.4, 0.2)
-    names = ["embedding", "attention", "head"]
-    handle = attributes(iter(objects), "p", group_names=names)
-    curves = {"embedding": halving, "head": None, "*": lambda t: 1 + t}
-    sync = SynchronousSchedule({"dropout": [CurveSchedule(handle, curves, "p")]})
-    sync.step()
-    assert rates(objects) == [0.4, 0.8, 0.2]
-    assert sync.get_last_scalars() == {
-        "dropout/p/embedding": 0.4,
-        "dropout/p/attention": 0.8,
-        "dropout/p/head": 0.2,
-    }
-
-
 def test_an_element_of_a_tuple_and_two_attributes() -> None:
     """An element keeps the tuple, and a derived schedule follows another attribute."""
     crop = SimpleNamespace(scale=(0.1, 1.0), beta=2.0)
@@ -435,10 +419,11 @@ def run(rate: float = 0.8) -> tuple[list[torch.nn.Dropout], SynchronousSchedule]
     """Curves on two dropouts and on ``lr``, and a plateau that another attribute follows."""
     objects = dropouts(rate, rate / 2)
     config = SimpleNamespace(tau=rate, strength=1.0)
+    first = attributes(iter(objects), "p", group_names=["stem", "head"])
     second, optimizer = attributes(config, "tau", "strength"), sgd(lr=0.5)
     sync = SynchronousSchedule(
         {
-            "dropout": [put_curve(attributes(objects, "p"), "p")],
+            "dropout": [CurveSchedule(first, {"stem": halving, "*": lambda t: 1 - t / 8}, "p")],
             "config": [
                 put(second, "tau", plateau),
                 DerivedSchedule(second, same, "strength", of="tau"),
@@ -450,45 +435,25 @@ def run(rate: float = 0.8) -> tuple[list[torch.nn.Dropout], SynchronousSchedule]
     return objects, sync
 
 
-def values(sync: SynchronousSchedule) -> list[float]:
-    return [*sync.get_last_scalars().values()]
-
-
 @pytest.mark.parametrize(("initial", "rate"), [("saved", 0.1), ("saved", 0.8), ("same", 0.8)])
 def test_a_resume_writes_the_values(initial: Any, rate: float) -> None:
     """The state has the initial values, also of a torch scheduler: nothing else is saved."""
+    names = ("dropout/p/stem", "dropout/p/head", "config/tau/0", "config/strength/0", "sgd/lr/0")
     _, sync = run()
     for _ in range(3):
         sync.step(1.0)
-    expected = [0.1, 0.05, 0.2, 0.25, 0.0625]
-    assert values(sync) == expected
+    expected = dict(zip(names, (0.1, 0.25, 0.2, 0.25, 0.0625)))
+    assert sync.get_last_scalars() == expected
     # Beside objects, the learning rate is still the optimizer's alone.
     assert (sync.get_last_lr(), sync.base_lrs) == ([0.0625], [0.5])
     objects, resumed = run(rate)
     resumed.load_state_dict(through_a_file(sync.state_dict()), initial=initial)
-    assert values(resumed) == expected
-    assert rates(objects) == expected[:2]
-    sync.step(1.0)
-    resumed.step(1.0)
-    assert values(resumed) == values(sync) == [0.05, 0.025, 0.1, 0.125, 0.03125]
-
-
-def test_initial_values_that_differ_are_a_choice() -> None:
-    """By default the saved ones go on, with a warning; those in the code can be chosen."""
-    saved = put_curve(attributes(dropouts(0.8), "p"), "p")
-    saved.step()
-    state, objects = saved.state_dict(), dropouts(0.6)
-    schedule = put_curve(attributes(objects, "p"), "p")
-    with pytest.raises(ValueError, match=r"were \[0.8\].*expected the same"):
-        schedule.load_state_dict(state, initial="same")
-    assert rates(objects) == [0.6]
-    with pytest.warns(UserWarning, match=r"were \[0.8\].* the code has \[0.6\]"):
-        schedule.load_state_dict(state)
-    assert rates(objects) == [0.4]
-    schedule.load_state_dict(state, initial="code")
-    assert rates(objects) == [0.3]
-    schedule.step()
-    assert rates(objects) == [0.15]
+    assert resumed.get_last_scalars() == expected
+    assert rates(objects) == [0.1, 0.25]
+    expected = dict(zip(names, (0.05, 0.2, 0.1, 0.125, 0.03125)))
+    for each in (sync, resumed):
+        each.step(1.0)
+        assert each.get_last_scalars() == expected
 
 
 def test_a_preview_moves_and_copies_no_object() -> None:

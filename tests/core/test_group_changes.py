@@ -118,25 +118,6 @@ def test_a_schedule_follows_groups_that_are_replaced(
     assert float(old["weight_decay"]) == pytest.approx(0.02, rel=1e-6)
 
 
-@pytest.mark.parametrize(
-    "put_schedule",
-    [
-        lambda o: put(o, "weight_decay", lambda p: LambdaLR(p, [lambda t: 1.0, halving])),
-        lambda o: CurveSchedule(o, [lambda t: 1.0, halving], "weight_decay"),
-    ],
-)
-def test_a_replaced_group_gets_a_tensor_of_its_own(put_schedule: Any) -> None:
-    """A new group dict that shares a tensor with another group gets its own tensor."""
-    optimizer = decaying(torch.tensor(0.08))
-    add_group(optimizer)
-    schedule = put_schedule(optimizer)
-    advance(schedule)
-    first, second = optimizer.param_groups
-    optimizer.param_groups[1] = {**first, "params": second["params"]}
-    advance(schedule, 2)
-    assert floats(optimizer, "weight_decay") == pytest.approx([0.08, 0.01], rel=1e-6)
-
-
 # -- views, and groups that lose the target ------------------------------------------------------
 
 
@@ -491,17 +472,12 @@ def test_another_list_with_the_same_groups_is_followed(put_schedule: Any) -> Non
 
 
 @pytest.mark.parametrize(
-    ("curve", "target_and_kind"),
-    crossed(
-        [halving, [halving] * 2, {"*": halving}, halving],
-        itertools.product(["weight_decay", "betas[0]"], KINDS),
-    ),
+    ("curve", "target", "kind"), crossed(FORMS, ["weight_decay", "betas[0]"], KINDS)
 )
 def test_a_tensor_that_is_put_into_two_groups_is_filled_once_per_group(
-    curve: Any, target_and_kind: tuple[str, str]
+    curve: Any, target: str, kind: str
 ) -> None:
     """Two groups that are given one tensor after the build each get their own, and move apart."""
-    target, kind = target_and_kind
     optimizer = adamw_with(target, *map(KINDS[kind], (0.5, 0.25)), foreach=False)
     schedule = CurveSchedule(optimizer, curve, target)
     advance(schedule)
@@ -510,9 +486,20 @@ def test_a_tensor_that_is_put_into_two_groups_is_filled_once_per_group(
         group.update(entries(target, shared))
     for t in (2, 3):
         advance(schedule)
-        first, second = held(optimizer, target)
-        assert first is shared
-        assert [float(first), float(second)] == [0.5 * 0.5**t, 0.25 * 0.5**t]
+        assert held(optimizer, target)[0] is shared
+        assert floats(optimizer, target) == [0.5 * 0.5**t, 0.25 * 0.5**t]
+
+
+def test_a_dict_that_brings_the_tensor_of_another_group_gets_its_own() -> None:
+    """A torch scheduler moves the groups apart, as a curve does."""
+    optimizer = adamw({}, {}, weight_decay=torch.tensor(0.5))
+    lambdas = [lambda t: 1.0, halving]
+    schedule = put(optimizer, "weight_decay", lambda proxy: LambdaLR(proxy, lambdas))
+    advance(schedule)
+    first, second = optimizer.param_groups
+    optimizer.param_groups[1] = {**first, "params": second["params"]}
+    advance(schedule, 2)
+    assert floats(optimizer, "weight_decay") == [0.5, 0.0625]
 
 
 @pytest.mark.parametrize("target", ["lr", "weight_decay"])

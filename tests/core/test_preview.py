@@ -19,7 +19,6 @@ from cases import crossed
 from helpers import (
     Untouched,
     adamw,
-    add_group,
     advance,
     halving,
     ignore_epoch_deprecation,
@@ -214,22 +213,6 @@ def test_one_metric_is_read_per_call() -> None:
     assert next(metrics) == 1.0
 
 
-@pytest.mark.parametrize(("dtype", "entries"), crossed([None, torch.float32], [{"lr": 0.2}, {}]))
-def test_a_preview_shows_groups_that_joined_or_were_set(
-    entries: dict[str, float], dtype: Any
-) -> None:
-    """A group that joined, and one without a curve, start from their own values, as in the run."""
-    optimizer = adamw_with_initial_values(dtype=dtype)
-    if dtype is not None:
-        optimizer.defaults["lr"] = torch.tensor(0.1)  # a group that joins has this very tensor
-    curve = CurveSchedule(optimizer, {"head": None, "*": decay})
-    sync = SynchronousSchedule([curve])
-    advance(sync, 3)
-    optimizer.param_groups[2]["lr"] = 0.25
-    add_group(optimizer, **entries)
-    assert preview(sync, NUM_STEPS).values == rows_in_a_run(sync, NUM_STEPS)
-
-
 # -- what a preview copies, and says -------------------------------------------------------------
 
 
@@ -290,6 +273,7 @@ class MultipleOfTheDefault(LRScheduler):
 
 HARD_TO_COPY: dict[str, Any] = {
     "a curve that cannot be copied": lambda o: CurveSchedule(o, Locked()),
+    "a rule that cannot be copied": lambda o: DerivedSchedule(o, Locked(), "weight_decay"),
     "its method": lambda o: CurveSchedule(o, Locked().curve),
     "its method in a list": lambda o: CurveSchedule(o, [Locked().curve] * 3),
     "its method by name": lambda o: CurveSchedule(o, {"*": Locked().curve}),
@@ -310,21 +294,6 @@ HARD_TO_COPY: dict[str, Any] = {
 def test_a_preview_copies_no_more_than_it_steps(name: str, untouched: Untouched) -> None:
     """Parameters and objects of methods are not copied; references back and defaults are right."""
     check_preview(HARD_TO_COPY[name](adamw_with_initial_values()), 0, [], untouched)
-
-
-def test_what_derives_is_computed_ahead_without_a_copy() -> None:
-    """A rule with a lock cannot be copied, and is called for values of the source to come."""
-    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
-
-    class Squared(Locked):
-        def __call__(self, t: float) -> float:
-            return t**2
-
-    sync = SynchronousSchedule(
-        [DerivedSchedule(optimizer, Squared(), "weight_decay"), put_curve(optimizer)]
-    )
-    assert preview(sync, 3).values["weight_decay"] == [[0.25], [0.0625], [0.015625]]
-    assert preview(sync, positions=[3]).values["weight_decay"] == [[0.25 / 64]]
 
 
 def test_a_preview_is_silent_and_a_wrong_loop_still_warns() -> None:

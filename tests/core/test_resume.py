@@ -447,35 +447,6 @@ def test_any_mapping_is_a_state_and_is_left_alone(step_size: int) -> None:
 # -- a different plan -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("make", "said", "then"),
-    [
-        # The curve in the code says 0.5^(3 // 3) at step 3, and torch goes on from the value.
-        (
-            lambda n: lambda p: tsa_core.CurveSchedule(p, Halving(f"C{n}", n)),
-            "C2 and goes on under C3",
-            [0.05, 0.015],
-        ),
-        (
-            lambda n: lambda p: StepLR(p, n, 0.5),
-            r"'step_size': 2.*goes on under.*'step_size': 3",
-            [0.025, 0.0075],
-        ),
-    ],
-)
-def test_a_run_goes_on_under_the_plan_in_the_code(make: Any, said: str, then: Any) -> None:
-    """One warning names the saved plan and the new one, and the saved value holds until a step."""
-    old, new = (sync_through_factory(make(n), "weight_decay") for n in (2, 3))
-    advance(old, 2)
-    with pytest.warns(UserWarning, match=said) as caught:
-        new.load_state_dict(old.state_dict())
-    assert len(caught) == 1
-    assert caught[0].filename == __file__
-    assert new.get_last_schedule("weight_decay") == [0.05, 0.015]
-    advance(new)
-    assert new.get_last_schedule("weight_decay") == then
-
-
 @dataclass
 class Attenuation:
     """A ``scale_fn`` that is an object, with a setting."""
@@ -657,9 +628,14 @@ def test_plans_that_are_equal_as_data_load_silently(saved: Make, loaded: Make) -
     ("saved", "loaded", "said"),
     [
         *(
-            (curve_of_text("C(1)"), curve_of_text(text), "was saved under")
+            (
+                curve_of_text("C(1)"),
+                curve_of_text(text),
+                rf"C\(1\) and goes on under {re.escape(text)}",
+            )
             for text in ("C(-1)", "D(1)", "C(1.0)")
         ),
+        (step_lr, lambda o: StepLR(o, 3), "'step_size': 2.*goes on under.*'step_size': 3"),
         *(
             (at_milestones(2, 5, 5), at_milestones(*other), "'milestones': .* goes on under")
             for other in ([2, 6], [2, 5], [5, 5, 2, 2])
@@ -667,10 +643,13 @@ def test_plans_that_are_equal_as_data_load_silently(saved: Make, loaded: Make) -
     ],
 )
 def test_plans_that_differ_warn(saved: Make, loaded: Make, said: str) -> None:
-    """Two plans differ if a text, a step, or how often a step stands there differs."""
-    state = through_json(sync_of(saved).state_dict())
-    with pytest.warns(UserWarning, match=said):
-        sync_of(loaded).load_state_dict(state)
+    """One warning names both plans, if a text, a step, or how often it stands there differs."""
+    run, resumed = sync_of(saved), sync_of(loaded)
+    advance(run)
+    with pytest.warns(UserWarning, match=said) as caught:
+        resumed.load_state_dict(through_json(run.state_dict()))
+    assert [each.filename for each in caught] == [__file__]
+    assert resumed.get_last_lr() == run.get_last_lr()  # until the next step
 
 
 @pytest.mark.parametrize(
