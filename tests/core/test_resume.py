@@ -42,7 +42,13 @@ from torch.optim.lr_scheduler import (
     SequentialLR,
     StepLR,
 )
-from torch_schedulers import SCHEDULERS, TORCH, each_scheduler, factor
+from torch_schedulers import (
+    SCHEDULERS,
+    TORCH,
+    each_scheduler,
+    factor,
+    ignore_order_when_nested,
+)
 
 import tsa_core
 
@@ -205,6 +211,17 @@ def test_every_state_of_a_run_loads_into_a_scheduler_that_has_moved(name: str) -
     assert all(a is b for a, b in zip(held(schedule.optimizer, "weight_decay"), tensors))
     if READABLE_SINCE.get(name, (2, 0)) <= TORCH:
         assert through_a_file(saved[-1]) == saved[-1]
+
+
+@ignore_order_when_nested
+@pytest.mark.parametrize("steps", [1, 4, 8])
+def test_curves_in_a_torch_scheduler_alone_are_resumed(steps: int) -> None:
+    """Without a ``SynchronousSchedule``, before, between and after the milestones."""
+    saved, resumed = (nested_curves(new_optimizer()) for _ in range(2))
+    advance(saved, steps)
+    resumed.optimizer.load_state_dict(copy.deepcopy(saved.optimizer.state_dict()))
+    resumed.load_state_dict(copy.deepcopy(saved.state_dict()))
+    assert values_in_a_run(resumed, 8) == values_in_a_run(saved, 8)
 
 
 @pytest.mark.parametrize("make", [lambda o: LambdaLR(o, halving), put_curve])
