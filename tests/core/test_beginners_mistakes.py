@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from helpers import Untouched, adamw, advance, held, plateau, put, put_curve, same, sgd
+from helpers import Untouched, adamw, advance, held, put_curve, same, sgd
 
 from tsa_core import SynchronousSchedule, extend_optimizer
 
@@ -72,15 +72,6 @@ def test_a_step_back_to_a_fraction_may_be_a_metric(wrap: Any, untouched: Untouch
             schedule.step(0.3)
     advance(schedule)
     assert schedule.last_epoch == 8
-
-
-def test_metrics_beside_a_plateau_are_no_steps() -> None:
-    """A loss reaches the plateau of a ``SynchronousSchedule``, and a curve goes on by one step."""
-    optimizer = adamw(lr=0.5)
-    sync = SynchronousSchedule([put_curve(optimizer), put(optimizer, "weight_decay", plateau)])
-    optimizer.step()
-    sync.step(torch.tensor(0.3))
-    assert held(optimizer) == [0.25]
 
 
 def test_learning_rates_that_are_not_there_lead_to_the_schedule() -> None:
