@@ -107,27 +107,14 @@ def test_every_kind_of_real_number_is_taken(name: str, kind: Any) -> None:
 
 # -- refused ---------------------------------------------------------------------------------------
 
-TARGETS: dict[str, tuple[Any, type[Exception], str]] = {
-    "unknown": ("momentum", KeyError, "momentum"),
-    "misspelt": ("weight_decy", KeyError, "did you mean 'weight_decay'"),
-    "whole tuple": ("betas", TypeError, "betas[0]"),
-    "boolean": ("amsgrad", TypeError, "amsgrad"),
-    "None": ("foreach", TypeError, "foreach"),
-    "parameters": ("params", TypeError, "params"),
-    "index past the end": ("betas[7]", KeyError, "betas[7]"),
-    "index from behind": ("betas[-1]", ValueError, "betas[-1]"),
-    "element of a number": ("lr[0]", KeyError, "lr[0]"),
-    "empty": ("", ValueError, "schedule_target"),
-    "None itself": (None, TypeError, "schedule_target"),
-    "bool itself": (True, TypeError, "schedule_target"),
-    "number": (0, TypeError, "schedule_target"),
-    "list": (["lr"], TypeError, "schedule_target"),
-    "bytes": (b"lr", TypeError, "schedule_target"),
-}
 # Arguments that each of some built-ins refuses, and what the error says.
 Refused = tuple[dict[str, Any], type[Exception], str]
 OF_ALL: list[Refused] = [
-    *(({"target": given}, error, says) for given, error, says in TARGETS.values()),
+    ({"target": "weight_decy"}, KeyError, "did you mean 'weight_decay'"),
+    ({"target": "betas"}, TypeError, "betas[0]"),
+    ({"target": "betas[-1]"}, ValueError, "betas[-1]"),
+    ({"target": ""}, ValueError, "schedule_target"),
+    ({"target": None}, TypeError, "schedule_target"),
     *(({"absolute": bad}, TypeError, f"absolute: expected True or False, got {bad!r}")
       for bad in (1, 0, None, "yes")),
 ]  # fmt: skip
@@ -158,6 +145,7 @@ OF_WSD: list[Refused] = [
     ({"decay": "Exponential", "anneal_to_value": 0.0}, ValueError,
      "decay: Exponential from 1.5 to 0.0: "),
 ]  # fmt: skip
+BELOW_0: Refused = ({"target": "lr", "anneal_to_value": -0.125}, ValueError, ": -0.125, as ")
 NO_WARMUP: Refused = ({"num_warmup_steps": 0}, ValueError, "curves.InverseSqrt(1, ")
 
 
@@ -181,6 +169,7 @@ def bad_numbers() -> Iterator[tuple[str, Refused]]:
         *crossed(INVERSE, OF_INVERSE),
         *crossed(ANNEALING, OF_ANNEALING),
         *crossed([WSD], OF_WSD),
+        *((name, BELOW_0) for name in ANNEALING),
         (FOREVER, NO_WARMUP),
     ],
 )
@@ -215,21 +204,10 @@ def test_in_a_plan_the_error_has_the_path(
         from_plan(opt, {"lr": described})
 
 
-NOT_OPTIMIZERS: dict[str, Any] = {
-    "a model": torch.nn.Linear(2, 1),
-    "its parameters": [torch.nn.Parameter(torch.ones(2))],
-    "a class": torch.optim.AdamW,
-    "None": None,
-    "a bool": True,
-    "a string": "AdamW",
-    "a dict": {"param_groups": []},
-}
-
-
-@pytest.mark.parametrize(("name", "given"), crossed(some(NAMES), NOT_OPTIMIZERS))
-def test_an_object_that_is_not_an_optimizer_is_refused(name: str, given: str) -> None:
+@pytest.mark.parametrize("given", [torch.nn.Linear(2, 1), torch.optim.AdamW, None, True])
+def test_an_object_that_is_not_an_optimizer_is_refused(given: Any) -> None:
     """A TypeError says what was expected as ``optimizer``, and which type was given."""
-    not_one = NOT_OPTIMIZERS[given]
-    with pytest.raises(TypeError, match=r"optimizer: expected .*param_groups") as raised:
-        build(name, not_one, Plan())
-    assert f"got {type(not_one).__name__}" in str(raised.value)
+    says = f"optimizer: expected .*param_groups.*got {type(given).__name__}"
+    for name in some(NAMES):
+        with pytest.raises(TypeError, match=says):
+            build(name, given, Plan())

@@ -121,9 +121,7 @@ def along_code(values: list[float]) -> list[list[float]]:
     return [values, *([code(t) * initial for initial in INITIAL] for t in steps)]
 
 
-def of_curve(
-    curve: Any, says: str, absolute: bool = False, replanned: Any = None, is_code: bool = False
-) -> Run:
+def of_curve(curve: Any, says: str, absolute: bool = False, replanned: Any = None) -> Run:
     """A run of a curve, which from step 3 on follows ``replanned``, if that is given."""
 
     def start(optimizer: Any) -> CurveSchedule:
@@ -134,9 +132,10 @@ def of_curve(
         advance(schedule, SAVED_AT - int(schedule.last_epoch))
         return schedule
 
-    return Run(start, in_code, says, is_code, along_code)
+    return Run(start, in_code, says, says == FUNCTION, along_code)
 
 
+FUNCTION = "<function code"
 STAIRS = PiecewiseConstant({0: 0.5, 4: 0.25})
 CURVES = {
     "a different curve": of_curve(Cosine(0.75, 0.25, 8), "Cosine"),
@@ -151,11 +150,11 @@ CURVES = {
     "replanned, same curve": of_curve(CODE, "from step 3", replanned=CODE),
     "replanned, values": of_curve(HALF, "values from step 3", True, {"b": LINE, "*": None}),
     "replanned, in order": of_curve(CODE, "from step 3", replanned=[None, STAIRS]),
-    "a function": of_curve(code, "<function code", is_code=True),
-    "a function for one of two": of_curve([LINE, code], "<function code", is_code=True),
-    "a function by name": of_curve({"a": code, "*": LINE}, "<function code", is_code=True),
-    "a product of a function": of_curve(LINE * code, "<function code", is_code=True),
-    "replanned, a function": of_curve(CODE, "code", replanned=code, is_code=True),
+    "a function": of_curve(code, FUNCTION),
+    "a function for one of two": of_curve([LINE, code], FUNCTION),
+    "a function by name": of_curve({"a": code, "*": LINE}, FUNCTION),
+    "a product of a function": of_curve(LINE * code, FUNCTION),
+    "replanned, a function": of_curve(CODE, FUNCTION, replanned=code),
 }
 
 
@@ -467,18 +466,16 @@ def test_any_other_policy_is_refused(plan: Any, untouched: Untouched) -> None:
 def test_two_optimizers_load_together_or_not_at_all(policy: Any, untouched: Untouched) -> None:
     """If the plan of the last member is refused, no member of either optimizer has moved."""
 
-    def put_all(first: Any, second: Any, lr: Any, last: Any) -> SynchronousSchedule:
+    def put_all(lr: Any, last: Any) -> SynchronousSchedule:
+        first, second = two_groups(), two_groups()
         step = put(lambda proxy: torch_lr.StepLR(proxy, 2))(first)
-        curves = [CurveSchedule(second, lr), CurveSchedule(second, last, TARGET)]
-        return SynchronousSchedule({"a": [CurveSchedule(first, lr), step], "b": curves})
+        return SynchronousSchedule(
+            {"a": [CurveSchedule(first, lr), step], "b": [CurveSchedule(second, last, TARGET)]}
+        )
 
-    schedule = put_all(two_groups(), two_groups(), LINE, code if policy == "saved" else LINE)
-    for optimizer in schedule.optimizers.values():
-        optimizer.step()
-    schedule.step()
-    state = schedule.state_dict()
-    first, second = two_groups(), two_groups()
-    resumed = put_all(first, second, LINE if policy == "same" else CODE, CODE)
+    state = put_all(LINE, code if policy == "saved" else LINE).state_dict()
+    resumed = put_all(LINE if policy == "same" else CODE, CODE)
+    first, second = resumed.optimizers.values()
     before = copy.deepcopy(resumed.state_dict())
     with untouched(first), untouched(second), warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -486,6 +483,6 @@ def test_two_optimizers_load_together_or_not_at_all(policy: Any, untouched: Unto
         with pytest.raises(error, match=r"schedule of '[ab]/"):
             resumed.load_state_dict(state, plan=policy)
     assert resumed.state_dict() == before
-    other = put_all(two_groups(), two_groups(), LINE, LINE)
-    resumed.load_state_dict(other.state_dict(), plan="saved")
-    assert resumed.state_dict() == other.state_dict()
+    other = put_all(LINE, LINE).state_dict()
+    resumed.load_state_dict(other, plan="saved")
+    assert resumed.state_dict() == other

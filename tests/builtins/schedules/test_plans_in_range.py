@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import torch
 from cases import crossed, examples
-from closed_forms import ANNEALING, Plan, build
 from curve_forms import Pair, pairs
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -110,15 +109,6 @@ def test_replan_and_from_plan_refuse_it_too(
     says = rf"^lr: .*'lr' at step {stretch * step}(\.0)?: {number}"
     with untouched(optimizer), pytest.raises(ValueError, match=says):
         from_plan(optimizer, plan, stretch=stretch)
-
-
-@pytest.mark.parametrize("name", ANNEALING)
-def test_a_built_in_that_ends_below_0_is_refused(name: str, untouched: Untouched) -> None:
-    """A built-in knows that it will be negative at its end, and says so at once."""
-    optimizer = two_groups()
-    with untouched(optimizer), pytest.raises(ValueError, match=r"'lr' at step 12.*: -0\.125, as "):
-        build(name, optimizer, Plan(W=1.0, A=-0.125, R=1.5))
-    build(name, optimizer, Plan(W=1.0, A=0.0, R=1.5))
 
 
 HALF_PRECISION = torch.tensor(1.0, dtype=torch.float16)

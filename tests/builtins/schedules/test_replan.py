@@ -57,6 +57,7 @@ def half(t: float) -> float:
 
 
 def halving(t: float) -> float:
+    assert t >= 0  # no schedule asks a curve before its beginning
     return 0.5 ** (1 + t)
 
 
@@ -99,7 +100,7 @@ FORMS: dict[str, tuple[Any, Lambdas]] = {
     ("form", "position", "absolute"), crossed(FORMS, [0, 3, 2.5, 40, 5], [False, True])
 )
 def test_step_0_of_the_new_curve_is_now(form: str, position: float, absolute: bool) -> None:
-    """The new curve is written at once, into tensors in place, and ``preview`` shows it."""
+    """The new curve is written at once, and holds its beginning at the steps before its step 0."""
     new, lambdas = FORMS[form]
     for target in TARGETS:
         optimizer = three_groups()
@@ -126,6 +127,9 @@ def test_step_0_of_the_new_curve_is_now(form: str, position: float, absolute: bo
             assert held(optimizer, target) == schedule.get_last_lr() == expected[s]
             assert schedule.values_at(position + s + 1) == expected[s + 1]
             advance(schedule)
+        for t in {position, position / 2, max(position - 1, 0), 0}:
+            schedule.step(t)
+            assert held(optimizer, target) == schedule.values_at(t) == expected[0]
         assert all(held(optimizer, other) == INITIAL for other in {*TARGETS} - {target})
         assert all(now is tensor for now, tensor in zip(held(optimizer, "clip"), tensors))
 
@@ -188,42 +192,26 @@ def test_a_built_in_and_a_schedule_on_a_proxy_are_replanned() -> None:
     assert held(optimizer, "lr") == held(optimizer, "weight_decay") == times(line(1))
 
 
-@pytest.mark.parametrize("form", ["one", "in order", "by name", "of values"])
-def test_a_curve_is_never_asked_before_its_beginning(form: str) -> None:
-    """At steps before the replan, however they are reached, the curve is asked at 0."""
-    asked: list[float] = []
-
-    def recording(t: float) -> float:
-        asked.append(t)
-        return float(0.25 * 0.5**t)
-
-    forms = {"in order": [recording, recording, HALF], "by name": {"c": HALF, "*": recording}}
-    absolute, others_half = form == "of values", form in forms
-    factors = [1.0] * 3 if absolute else INITIAL
-
-    def expected(t: float) -> list[float]:
-        λ = 0.25 * 0.5 ** max(t - 8, 0)
-        return [each * f for each, f in zip([λ, λ, 0.5 if others_half else λ], factors)]
-
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_state_from_before_a_replan(absolute: bool) -> None:
+    """It is loaded before step 0 of the new curve, which holds its beginning there, or goes."""
     optimizer = three_groups()
     schedule = CurveSchedule(optimizer, OLD, absolute=absolute)
-    sync = SynchronousSchedule([schedule])
-    advance(sync, 4)
-    early = copy.deepcopy(sync.state_dict())
-    advance(sync, 4)
-    sync.replan({"lr": forms.get(form, recording)})
-    for t in (8, 7, 0, 3.5, 7.75, 9, 10, 2):
-        assert schedule.values_at(t) == expected(t)
-        sync.step(t)
-        assert held(optimizer) == schedule.get_lr() == expected(t)
-        assert preview(schedule, 3).values["lr"] == [expected(t + s) for s in range(3)]
+    factors = [1.0] * 3 if absolute else INITIAL
+    advance(schedule, 4)
+    early = copy.deepcopy(schedule.state_dict())
+    advance(schedule, 4)
+    schedule.replan(halving)
     with pytest.warns(UserWarning, match="was saved under .* goes on under"):
-        sync.load_state_dict(early)
+        schedule.load_state_dict(early)
     assert held(optimizer) == times(old(4), factors)  # the saved values, until the next step
     for t in range(5, 11):
-        advance(sync)
-        assert held(optimizer) == expected(t)
-    assert min(asked) == 0
+        advance(schedule)
+        assert held(optimizer) == times(halving(max(t - 8, 0)), factors)
+    schedule.load_state_dict(early, plan="saved")
+    for t in range(4, 12):
+        assert held(optimizer) == times(old(t), factors)
+        advance(schedule)
 
 
 REPLANNED: list[Any] = [
