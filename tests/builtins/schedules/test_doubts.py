@@ -152,27 +152,3 @@ def test_a_group_that_is_not_like_torchs_can_be_scheduled() -> None:
     with pytest.warns(UserWarning, match="value=5.0 is the initial value of 'threshold'"):
         tsa_builtins.constant_schedule(Bare(), 5.0, "threshold")
     assert Bare.param_groups[0]["threshold"] == 25.0
-
-
-# -- values where some groups held 0 ---------------------------------------------------------------
-
-
-@pytest.mark.parametrize("name", some(NAMES))
-def test_values_for_groups_that_held_0_beside_others_warn(name: str) -> None:
-    """A built-in and a plan warn once, at the user's line; the remedy in a plan is silent."""
-    groups = {"weight_decay": 0.1, "name": "decay"}, {"weight_decay": 0.0, "name": "biases"}
-    given, make = arguments(name, Plan(W=0.5)), getattr(tsa_builtins, name)
-    plan = {"weight_decay": {"schedule": name, **given, "absolute": True}}
-    starts = (
-        lambda: make(adamw(*groups), **given, schedule_target="weight_decay", absolute=True),
-        lambda: tsa_builtins.from_plan(adamw(*groups), plan),
-    )
-    for start in starts:
-        with pytest.warns(UserWarning, match="'weight_decay' was 0 in biases and not") as caught:
-            start()
-        assert [warning.filename for warning in caught] == [__file__]
-        assert "{'decay': curve, '*': None}" in str(caught[0].message)
-    opt, half = adamw(*groups), {"kind": "Constant", "value": 0.5}
-    remedy = {"curve": {"decay": half, "*": None}, "absolute": True}
-    tsa_builtins.from_plan(opt, {"weight_decay": remedy})
-    assert held(opt, "weight_decay") == [0.5, 0.0]

@@ -158,6 +158,19 @@ CURVES = {
 }
 
 
+def beside(curve: Any, other: Any) -> Run:
+    """A run of curves, where the code leaves other groups alone: "saved" drives all of its own."""
+    return Run(of_curve(curve, "").start, lambda o: CurveSchedule(o, other, TARGET), "Linear")
+
+
+FIRST, SECOND = {"a": CODE, "*": None}, [None, CODE]
+LEFT_ALONE = {
+    "the second is left alone in the code": beside([LINE, CODE], FIRST),
+    "the other one, by name": beside(SECOND, FIRST),
+    "the other one, in order": beside(FIRST, SECOND),
+}
+
+
 def rule(function: Callable[[float], float]) -> Make:
     return lambda o: SynchronousSchedule(
         [CurveSchedule(o, CODE), DerivedSchedule(o, function, TARGET)]
@@ -281,10 +294,10 @@ def as_saved(state: Any) -> Any:
         return copy.deepcopy(state)
 
 
-@pytest.mark.parametrize(("run", "load"), crossed(RUNS, LOADS))
+@pytest.mark.parametrize(("run", "load"), crossed({**RUNS, **LEFT_ALONE}, LOADS))
 def test_a_run_resumes_under_its_saved_plan(run: str, load: tuple[str, Any]) -> None:
     """With "saved", a run goes on as if it had not been stopped, bit for bit, and silently."""
-    (start, code_has, _, is_code, _), (order, kind) = RUNS[run], load
+    (start, code_has, _, is_code, _), (order, kind) = {**RUNS, **LEFT_ALONE}[run], load
     optimizer, again = two_groups(kind), two_groups(kind)
     schedule, expected = start(optimizer), rows(start(two_groups(kind)))
     saved, state = copy.deepcopy(optimizer.state_dict()), as_saved(schedule.state_dict())
@@ -371,18 +384,6 @@ def test_other_groups_than_the_saved_ones_never_go_on_in_silence(
         advance(resumed)
         expected = [code(4) * v if i in DRIVEN[code_has] else v for i, v in enumerate(INITIAL)]
         assert held(again) == expected
-
-
-@pytest.mark.parametrize("kind", [float, float64])
-def test_a_group_that_only_the_saved_plan_drives_gets_its_saved_value(kind: Any) -> None:
-    """A load writes into the groups of both plans, the one in the code and the saved one."""
-    both, first, second = [LINE, CODE], {"a": CODE, "*": None}, [None, CODE]
-    for curves, code_has in ((both, first), (second, first), (first, second)):
-        schedule = of_curve(curves, "").start(two_groups(kind))
-        resumed = CurveSchedule(two_groups(kind), code_has, TARGET)
-        resumed.load_state_dict(through_json(schedule.state_dict()), plan="saved")
-        assert resumed.base_lrs == schedule.base_lrs
-        assert rows(resumed) == rows(schedule)
 
 
 # -- states that cannot be followed ----------------------------------------------------------------

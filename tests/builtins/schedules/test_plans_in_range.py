@@ -135,22 +135,19 @@ def test_each_range_is_looked_at(
         CurveSchedule(optimizer, curve, target)
 
 
-@pytest.mark.parametrize("in_sync", [False, True])
 def test_a_saved_plan_that_leaves_its_range_is_refused_when_it_is_loaded(
-    in_sync: bool, untouched: Untouched
+    untouched: Untouched,
 ) -> None:
     """The error comes with the load and not at a later step, and nothing has moved."""
-    schedules = [CurveSchedule(two_groups(), LINE) for _ in range(2)]
-    saved, resumed = (
-        map(SynchronousSchedule, ([each] for each in schedules)) if in_sync else schedules
-    )
+    saved, resumed = (SynchronousSchedule([CurveSchedule(two_groups(), LINE)]) for _ in "ab")
     advance(saved, 3)
     state = through_json(saved.state_dict())
-    (state["lr"] if in_sync else state)["curve"]["end"] = -1
+    state["lr"]["curve"]["end"] = -1
     says = re.escape("'lr' at step 8: -1, as Linear(start=0.75, end=-1, steps=8) gave it")
-    with untouched(resumed.optimizer), pytest.raises(ValueError, match=says):
-        resumed.load_state_dict(state, plan="saved")
-    assert (resumed.last_epoch, schedules[1].curve) == (0, LINE)
+    for schedule, its in ((resumed, state), (resumed.schedules["lr"], state["lr"])):
+        with untouched(resumed.optimizer), pytest.raises(ValueError, match=says):
+            schedule.load_state_dict(its, plan="saved")
+    assert (resumed.last_epoch, resumed.schedules["lr"].curve) == (0, LINE)
 
 
 def test_saved_initial_values_that_leave_the_range_are_refused_when_they_are_loaded(
