@@ -277,6 +277,7 @@ def test_members_stay_in_lock_step(copied: Callable[[Any], Any]) -> None:
     original = deriving(
         optimizer,
         CurveSchedule(optimizer, halving, "betas[0]"),
+        DerivedSchedule(optimizer, same, "betas[1]", of="betas[0]"),
         arbitrary_schedule_factory(
             optimizer, lambda proxy: StepLR(proxy, 2, 0.5), schedule_target="momentum"
         ),
@@ -293,7 +294,8 @@ def test_members_stay_in_lock_step(copied: Callable[[Any], Any]) -> None:
         lr = line(s) if s < 4 else 0.5
         assert held(optimizer) == held(optimizer, "weight_decay") == times(lr)
         assert held(optimizer, "eps") == [2 * lr] * 3
-        assert held(optimizer, "betas[0]") == times(halving(3 + s))
+        betas = held(optimizer, "betas[0]"), held(optimizer, "betas[1]")
+        assert betas[0] == betas[1] == times(halving(3 + s))
         assert held(optimizer, "momentum") == [0.5 ** (1 + (3 + s) // 2)] * 3
         assert sync.get_last_schedules() == {name: ahead.values[name][s] for name in ahead.values}
         advance(sync)
