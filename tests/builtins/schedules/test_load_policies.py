@@ -260,7 +260,7 @@ COMPOUNDS = {
     "a replanned curve": Run(replanned_sequence, sequence(CODE), "Linear"),
 }
 OF_BUILT_INS = {
-    name: of_curve(build(name, two_groups(), Plan(W=0.75, R=1.5)).curve, "join|Constant")
+    name: of_curve(build(name, two_groups(), Plan(W=0.75, R=1.5)).curve, "(join|Constant)")
     for name in NAMES
 }
 MEMBERS = {

@@ -436,9 +436,12 @@ def test_a_replan_of_several_members_is_all_or_nothing(
     assert held(second, "clip") == times(0.5)
 
 
-def test_a_rule_that_fails_for_the_new_curve_moves_nothing(untouched: Untouched) -> None:
+@pytest.mark.parametrize("kind", [float, torch.tensor])
+def test_a_rule_that_fails_for_the_new_curve_moves_nothing(kind: Any, untouched: Untouched) -> None:
     """The schedule and what derives from it follow the old curve further."""
     optimizer = three_groups(eps=1.0, noise=1.0)
+    for group in optimizer.param_groups:
+        group["lr"] = kind(group["lr"])
     failing = DerivedSchedule(optimizer, lambda x: 1 / (x - 0.5), "noise")
     sync = deriving(optimizer, DerivedSchedule(optimizer, same, "clip"), failing)
     advance(sync, 3)
