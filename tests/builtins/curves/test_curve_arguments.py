@@ -37,7 +37,7 @@ INSIDE: dict[str, tuple[Callable[[Any], Any], str, list[Any]]] = {
 
 
 def refused(
-    value: Any, error: type[Exception], message: str, make: Any, *given: Any, **named: Any
+    value: Any, error: type[Exception], message: str, make: Any, /, *given: Any, **named: Any
 ) -> None:
     with pytest.raises(error, match=message) as raised:
         make(*given, **named)
