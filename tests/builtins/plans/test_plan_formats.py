@@ -215,7 +215,7 @@ NOT_SEEN = {
     "curves in order, too few", "a value out of the target's range", "a scheduler that is code",
     "groups by number", "a curve that is code", "NaN", "a target that is not text", "a point",
     "an unknown source", "a source of one's own", "a target that follows itself",
-    "a source that is a tuple", "a rule that is code",
+    "a source that is a tuple", "a rule that is code", "milestones out of order",
 }  # fmt: skip
 
 
