@@ -37,27 +37,21 @@ def test_every_built_in_is_registered() -> None:
     """The built-ins that a plan can name are all that the package has."""
     assert sorted(BUILT_INS) == sorted(NAMES)
     assert {name: getattr(tsa_builtins, name) for name in NAMES} == BUILT_INS
+    # Every argument that stretching multiplies is an argument of a built-in.
+    assert {key for each in BUILT_INS.values() for key in plan_arguments(each)} > STEP_ARGUMENTS
 
 
 @pytest.mark.parametrize(("name", "factor"), crossed(NAMES, [1, 391, 0.25]))
 def test_a_built_in_by_name(name: str, factor: float) -> None:
     """A built-in takes its own arguments; stretched by f, it has at step f·t its value at t."""
     form = Plan()
-    plan = {
-        "weight_decay": {"schedule": name, **arguments(name, form)},
-        "lr": {"schedule": name, "absolute": True, **arguments(name, form)},
-    }
-    schedule = from_plan(make_optimizer(), plan, stretch=factor)
-    decay, lr = schedule.schedules.values()
+    described = {"schedule": name, **arguments(name, form)}
+    plan = {"weight_decay": described, "lr": {**described, "absolute": True}}
+    decay, lr = from_plan(make_optimizer(), plan, stretch=factor).schedules.values()
     for t in (0, 1, 1.5, 4, 7.5, 12, 100):
         λ = closed_form(name, form, t)
         assert decay.values_at(factor * t) == pytest.approx([0.2 * λ, 0.4 * λ], rel=1e-12)
         assert lr.values_at(factor * t) == pytest.approx([λ, λ], rel=1e-12)
-
-
-def test_step_arguments_are_arguments() -> None:
-    """Every argument that stretching multiplies is an argument of a built-in."""
-    assert {key for each in BUILT_INS.values() for key in plan_arguments(each)} > STEP_ARGUMENTS
 
 
 def test_a_warning_about_a_built_in_points_at_the_call() -> None:
@@ -70,34 +64,25 @@ def test_a_warning_about_a_built_in_points_at_the_call() -> None:
 
 # -- curves ----------------------------------------------------------------------------------------
 
+CURVES: list[tuple[dict[str, Any], list[float]]] = [
+    ({"curve": LINE}, [0.06, 0.12]),
+    ({"curve": LINE, "absolute": True}, [0.6, 0.6]),
+    ({"curve": {"backbone": LINE, "*": None}}, [0.06, 0.2]),
+    ({"curve": {"*": HALF, "head": LINE}}, [0.05, 0.12]),
+    ({"curve": {"head": None, "backbone": HALF}}, [0.05, 0.2]),
+    ({"curve": [LINE, None]}, [0.06, 0.2]),
+    ({"curve": [HALF, LINE]}, [0.05, 0.12]),
+]
 
-def test_a_curve_as_multiples_and_as_values() -> None:
-    """A curve multiplies the initial values, or gives the values themselves."""
-    plan = {"lr": {"curve": LINE}, "weight_decay": {"curve": LINE, "absolute": True}}
-    schedule = from_plan(make_optimizer(), plan)
-    schedule.step(4)
-    assert schedule.get_last_schedule("lr") == pytest.approx([0.06, 0.12])
-    assert schedule.get_last_schedule("weight_decay") == [0.6, 0.6]
-    assert to_plan(schedule) == plan
 
-
-@pytest.mark.parametrize(
-    ("curve", "factors"),
-    [
-        ({"backbone": LINE, "*": None}, [0.6, 1.0]),
-        ({"*": HALF, "head": LINE}, [0.5, 0.6]),
-        ({"head": None, "backbone": HALF}, [0.5, 1.0]),
-        ([LINE, None], [0.6, 1.0]),
-        ([HALF, LINE], [0.5, 0.6]),
-    ],
-)
-def test_a_curve_for_each_group(curve: Any, factors: list[float]) -> None:
-    """Groups find their curves by name or in order; None leaves a group alone."""
-    schedule = from_plan(make_optimizer(), {"lr": {"curve": curve}})
-    schedule.step(4)
-    expected = [0.1 * factors[0], 0.2 * factors[1]]
-    assert schedule.get_last_schedule("lr") == pytest.approx(expected, rel=1e-12)
-    assert to_plan(schedule) == {"lr": {"curve": curve}}
+def test_a_curve_for_all_groups_or_for_each() -> None:
+    """A curve gives multiples or values; groups find theirs by name or in order, or are left."""
+    for described, values in CURVES:
+        plan = {"lr": described}
+        schedule = from_plan(make_optimizer(), plan)
+        schedule.step(4)
+        assert schedule.get_last_schedule("lr") == pytest.approx(values, rel=1e-12)
+        assert to_plan(schedule) == plan
 
 
 def test_a_group_may_be_called_kind() -> None:
@@ -117,6 +102,10 @@ def test_a_stretched_curve_is_as_much_slower() -> None:
     assert schedule.get_last_schedule("eps") == pytest.approx([0.75e-8, 1e-8])
     stretched = {"kind": "Stretch", "curve": LINE, "factor": 100}
     assert to_plan(schedule)["lr"] == {"curve": stretched}
+    # A torch scheduler counts steps.
+    plan = {"lr": {"scheduler": "StepLR", "step_size": 3}}
+    with pytest.raises(ValueError, match=r"^lr\.scheduler: StepLR counts steps .* stretch=100"):
+        from_plan(make_optimizer(), plan, stretch=100)
 
 
 # -- torch's schedulers ----------------------------------------------------------------------------
@@ -140,8 +129,8 @@ def sequence(optimizer: Any) -> Any:
 
 SCHEDULERS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
     "StepLR": ({"step_size": 3}, lambda o: torch_lr.StepLR(o, 3)),
-    "MultiStepLR": ({"milestones": [2, 5], "gamma": 0.5},
-                    lambda o: torch_lr.MultiStepLR(o, [2, 5], 0.5)),
+    "MultiStepLR": ({"milestones": [5, 2], "gamma": 0.5},  # torch sorts them
+                    lambda o: torch_lr.MultiStepLR(o, [5, 2], 0.5)),
     "ConstantLR": ({"factor": 0.5}, lambda o: torch_lr.ConstantLR(o, 0.5)),
     "LinearLR": ({"start_factor": 0.1}, lambda o: torch_lr.LinearLR(o, 0.1)),
     "ExponentialLR": ({"gamma": 0.9}, lambda o: torch_lr.ExponentialLR(o, 0.9)),
@@ -163,17 +152,13 @@ SCHEDULERS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
 }  # fmt: skip
 
 
-def test_every_scheduler_that_is_data_is_covered() -> None:
-    """The table below has all schedulers in torch, except those that are functions."""
-    assert SCHEDULERS.keys() == torch_schedulers().keys() - {"LambdaLR", "MultiplicativeLR"}
-
-
 @ignore_epoch_deprecation
 @pytest.mark.parametrize(
     ("name", "target"), crossed(SCHEDULERS, ["lr", "weight_decay", "temperature"])
 )
 def test_a_torch_scheduler_by_name(name: str, target: str) -> None:
     """A plan's scheduler has the values of the same scheduler in code; so has its plan's."""
+    assert SCHEDULERS.keys() == torch_schedulers().keys() - {"LambdaLR", "MultiplicativeLR"}
     settings, make = SCHEDULERS[name]
     plan = {target: {"scheduler": name, "default_value": 2.0, **settings}}
     built = from_plan(make_optimizer(), plan)
@@ -188,12 +173,6 @@ def test_a_torch_scheduler_by_name(name: str, target: str) -> None:
     assert values_along(from_plan(make_optimizer(), of_code), 45) == expected
 
 
-def test_a_scheduler_on_the_optimizer_itself_is_written_too() -> None:
-    """A torch scheduler that was built without the factory is the same entry of a plan."""
-    schedule = torch_lr.StepLR(make_optimizer(), 7)
-    assert to_plan(schedule) == {"lr": {"scheduler": "StepLR", "step_size": 7, "gamma": 0.1}}
-
-
 def test_momentum_is_cycled_with_lr() -> None:
     """On ``lr``, a OneCycleLR in a plan cycles the momentum as in code."""
     plan = {"lr": {"scheduler": "OneCycleLR", "max_lr": 1, "total_steps": 50}}
@@ -204,14 +183,6 @@ def test_momentum_is_cycled_with_lr() -> None:
         assert held(optimizer, "betas") == held(other, "betas") == held(third, "betas")
         for each in (optimizer, other, third, *schedules):
             each.step()
-
-
-def test_a_torch_scheduler_is_not_stretched() -> None:
-    """A torch scheduler counts steps, so a stretched plan refuses it; unstretched, it works."""
-    plan = {"lr": {"scheduler": "StepLR", "step_size": 3}}
-    with pytest.raises(ValueError, match=r"^lr\.scheduler: StepLR counts steps .* stretch=100"):
-        from_plan(make_optimizer(), plan, stretch=100)
-    from_plan(make_optimizer(), plan, stretch=1)
 
 
 # -- entries that the optimizer does not have ------------------------------------------------------
@@ -231,20 +202,16 @@ def test_a_default_value_is_added_where_it_is_missing() -> None:
     }  # fmt: skip
 
 
-def test_a_plan_has_the_default_value_of_an_added_entry() -> None:
-    """An added entry is written with its initial value, whatever its value is now."""
+def test_a_default_value_is_written_if_the_groups_agree() -> None:
+    """An added entry has its initial value, whatever it is now; two numbers are not one."""
     plan = {"clip": {"curve": LINE, "default_value": 8.0}}
     schedule = from_plan(make_optimizer(), plan)
     schedule.step(5)
     assert to_plan(schedule) == plan
-
-
-def test_groups_that_disagree_have_no_default_value() -> None:
-    """One number cannot stand for the initial values of several groups."""
     optimizer = make_optimizer()
     for i, group in enumerate(optimizer.param_groups):
         group["clip"] = 1.0 + i
-    assert to_plan(from_plan(optimizer, {"clip": {"curve": HALF}})) == {"clip": {"curve": HALF}}
+    assert to_plan(from_plan(optimizer, plan)) == {"clip": {"curve": LINE}}
 
 
 # -- several optimizers ----------------------------------------------------------------------------
@@ -290,24 +257,26 @@ def test_a_plan_does_not_change_with_the_steps() -> None:
     assert again.get_last_schedules() == schedule.get_last_schedules()
 
 
-@pytest.mark.parametrize("curve", [curves.Linear(1, 0, 10), [curves.Linear(1, 0, 10), None]])
-def test_a_replanned_schedule_is_written_from_its_replan_on(curve: Any) -> None:
+def test_a_replanned_schedule_is_written_from_its_replan_on() -> None:
     """After a replan, the plan has the same values from that step on."""
-    schedule = CurveSchedule(make_optimizer(), curves.Constant(0.5))
-    schedule.step(20)
-    schedule.replan(curve)
-    (again,) = from_plan(make_optimizer(), to_plan(schedule)).schedules.values()
-    for t in (20, 21, 25.5, 30, 1000):
-        assert again.values_at(t)[0] == schedule.values_at(t)[0]
-    assert again.values_at(0)[0] == schedule.values_at(20)[0]
+    for curve in (curves.Linear(1, 0, 10), [curves.Linear(1, 0, 10), None]):
+        schedule = CurveSchedule(make_optimizer(), curves.Constant(0.5))
+        schedule.step(20)
+        schedule.replan(curve)
+        (again,) = from_plan(make_optimizer(), to_plan(schedule)).schedules.values()
+        for t in (20, 21, 25.5, 30, 1000):
+            assert again.values_at(t)[0] == schedule.values_at(t)[0]
+        assert again.values_at(0)[0] == schedule.values_at(20)[0]
 
 
 def test_a_schedule_alone_is_written_too() -> None:
-    """A built-in that stands alone is a plan of one target, and stays as it is."""
+    """A schedule that stands alone is a plan of one target, and stays as it is."""
     optimizer = make_optimizer()
     schedule = tsa_builtins.constant_schedule(optimizer, 0.5, "weight_decay")
     assert to_plan(schedule) == {"weight_decay": {"curve": HALF}}
     assert schedule.get_last_lr() == [0.1, 0.2]
+    schedule = torch_lr.StepLR(optimizer, 7)  # built without the factory
+    assert to_plan(schedule) == {"lr": {"scheduler": "StepLR", "step_size": 7, "gamma": 0.1}}
 
 
 def falling(t: float) -> float:
@@ -341,13 +310,13 @@ CODE: dict[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(("message", "make"), CODE.items())
-def test_code_is_refused_by_the_members_name(message: str, make: Any) -> None:
+def test_code_is_refused_by_the_members_name() -> None:
     """A function is not data: the error says which member has it, and where."""
-    optimizer = make_optimizer()
-    other = CurveSchedule(optimizer, curves.Constant(0.5), "eps")
-    with pytest.raises(TypeError, match=f"^{message}"):
-        to_plan(SynchronousSchedule([other, make(optimizer)]))
+    for message, make in CODE.items():
+        optimizer = make_optimizer()
+        other = CurveSchedule(optimizer, curves.Constant(0.5), "eps")
+        with pytest.raises(TypeError, match=f"^{message}"):
+            to_plan(SynchronousSchedule([other, make(optimizer)]))
 
 
 def test_the_remedy_for_code_works() -> None:
