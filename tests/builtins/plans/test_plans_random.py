@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from plan_forms import make_optimizer, plans, values_along
 from small_runs import Untouched, ignore_epoch_deprecation, through_json
+from test_plan_formats import is_valid
 
 from tsa_builtins import from_plan, to_plan
 
@@ -31,6 +32,7 @@ many = settings(
 @given(plan=plans())
 def test_a_plan_comes_back(plan: dict[str, Any]) -> None:
     """The plan of a plan's schedule gives the same values at every step, and the same plan."""
+    assert is_valid(plan)  # of the JSON Schema
     schedule = from_plan(make_optimizer(), plan)
     assert schedule.schedule_names == list(plan)
     described = to_plan(schedule)
