@@ -148,6 +148,36 @@ def test_points_that_do_not_fit_are_refused(kind: Any) -> None:
             kind(points)
 
 
+POINTS: dict[str, tuple[Any, type[Exception], str]] = {
+    "an unknown shape": ((1, "Cosin"), ValueError, "'Cosin' is not a shape; .*'Cosine'"),
+    "another curve": ((1, "Constant"), ValueError, "'Constant' is not a shape"),
+    "a shape that is not a name": ((1, 3), TypeError, "expected the name of a shape, got 3"),
+    "no exponent": ((1, "Polynomial"), TypeError, "'Polynomial', exponent"),
+    "an exponent too many": ((1, "Cosine", 2), TypeError, "expected the shape as 'Cosine'"),
+    "an exponent out of range": ((1, "Polynomial", 0), ValueError, "exponent: expected more"),
+    "a value alone in a list": ((1,), TypeError, r"expected a number, or \(number, shape\)"),
+    "a shape without a value": (("Cosine", 1), TypeError, "expected a finite real number"),
+    "text": ("Cosine", TypeError, "expected a finite real number"),
+    "an exponential from 0": ((1, "Exponential"), ValueError, "Exponential from 0 to 1: start"),
+}
+
+
+@pytest.mark.parametrize(("point", "error", "message"), POINTS.values(), ids=POINTS)
+def test_a_point_that_does_not_fit_is_refused(
+    point: Any, error: type[Exception], message: str
+) -> None:
+    """The error names the argument, the step and what was given."""
+    with pytest.raises(error, match=f"^points: the value at 7: .*{message}"):
+        Piecewise({0: 0, 7: point})
+
+
+def test_a_shape_of_the_first_point_is_refused() -> None:
+    """Nothing leads to the first point; the error says what to write."""
+    for shape in (("Cosine",), ("Polynomial", 2.5)):
+        with pytest.raises(ValueError, match=r"the value at 3: no shape .* write 3: 0\.5$"):
+            Piecewise({3: (0.5, *shape), 8: 1})
+
+
 # -- calls and subclasses --------------------------------------------------------------------------
 
 

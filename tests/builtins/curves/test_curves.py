@@ -83,6 +83,34 @@ def test_power_is_a_power() -> None:
             Power(exponent)(t)
 
 
+OWN = {"Polynomial": (2.5,)}
+
+
+@given(
+    values=st.lists(st.floats(0.1, 10), min_size=2, max_size=6),
+    name=st.sampled_from(sorted(TRANSITIONS)),
+)
+def test_points_never_jump(values: list[float], name: str) -> None:
+    """The value at each point is the point's, and it is met from both sides."""
+    points: dict[int, Any] = {10 * i: (v, name, *OWN.get(name, ())) for i, v in enumerate(values)}
+    points[0] = values[0]
+    curve = Piecewise(points)
+    for i, value in enumerate(values):
+        assert curve(10 * i) == value
+        for t in (10 * i - 1e-9, 10 * i + 1e-9):
+            assert curve(t) == pytest.approx(value, rel=1e-2)
+
+
+def test_points_that_are_equal() -> None:
+    """A line needs no name, pairs are as good as a mapping, and a mapping is not kept."""
+    assert Piecewise({0: 0, 5: (1, "Linear")}) == Piecewise([(0, 0), (5, 1)])
+    assert Piecewise({0: 0, 5: (1, "Linear")}).points == ((0, 0), (5, 1))
+    points = {0: 0, 5: [1, "Cosine"]}
+    curve = Piecewise(points)
+    points[9] = 3
+    assert curve == Piecewise({5: (1, "Cosine"), 0: 0})
+
+
 # -- exact values ----------------------------------------------------------------------------------
 
 POINTS = {20: 0.5, 5: 1.0, 9: 3.0}
@@ -190,6 +218,60 @@ def test_repeat_is_finite_with_any_growth(growth: float, steps: float, t: float)
     assert 0 <= repeat(Constant(1), steps, decay=0.5)(t) <= 1
     assert 0 <= repeat(Cosine(1, 0, 3), steps, growth=growth)(t) <= 1
     assert 0 <= repeat(Cosine(1, 0, 3), steps, growth=growth, decay=0.5)(t) <= 1
+
+
+# -- boundaries and turns --------------------------------------------------------------------------
+
+JOINED = join([Linear(0, 1, 10), Constant(1), Linear(1, 0, 20)], [10, 50])
+SWITCHED = join([third, third, third], [5, 50])
+BOUNDARIES: list[tuple[Any, tuple[float, ...]]] = [
+    (JOINED, (10, 50)),
+    (clip(JOINED, 0.1, 1), (10, 50)),
+    (0.5 * JOINED, (10, 50)),
+    (JOINED * join([third, third], [30]), (10, 30, 50)),
+    (third * JOINED, (10, 50)),
+    (1 - JOINED + third, (10, 50)),
+    (JOINED + join([third, third, third], [3, 10]), (3, 10, 50)),
+    (delay(JOINED, 5), (15, 55)),
+    (delay(JOINED, -20), (30,)),
+    (stretch(JOINED, 2.5), (25, 125)),
+    (repeat(JOINED, 70), ()),
+    (Linear(0, 1, 10), ()),
+    (clip(third, 0, 1), ()),
+    (switch({0: SWITCHED, 20: third, 40: SWITCHED}), (5, 20, 40, 50)),
+    (switch({0: SWITCHED, 20: SWITCHED}), (5, 20, 50)),
+    (staircase(join([third, third], [7]), 3), (9,)),
+    (Piecewise({5: 1, 9: 2, 0: 3}), (0, 5, 9)),
+    (PiecewiseConstant({5: 1, 9: 2, 0: 3}), (5, 9)),
+]
+
+
+def test_boundaries_are_the_steps_of_the_combined_curve() -> None:
+    """A combination moves the boundaries of the joins inside it as it moves their values."""
+    assert [curve.boundaries for curve, _ in BOUNDARIES] == [steps for _, steps in BOUNDARIES]
+
+
+PART = join([Linear(0, 1, 4), third, Linear(1, 0, 3)], [6, 10])  # third has no turns
+TURNS: list[tuple[Any, tuple[float, ...]]] = [
+    (PART, (4, 6, 10, 13)),
+    (Constant(1.0), ()),
+    (join([PART, PART], [8]), (4, 6, 8, 12, 14, 18, 21)),
+    (join([third, delay(PART, 20)], [100]), (100, 120, 124, 126, 130, 133)),
+    (switch({0: third, 5: PART}), (5, 6, 10, 13)),
+    (stretch(join([PART, third], [20]), 10), (40, 60, 100, 130, 200)),
+    (delay(PART, -5), (1, 5, 8)),
+    (repeat(PART, 9), (4, 6, 9)),
+    (staircase(PART, 5), (5, 10, 15)),
+    (staircase(PART, 5e-324), (4, 6, 10, 13)),
+    (1 - clip(2 * PART, 0, 1) + Cosine(1, 0, 5), (4, 5, 6, 10, 13)),
+    (Piecewise({0: 1, 3: 2, 7: 0}), (3, 7)),
+]
+
+
+def test_a_curve_knows_the_turns_of_the_curves_in_it() -> None:
+    """The turns are on the clock of the whole; those that never play are left out."""
+    assert [curve.turns for curve, _ in TURNS] == [steps for _, steps in TURNS]
+    assert staircase(PART, 5e-324).boundaries == (6, 10)
 
 
 # -- callables -------------------------------------------------------------------------------------

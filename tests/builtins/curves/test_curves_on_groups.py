@@ -83,15 +83,12 @@ class Listing(dict[str, Any]):
         ({"stem": UP, "body": UP, "head": UP, "neck": None}, ValueError, "'neck'"),
         ({"stem": UP, "body": UP}, ValueError, "param group 2.*'head'"),
         ({}, ValueError, "param group 0.*'stem'"),
+        ({"*": 0.5}, TypeError, "0.5"),
         ([UP, UP], ValueError, "2 curves for 3"),
-        ([UP] * 4, ValueError, "4 curves for 3"),
         ([], ValueError, "0 curves for 3"),
         ({0: UP, "*": UP}, TypeError, "0 .int"),
         ({None: UP, "*": UP}, TypeError, "None"),
-        ({"*": 0.5}, TypeError, "0.5"),
         ([UP, UP, "cosine"], TypeError, "cosine"),
-        ("cosine", TypeError, "cosine"),
-        (None, TypeError, "None"),
         ({"stem", "body", "head"}, TypeError, "set"),
         ({"*": lambda t: float("nan")}, ValueError, "nan"),
     ],
@@ -108,10 +105,12 @@ def test_curves_that_do_not_fit_are_refused(
 def test_a_group_without_a_name_and_a_curve_is_refused(untouched: Untouched) -> None:
     """A group without a name needs ``"*"``, and the error says so. A misspelt name is answered."""
     optimizer = optimizer_of("stem", None, 3)
-    with untouched(optimizer), pytest.raises(ValueError, match=r"param group 1.*'\*'"):
-        CurveSchedule(optimizer, {"stem": UP})
-    with untouched(optimizer), pytest.raises(ValueError, match=r"'setm'.*did you mean 'stem'"):
-        CurveSchedule(optimizer, {"setm": UP, "*": UP})
+    for curve, named in (
+        ({"stem": UP}, r"param group 1.*'\*'"),
+        ({"setm": UP, "*": UP}, r"'setm'.*did you mean 'stem'"),
+    ):
+        with untouched(optimizer), pytest.raises(ValueError, match=named):
+            CurveSchedule(optimizer, curve)
 
 
 def test_a_group_added_later_finds_its_curve() -> None:
@@ -134,6 +133,7 @@ def test_a_group_added_without_a_curve_is_refused(untouched: Untouched) -> None:
     """Without ``"*"``, the next step raises with the name of the group, and nothing moves."""
     optimizer = optimizer_of("stem", "head")
     schedule = CurveSchedule(optimizer, {"head": DOWN, "stem": UP})
+    assert "{'head': 'Linear(start=1, end=0, steps=20)', 'stem': 'Linear(" in repr(schedule)
     optimizer.step()
     optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))], "name": "neck"})
     with untouched(optimizer), pytest.raises(ValueError, match="'neck'"):
@@ -144,12 +144,9 @@ def test_a_group_added_without_a_curve_is_refused(untouched: Untouched) -> None:
 def test_a_synchronous_schedule_gives_one_value_per_group() -> None:
     """``get_last_schedule`` has a value per group, also for groups that are left alone."""
     optimizer = optimizer_of("stem", "body", "head")
-    schedule = SynchronousSchedule(
-        [
-            CurveSchedule(optimizer, {"head": DOWN, "body": None, "*": UP}),
-            CurveSchedule(optimizer, [UP, None, None], schedule_target="weight_decay"),
-        ]
-    )
+    lr = CurveSchedule(optimizer, {"head": DOWN, "body": None, "*": UP})
+    decay = CurveSchedule(optimizer, [UP, None, None], schedule_target="weight_decay")
+    schedule = SynchronousSchedule([lr, decay])
     after(schedule, 4)
     lrs = pytest.approx([0.1 * 0.4, 0.2, 0.3 * 0.8], rel=1e-12)
     assert schedule.get_last_schedule("lr") == schedule.get_last_lr() == lrs
@@ -160,12 +157,7 @@ def test_a_synchronous_schedule_gives_one_value_per_group() -> None:
 def test_a_proxy_shows_the_names_of_groups() -> None:
     """The groups of a proxy have the names of the real groups, so curves find them by name."""
     optimizer = optimizer_of("stem", "head")
-    CurveSchedule(ProxyOptimizer(optimizer, "weight_decay"), {"head": HALF, "*": None})
+    schedule = CurveSchedule(ProxyOptimizer(optimizer, "weight_decay"), {"head": HALF, "*": None})
     assert held(optimizer, "weight_decay") == [0.01, 0.005]
     assert held(optimizer) == [0.1, 0.2]
-
-
-def test_repr_says_which_group_follows_which() -> None:
-    """The ``repr`` of a schedule has the names of groups and their curves."""
-    schedule = CurveSchedule(optimizer_of("stem", "head"), {"head": DOWN, "*": None})
-    assert "{'head': 'Linear(start=1, end=0, steps=20)', '*': None}" in repr(schedule)
+    assert "'*': None}" in repr(schedule)

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from tsa_builtins.curves import (
     Constant,
+    Cosine,
+    Linear,
     OneMinusSqrt,
     PiecewiseConstant,
     clip,
@@ -89,6 +91,34 @@ def test_a_stair_inside_a_stair() -> None:
     """A join inside a staircase switches with the stair on which its boundary is."""
     curve = staircase(join([LOW, HIGH], [0.3]), 0.1)
     assert [curve(t / 10) for t in range(6)] == [0, 0, 0, 1, 1, 1]
+
+
+@given(
+    every=st.floats(1e-3, 1e3) | st.integers(1, 10**6),
+    t=st.floats(-1e6, 1e12) | st.integers(0, 10**15),
+)
+def test_a_stair_is_the_exact_multiple(every: float, t: float) -> None:
+    """The curve is called at every·⌊t/every⌋, but for the rounding of one product."""
+    held = staircase(lambda since: since, every)(t)
+    exact = Fraction(t) // Fraction(every) * Fraction(every)
+    near = 1e-15 * abs(t) + 1e-300
+    assert any(abs(held - stair) <= 2 * near for stair in (exact, exact + Fraction(every)))
+    if exact + Fraction(every) - Fraction(t) > 2 * near:
+        assert abs(held - exact) <= near
+
+
+@given(every=st.floats(0.01, 100), stair=st.integers(0, 10**6), share=st.floats(0.01, 0.99))
+def test_a_value_does_not_move_within_a_stair(every: float, stair: int, share: float) -> None:
+    """All steps of one stair have the same value, to the bit."""
+    curve = staircase(Linear(0, 1, 1e9), every)
+    assert curve((stair + share) * every) == curve((stair + 0.5) * every)
+
+
+def test_a_staircase_is_finite_far_out() -> None:
+    """However many stairs there are, the value is one of the curve's."""
+    for every in (1e-300, 1e-9, 3, 0.1, 1e300):
+        for t in (0, 1, 1e9, 1e15, 1e18, 1.7e308):
+            assert 0 <= staircase(Cosine(1, 0, 3), every)(t) <= 1
 
 
 def test_whole_boundaries_are_exact_however_far_out() -> None:
