@@ -19,7 +19,6 @@ from tsa_builtins.curves import (
     Cosine,
     Curve,
     Linear,
-    Logarithmic,
     Piecewise,
     delay,
     from_dict,
@@ -141,16 +140,12 @@ def test_a_record_says_what_the_curve_is() -> None:
     assert {each: to_dict(evaluated(each)) for each in RECORDS} == RECORDS
 
 
-@pytest.mark.parametrize("curve", [third, third * Constant(2), join([delay(third, 3)], [])])
-def test_a_callable_cannot_be_recorded(curve: Any) -> None:
-    """A function can be played; ``to_dict`` refuses it and shows it."""
-    curve(3)
-    with pytest.raises(TypeError, match="third"):
-        to_dict(curve)
-
-
-def test_a_namesake_cannot_be_recorded() -> None:
-    """A class or a subclass of ``Curve`` with the name of a shape is still code, and not data."""
+def test_code_cannot_be_recorded() -> None:
+    """A function, or a class with the name of a shape, can be played, and is not data."""
+    for curve in (third, third * Constant(2), join([delay(third, 3)], [])):
+        curve(3)
+        with pytest.raises(TypeError, match="third"):
+            to_dict(curve)
     entries = {"__call__": lambda self, t: t, "start": 0, "end": 1, "steps": 2}
     for bases in ((), (Curve,)):
         with pytest.raises(TypeError, match="Linear"):
@@ -166,7 +161,6 @@ def joined(*parts: Any, boundaries: Any = (1,)) -> dict[str, Any]:
     ("record", "error", "message"),
     [
         ([LINE], TypeError, "record"),
-        ("Linear", TypeError, "record"),
         ({}, ValueError, r"record: a curve needs 'kind', one of \['Clip', "),
         ({**LINE, "kind": "Spline"}, ValueError, "kind: 'Spline'"),
         ({**LINE, "kind": ["Linear"]}, TypeError, "kind: .*'Linear'"),
@@ -175,7 +169,6 @@ def joined(*parts: Any, boundaries: Any = (1,)) -> dict[str, Any]:
         ({"kind": "PiecewiseLinear", "points": {}}, ValueError, "kind: .*did you mean 'Piecewise"),
         (joined({"kind": "Const"}, LINE), ValueError,
          r"curves\[0\]\.kind: 'Const' is not a kind of curve; did you mean 'Constant'\?"),
-        ({**LINE, "exponent": 2}, ValueError, "exponent"),
         ({**LINE, 3: 2}, ValueError, "3"),
         ({**LINE, "exponent": 2, 3: 2}, ValueError, "exponent: a Linear has no such entry"),
         ({**joined(LINE), "curvse": []}, ValueError,
@@ -187,7 +180,6 @@ def joined(*parts: Any, boundaries: Any = (1,)) -> dict[str, Any]:
         (joined(LINE, {**LINE, "steps": "1e3"}), TypeError,
          r"curves\[1\]\.steps: expected a number, got "),
         ({**LINE, "steps": [4]}, TypeError, "steps"),
-        ({**LINE, "steps": LINE}, TypeError, "steps"),
         (joined(LINE, LINE, boundaries=[None]), TypeError,
          r"boundaries\[0\]: expected a finite real number"),
         ({**joined(), "curves": LINE}, TypeError, "curves"),
@@ -200,7 +192,6 @@ def joined(*parts: Any, boundaries: Any = (1,)) -> dict[str, Any]:
          r"curves\.50\.steps: expected 0 or more"),
         ({"kind": "Switch", "curves": {"x": ONE}}, TypeError, r"curves\.x: expected a number"),
         ({"kind": "Piecewise", "points": [[0, 1, 2]]}, TypeError, "points"),
-        ({"kind": "Piecewise", "points": 3}, TypeError, "points"),
         ({"kind": "Piecewise", "points": {"0": 0, "500": ["1", "Cosine"]}}, TypeError,
          r"points\.500\[0\]: .*write 1 without quotes"),
         ({"kind": "Piecewise", "points": [[0, 0], [9, [1, "Polynomial", None]]]}, TypeError,
@@ -256,23 +247,19 @@ def test_an_array_or_a_tensor_of_steps_gives_one_of_values() -> None:
         assert steps.tolist() == SOME_STEPS
 
 
-@pytest.mark.parametrize("shape", [(), (0,), (1,), (3, 0), (1, 2, 3), (6,)])
-def test_an_array_of_any_shape_is_taken(shape: tuple[int, ...]) -> None:
+def test_an_array_of_any_shape_is_taken() -> None:
     """Empty arrays, arrays of no dimension, of many, and views out of order keep their shape."""
     curve = Linear(0, 1, 8)
-    array = np.arange(math.prod(shape)).reshape(shape)
-    assert curve(array).shape == curve(array.T).T.shape == shape
-    assert (curve(array) == array / 8).all()
-    assert (curve(array.T) == array.T / 8).all()
-    tensor = torch.from_numpy(array).T if len(shape) == 2 else torch.from_numpy(array)
-    assert curve(tensor).dim() == len(shape)
-
-
-def test_the_default_warmup_of_deepspeed() -> None:
-    """``WarmupLR`` over W steps is log(1 + t)/log(W) before step W, and then 1."""
-    expected = [math.log(1 + t) / math.log(50) for t in range(50)] + [1] * 10
-    curve = Logarithmic(0, 1, 50 - 1)
-    assert [curve(t) for t in range(60)] == pytest.approx(expected, rel=1e-12)
+    for shape in ((), (0,), (1,), (3, 0), (1, 2, 3), (6,)):
+        array = np.arange(math.prod(shape)).reshape(shape)
+        assert curve(array).shape == curve(array.T).T.shape == shape
+        assert (curve(array) == array / 8).all()
+        assert (curve(array.T) == array.T / 8).all()
+        tensor = torch.from_numpy(array).T if len(shape) == 2 else torch.from_numpy(array)
+        assert curve(tensor).dim() == len(shape)
+    tensor = torch.tensor([2.0, 4.0], requires_grad=True)
+    assert curve(tensor).tolist() == [0.25, 0.5]
+    assert not curve(tensor).requires_grad
 
 
 def test_every_real_number_is_a_step_and_nothing_else() -> None:
@@ -285,10 +272,3 @@ def test_every_real_number_is_a_step_and_nothing_else() -> None:
     for curve, bad in crossed(EXAMPLES, not_steps):
         with pytest.raises(TypeError, match="t: expected a step"):
             curve(bad)
-
-
-def test_a_tensor_that_requires_a_gradient_is_taken() -> None:
-    """The steps of a tensor are read, and no gradient flows through the curve."""
-    result = Linear(0, 1, 8)(torch.tensor([2.0, 4.0], requires_grad=True))
-    assert result.tolist() == [0.25, 0.5]
-    assert not result.requires_grad

@@ -83,24 +83,6 @@ def test_power_is_a_power() -> None:
             Power(exponent)(t)
 
 
-OWN = {"Polynomial": (2.5,)}
-
-
-@given(
-    values=st.lists(st.floats(0.1, 10), min_size=2, max_size=6),
-    name=st.sampled_from(sorted(TRANSITIONS)),
-)
-def test_points_never_jump(values: list[float], name: str) -> None:
-    """The value at each point is the point's, and it is met from both sides."""
-    points: dict[int, Any] = {10 * i: (v, name, *OWN.get(name, ())) for i, v in enumerate(values)}
-    points[0] = values[0]
-    curve = Piecewise(points)
-    for i, value in enumerate(values):
-        assert curve(10 * i) == value
-        for t in (10 * i - 1e-9, 10 * i + 1e-9):
-            assert curve(t) == pytest.approx(value, rel=1e-2)
-
-
 def test_points_that_are_equal() -> None:
     """A line needs no name, pairs are as good as a mapping, and a mapping is not kept."""
     assert Piecewise({0: 0, 5: (1, "Linear")}) == Piecewise([(0, 0), (5, 1)])
@@ -111,38 +93,23 @@ def test_points_that_are_equal() -> None:
     assert curve == Piecewise({5: (1, "Cosine"), 0: 0})
 
 
-# -- exact values ----------------------------------------------------------------------------------
-
-POINTS = {20: 0.5, 5: 1.0, 9: 3.0}
-COOLED_DOWN = {0: 0, 500: 1, 8000: 1, 10_000: (0, "OneMinusSqrt")}
+# The closed forms of random curves are in test_curves_oracle.py; these are to the last bit.
 VALUES: dict[str, tuple[Any, dict[float, float]]] = {
-    "points": (Piecewise(POINTS), {0: 1, 5: 1, 6: 1.5, 9: 3, 20: 0.5, 10**12: 0.5}),
-    "stairs": (PiecewiseConstant(POINTS), {0: 1, 5: 1, 6: 1, 9: 3, 20: 0.5, 10**12: 0.5}),
-    "a cooldown": (Piecewise(COOLED_DOWN), {-5: 0, 250: 0.5, 500: 1, 8500: 0.5, 10**30: 0}),
-    "a warmup": (Warmup(4), {-1: 0, 0: 0, 1: 0.25, 2.5: 0.625, 4: 1, 10**30: 1}),
+    "points": (Piecewise({20: 0.5, 5: 1.0, 9: (3.0, "OneMinusSqrt")}),
+               {-5: 1, 0: 1, 5: 1, 6: 2, 9: 3, 20: 0.5, 10**30: 0.5}),
     "skip zero": (Warmup(3, skip_zero=True), {-1: 0.25, 0: 0.25, 1: 0.5, 2: 0.75, 3: 1, 4: 1}),
-    "no warmup": (Warmup(0), {-1: 1, 0: 1, 5: 1}),
-    "no warmup, skip zero": (Warmup(0, skip_zero=True), {-1: 1, 0: 1, 5: 1}),
     # The next curve plays from its boundary on; of equal boundaries, the last curve plays.
     "join": (join([third, Linear(5, 6, 10), Constant(9), lambda t: 100 + t], [6, 16, 16]),
              {-3: -1, 0: 0, 3: 1, 6: 5, 11: 5.5, 15: 5.9, 16: 100, 18: 102}),
     "join at 0": (join([Linear(0, 1, 0), Linear(3, 4, 2)], [0]), {0: 3}),
-    "join of one": (join([third], []), {-3: -1, 0: 0, 6: 2}),
     "switch": (switch({10: lambda t: 100 + t, 4: third, 6: Constant(9)}),
                {-3: -1, 0: 0, 3: 1, 6: 9, 9.5: 9, 10: 110, 1e6: 1_000_100}),
-    "clip": (clip(third, 1, 2), {-9: 1, 0: 1, 3: 1, 4.5: 1.5, 6: 2, 9: 2}),
     # Cycles of 6, 12, 24, … steps start at 0, 6, 18, 42, …, each half as tall as the last.
     "repeat": (repeat(third, 6, growth=2, decay=0.5),
                {-3: -1, 0: 0, 3: 1, 6: 0, 9: 0.25, 12: 0.5, 18: 0, 30: 0.25, 42: 0}),
-    "repeat that cuts": (repeat(Linear(0, 1, 8), 4), {3: 0.375, 4: 0, 7: 0.375}),
-    "repeat that waits": (repeat(Linear(0, 1, 2), 4), {3: 1, 4: 0, 5: 0.5, 6: 1}),
     # The second cycle, at step 10, is the last that any float reaches.
     "repeat of huge growth": (repeat(Linear(1, 0, 10), 10, growth=1e200, decay=0.5),
                               {0: 1, 5: 0.5, 10: 0.5, 1000: 0.5, 1e150: 0.5}),
-    "delay": (delay(third, 3), {-5: 0, 0: 0, 3: 0, 6: 1}),
-    "delay below 0": (delay(third, -3), {-5: 0, -3: 0, 0: 1, 3: 2}),
-    "stretch": (stretch(third, 10), {-30: -1, 0: 0, 15: 0.5, 30: 1}),
-    "stretch below 1": (stretch(Linear(0, 1, 100), 0.1), {5: 0.5, 10: 1, 11: 1}),
     "staircase": (staircase(third, 3), {-1: -1, 0: 0, 2: 0, 2.999: 0, 3: 1, 5: 1, 6: 2,
                                         10**15 + 1: 333333333333333}),
 }  # fmt: skip

@@ -123,6 +123,7 @@ def test_several_optimizers() -> None:
         others = {"muon/lr": {"curve": FALL}, "adamw/lr": {"curve": half}}
         plan = {"muon/weight_decay": {"follows": source}, **others}
         schedule = from_plan(optimizers, plan)
+        assert schedule.optimizers == optimizers
         schedule.step(4)
         assert schedule.get_last_schedule("muon/weight_decay") == pytest.approx([0.12, 0.24])
         written = to_plan(schedule)

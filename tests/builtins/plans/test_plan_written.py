@@ -8,10 +8,9 @@ import pytest
 import yaml
 from plan_forms import make_optimizer, values_along
 from small_runs import ignore_epoch_deprecation, through_json
-from torch.optim import lr_scheduler as torch_lr
 
 from tsa_builtins import curves, from_plan, to_plan
-from tsa_core import CurveSchedule, arbitrary_schedule_factory
+from tsa_core import CurveSchedule
 
 pytestmark = ignore_epoch_deprecation
 
@@ -97,20 +96,12 @@ def test_a_compound_keeps_its_default_value(described: dict[str, Any]) -> None:
     assert values_along(again, 25) == values_along(schedule, 25)
 
 
-def test_groups_that_differ_before_a_compound_have_no_default_value() -> None:
-    """One number cannot stand for the values that the groups held before."""
+def test_no_default_value_is_written() -> None:
+    """One number cannot stand for groups that differed, and the optimizer's entry needs none."""
     optimizer = make_optimizer()
     for i, group in enumerate(optimizer.param_groups):
         group["clip"] = 1.0 + i
-    parts = {"scheduler": "ChainedScheduler", "schedulers": [HALVED, {**HALVED, "total_iters": 9}]}
-    assert "default_value" not in to_plan(from_plan(optimizer, {"clip": parts}))["clip"]
-
-
-def test_an_entry_of_the_optimizer_has_no_default_value() -> None:
-    """A compound of an entry that the optimizer has by itself is written without one."""
-    schedule = arbitrary_schedule_factory(
-        make_optimizer(),
-        lambda o: torch_lr.ChainedScheduler([torch_lr.ConstantLR(o, 0.5)]),
-        schedule_target="eps",
-    )
-    assert "default_value" not in to_plan(schedule)["eps"]
+    parts = [HALVED, {**HALVED, "total_iters": 9}]
+    plan = {target: {**CHAIN, "schedulers": parts} for target in ("clip", "eps")}
+    written = to_plan(from_plan(optimizer, plan))
+    assert ["default_value" in each for each in written.values()] == [False, False]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from typing import Any
@@ -117,58 +118,51 @@ PARTS = [
 ]
 
 
-def sequence(optimizer: Any) -> Any:
-    """The compound of PARTS, in code."""
-    parts = [
-        torch_lr.ConstantLR(optimizer, 0.5, 2),
-        CurveSchedule(optimizer, curves.Linear(1, 0, 10)),
-        tsa_builtins.constant_schedule(optimizer, 0.25),
-    ]
-    return torch_lr.SequentialLR(optimizer, parts, [3, 6])
+SETTINGS: dict[str, dict[str, Any]] = {
+    "StepLR": {"step_size": 3},
+    "MultiStepLR": {"milestones": [5, 2], "gamma": 0.5},  # torch sorts them
+    "ConstantLR": {"factor": 0.5},
+    "LinearLR": {"start_factor": 0.1},
+    "ExponentialLR": {"gamma": 0.9},
+    "PolynomialLR": {"power": 2},
+    "CosineAnnealingLR": {"T_max": 8},
+    "CosineAnnealingWarmRestarts": {"T_0": 3, "T_mult": 2},
+    "CyclicLR": {"base_lr": [0.1, 0.2], "max_lr": 1, "step_size_up": 3, "cycle_momentum": False},
+    "OneCycleLR": {"max_lr": 1, "epochs": 5, "steps_per_epoch": 10, "cycle_momentum": False},
+    "ReduceLROnPlateau": {"patience": 0, "factor": 0.5},
+    "SWALR": {"swa_lr": 0.3},
+    "SequentialLR": {"schedulers": PARTS, "milestones": [3, 6]},
+    "ChainedScheduler": {"schedulers": PARTS[:1]},
+}
 
 
-SCHEDULERS: dict[str, tuple[dict[str, Any], Callable[[Any], Any]]] = {
-    "StepLR": ({"step_size": 3}, lambda o: torch_lr.StepLR(o, 3)),
-    "MultiStepLR": ({"milestones": [5, 2], "gamma": 0.5},  # torch sorts them
-                    lambda o: torch_lr.MultiStepLR(o, [5, 2], 0.5)),
-    "ConstantLR": ({"factor": 0.5}, lambda o: torch_lr.ConstantLR(o, 0.5)),
-    "LinearLR": ({"start_factor": 0.1}, lambda o: torch_lr.LinearLR(o, 0.1)),
-    "ExponentialLR": ({"gamma": 0.9}, lambda o: torch_lr.ExponentialLR(o, 0.9)),
-    "PolynomialLR": ({"power": 2}, lambda o: torch_lr.PolynomialLR(o, power=2)),
-    "CosineAnnealingLR": ({"T_max": 8}, lambda o: torch_lr.CosineAnnealingLR(o, 8)),
-    "CosineAnnealingWarmRestarts": ({"T_0": 3, "T_mult": 2},
-                                    lambda o: torch_lr.CosineAnnealingWarmRestarts(o, 3, 2)),
-    "CyclicLR": ({"base_lr": [0.1, 0.2], "max_lr": 1, "step_size_up": 3, "cycle_momentum": False},
-                 lambda o: torch_lr.CyclicLR(o, [0.1, 0.2], 1, 3, cycle_momentum=False)),
-    "OneCycleLR": ({"max_lr": 1, "epochs": 5, "steps_per_epoch": 10, "cycle_momentum": False},
-                   lambda o: torch_lr.OneCycleLR(
-                       o, 1, epochs=5, steps_per_epoch=10, cycle_momentum=False)),
-    "ReduceLROnPlateau": ({"patience": 0, "factor": 0.5},
-                          lambda o: torch_lr.ReduceLROnPlateau(o, patience=0, factor=0.5)),
-    "SWALR": ({"swa_lr": 0.3}, lambda o: SWALR(o, 0.3)),
-    "SequentialLR": ({"schedulers": PARTS, "milestones": [3, 6]}, sequence),
-    "ChainedScheduler": ({"schedulers": PARTS[:1]}, lambda o: torch_lr.ChainedScheduler(
-                             [torch_lr.ConstantLR(o, 0.5, 2)])),
-}  # fmt: skip
+def in_code(name: str, optimizer: Any) -> Any:
+    """The scheduler of SETTINGS, made by torch."""
+    if "schedulers" not in SETTINGS[name]:
+        return {**vars(torch_lr), "SWALR": SWALR}[name](optimizer, **SETTINGS[name])
+    constant = torch_lr.ConstantLR(optimizer, 0.5, 2)
+    if name == "ChainedScheduler":
+        return torch_lr.ChainedScheduler([constant])
+    line = CurveSchedule(optimizer, curves.Linear(1, 0, 10))
+    quarter = tsa_builtins.constant_schedule(optimizer, 0.25)
+    return torch_lr.SequentialLR(optimizer, [constant, line, quarter], [3, 6])
 
 
 @ignore_epoch_deprecation
 @pytest.mark.parametrize(
-    ("name", "target"), crossed(SCHEDULERS, ["lr", "weight_decay", "temperature"])
+    ("name", "target"), crossed(SETTINGS, ["lr", "weight_decay", "temperature"])
 )
 def test_a_torch_scheduler_by_name(name: str, target: str) -> None:
     """A plan's scheduler has the values of the same scheduler in code; so has its plan's."""
-    assert SCHEDULERS.keys() == torch_schedulers().keys() - {"LambdaLR", "MultiplicativeLR"}
-    settings, make = SCHEDULERS[name]
-    plan = {target: {"scheduler": name, "default_value": 2.0, **settings}}
+    assert SETTINGS.keys() == torch_schedulers().keys() - {"LambdaLR", "MultiplicativeLR"}
+    plan = {target: {"scheduler": name, "default_value": 2.0, **SETTINGS[name]}}
     built = from_plan(make_optimizer(), plan)
-    optimizer = make_optimizer()
-    in_code = SynchronousSchedule(
-        [arbitrary_schedule_factory(optimizer, make, 2.0, schedule_target=target)]
+    made = arbitrary_schedule_factory(
+        make_optimizer(), lambda o: in_code(name, o), 2.0, schedule_target=target
     )
-    of_built, of_code = to_plan(built), to_plan(in_code)
-    assert of_built == of_code
-    expected = values_along(in_code, 45)
+    of_code = to_plan(made)
+    assert to_plan(built) == of_code
+    expected = values_along(SynchronousSchedule([made]), 45)
     assert values_along(built, 45) == expected
     assert values_along(from_plan(make_optimizer(), of_code), 45) == expected
 
@@ -210,48 +204,25 @@ def test_a_default_value_is_written_if_the_groups_agree() -> None:
     assert to_plan(schedule) == plan
     optimizer = make_optimizer()
     for i, group in enumerate(optimizer.param_groups):
-        group["clip"] = 1.0 + i
-    assert to_plan(from_plan(optimizer, plan)) == {"clip": {"curve": LINE}}
-
-
-# -- several optimizers ----------------------------------------------------------------------------
-
-
-def test_several_optimizers() -> None:
-    """The name of the optimizer comes before the target, in the plan and back."""
-    plan = {
-        "muon/lr": {"curve": LINE},
-        "adamw/weight_decay": {"curve": HALF},
-        "muon/eps": {"curve": HALF},
-    }
-    optimizers = {"adamw": make_optimizer(), "muon": make_optimizer()}
-    schedule = from_plan(optimizers, plan)
-    assert schedule.optimizers == optimizers
-    assert schedule.get_last_schedule("adamw/weight_decay") == [0.1, 0.2]
-    assert to_plan(schedule) == plan
-
-
-def test_a_clock_goes_around_a_plan() -> None:
-    """A schedule from a plan goes into one with a clock, as the documentation says."""
-    position = 0.0
-    schedule = from_plan(make_optimizer(), {"lr": {"curve": LINE}})
-    clocked = SynchronousSchedule([schedule], clock=lambda: position)
-    position = 2.5
-    clocked.step()
-    assert clocked.get_last_lr() == pytest.approx([0.075, 0.15])
-    assert to_plan(clocked) == {"lr": {"curve": LINE}}
+        group["clip"], group["heat"] = 1.0 + i, torch.tensor(2.0)
+    written = to_plan(from_plan(optimizer, {**plan, "heat": {"curve": HALF}}))
+    assert written == {"clip": {"curve": LINE}, "heat": {"curve": HALF, "default_value": 2.0}}
 
 
 # -- what a plan is not ----------------------------------------------------------------------------
 
 
-def test_a_plan_does_not_change_with_the_steps() -> None:
-    """The position is in the state and not in the plan, which begins at step 0."""
-    schedule = from_plan(make_optimizer(), {"lr": {"curve": LINE}})
+def test_a_plan_has_neither_a_position_nor_a_clock() -> None:
+    """They are in the state and in the code. A later change of the plan's dicts changes nothing."""
+    plan = through_json({"lr": {"curve": [LINE, None]}})
+    kept = copy.deepcopy(plan)
+    schedule = from_plan(make_optimizer(), plan)
+    plan["lr"]["curve"].clear()
     state = schedule.state_dict()
     schedule.step(7)
-    assert to_plan(schedule) == {"lr": {"curve": LINE}}
-    again = from_plan(make_optimizer(), to_plan(schedule))
+    assert to_plan(SynchronousSchedule([schedule], clock=lambda: 7)) == kept
+    assert to_plan(schedule) == kept
+    again = from_plan(make_optimizer(), kept)
     assert again.state_dict() == state
     again.load_state_dict(schedule.state_dict(), plan="same")
     assert again.get_last_schedules() == schedule.get_last_schedules()
@@ -327,25 +298,3 @@ def test_the_remedy_for_code_works() -> None:
     schedule = SynchronousSchedule([from_plan(optimizer, plan), rule])
     schedule.step(10)
     assert schedule.get_last_schedules() == {"lr": [0, 0], "weight_decay": [0, 0]}
-
-
-def test_a_plan_is_not_kept() -> None:
-    """A later change of the plan's dicts changes nothing."""
-    plan = through_json({"lr": {"curve": [LINE, None]}})
-    schedule = from_plan(make_optimizer(), plan)
-    plan["lr"]["curve"].clear()
-    assert to_plan(schedule) == {"lr": {"curve": [LINE, None]}}
-
-
-def test_tensors_are_filled_in_place() -> None:
-    """A learning rate that is a tensor stays the same object, and is described as a number."""
-    optimizer = make_optimizer()
-    for group in optimizer.param_groups:
-        group["lr"] = torch.tensor(0.5, dtype=torch.float64)
-        group["clip"] = torch.tensor(2.0)
-    tensors = held(optimizer)
-    schedule = from_plan(optimizer, {"lr": {"curve": HALF}, "clip": {"curve": HALF}})
-    assert all(now is tensor for now, tensor in zip(held(optimizer), tensors, strict=True))
-    assert to_plan(schedule) == {
-        "lr": {"curve": HALF}, "clip": {"curve": HALF, "default_value": 2.0}
-    }  # fmt: skip
