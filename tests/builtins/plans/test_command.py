@@ -309,8 +309,6 @@ BELOW_ZERO = {"lr": {"curve": {**LINE, "end": -1}}}
         ("plan.json", '{"lr": {', "plan.json:1:9: not JSON: "),
         ("plan.json", '{"lr": {}, "lr": {}}', "plan.json: 'lr' appears twice"),
         ("plan.json", "[" * 200_000, "plan.json: nested too deep"),
-        ("plan.json", [], "plan.json: plan: expected a dict"),
-        ("plan.json", {"lr": 3}, "plan.json: lr: expected a dict"),
         ("plan.json", {"betas": {"curve": LINE}}, "plan.json: betas: "),
         ("plan.json", {"params": {"curve": LINE}}, "plan.json: params: "),
         ("plan.json", {"x[": {"curve": LINE}}, "plan.json: x[: "),
@@ -374,12 +372,9 @@ def test_a_plan_is_checked_against_an_optimizer(command: Command) -> None:
     assert (status, rows_of(out)) == (0, {0: 1, 100: 0})
     assert err.startswith("plan.json: warning: weight_decya: no optimizer of torch has")
     assert command.run({"my_decay": {"curve": LINE}})[2] == ""
-
-
-def test_a_warning_of_the_plan_is_printed(command: Command) -> None:
-    """The exit status stays 0 if the plan is only doubtful."""
-    plan = {"lr": {"schedule": "constant_schedule", "value": 0.01}}
-    status, _, err = command.run(plan, "--optimizer", "AdamW", "--set", "lr=0.01")
+    # A plan that is only doubtful is right.
+    doubtful = {"lr": {"schedule": "constant_schedule", "value": 0.01}}
+    status, _, err = command.run(doubtful, "--optimizer", "AdamW", "--set", "lr=0.01")
     assert status == 0
     assert err.startswith("plan.json: warning: constant_schedule: value=0.01 is the initial value")
 

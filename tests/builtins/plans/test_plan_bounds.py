@@ -55,38 +55,33 @@ def test_a_curve_in_many_comes_back_and_in_too_many_is_refused(name: str) -> Non
         from_plan(make_optimizer(), {"lr": {"follows": "eps", "rule": too_deep}})
 
 
-def test_schedulers_in_too_many_are_refused() -> None:
-    """A compound 900 levels down is a ValueError; a few levels are taken."""
+def chain(part: Any) -> Any:
+    return {"scheduler": "ChainedScheduler", "schedulers": [part]}
 
-    def chain(part: Any) -> Any:
-        return {"scheduler": "ChainedScheduler", "schedulers": [part]}
 
+def test_schedulers_in_too_many_and_a_plan_in_itself_are_refused() -> None:
+    """A compound 900 levels down, and a YAML alias of what it stands in, are ValueErrors."""
     part = {"scheduler": "StepLR", "step_size": 3}
-    with pytest.raises(ValueError, match=f"^plan: {TOO_DEEP}"):
-        from_plan(make_optimizer(), {"lr": nested(chain, 900, part)})
-    from_plan(make_optimizer(), {"lr": nested(chain, 5, part)})
-
-
-def test_a_deep_curve_in_code_is_not_written() -> None:
-    """``to_dict`` and ``to_plan`` refuse what ``from_dict`` would not take."""
-    curve: Any = curves.Constant(0.5)
-    for _ in range(240):
-        curve = curves.delay(curve, 1)
-    with pytest.raises(ValueError, match=f"^a Delay: {TOO_DEEP}"):
-        to_dict(curve)
-    with pytest.raises(ValueError, match=r"^lr\.curve: a Delay: nested more than 200 deep"):
-        to_plan(CurveSchedule(make_optimizer(), curve))
-
-
-def test_a_plan_in_itself_is_refused() -> None:
-    """A YAML alias of what it stands in is a ValueError, in a dict and in a list."""
+    too_deep = [{"lr": nested(chain, 900, part)}]
     for text in (
         "lr: {curve: &a {kind: Delay, steps: 1, curve: *a}}",
         "lr: {curve: {kind: Join, boundaries: [], curves: &a [*a]}}",
         "lr: &a {scheduler: ChainedScheduler, schedulers: [*a]}",
     ):
+        too_deep.append(yaml.safe_load(text))
+    for plan in too_deep:
         with pytest.raises(ValueError, match=f"^plan: {TOO_DEEP}"):
-            from_plan(make_optimizer(), yaml.safe_load(text))
+            from_plan(make_optimizer(), plan)
+    from_plan(make_optimizer(), {"lr": nested(chain, 5, part)})
+
+
+def test_a_deep_curve_in_code_is_not_written() -> None:
+    """``to_dict`` and ``to_plan`` refuse what ``from_dict`` would not take."""
+    curve: Any = nested(lambda inner: curves.delay(inner, 1), 240, curves.Constant(0.5))
+    with pytest.raises(ValueError, match=f"^a Delay: {TOO_DEEP}"):
+        to_dict(curve)
+    with pytest.raises(ValueError, match=r"^lr\.curve: a Delay: nested more than 200 deep"):
+        to_plan(CurveSchedule(make_optimizer(), curve))
 
 
 # -- aliases ---------------------------------------------------------------------------------------

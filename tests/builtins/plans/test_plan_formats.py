@@ -176,7 +176,7 @@ def test_the_schema_is_the_one_of_the_registers() -> None:
 # Only the optimizer, or a number's range, shows that these are wrong.
 NOT_SEEN = {
     "target", "target of one's own", "out of range", "torch's own check", "torch's check of a part",
-    "range of a curve", "number of boundaries", "group", "a group without a curve",
+    "range of a curve", "group", "a group without a curve",
     "curves in order, too few", "a value out of the target's range", "a scheduler that is code",
     "groups by number", "a curve that is code", "NaN", "a target that is not text", "a point",
     "an unknown source", "a source of one's own", "a target that follows itself",

@@ -128,8 +128,6 @@ FAULTS: dict[str, Fault] = {
         "noise.schedulers[0]: LinearLR: Starting multiplicative factor expected to be "),
     "kind": Fault(("weight_decay", "curve", "kind"), "Cosin",
         "weight_decay.curve.kind: 'Cosin' is not a kind of curve; did you mean 'Cosine'?"),
-    "a function's name for a kind": Fault(("clip", "curve", "kind"), "join",
-        "clip.curve.kind: 'join' is not a kind of curve; did you mean 'Join'?"),
     "no kind": Fault(("weight_decay", "curve", "kind"), REMOVED,
         "weight_decay.curve: a curve needs 'kind', one of ['Clip', 'Constant', 'Cosine', "),
     "argument of a curve": Fault(("clip", "curve", "curves", 1),
@@ -138,14 +136,9 @@ FAULTS: dict[str, Fault] = {
     "range of a curve": Fault(("clip", "curve", "curves", 1, "steps"), -3,
         "clip.curve.curves[1].steps: expected 0 or more, got -3",
         remedy={("clip", "curve", "curves", 1, "steps"): 0}),
-    "number of boundaries": Fault(("clip", "curve", "boundaries"), [],
-        "clip.curve.boundaries: expected one between each two curves, got 0 for 2 curves"),
     "a point": Fault(("betas[0]", "curve", "backbone", "points"), {"zero": 1.0},
         "betas[0].curve.backbone.points.zero: expected a number, got the text 'zero'", TypeError,
         {("betas[0]", "curve", "backbone", "points"): {"0": 1.0}}),
-    "points that are not pairs": Fault(("betas[0]", "curve", "backbone", "points"), [[0, 1.0, 2]],
-        "betas[0].curve.backbone.points[0]: expected a pair [step, value], got [0, 1.0, 2] (list)",
-        TypeError, {("betas[0]", "curve", "backbone", "points"): [[0, 1.0]]}),
     "group": Fault(("betas[0]", "curve"), {"backbon": LINE, "*": None},
         "betas[0].curve.backbon: 'backbon' is not the 'name' of a param group; did you mean "
         "'backbone'?", remedy=moved(("betas[0]", "curve", "backbon"), "backbone", LINE)),
@@ -201,8 +194,6 @@ FAULTS: dict[str, Fault] = {
     "NaN": Fault(("eps", "gamma"), math.nan, "eps.gamma: expected a finite real number, got nan"),
     "a flag for a number": Fault(("lr", "warmup_to_value"), True,
         "lr.warmup_to_value: expected a finite real number, got True (bool)", TypeError),
-    "nothing": Fault(("lr", "warmup_to_value"), None,
-        "lr.warmup_to_value: expected a finite real number, got None (NoneType)", TypeError),
     "an unknown source": Fault(("eps",), {"follows": "weight_decai"},
         "eps.follows: 'weight_decai' is not in param groups 0, 1; did you mean 'weight_decay'",
         KeyError, {("eps", "follows"): "weight_decay", ("eps", "absolute"): True}),
@@ -233,8 +224,6 @@ FAULTS: dict[str, Fault] = {
     "a misspelt rule": Fault(("eps",), {"follows": "lr", "powr": 2},
         "eps.powr: an entry with 'follows' has no such entry; did you mean 'power'?",
         remedy=moved(("eps", "powr"), "power", 2)),
-    "two ways to drive": Fault(("lr", "follows"), "eps",
-        "lr: got 'schedule' and 'follows'; write one of them only"),
     "a part that follows": Fault(("noise", "schedulers", 1), {"follows": "lr"},
         "noise.schedulers[1].follows: a part of a compound cannot follow another target; write a ",
         remedy={("noise", "schedulers", 1): {"curve": LINE}}),
@@ -383,7 +372,6 @@ def test_names_for_groups_without_names() -> None:
     with pytest.raises(ValueError, match=r"'backbone' is not .*; expected one of \['\*', 'x'\]"):
         from_plan(adamw({"name": "x"}, {}), plan)
     from_plan(adamw({"name": "backbone"}, {}), plan)
-    from_plan(adamw({}, {}), {"lr": {"curve": [LINE, None]}})
 
 
 def test_a_proxy_is_refused() -> None:
