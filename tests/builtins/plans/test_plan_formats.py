@@ -152,7 +152,7 @@ def test_a_fault_in_a_config_has_its_path() -> None:
     for unset, plan in UNSET.items():
         with pytest.raises(ValueError, match=rf"^{unset}: Missing mandatory value"):
             from_plan(make_optimizer(), OmegaConf.create(plan))
-    plan = changed(PLAN, {("clip", "curve", "curves", 1, "steps"): -3})
+    plan = changed(PLAN, {"clip.curve.curves[1].steps": -3})
     with pytest.raises(ValueError, match=r"^clip\.curve\.curves\[1\]\.steps: expected 0 or more"):
         from_plan(make_optimizer(), OmegaConf.create(plan))
 
@@ -178,7 +178,7 @@ NOT_SEEN = {
     "target", "target of one's own", "out of range", "torch's own check", "torch's check of a part",
     "range of a curve", "group", "a group without a curve",
     "curves in order, too few", "a value out of the target's range", "a scheduler that is code",
-    "groups by number", "a curve that is code", "NaN", "a target that is not text", "a point",
+    "groups by number", "a curve that is code", "NaN", "a point",
     "an unknown source", "a source of one's own", "a target that follows itself",
     "a source that is a tuple", "a rule that is code", "milestones out of order",
 }  # fmt: skip
