@@ -8,24 +8,14 @@ from typing import Any
 import pytest
 from plan_forms import make_optimizer, values_along
 from small_runs import Untouched, ignore_epoch_deprecation
+from test_plans import PARTS, SETTINGS
 
 from tsa_builtins import from_plan
 from tsa_core import torch_schedulers
 
 pytestmark = ignore_epoch_deprecation
 
-PART = {"scheduler": "ConstantLR", "total_iters": 5}
-# The settings that each scheduler needs beside the one that counts.
-NEEDED: dict[str, dict[str, Any]] = {
-    "StepLR": {"step_size": 3},
-    "MultiStepLR": {"milestones": [3]},
-    "CosineAnnealingLR": {"T_max": 3},
-    "CosineAnnealingWarmRestarts": {"T_0": 3},
-    "CyclicLR": {"base_lr": 0.1, "max_lr": 1, "cycle_momentum": False},
-    "OneCycleLR": {"max_lr": 1, "epochs": 9, "steps_per_epoch": 9, "cycle_momentum": False},
-    "SWALR": {"swa_lr": 0.1},
-    "SequentialLR": {"schedulers": [PART, PART], "milestones": [3]},
-}
+NEEDED = {**SETTINGS, "SequentialLR": {"schedulers": PARTS[:2]}}
 COUNTS = [
     (name, key)
     for name, form in torch_schedulers().items()
@@ -35,7 +25,7 @@ COUNTS = [
 
 
 def plan_with(name: str, key: str, steps: Any) -> dict[str, Any]:
-    needed = NEEDED.get(name, {})
+    needed = NEEDED[name]
     if key == "total_steps":  # in place of the two others
         needed = {key: each for key, each in needed.items() if "epoch" not in key}
     return {"eps": {"scheduler": name, **needed, key: [steps] if key == "milestones" else steps}}

@@ -267,6 +267,10 @@ CODE: dict[str, Callable[[Any], Any]] = {
         lambda o: torch_lr.ChainedScheduler([torch_lr.LambdaLR(o, falling)]),
     "weight_decay: a DerivedSchedule, and its rule, <function falling":
         lambda o: DerivedSchedule(o, falling, "weight_decay"),
+    r"weight_decay\.rule: <function falling":
+        lambda o: DerivedSchedule(o, curves.Power(1) * falling, "weight_decay"),
+    "weight_decay: a Own, which only its author":
+        lambda o: type("Own", (DerivedSchedule,), {})(o, curves.Power(1), "weight_decay"),
     "lr: where=<class 'bool'>.* Write one curve per name of a group, {'decay': curve":
         lambda o: CurveSchedule(o, curves.Constant(1), where=bool),
     "lr: where=<function .*<lambda>> is a function": lambda o: CurveSchedule(
