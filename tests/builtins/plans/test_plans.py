@@ -180,7 +180,7 @@ def test_momentum_is_cycled_with_lr() -> None:
             each.step()
 
 
-# -- the settings of torch that count steps ---------------------------------------------------------
+# -- the settings of torch that count steps --------------------------------------------------------
 
 NEEDED = {**SETTINGS, "SequentialLR": {"schedulers": PARTS[:2]}}
 COUNTS = [
