@@ -14,7 +14,15 @@ from cases import crossed
 from curve_forms import COMBINATIONS, KINDS, SHAPES, TRANSITIONS, make, third
 
 from tsa_builtins import curves
-from tsa_builtins.curves import Constant, Curve, Piecewise, PiecewiseConstant, join, switch
+from tsa_builtins.curves import (
+    Constant,
+    Curve,
+    Piecewise,
+    PiecewiseConstant,
+    Warmup,
+    join,
+    switch,
+)
 
 # -- numbers ---------------------------------------------------------------------------------------
 
@@ -86,47 +94,38 @@ def test_a_transition_longer_than_any_float_is_refused() -> None:
 # -- curves, points, boundaries and flags ----------------------------------------------------------
 
 ONE = Constant(1.0)
-REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
-    "a number among the curves": (
-        lambda: join([ONE, 0.5], [1]), TypeError, "curves: expected a curve"),
-    "None among the curves": (
-        lambda: join([ONE, None], [1]), TypeError, "curves: expected a curve"),
-    "no curve": (lambda: join([], []), ValueError, "curves: expected at least one"),
-    "a curve outside a list": (lambda: join(ONE, []), TypeError, "curves: expected a list"),
-    "a function outside a list": (lambda: join(third, []), TypeError, "curves: expected a list"),
-    "None for curves": (lambda: join(None, []), TypeError, "curves: expected a list"),
-    "None for boundaries": (lambda: join([ONE], None), TypeError, "boundaries: expected a list"),
-    "a number for boundaries": (
-        lambda: join([ONE, ONE], 1), TypeError, "boundaries: expected a list"),
-    "too few boundaries": (
-        lambda: join([ONE, ONE], []), ValueError, "boundaries: expected one between"),
-    "too many boundaries": (
-        lambda: join([ONE], [1]), ValueError, "boundaries: expected one between"),
-    "boundaries out of order": (
-        lambda: join([ONE] * 3, [2, 1]), ValueError, "boundaries: .* in order"),
-    "no curve of a switch": (
-        lambda: switch({}), ValueError, "curves: expected at least one {step: curve}"),
-    "a function for a switch": (
-        lambda: switch(third), TypeError, "curves: expected a mapping {step: curve}"),
-    "a number in a switch": (
-        lambda: switch({0: 1.0}), TypeError, "curves: the curve at 0: expected a curve"),
-    "a step of a switch twice": (
-        lambda: switch([(0, third), (0.0, third)]), ValueError,
-        "curves: expected each step once, got 0 twice"),
-    **{
-        f"{bad!r} for a flag": (
-            lambda bad=bad: curves.Warmup(4, bad), TypeError, "skip_zero: expected true or false")
-        for bad in (1, 0, "yes", None)
-    },
-}  # fmt: skip
+# What is called, and the arguments that it refuses in these words.
+REFUSED: list[tuple[Any, type[Exception], str, list[tuple[Any, ...]]]] = [
+    (join, TypeError, "curves: expected a curve", [([ONE, 0.5], [1]), ([ONE, None], [1])]),
+    (join, TypeError, "curves: expected a list", [(ONE, []), (third, []), (None, [])]),
+    (join, TypeError, "boundaries: expected a list", [([ONE], None), ([ONE, ONE], 1)]),
+    (join, ValueError, "curves: expected at least one", [([], [])]),
+    (join, ValueError, "boundaries: expected one between", [([ONE, ONE], []), ([ONE], [1])]),
+    (join, ValueError, "boundaries: .* in order", [([ONE] * 3, [2, 1])]),
+    (switch, TypeError, "curves: expected a mapping {step: curve}", [(third,)]),
+    (switch, TypeError, "curves: the curve at 0: expected a curve", [({0: 1.0},)]),
+    (switch, ValueError, "curves: expected at least one {step: curve}", [({},)]),
+    (switch, ValueError, "curves: .* each step once, got 0 twice", [([(0, third), (0.0, third)],)]),
+    *(
+        (points, error, "points", values)
+        for points in (Piecewise, PiecewiseConstant)
+        for error, values in (
+            (TypeError, [(3,), ([0, 1],), ("ab",), (None,)]),
+            (ValueError, [({},), ([],), ([(0, 1), (0.0, 2)],)]),
+        )
+    ),
+    (Warmup, TypeError, "skip_zero: expected true or false", [(4, x) for x in (1, 0, "yes", None)]),
+]
 
 
-@pytest.mark.parametrize("name", REFUSED)
-def test_an_argument_that_does_not_fit_is_refused(name: str) -> None:
+@pytest.mark.parametrize(("make", "error", "message", "refused"), REFUSED)
+def test_an_argument_that_does_not_fit_is_refused(
+    make: Any, error: type[Exception], message: str, refused: list[tuple[Any, ...]]
+) -> None:
     """The error names the argument, and the step where there is one."""
-    make, error, message = REFUSED[name]
-    with pytest.raises(error, match=message):
-        make()
+    for arguments in refused:
+        with pytest.raises(error, match=message):
+            make(*arguments)
 
 
 def test_a_curve_that_cannot_be_called_is_refused() -> None:
@@ -135,17 +134,6 @@ def test_a_curve_that_cannot_be_called_is_refused() -> None:
     for name, value in crossed(of_one_curve, [None, 0.5, "cosine", [third]]):
         with pytest.raises(TypeError, match="curve: expected a curve"):
             make(name, curve=value)
-
-
-@pytest.mark.parametrize("kind", [Piecewise, PiecewiseConstant])
-def test_points_that_do_not_fit_are_refused(kind: Any) -> None:
-    """There is at least one point, and each has a value and a step of its own."""
-    for points in ({}, [], [(0, 1), (0.0, 2)]):
-        with pytest.raises(ValueError, match="points"):
-            kind(points)
-    for points in (3, [0, 1], "ab", None):
-        with pytest.raises(TypeError, match="points"):
-            kind(points)
 
 
 POINTS: dict[str, tuple[Any, type[Exception], str]] = {
