@@ -309,6 +309,8 @@ BELOW_ZERO = {"lr": {"curve": {**LINE, "end": -1}}}
         ("plan.json", '{"lr": {', "plan.json:1:9: not JSON: "),
         ("plan.json", '{"lr": {}, "lr": {}}', "plan.json: 'lr' appears twice"),
         ("plan.json", "[" * 200_000, "plan.json: nested too deep"),
+        ("plan.json", [], "plan.json: plan: expected a dict"),
+        ("plan.json", {"lr": 3}, "plan.json: lr: expected a dict"),
         ("plan.json", {"betas": {"curve": LINE}}, "plan.json: betas: "),
         ("plan.json", {"params": {"curve": LINE}}, "plan.json: params: "),
         ("plan.json", {"x[": {"curve": LINE}}, "plan.json: x[: "),
