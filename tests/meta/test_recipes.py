@@ -77,13 +77,9 @@ def nanochat(it: int) -> float:
 
 
 def nanochat_momentum(it: int) -> float:
-    warmdown, start = round(0.65 * 5000), 5000 - round(0.65 * 5000)
     if it < 400:
         return (1 - it / 400) * 0.85 + it / 400 * 0.97
-    if it >= start:
-        progress = (it - start) / warmdown
-        return 0.97 * (1 - progress) + 0.90 * progress
-    return 0.97
+    return interpolated(it, 5000 - round(0.65 * 5000), 5000, 0.97, 0.90)
 
 
 # The stages of modded-nanogpt: their ends, learning rates, and batch sizes in units of the first.
@@ -104,16 +100,9 @@ def modded(step: int) -> float:
 
 
 def modded_momentum(step: int) -> float:
-    start = 1285 - 50
     if step < 300:
         return 0.85 + step / 300 * (0.95 - 0.85)
-    if step > start:
-        return 0.95 - (step - start) / 50 * (0.95 - 0.85)
-    return 0.95
-
-
-def modded_third_token(step: int) -> float:
-    return 0.25 + (0.0 - 0.25) * step / ENDS[0] if step < ENDS[0] else 0.0
+    return interpolated(step, 1285 - 50, 1285, 0.95, 0.85)
 
 
 def torchtitan(kind: str) -> Callable[[int], float]:
@@ -131,30 +120,20 @@ def torchtitan(kind: str) -> Callable[[int], float]:
     return multiple
 
 
-def olmo_cosine(n: int) -> float:
-    if n < 2000:
-        return n / 2000
-    if n >= 100_000:
-        return 0.1
-    return 0.1 + (1 - 0.1) * half_wave((n - 2000) / (100_000 - 2000))
+def olmo_wsd(n: int) -> float:
+    return min(n / 2000, min(100_000 - n, 10_000) / 10_000, 1.0)
+
+
+def olmo_cosine(n: int, stable_until: int = 2000) -> float:
+    if n <= stable_until:
+        return min(n / 2000, 1.0)
+    return 0.1 + (1 - 0.1) * half_wave((n - stable_until) / (100_000 - stable_until))
 
 
 def olmo_with_tail(n: int) -> float:
     if n >= 100_000 - 10_000:
         return olmo_cosine(90_000) * min(100_000 - n, 10_000) / 10_000
     return olmo_cosine(n)
-
-
-def olmo_wsd(n: int) -> float:
-    if n <= 2000:
-        return min(n, 2000) / 2000
-    return min(100_000 - n, 10_000) / 10_000 if n >= 90_000 else 1.0
-
-
-def olmo_sequential(n: int) -> float:
-    if n <= 40_000:
-        return min(n, 2000) / 2000
-    return 0.1 + 0.9 * half_wave((n - 40_000) / (100_000 - 40_000))
 
 
 def megatron(style: str, max_lr: float, min_lr: float) -> Callable[[int], float]:
@@ -184,9 +163,8 @@ def deepspeed_scale(iteration: int) -> float:
 
 
 def deepspeed(n: int) -> float:
-    if n <= 3000:
-        return 1e-4 + (1e-3 - 1e-4) * deepspeed_scale(n)
-    return 1e-4 / (1 + 0.02 * (n - 3000) / 100)
+    in_cycle = 1e-4 + (1e-3 - 1e-4) * deepspeed_scale(n)
+    return in_cycle if n <= 3000 else 1e-4 / (1 + 0.02 * (n - 3000) / 100)
 
 
 def deepspeed_beta(n: int) -> float:
@@ -197,10 +175,7 @@ def deepspeed_beta(n: int) -> float:
 
 def deepspeed_warmup(n: int) -> float:
     """``WarmupLR`` after n calls of its ``step``; before the first one it gives the minimum."""
-    last_batch_iteration = n - 1
-    if last_batch_iteration < 0:
-        return 0.0
-    return math.log(last_batch_iteration + 1) / math.log(1000) if last_batch_iteration < 1000 else 1
+    return min(math.log(n) / math.log(1000), 1) if n > 0 else 0.0
 
 
 def dinov2(base: float, final: float, total: int, warmup: int = 0, start: float = 0.0) -> Any:
@@ -221,11 +196,6 @@ def dinov2_rates(it: int) -> list[float]:
     return [lr * 0.2 * 0.9**13, lr, lr if it >= 1250 else 0.0]
 
 
-def dinov2_decays(it: int) -> list[float]:
-    decay = dinov2(0.04, 0.4, 125_000)(it)
-    return [decay, 0.0, decay]
-
-
 def mae(t: int) -> float:
     epoch, lr, warmup_epochs, epochs = t / 312, 2.4e-3, 40, 800
     if epoch < warmup_epochs:
@@ -236,9 +206,7 @@ def mae(t: int) -> float:
 def timm(t: float) -> float:
     if t < 5:
         return 1e-5 + t * (1e-3 - 1e-5) / 5
-    if t // 300 < 1:
-        return 1e-6 + (1e-3 - 1e-6) * half_wave((t - 300 * (t // 300)) / 300)
-    return 1e-6
+    return 1e-6 + (1e-3 - 1e-6) * half_wave(t / 300) if t < 300 else 1e-6
 
 
 def ultralytics(ni: int) -> list[float]:
@@ -252,14 +220,8 @@ def detectron2(t: int) -> float:
     return 0.02 * drops * (0.001 * (1 - t / 1000) + t / 1000 if t < 1000 else 1)
 
 
-def ppo(t: int) -> float:
-    update = t + 1
+def ppo(update: int) -> float:
     return 1.0 - (update - 1.0) / 9765
-
-
-def wall_clock(seconds: int) -> float:
-    progress = min(seconds / 300, 1.0)
-    return 1.0 if progress < 1.0 - 0.5 else (1.0 - progress) / 0.5
 
 
 CODES = {
@@ -279,7 +241,7 @@ CODES = {
             "lr": modded,
             "momentum": modded_momentum,
             "batch_size": lambda t: [8, 16, 24, 24][modded_stage(t)] * 2048 * 8,
-            "third_token": modded_third_token,
+            "third_token": lambda t: interpolated(t, 0, ENDS[0], 0.25, 0.0),
         },
     ),
     "torchtitan": Codes(
@@ -294,7 +256,7 @@ CODES = {
             "wsd": olmo_wsd,
             "cosine": olmo_cosine,
             "with_tail": olmo_with_tail,
-            "sequential": olmo_sequential,
+            "sequential": lambda t: olmo_cosine(t, stable_until=40_000),
         },
     ),
     "Megatron-LM": Codes(
@@ -320,7 +282,9 @@ CODES = {
         [1250, 12_500, 37_500, 125_000, 125_010],
         {
             "student/lr": dinov2_rates,
-            "student/weight_decay": dinov2_decays,
+            "student/weight_decay": lambda t: [
+                share * dinov2(0.04, 0.4, 125_000)(t) for share in (1, 0, 1)
+            ],
             "teacher/ema": dinov2(0.992, 1, 125_000),
             "teacher/temperature": dinov2(0.07, 0.07, 37_500, 37_500, 0.04),
         },
@@ -341,13 +305,13 @@ CODES = {
     "detectron2": Codes([1000, 60_000, 80_000, 90_000], {"lr": detectron2}),
     "PPO": Codes(
         [9765],
-        {"lr": lambda t: 2.5e-4 * ppo(t), "clip_range": lambda t: 0.1 * ppo(t)},
-        {"later": lambda t: max(1.0 - (t + 1) / 9765, 0)},
+        {"lr": lambda t: 2.5e-4 * ppo(t + 1), "clip_range": lambda t: 0.1 * ppo(t + 1)},
+        {"later": lambda t: max(ppo(t + 2), 0)},
     ),
     "Wall-clock budget": Codes(
         [150, 300, 310],
         {
-            "lr": lambda t: 0.04 * wall_clock(t),
+            "lr": lambda t: 0.04 * interpolated(t, 150, 300, 1.0, 0.0),
             "weight_decay": lambda t: 0.2 * (1 - min(t / 300, 1)),
             "momentum": lambda t: interpolated(t, 0, 300, 0.85, 0.95),
         },
@@ -373,10 +337,8 @@ def makes_a_schedule(statement: ast.stmt) -> bool:
     )
 
 
-def members(schedule: Any) -> dict[str, Any]:
-    """The members by name; a schedule that stands alone is the learning rate."""
-    of_many: dict[str, Any] = getattr(schedule, "schedules", {"lr": schedule})
-    return of_many
+def through_json(data: Any) -> Any:
+    return json.loads(json.dumps(data))
 
 
 def close(theirs: Any) -> Any:
@@ -384,9 +346,11 @@ def close(theirs: Any) -> Any:
 
 
 def compare(schedule: Any, codes: Codes) -> None:
-    """Compare the present values, which are those at 0, and the values at every step."""
+    """Compare the names, the present values, which are those at 0, and the values at every step."""
+    members = getattr(schedule, "schedules", {"lr": schedule})  # one that stands alone is of lr
+    assert [*members] == [*codes.members]
     for member, formula in codes.members.items():
-        own = members(schedule)[member]
+        own = members[member]
         for t in codes.steps:
             theirs, ours = formula(t), own.values_at(t)
             expected = theirs if isinstance(theirs, list) else [theirs] * len(ours)
@@ -403,28 +367,18 @@ def test_every_recipe_has_its_formulas_and_a_row_in_the_table() -> None:
 
 @pytest.mark.parametrize("name", CODES)
 def test_a_recipe_has_the_values_of_its_project(name: str) -> None:
-    """The members of a recipe are those of its formulas, with their values at every step."""
-    schedule = run(name)["schedule"]
-    assert [*members(schedule)] == [*CODES[name].members]
-    compare(schedule, CODES[name])
+    """Its schedule has them, its plan on a fresh optimizer too, and so have its other curves."""
+    names, codes = run(name), CODES[name]
+    compare(names["schedule"], codes)
 
-
-@pytest.mark.parametrize("name", CODES)
-def test_a_recipe_is_a_plan(name: str) -> None:
-    """``to_plan``, JSON and ``from_plan`` on a fresh optimizer give the same values."""
-    plan = json.loads(json.dumps(tsa.to_plan(run(name)["schedule"])))
     fresh = run(name, schedules=False)
     assert "schedule" not in fresh
-    compare(tsa.from_plan(fresh["optimizer"], plan), CODES[name])
+    plan = through_json(tsa.to_plan(names["schedule"]))
+    compare(tsa.from_plan(fresh["optimizer"], plan), codes)
 
-
-@pytest.mark.parametrize("name", [name for name, codes in CODES.items() if codes.curves])
-def test_the_other_curves_of_a_recipe(name: str) -> None:
-    """A curve that a recipe shows beside its schedule has its formula's numbers, as data too."""
-    names, codes = run(name), CODES[name]
     for own, formula in codes.curves.items():
         made = names[own]
         curve = made.curve if isinstance(made, tsa.CurveSchedule) else made
-        back = tsa.curves.from_dict(json.loads(json.dumps(tsa.curves.to_dict(curve))))
+        back = tsa.curves.from_dict(through_json(tsa.curves.to_dict(curve)))
         assert back == curve
         assert [back(t) for t in codes.steps] == close([formula(t) for t in codes.steps]), own
