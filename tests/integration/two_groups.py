@@ -19,3 +19,13 @@ def make_optimizer(target: str) -> torch.optim.AdamW:
 
 def values_of(optimizer: Any, target: str = "lr") -> list[float]:
     return [group[target] for group in optimizer.param_groups]
+
+
+def run(optimizer: Any, schedule: Any, target: str, steps: int) -> list[list[float]]:
+    """The target's values before each step."""
+    values = []
+    for _ in range(steps):
+        values.append(values_of(optimizer, target))
+        optimizer.step()
+        schedule.step()
+    return values
