@@ -1,4 +1,4 @@
-"""Tests of frameworks, and in several processes, train under this plan: each target has a formula."""
+"""The plan of tests of frameworks and of several processes: each target has a formula."""
 
 from __future__ import annotations
 
