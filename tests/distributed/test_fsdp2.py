@@ -178,5 +178,8 @@ def test_a_checkpoint_without_a_scheduled_entry_loads_only_partially(tmp_path: P
             for t, values in values_by_step.items():
                 # The targets that the checkpoint has go on from there.
                 steps = t - plan.SAVED_AT
-                from_start = {"clip": 4 - 3 * steps / 8, "weight_decay": 1 - 0.75 * steps / plan.STEPS}
+                from_start = {
+                    "clip": 4 - 3 * steps / 8,
+                    "weight_decay": 1 - 0.75 * steps / plan.STEPS,
+                }
                 plan.assert_on_plan(values, t, **from_start)

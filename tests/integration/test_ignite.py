@@ -13,7 +13,7 @@ import training_plan as plan
 from ignite.engine import Engine, Events
 from ignite.handlers import Checkpoint, DiskSaver, LRScheduler
 from torch.optim.lr_scheduler import LambdaLR, StepLR
-from two_groups import INITIAL_VALUES, make_optimizer, run, values_of
+from two_groups import INITIAL_VALUES, make_optimizer, on_weight_decay, run, values_of
 
 import torch_schedule_anything as tsa
 
@@ -80,12 +80,6 @@ def linear_to_zero(optimizer: Any, schedule_target: str = "lr") -> Any:
 
 def step_lr(optimizer: Any) -> StepLR:
     return StepLR(optimizer, 2, 0.5)
-
-
-def on_weight_decay(make_schedule: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda optimizer: tsa.arbitrary_schedule_factory(
-        optimizer, make_schedule, schedule_target="weight_decay"
-    )
 
 
 def values_in_ignites_wrapper(make_schedule: Callable[[Any], Any], target: str) -> Any:

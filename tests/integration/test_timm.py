@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from timm.scheduler import CosineLRScheduler, PlateauLRScheduler
-from two_groups import LR, make_optimizer, values_of
+from two_groups import LR, make_optimizer, on_weight_decay, values_of
 
 import torch_schedule_anything as tsa
 
@@ -26,10 +26,7 @@ def plateau(optimizer: Any) -> PlateauLRScheduler:
 def make(scheduler: Callable[[Any], Any]) -> tuple[Any, Any, Any, Any]:
     """A scheduler on the lr of its optimizer, and one on the weight decay of another."""
     reference, optimizer = make_optimizer("lr"), make_optimizer("weight_decay")
-    on_weight_decay = tsa.arbitrary_schedule_factory(
-        optimizer, scheduler, schedule_target="weight_decay"
-    )
-    return reference, scheduler(reference), optimizer, on_weight_decay
+    return reference, scheduler(reference), optimizer, on_weight_decay(scheduler)(optimizer)
 
 
 @pytest.mark.filterwarnings("ignore:PlateauLRScheduler is deprecated:FutureWarning")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from torch.optim.lr_scheduler import LambdaLR
-from two_groups import INITIAL_VALUES, make_optimizer, values_of
+from two_groups import INITIAL_VALUES, make_optimizer, on_weight_decay, values_of
 
 import torch_schedule_anything as tsa
 
@@ -45,12 +45,6 @@ def lambda_lr(optimizer: Any) -> LambdaLR:
 
 def builtin(optimizer: Any) -> tsa.CurveSchedule:
     return tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.0, 0, STEPS)
-
-
-def on_weight_decay(make_scheduler: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda optimizer: tsa.arbitrary_schedule_factory(
-        optimizer, make_scheduler, schedule_target="weight_decay"
-    )
 
 
 def run(optimizers: list[Any], container: Any, target: str, steps: range) -> None:
