@@ -1,7 +1,6 @@
 """Each recipe of docs/recipes.md, as it stands there, against the formula of its project.
 
-A formula here is what the project computes before the optimizer step t, in the project's own
-words: its names, its ``if``s, and its numbers.
+A formula here is what the project computes before the optimizer step t, with the project's numbers.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,34 +46,28 @@ class Codes:
         return sorted(t for t in near | set(range(0, last, 1 + last // 211)) if 0 <= t <= last)
 
 
-def half_wave(share: float) -> float:
-    return 0.5 * (1 + math.cos(math.pi * share))
-
-
-def interpolated(t: float, start: float, end: float, low: float, high: float) -> float:
-    """A line from ``low`` at ``start`` to ``high`` at ``end``, level outside: ``np.interp``."""
+def interpolated(t: float, start: float, end: float, first: float, last: float) -> float:
+    """A line from ``first`` at ``start`` to ``last`` at ``end``, level outside: ``np.interp``."""
     share = min(max((t - start) / (end - start), 0), 1)
-    return low + share * (high - low)
+    return first + share * (last - first)
+
+
+def half_wave(t: float, start: float, end: float, first: float, last: float) -> float:
+    """The same with half of a cosine wave in place of the line."""
+    share = interpolated(t, start, end, 0, 1)
+    return last + 0.5 * (1 + math.cos(math.pi * share)) * (first - last)
 
 
 def nanogpt(it: int) -> float:
-    learning_rate, min_lr, warmup_iters, lr_decay_iters = 6e-4, 6e-5, 2000, 600_000
-    if it < warmup_iters:
-        return learning_rate * (it + 1) / (warmup_iters + 1)
-    if it > lr_decay_iters:
-        return min_lr
-    share = (it - warmup_iters) / (lr_decay_iters - warmup_iters)
-    return min_lr + half_wave(share) * (learning_rate - min_lr)
+    if it < 2000:
+        return 6e-4 * (it + 1) / (2000 + 1)
+    return half_wave(it, 2000, 600_000, 6e-4, 6e-5)
 
 
 def nanochat(it: int) -> float:
-    warmup, iterations, warmdown = 40, 5000, round(0.65 * 5000)
-    if it < warmup:
-        return (it + 1) / warmup
-    if it <= iterations - warmdown:
-        return 1.0
-    progress = (iterations - it) / warmdown
-    return progress + (1 - progress) * 0.05
+    if it < 40:
+        return (it + 1) / 40
+    return interpolated(it, 5000 - round(0.65 * 5000), 5000, 1.0, 0.05)
 
 
 def nanochat_momentum(it: int) -> float:
@@ -92,11 +86,7 @@ def modded_stage(step: int) -> int:
 
 def modded(step: int) -> float:
     value = [1.0, 1.52, 1.73, 1.0][modded_stage(step)]
-    start = int(1270 * (1 - 0.60))
-    if step >= start:
-        share = min(1.0, (step - start) / (1270 - start))
-        value = value * (1 - share) + 0.15 * share
-    return 0.023 * value
+    return 0.023 * interpolated(step, int(1270 * (1 - 0.60)), 1270, value, 0.15)
 
 
 def modded_momentum(step: int) -> float:
@@ -105,19 +95,15 @@ def modded_momentum(step: int) -> float:
     return interpolated(step, 1285 - 50, 1285, 0.95, 0.85)
 
 
-def torchtitan(kind: str) -> Callable[[int], float]:
-    def multiple(step: int) -> float:
-        total, warmup, decay, low = 10_000, 200, 800, 0.1
-        stable = total + 1 - warmup - decay
-        if step < warmup:
-            return (step + 1) / warmup
-        if step < warmup + stable:
-            return 1.0
-        share = (step + 1 - (warmup + stable)) / decay
-        shape = {"linear": 1 - share, "sqrt": 1 - math.sqrt(share), "cosine": half_wave(share)}
-        return low + (1 - low) * shape[kind]
-
-    return multiple
+def torchtitan(step: int, kind: str) -> float:
+    total, warmup, decay, low = 10_000, 200, 800, 0.1
+    stable = total + 1 - warmup - decay
+    if step < warmup:
+        return (step + 1) / warmup
+    share = max(0, step + 1 - (warmup + stable)) / decay
+    cosine = half_wave(share, 0, 1, 1, 0)
+    shape = {"linear": 1 - share, "sqrt": 1 - math.sqrt(share), "cosine": cosine}
+    return low + (1 - low) * shape[kind]
 
 
 def olmo_wsd(n: int) -> float:
@@ -125,35 +111,28 @@ def olmo_wsd(n: int) -> float:
 
 
 def olmo_cosine(n: int, stable_until: int = 2000) -> float:
-    if n <= stable_until:
-        return min(n / 2000, 1.0)
-    return 0.1 + (1 - 0.1) * half_wave((n - stable_until) / (100_000 - stable_until))
+    return min(n / 2000, half_wave(n, stable_until, 100_000, 1, 0.1))
 
 
 def olmo_with_tail(n: int) -> float:
-    if n >= 100_000 - 10_000:
-        return olmo_cosine(90_000) * min(100_000 - n, 10_000) / 10_000
-    return olmo_cosine(n)
+    return olmo_cosine(min(n, 90_000)) * min(100_000 - n, 10_000) / 10_000
 
 
-def megatron(style: str, max_lr: float, min_lr: float) -> Callable[[int], float]:
+def megatron(samples: int, style: str, max_lr: float, min_lr: float) -> float:
     warmup, decay, wsd = 1_000_000, 100_000_000, 20_000_000
-
-    def lr(samples: int) -> float:
-        if samples <= warmup:
-            return max_lr * samples / warmup
-        if style == "inverse-square-root":
-            return max(min_lr, max_lr * warmup**0.5 / samples**0.5)
-        coeff = half_wave((samples - warmup) / (decay - warmup))
-        if style == "WSD":
-            coeff = 2 * 0.5 ** (max(samples - (decay - wsd), 0) / wsd) - 1
+    if samples <= warmup:
+        return max_lr * samples / warmup
+    if style == "inverse-square-root":
+        return max(min_lr, max_lr * warmup**0.5 / samples**0.5)
+    if style == "WSD":
+        coeff = 2 * 0.5 ** (max(samples - (decay - wsd), 0) / wsd) - 1
         return min_lr + coeff * (max_lr - min_lr)
+    return half_wave(samples, warmup, decay, max_lr, min_lr)
 
-    return lr
 
-
-def megatron_decay(samples: int) -> float:
-    return 0.01 + 0.5 * (math.cos(math.pi * (1 - samples / 100_000_000)) + 1) * (0.1 - 0.01)
+def megatron_rates(samples: int) -> list[float]:
+    others = megatron(samples, "cosine", 3e-4, 3e-5)
+    return [megatron(samples, "cosine", 1e-3, 1e-5), others, others]
 
 
 def deepspeed_scale(iteration: int) -> float:
@@ -178,35 +157,19 @@ def deepspeed_warmup(n: int) -> float:
     return min(math.log(n) / math.log(1000), 1) if n > 0 else 0.0
 
 
-def dinov2(base: float, final: float, total: int, warmup: int = 0, start: float = 0.0) -> Any:
-    """The project's ``CosineScheduler``; its warmup is ``np.linspace``, which has both ends."""
-
-    def value(it: int) -> float:
-        if it >= total:
-            return final
-        if it < warmup:
-            return start + (base - start) * it / (warmup - 1)
-        return final + (base - final) * half_wave((it - warmup) / (total - warmup))
-
-    return value
-
-
 def dinov2_rates(it: int) -> list[float]:
-    lr = dinov2(0.004, 1e-6, 125_000, 12_500)(it)
+    """The warmup is ``np.linspace``, which has both ends."""
+    lr = half_wave(it, 12_500, 125_000, 0.004, 1e-6) if it >= 12_500 else 0.004 * it / 12_499
     return [lr * 0.2 * 0.9**13, lr, lr if it >= 1250 else 0.0]
 
 
 def mae(t: int) -> float:
-    epoch, lr, warmup_epochs, epochs = t / 312, 2.4e-3, 40, 800
-    if epoch < warmup_epochs:
-        return lr * epoch / warmup_epochs
-    return lr * half_wave((epoch - warmup_epochs) / (epochs - warmup_epochs))
+    epoch = t / 312
+    return 2.4e-3 * epoch / 40 if epoch < 40 else half_wave(epoch, 40, 800, 2.4e-3, 0)
 
 
 def timm(t: float) -> float:
-    if t < 5:
-        return 1e-5 + t * (1e-3 - 1e-5) / 5
-    return 1e-6 + (1e-3 - 1e-6) * half_wave(t / 300) if t < 300 else 1e-6
+    return 1e-5 + t * (1e-3 - 1e-5) / 5 if t < 5 else half_wave(t, 0, 300, 1e-3, 1e-6)
 
 
 def ultralytics(ni: int) -> list[float]:
@@ -231,7 +194,7 @@ CODES = {
         {
             "muon/lr": lambda t: 0.02 * nanochat(t),
             "muon/momentum": nanochat_momentum,
-            "muon/weight_decay": lambda t: 0.28 * half_wave(t / 5000),
+            "muon/weight_decay": lambda t: half_wave(t, 0, 5000, 0.28, 0),
             "adamw/lr": lambda t: 3e-3 * nanochat(t),
         },
     ),
@@ -246,8 +209,8 @@ CODES = {
     ),
     "torchtitan": Codes(
         [200, 9200, 10_000],
-        {"lr": lambda t: 3e-4 * torchtitan("sqrt")(t)},
-        {kind: torchtitan(kind) for kind in ("linear", "sqrt", "cosine")},
+        {"lr": lambda t: 3e-4 * torchtitan(t, "sqrt")},
+        {kind: partial(torchtitan, kind=kind) for kind in ("linear", "sqrt", "cosine")},
     ),
     "OLMo-core": Codes(
         [2000, 40_000, 90_000, 99_999],
@@ -256,21 +219,20 @@ CODES = {
             "wsd": olmo_wsd,
             "cosine": olmo_cosine,
             "with_tail": olmo_with_tail,
-            "sequential": lambda t: olmo_cosine(t, stable_until=40_000),
+            "sequential": partial(olmo_cosine, stable_until=40_000),
         },
     ),
     "Megatron-LM": Codes(
         [1_000_000, 80_000_000, 100_000_000],
         {
-            "lr": lambda t: [
-                megatron("cosine", 1e-3, 1e-5)(t),
-                *[megatron("cosine", 3e-4, 3e-5)(t)] * 2,
+            "lr": megatron_rates,
+            "weight_decay": lambda t: [
+                share * half_wave(t, 0, 1e8, 0.01, 0.1) for share in (1, 1, 0)
             ],
-            "weight_decay": lambda t: [megatron_decay(t), megatron_decay(t), 0.0],
         },
         {
-            "wsd": megatron("WSD", 1, 0.1),
-            "inverse_sqrt": megatron("inverse-square-root", 1, 0.1),
+            "wsd": lambda t: megatron(t, "WSD", 1, 0.1),
+            "inverse_sqrt": lambda t: megatron(t, "inverse-square-root", 1, 0.1),
         },
     ),
     "DeepSpeed": Codes(
@@ -283,20 +245,17 @@ CODES = {
         {
             "student/lr": dinov2_rates,
             "student/weight_decay": lambda t: [
-                share * dinov2(0.04, 0.4, 125_000)(t) for share in (1, 0, 1)
+                share * half_wave(t, 0, 125_000, 0.04, 0.4) for share in (1, 0, 1)
             ],
-            "teacher/ema": dinov2(0.992, 1, 125_000),
-            "teacher/temperature": dinov2(0.07, 0.07, 37_500, 37_500, 0.04),
+            "teacher/ema": lambda t: half_wave(t, 0, 125_000, 0.992, 1),
+            "teacher/temperature": lambda t: interpolated(t, 0, 37_499, 0.04, 0.07),
         },
     ),
     "MAE": Codes([312 * 40, 312 * 41, 312 * 800], {"lr": mae}),
     "timm": Codes(
         [500, 30_000, 30_010],
         {"lr": lambda t: [scale * timm(t // 100) for scale in (0.75**2, 0.75, 1.0)]},
-        {
-            "updates": lambda t: timm(t / 100) / 1e-3,
-            "epochs": lambda t: timm(t) / 1e-3,
-        },
+        {"updates": lambda t: timm(t / 100) / 1e-3, "epochs": lambda t: timm(t) / 1e-3},
     ),
     "ultralytics": Codes(
         [500, 1000, 1500, 2000, 49_999],
