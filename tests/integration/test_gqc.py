@@ -23,10 +23,6 @@ def adamw(**settings: Any) -> torch.optim.AdamW:
     )
 
 
-def start() -> tuple[Any, tsa.SynchronousSchedule]:
-    return gqc.make_gnts_with_cosine_annealing_schedule(adamw(), STEPS, WARMUP)
-
-
 def parameters_of(wrapper: Any) -> list[Any]:
     (group,) = wrapper.param_groups
     return group["params"]
@@ -57,7 +53,9 @@ def test_a_threshold_follows_its_schedule_and_resumes() -> None:
 
     The states of wrapper and schedule bring another run to the same parameters.
     """
-    (wrapper, schedule), (resumed, resumed_schedule) = start(), start()
+    (wrapper, schedule), (resumed, resumed_schedule) = (
+        gqc.make_gnts_with_cosine_annealing_schedule(adamw(), STEPS, WARMUP) for _ in range(2)
+    )
     for t in range(STEPS):
         # A quarter cosine to 0 after the warmup.
         falling = math.cos(math.pi / 2 * max(t - WARMUP, 0) / (STEPS - WARMUP))

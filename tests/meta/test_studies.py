@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from importlib import import_module
 from pathlib import Path
 
@@ -13,15 +12,13 @@ import pytest
 STUDIES = Path(__file__).resolve().parents[2] / "studies"
 PAGES = STUDIES.parent / "docs" / "studies"
 
-every_study = pytest.mark.parametrize("name", ["weight_decay", "batch_size", "one_run"])
-
 
 @pytest.fixture(autouse=True)
 def modules_of_the_studies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(STUDIES))
 
 
-@every_study
+@pytest.mark.parametrize("name", ["weight_decay", "batch_size", "one_run"])
 def test_the_verdict_follows_from_all_runs(name: str) -> None:
     """The file has every run of the full form, and the claims that the script finds in them."""
     result = json.loads((STUDIES / "results" / f"{name}.json").read_text("utf-8"))
@@ -45,15 +42,6 @@ def test_the_pages_show_the_results() -> None:
     for page, texts in sections.items():
         content = (PAGES / f"{page}.md").read_text("utf-8")
         assert pages.renewed(content, texts, page) == content
-
-
-@every_study
-def test_the_blocks_of_the_pages_run(name: str) -> None:
-    """The blocks of a page are one program that runs as it is."""
-    content = (PAGES / f"{name}.md").read_text("utf-8")
-    blocks = re.findall(r"(?ms)^```python\n(.*?)^```$", content)
-    assert blocks
-    exec("\n".join(blocks), {"__name__": name})
 
 
 def test_claims_that_fail_are_found() -> None:
