@@ -52,13 +52,8 @@ def state_of(parts: Parts, options: StateDictOptions) -> dict[str, Any]:
 
 def set_state(parts: Parts, state: dict[str, Any], options: StateDictOptions) -> None:
     model, optimizer, schedule = parts
-    set_state_dict(
-        model,
-        optimizer,
-        model_state_dict=state["model"],
-        optim_state_dict=state["optimizer"],
-        options=options,
-    )
+    states = {"model_state_dict": state["model"], "optim_state_dict": state["optimizer"]}
+    set_state_dict(model, optimizer, **states, options=options)
     schedule.load_state_dict(state["schedule"])
 
 
@@ -96,10 +91,10 @@ def load_and_train(folder: Path) -> list[plan.Run]:
 def load_full_and_train(folder: Path) -> list[plan.Run]:
     """The run goes on from the full file, which only rank 0 reads and sends to the others."""
     model, optimizer, schedule = parts = make_parts()
-    state = {"model": {}, "optimizer": {}}
+    state = {"model": {}, "optimizer": {}, "schedule": None}
     if dist.get_rank() == 0:
         state = torch.load(folder / "full.pt", weights_only=True)
-    schedule_state = [state.get("schedule")]
+    schedule_state = [state["schedule"]]
     dist.broadcast_object_list(schedule_state)
     options = StateDictOptions(full_state_dict=True, broadcast_from_rank0=True)
     # set_state_dict of torch 2.13 loads only the optimizer if a rank's model state is empty. So
