@@ -42,6 +42,14 @@ def plateau_in_every_epoch(trainer: lightning.Trainer, optimizer: Any) -> Any:
     }
 
 
+def plan_in_every_batch(trainer: lightning.Trainer, optimizer: Any) -> Any:
+    return in_every_batch(plan.make_schedule(optimizer))
+
+
+def replannable_in_every_batch(trainer: lightning.Trainer, optimizer: Any) -> Any:
+    return in_every_batch(plan.choosing(plan="saved")([plan.make_schedule(optimizer)]))
+
+
 def on_global_step(trainer: lightning.Trainer, optimizer: Any) -> Any:
     return in_every_batch(plan.make_schedule_with_clock(optimizer, lambda: trainer.global_step))
 
@@ -51,17 +59,24 @@ def on_optimizer_steps(trainer: lightning.Trainer, optimizer: Any) -> Any:
 
 
 class Module(lightning.LightningModule):
-    """Two layers on fixed data, which record the optimizer's values before each of its steps."""
+    """A model on fixed data, which records the optimizer's values before each of its steps.
 
-    def __init__(self, configure: Configure) -> None:
+    Its own hook can replan the learning rate before one of the steps.
+    """
+
+    def __init__(self, configure: Configure, replan_at: int | None = None) -> None:
         super().__init__()
         self.layers = plan.make_model()
-        self.configure = configure
+        self.configure, self.replan_at = configure, replan_at
         self.values_by_step: dict[int, plan.Values] = {}
 
     def configure_optimizers(self) -> Any:
         optimizer = torch.optim.AdamW(plan.groups_of(self.layers))
         return {"optimizer": optimizer, "lr_scheduler": self.configure(self.trainer, optimizer)}
+
+    def on_train_batch_start(self, *args: Any) -> None:
+        if self.global_step == self.replan_at:
+            plan.replan(self.lr_schedulers())
 
     def training_step(self, batch: list[torch.Tensor], i: int) -> torch.Tensor:
         values = plan.values_of(self.optimizers())
@@ -104,19 +119,6 @@ class ModuleThatStepsAlone(ModuleThatStepsInEveryBatch):
     def on_train_start(self) -> None:
         if hasattr(self, "saved"):
             self.schedule.load_state_dict(self.saved)
-
-
-class ModuleThatReplans(Module):
-    """The same, and its own hook replans the learning rate before one of the steps."""
-
-    def __init__(self, replan_at: int) -> None:
-        schedules = plan.choosing(plan="saved")
-        super().__init__(lambda _, o: in_every_batch(schedules([plan.make_schedule(o)])))
-        self.replan_at = replan_at
-
-    def on_train_batch_start(self, *args: Any) -> None:
-        if self.global_step == self.replan_at:
-            plan.replan(self.lr_schedulers())
 
 
 def fit(
@@ -185,11 +187,7 @@ def test_a_plan_with_a_clock_counts_the_steps_of_lightning(
 
 def test_the_step_interval_moves_the_plan_with_every_optimizer_step(tmp_path: Path) -> None:
     """With ``"interval": "step"`` each step is one of the plan, and LearningRateMonitor logs it."""
-
-    def make_module() -> Module:
-        return Module(lambda _, optimizer: in_every_batch(plan.make_schedule(optimizer)))
-
-    values_by_step = values_of_resumable_run(make_module, tmp_path)
+    values_by_step = values_of_resumable_run(lambda: Module(plan_in_every_batch), tmp_path)
     plan.assert_run_on_plan(values_by_step)
     with (tmp_path / "whole" / "logs" / "metrics.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["lr-AdamW/pg1"]]
@@ -199,20 +197,19 @@ def test_the_step_interval_moves_the_plan_with_every_optimizer_step(tmp_path: Pa
             assert float(row[f"lr-AdamW/pg{i + 1}-weight_decay"]) == values["weight_decay"][i]
 
 
-@pytest.mark.parametrize("whole_plan", [True, False])
+@pytest.mark.parametrize(
+    ("make_schedule", "stays"),
+    [(plan.make_schedule, []), (plan.lr_schedule, ["weight_decay", "betas[0]", "clip"])],
+)
 def test_the_epoch_interval_moves_the_plan_with_every_epoch(
-    tmp_path: Path, whole_plan: bool
+    tmp_path: Path, make_schedule: Callable[[Any], Any], stays: list[str]
 ) -> None:
     """With Lightning's default interval each epoch is a step, also of a built-in that is alone."""
-
-    def make_module() -> Module:
-        make = plan.make_schedule if whole_plan else plan.lr_schedule
-        return Module(lambda _, optimizer: make(optimizer))
-
-    for t, values in values_of_resumable_run(make_module, tmp_path, 7).items():
-        epoch = t // BATCHES_PER_EPOCH
-        stays = {} if whole_plan else {"weight_decay": 1.0, "betas[0]": 1.0, "clip": 1.0}
-        plan.assert_on_plan(values, epoch, **stays)
+    values_by_step = values_of_resumable_run(
+        lambda: Module(lambda _, optimizer: make_schedule(optimizer)), tmp_path, 7
+    )
+    for t, values in values_by_step.items():
+        plan.assert_on_plan(values, t // BATCHES_PER_EPOCH, **dict.fromkeys(stays, 1.0))
 
 
 def test_a_monitored_metric_reaches_a_plateau_member(tmp_path: Path) -> None:
@@ -237,5 +234,7 @@ def test_a_replanned_run_of_lightning_resumes_to_the_same_weights(
     tmp_path: Path, replan_at: int
 ) -> None:
     """A hook replans before, at or after the checkpoint, and the resumed run is the same."""
-    values_by_step = values_of_resumable_run(lambda: ModuleThatReplans(replan_at), tmp_path)
+    values_by_step = values_of_resumable_run(
+        lambda: Module(replannable_in_every_batch, replan_at), tmp_path
+    )
     plan.assert_run_on_plan(values_by_step, lambda t: plan.replanned_lr_multiple(t, replan_at))

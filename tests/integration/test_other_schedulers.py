@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from cases import crossed
 from pytorch_optimizer.lr_scheduler import CosineAnnealingWarmupRestarts, REXScheduler
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import CyclicLR, ExponentialLR, LambdaLR, OneCycleLR
@@ -49,8 +50,8 @@ SCHEDULERS: dict[str, Callable[[Any], Any]] = {
 
 def param_groups(target: str) -> list[dict[str, Any]]:
     """Two groups. The first takes the optimizer's default for the target, the second its own."""
-    entries_of_groups = [{}, {target: INITIAL_VALUES[1]}]
-    return [{"params": [Parameter(torch.ones(1))], **entries} for entries in entries_of_groups]
+    first, second = ({"params": [Parameter(torch.ones(1))]} for _ in range(2))
+    return [first, {**second, target: INITIAL_VALUES[1]}]
 
 
 def make_sgd() -> torch.optim.SGD:
@@ -59,8 +60,9 @@ def make_sgd() -> torch.optim.SGD:
 
 # GradualWarmupScheduler calls get_lr() of its after_scheduler outside of a step.
 @pytest.mark.filterwarnings("ignore:To get the last learning rate computed:UserWarning")
-@pytest.mark.parametrize("target", ["weight_decay", "gradient_clip_threshold"])
-@pytest.mark.parametrize("name", SCHEDULERS)
+@pytest.mark.parametrize(
+    ("name", "target"), crossed(SCHEDULERS, ["weight_decay", "gradient_clip_threshold"])
+)
 def test_a_foreign_scheduler_gives_any_target_the_numbers_of_lr(name: str, target: str) -> None:
     """A scheduler of another library gives a target the same numbers that it gives lr."""
     reference = make_sgd()
