@@ -94,7 +94,8 @@ def attributes(
     for owner, word in zip(owners, words):
         for key in keys:
             _check_is_there(owner, key, word)
-    groups = ObjectGroups.of(owners, keys, columns)
+    entries = frozenset(keys)
+    groups = ObjectGroups([ObjectGroup(o, entries, columns, i) for i, o in enumerate(owners)])
     places = [
         (group, target, f"{target.name!r} of {word}")
         for group, word in zip(groups, words)

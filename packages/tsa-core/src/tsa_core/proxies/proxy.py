@@ -11,13 +11,14 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from ..targets.checks import check_target
+from ..targets.objects import ObjectGroups
 from ..targets.stand_ins import StandIn, refuse_stand_in
 from ..targets.target import OptimizerLike, ParamGroup, Target, defaults_of, groups_of, parsed
 from ..targets.tensors import give_each_group_its_own_tensor
 from ..torch_.compile import skip_frames
 from ..torch_.schedulers import auxiliary_key
 from ..torch_.steps import STEP_MARKS, has_stepped, watch_steps
-from .views import ElementView, GroupView
+from .views import ElementView, GroupView, ObjectView
 
 
 class ProxyOptimizer(StandIn, Optimizer):
@@ -122,6 +123,8 @@ class ProxyOptimizer(StandIn, Optimizer):
         self._known, self._list = list(groups), groups
         self._has_tensors = any(isinstance(target.read(group), Tensor) for group in groups)
         view = GroupView if target.index is None else ElementView
+        if isinstance(groups, ObjectGroups) and target.name in groups.plain_names:
+            view = ObjectView
         self._views = [
             view(target, groups, i, entries, self._is_first) for i, entries in enumerate(kept)
         ]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from torch import Tensor
 
-from ..schedules.base import Prepared
+from ..schedules.answers import Prepared
 from ..targets.tensors import as_held
 from .member import Member, OwnMember
 from .membership import sources_first

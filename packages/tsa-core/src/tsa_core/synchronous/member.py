@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ..schedules.base import Prepared, TargetSchedule
+from ..schedules.answers import Prepared
+from ..schedules.base import TargetSchedule
 from ..schedules.derived import DerivedSchedule
 from ..schedules.records import curves_of, turns_of
 from ..schedules.states import Choice, check_state, load_state
