@@ -7,6 +7,7 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+from torch import Tensor
 from torch.optim import Optimizer
 
 from ..targets.checks import check_target
@@ -85,8 +86,14 @@ class ProxyOptimizer(StandIn, Optimizer):
     def param_groups(self) -> list[dict[str, Any]]:  # type: ignore[override]  # read-only here
         """One view per group of the real optimizer, in its order."""
         groups, known = self.optimizer.param_groups, self._known
-        are_known = groups is self._list and len(groups) == len(known)
-        if not are_known or not all(map(operator.is_, groups, known)):
+        # A view finds its group by position, so that only tensors need a look at every dict: two
+        # groups could share one.
+        if (
+            groups is not self._list
+            or len(groups) != len(known)
+            or groups[-1] is not known[-1]
+            or (self._has_tensors and not all(map(operator.is_, groups, known)))
+        ):
             self._renew_views(groups_of(self.optimizer))
         # These are mappings, not dicts: torch declares dicts and needs only mappings.
         return self._views  # type: ignore[return-value]
@@ -114,6 +121,7 @@ class ProxyOptimizer(StandIn, Optimizer):
             for key, value in entries.items():
                 group.setdefault(auxiliary_key(key, target.name), value)
         self._known, self._list = list(groups), groups
+        self._has_tensors = any(isinstance(target.read(group), Tensor) for group in groups)
         view = GroupView if target.index is None else ElementView
         if isinstance(groups, ObjectGroups) and target.name in groups.plain_names:
             view = ObjectView

@@ -143,6 +143,7 @@ class MembersByName(LRScheduler):
         return present_values(LR, groups)
 
     get_lr = get_last_lr
+    _last_lr = property(get_last_lr, lambda *_: None)  # assigned in vain, as a CurveSchedule's
 
     def get_last_scalars(self) -> dict[str, float]:
         """Return all present values in one flat dict of floats, for a logger.
@@ -174,14 +175,6 @@ class MembersByName(LRScheduler):
         groups = self._groups()
         check_present(LR, groups)
         return [LR.initial_or_present(group) for group in groups]
-
-    @property
-    def _last_lr(self) -> list[Value]:
-        return self.get_last_lr()
-
-    @_last_lr.setter
-    def _last_lr(self, values: object) -> None:
-        """Ignore the assignment, as :class:`CurveSchedule` does."""
 
     def _groups(self) -> list[ParamGroup]:
         """Return the groups of all optimizers that have an ``lr``, or of all if none has one."""

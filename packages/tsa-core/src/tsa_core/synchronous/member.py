@@ -129,15 +129,14 @@ class Member:
 
     def check_call(self, given: Mapping[str, Any]) -> None:
         """Raise unless ``step`` takes what is given, and can follow what the groups are now."""
-        arguments = self.arguments
-        missing = sorted(arguments.required - given.keys())
+        missing = self.arguments.required - given.keys()
         if "metrics" in missing:
             raise TypeError(f"step: {self.what} takes metrics: call step(metrics)")
         if missing:
-            raise TypeError(f"step: {self.what} demands {missing}: pass them by name")
-        if "epoch" in given and not arguments.take("epoch"):
+            raise TypeError(f"step: {self.what} demands {sorted(missing)}: pass them by name")
+        if "epoch" in given and not self.arguments.take("epoch"):
             raise TypeError(f"step: {self.what} cannot go to epoch {given['epoch']!r}: call step()")
-        if metrics_must_be_numbers(self.schedule):
+        if "metrics" in given and metrics_must_be_numbers(self.schedule):
             try:
                 float(given["metrics"])
             except (TypeError, ValueError, OverflowError, RuntimeError) as error:
@@ -158,7 +157,9 @@ class Member:
         """Step the schedule with those of the given arguments that it takes."""
         arguments = self.arguments
         self.calls += 1
-        if arguments.any_position and not arguments.any_keyword:
+        if not given:
+            self.schedule.step()
+        elif arguments.any_position and not arguments.any_keyword:
             self.schedule.step(*given.values())
         else:
             self.schedule.step(**{key: given[key] for key in given if arguments.take(key)})

@@ -46,26 +46,24 @@ class Positions:
 
     def note(self) -> None:
         """Note where each member stands: the next step starts there."""
-        self.left_at = self._stand_at()
-
-    def check(self) -> None:
-        """Raise if a member is not where the last step left it."""
-        stand_at, left_at = self._stand_at(), self.left_at
-        for name in stand_at if stand_at != left_at else ():
-            if stand_at[name] != left_at[name]:
-                raise RuntimeError(
-                    f"the schedule of {name!r} stands at step {stand_at[name]}, and was left at "
-                    f"step {left_at[name]} here. It was stepped or loaded alone, or an earlier "
-                    "step failed. Step and load only the SynchronousSchedule, or build it again "
-                    "from where its members stand"
-                )
-
-    def _stand_at(self) -> dict[str, Any]:
-        return {
+        self.left_at = {
             # Of ours, the position is read here: the property takes longer.
             name: member.schedule.last_epoch if member.is_own else member.position
             for name, member in self._members.items()
         }
+
+    def check(self) -> None:
+        """Raise if a member is not where the last step left it."""
+        left_at = self.left_at
+        for name, member in self._members.items():
+            position = member.schedule.last_epoch if member.is_own else member.position
+            if position != left_at[name]:
+                raise RuntimeError(
+                    f"the schedule of {name!r} stands at step {position}, and was left at step "
+                    f"{left_at[name]} here. It was stepped or loaded alone, or an earlier step "
+                    "failed. Step and load only the SynchronousSchedule, or build it again from "
+                    "where its members stand"
+                )
 
     def sent_to(self, epoch: float | None) -> dict[Member, float | None]:
         """Return where the next step sends each member of this library; None is one step further.
