@@ -119,7 +119,7 @@ PARTS = [
 ]
 
 
-SETTINGS: dict[str, dict[str, Any]] = {
+SCHEDULERS: dict[str, dict[str, Any]] = {
     "StepLR": {"step_size": 3},
     "MultiStepLR": {"milestones": [5, 2], "gamma": 0.5},  # torch sorts them
     "ConstantLR": {"factor": 0.5},
@@ -138,9 +138,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def in_code(name: str, optimizer: Any) -> Any:
-    """The scheduler of SETTINGS, made by torch."""
-    if "schedulers" not in SETTINGS[name]:
-        return {**vars(torch_lr), "SWALR": SWALR}[name](optimizer, **SETTINGS[name])
+    """The scheduler of SCHEDULERS, made by torch."""
+    if "schedulers" not in SCHEDULERS[name]:
+        return {**vars(torch_lr), "SWALR": SWALR}[name](optimizer, **SCHEDULERS[name])
     constant = torch_lr.ConstantLR(optimizer, 0.5, 2)
     if name == "ChainedScheduler":
         return torch_lr.ChainedScheduler([constant])
@@ -151,12 +151,12 @@ def in_code(name: str, optimizer: Any) -> Any:
 
 @ignore_epoch_deprecation
 @pytest.mark.parametrize(
-    ("name", "target"), crossed(SETTINGS, ["lr", "weight_decay", "temperature"])
+    ("name", "target"), crossed(SCHEDULERS, ["lr", "weight_decay", "temperature"])
 )
 def test_a_torch_scheduler_by_name(name: str, target: str) -> None:
     """A plan's scheduler has the values of the same scheduler in code; so has its plan's."""
-    assert SETTINGS.keys() == torch_schedulers().keys() - {"LambdaLR", "MultiplicativeLR"}
-    plan = {target: {"scheduler": name, "default_value": 2.0, **SETTINGS[name]}}
+    assert SCHEDULERS.keys() == torch_schedulers().keys() - {"LambdaLR", "MultiplicativeLR"}
+    plan = {target: {"scheduler": name, "default_value": 2.0, **SCHEDULERS[name]}}
     built = from_plan(make_optimizer(), plan)
     made = arbitrary_schedule_factory(
         make_optimizer(), lambda o: in_code(name, o), 2.0, schedule_target=target
@@ -182,7 +182,7 @@ def test_momentum_is_cycled_with_lr() -> None:
 
 # -- the settings of torch that count steps --------------------------------------------------------
 
-NEEDED = {**SETTINGS, "SequentialLR": {"schedulers": PARTS[:2]}}
+NEEDED = {**SCHEDULERS, "SequentialLR": {"schedulers": PARTS[:2]}}
 COUNTS = [
     (name, key)
     for name, form in torch_schedulers().items()
