@@ -28,7 +28,7 @@ INITIAL: dict[str, tuple[float, float]] = {
     "lr": (0.01, 0.02),
     "weight_decay": (0.1, 0.3),
     "betas[0]": (0.9, 0.9),
-    "clip": (0.5, 0.125),
+    "clip": (0.001, 0.004),
 }
 
 
