@@ -521,6 +521,15 @@ class WaitsForAMetricBelow1(CurveSchedule):
             super().step()
 
 
+def test_a_step_that_only_the_instance_has_gets_the_epoch() -> None:
+    optimizer, given = two_groups(), []
+    member = SimpleNamespace(optimizer=optimizer, step=lambda epoch=None: given.append(epoch))
+    sync = SynchronousSchedule([member])
+    sync.step()
+    sync.step(3)
+    assert given == [None, 3]
+
+
 def test_a_curve_schedule_that_overrides_step_is_stepped_by_that() -> None:
     """A subclass that overrides ``step`` is stepped by its own ``step``, in a preview too."""
     optimizer = two_groups()

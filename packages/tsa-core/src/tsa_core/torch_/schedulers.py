@@ -88,7 +88,7 @@ class StepArguments:
 
 def metrics_must_be_numbers(schedule: Any) -> bool:
     """True if ``step`` is ReduceLROnPlateau's, which calls ``float(metrics)``."""
-    return type(schedule).step is torch_lr.ReduceLROnPlateau.step
+    return getattr(type(schedule), "step", None) is torch_lr.ReduceLROnPlateau.step
 
 
 def takes_values(schedule: Any) -> bool:
