@@ -113,9 +113,11 @@ def _read_built_in(path: str, description: Mapping[Any, Any], unit: Unit) -> Any
     built_in = BUILT_INS[name]
     takes = plan_arguments(built_in)
     given = [key for key in description if key != "schedule"]
-    check_entries(path, given, takes, [key for key, each in takes.items() if each.is_needed], name)
+    needed = [key for key, each in takes.items() if each.default is each.empty]
+    check_entries(path, given, takes, needed, name)
     arguments = {
-        key: ARGUMENT_READERS[takes[key].type](entry(path, key), description[key]) for key in given
+        key: ARGUMENT_READERS[takes[key].annotation](entry(path, key), description[key])
+        for key in given
     }
     if unit.stretch != 1:
         for key in STEP_ARGUMENTS & arguments.keys():

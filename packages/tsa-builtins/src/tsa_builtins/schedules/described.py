@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 import textwrap
+from collections.abc import Iterable
 
 from ..curves.transitions import shown_shapes
 
 
-def described(name: str, docstring: str, arguments: list[str]) -> str:
+def described(name: str, docstring: str, annotations: Iterable[str]) -> str:
     """Return the docstring of a built-in with its arguments, errors and warnings."""
+    *arguments, _ = annotations  # the last is what it returns
     text, example = inspect.cleandoc(docstring).split("Example:")
     anneals = "num_training_steps" in arguments
     texts = {**(_ANNEALING if anneals else _HOLDING), **_OWN.get(name, {})}
