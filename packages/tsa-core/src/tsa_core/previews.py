@@ -7,10 +7,9 @@ import inspect
 import numbers
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, islice, repeat
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .synchronous.ahead import held_ahead
 from .synchronous.clock import OptimizerSteps
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-@dataclass(frozen=True)
-class Preview:
+class Preview(NamedTuple):
     """The values that :func:`preview` computed.
 
     ``values[target][i][g]`` is the value of ``target`` in param group ``g`` at step ``steps[i]``;

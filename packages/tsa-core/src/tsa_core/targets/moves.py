@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from math import isfinite
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from .checks import check_target
 from .numbers_ import real_number
@@ -46,17 +46,28 @@ def given_by(curve: object) -> str:
     return f"as {describe(curve)} gave it"
 
 
-class Numbers(NamedTuple):
-    """A number for each group that a schedule drives, at one position."""
+class Numbers:
+    """A number for each group that a schedule drives, at one position.
 
-    position: float
-    groups: Sequence[ParamGroup]
-    each: Sequence[float]
-    """Multiples of the initial value, or values: one per group."""
-    types: set[type]
-    """The types of these numbers."""
-    giver: Callable[[int], str]
-    """Says in an error who gave the i-th number."""
+    ``each`` has multiples of the initial value, or values: one per group. ``types`` has the types
+    of these numbers. ``giver`` says in an error who gave the i-th number.
+    """
+
+    __slots__ = ("each", "giver", "groups", "position", "types")
+
+    def __init__(
+        self,
+        position: float,
+        groups: Sequence[ParamGroup],
+        each: Sequence[float],
+        types: set[type],
+        giver: Callable[[int], str],
+    ) -> None:
+        self.position = position
+        self.groups = groups
+        self.each = each
+        self.types = types
+        self.giver = giver
 
     @classmethod
     def of_one(
