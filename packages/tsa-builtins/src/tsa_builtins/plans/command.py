@@ -14,7 +14,7 @@ from typing import Any
 
 from tsa_core import Preview
 
-from ..checks.data import check_size, instead
+from ..checks import check_size, instead
 from .files import PlanError, read_plan
 from .optimizers import (
     OPTIMIZERS,

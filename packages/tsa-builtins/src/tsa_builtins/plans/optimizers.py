@@ -12,7 +12,7 @@ import torch
 from tsa_core import torch_schedulers
 from tsa_core.targets.target import Target
 
-from ..checks.data import instead
+from ..checks import instead
 from .read import OTHERS, is_one_curve
 
 OPTIMIZERS: Mapping[str, Any] = {

@@ -17,8 +17,7 @@ from tsa_core import (
 )
 from tsa_core.targets.undo import undone_on_error
 
-from ..checks.data import check_size, entry, errors_at, instead, mapping, shown
-from ..checks.numbers_ import positive
+from ..checks import check_size, entry, errors_at, instead, mapping, positive, shown
 from ..curves.record import CurveReader
 from .read import Recipe, Unit, read_entry
 from .write import entry_of, with_default_value

@@ -14,7 +14,7 @@ from tsa_core import (
     torch_schedulers,
 )
 
-from ..checks.data import (
+from ..checks import (
     check_entries,
     check_name,
     closest,

@@ -13,7 +13,7 @@ from tsa_core.targets.target import Target
 from tsa_core.torch_.schedulers import takes_values
 
 from ..curves import Power
-from ..curves.turns import turns_of
+from ..curves.curve import turns_of
 from .files import PlanError
 from .optimizers import is_multiple
 from .read import OTHERS

@@ -8,7 +8,7 @@ from typing import Any
 from tsa_core import CurveSchedule, DerivedSchedule, torch_schedulers
 from tsa_core.targets.moves import describe
 
-from ..checks.data import entry, errors_at, item
+from ..checks import entry, errors_at, item
 from ..curves import Curve, Power, delay
 from ..curves.record import record_of
 from ..schedules.doubts import initial_values

@@ -11,7 +11,7 @@ from tsa_core import OptimizerLike
 from tsa_core.targets.stand_ins import behind
 from tsa_core.targets.target import Target
 
-from ..checks.numbers_ import finite
+from ..checks import finite
 
 
 def doubts_about(given: Mapping[str, Any]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tsa_core import OptimizerLike
 
-from ..checks.numbers_ import positive
+from ..checks import positive
 from ..curves import Curve, Polynomial, join
 from .parts import Where, checked, fall, rise
 from .registry import built_in
