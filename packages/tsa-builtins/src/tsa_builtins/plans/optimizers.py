@@ -10,10 +10,11 @@ from typing import Any
 import torch
 
 from tsa_core import torch_schedulers
+from tsa_core.targets.driven import OTHERS
 from tsa_core.targets.target import Target
 
 from ..checks import instead
-from .read import OTHERS, is_one_curve
+from .read import is_one_curve
 
 OPTIMIZERS: Mapping[str, Any] = {
     name: each

@@ -120,6 +120,6 @@ def to_plan(schedule: Any) -> dict[str, dict[str, Any]]:
         >>> to_plan(constant_schedule(optimizer, 0.5))
         {'lr': {'curve': {'kind': 'Constant', 'value': 0.5}}}
     """
-    from .write import written
+    from .write import plan_of
 
-    return written(schedule)
+    return plan_of(schedule)

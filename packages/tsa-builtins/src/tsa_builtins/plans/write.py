@@ -20,7 +20,7 @@ from ..curves.record import record_of
 from ..schedules.doubts import initial_values
 
 
-def written(schedule: Any) -> dict[str, dict[str, Any]]:
+def plan_of(schedule: Any) -> dict[str, dict[str, Any]]:
     """Return the plan that describes ``schedule``."""
     if not isinstance(schedule, SynchronousSchedule):
         schedule = SynchronousSchedule([schedule])
