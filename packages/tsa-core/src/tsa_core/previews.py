@@ -7,9 +7,10 @@ import inspect
 import numbers
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, islice, repeat
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from .synchronous.ahead import held_ahead
 from .synchronous.clock import OptimizerSteps
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Preview(NamedTuple):
+@dataclass(frozen=True)
+class Preview:
     """The values that :func:`preview` computed.
 
     ``values[target][i][g]`` is the value of ``target`` in param group ``g`` at step ``steps[i]``;

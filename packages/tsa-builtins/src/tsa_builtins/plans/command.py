@@ -16,7 +16,6 @@ from typing import Any
 from tsa_core import Preview
 
 from ..checks import check_size, instead
-from .build import LEVELS_AROUND_CURVES
 from .files import PlanError, read_plan
 from .optimizers import (
     OPTIMIZERS,
@@ -26,7 +25,7 @@ from .optimizers import (
     takes,
     torch_optimizer,
 )
-from .plan import from_plan
+from .plan import LEVELS_AROUND_CURVES, from_plan
 from .report import Course
 
 EPILOG = """\

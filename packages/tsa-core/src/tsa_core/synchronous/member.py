@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, ValuesView
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..schedules.base import Prepared, TargetSchedule
 from ..schedules.derived import DerivedSchedule
@@ -31,12 +31,11 @@ _LR = Target.parse("lr")
 INITIALS = "_initial_values"
 
 
-class Chosen:
+class Chosen(NamedTuple):
     """The choices for a load: which plan and which initial values go on if they differ."""
 
-    def __init__(self, plan: Choice, initial: Choice | None) -> None:
-        self.plan = plan
-        self.initial = initial
+    plan: Choice
+    initial: Choice | None
 
 
 def member_of(schedule: Any) -> Member:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
-from types import MappingProxyType, SimpleNamespace
-from typing import Any, Literal, TypeAlias
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from torch.optim import lr_scheduler as torch_lr
 from torch.optim.swa_utils import SWALR
@@ -18,8 +18,7 @@ Kind: TypeAlias = Literal[
 ]
 
 
-# A namespace, because a NamedTuple compiles its methods at each import of this package.
-class Steps(SimpleNamespace):
+class Steps(NamedTuple):
     """The numbers of steps with which a torch scheduler computes right."""
 
     whole: bool = True
@@ -28,7 +27,7 @@ class Steps(SimpleNamespace):
     """True if 0 steps go right."""
 
 
-class Setting(SimpleNamespace):
+class Setting(NamedTuple):
     """The values that a constructor in torch takes for one of its arguments."""
 
     kind: Kind  # "number per group" is one number, or a list of them
@@ -38,15 +37,14 @@ class Setting(SimpleNamespace):
     counts_steps: Steps | None = None  # None if it does not count steps
 
 
-class SchedulerForm:
+class SchedulerForm(NamedTuple):
     """A torch scheduler as data: its settings, a scheduler made from them, and back.
 
     :func:`torch_schedulers` has one for each scheduler in torch.
     """
 
-    def __init__(self, scheduler_class: type[Any]) -> None:
-        self.scheduler_class = scheduler_class
-        """The class in torch."""
+    scheduler_class: type[Any]
+    """The class in torch."""
 
     @property
     def settings(self) -> Mapping[str, Setting]:
@@ -216,14 +214,10 @@ _KEPT: dict[type[Any], Callable[[Any], dict[str, Any]]] = {
 
 def _setting(name: str, default: Any) -> Setting:
     if isinstance(default, str):
-        return Setting(kind="word", words=_WORDS.get(default, (default,)))
+        return Setting("word", words=_WORDS.get(default, (default,)))
     kind = "flag" if isinstance(default, bool) else _KINDS.get(name, "number")
-    return Setting(
-        kind=kind,
-        required=default is inspect.Parameter.empty,
-        may_be_none=default is None,
-        counts_steps=_COUNTS_STEPS.get(name),
-    )
+    is_needed = default is inspect.Parameter.empty
+    return Setting(kind, is_needed, default is None, counts_steps=_COUNTS_STEPS.get(name))
 
 
 # torch < 2.2: a plateau is not an LRScheduler.
