@@ -63,11 +63,11 @@ class Numbers:
         types: set[type],
         giver: Callable[[int], str],
     ) -> None:
-        self.position = position
-        self.groups = groups
-        self.each = each
-        self.types = types
-        self.giver = giver
+        self.position: float = position
+        self.groups: Sequence[ParamGroup] = groups
+        self.each: Sequence[float] = each
+        self.types: set[type] = types
+        self.giver: Callable[[int], str] = giver
 
     @classmethod
     def of_one(

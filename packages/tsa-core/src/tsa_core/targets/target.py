@@ -68,10 +68,10 @@ class Target:
     __slots__ = ("index", "initial_key", "key", "name")
 
     def __init__(self, name: str, key: str, index: int | None) -> None:
-        self.name = name
-        self.key = key
-        self.index = index
-        self.initial_key = f"initial_{name}"
+        self.name: str = name
+        self.key: str = key
+        self.index: int | None = index
+        self.initial_key: str = f"initial_{name}"
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Target) and self.name == other.name
