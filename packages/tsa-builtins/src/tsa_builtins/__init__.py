@@ -6,7 +6,6 @@ from tsa_core import register_curves
 
 from . import curves
 from .schedules.cosines import *
-from .schedules.inverse_sqrt import *
 from .schedules.plateaus import *
 from .schedules.powers import *
 from .schedules.registry import BUILT_INS

@@ -45,11 +45,10 @@ def optimizer_names(plan: object) -> list[str]:
 
 def entries_of(plan: object, name: str) -> dict[str, Any]:
     """Return the entries of one optimizer, by target; ``name`` is empty if it is alone."""
-    entries = {} if not isinstance(plan, Mapping) else plan
     prefix = f"{name}/" if name else ""
     return {
         key.removeprefix(prefix): each
-        for key, each in entries.items()
+        for key, each in (plan.items() if isinstance(plan, Mapping) else ())
         if isinstance(key, str) and key.startswith(prefix) and isinstance(each, Mapping)
     }
 

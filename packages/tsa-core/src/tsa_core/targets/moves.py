@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from math import isfinite
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from .checks import check_target
 from .numbers_ import real_number
@@ -46,28 +46,17 @@ def given_by(curve: object) -> str:
     return f"as {describe(curve)} gave it"
 
 
-class Numbers:
-    """A number for each group that a schedule drives, at one position.
+class Numbers(NamedTuple):
+    """A number for each group that a schedule drives, at one position."""
 
-    ``each`` has multiples of the initial value, or values: one per group. ``types`` has the types
-    of these numbers. ``giver`` says in an error who gave the i-th number.
-    """
-
-    __slots__ = ("each", "giver", "groups", "position", "types")
-
-    def __init__(
-        self,
-        position: float,
-        groups: Sequence[ParamGroup],
-        each: Sequence[float],
-        types: set[type],
-        giver: Callable[[int], str],
-    ) -> None:
-        self.position: float = position
-        self.groups: Sequence[ParamGroup] = groups
-        self.each: Sequence[float] = each
-        self.types: set[type] = types
-        self.giver: Callable[[int], str] = giver
+    position: float
+    groups: Sequence[ParamGroup]
+    each: Sequence[float]
+    """Multiples of the initial value, or values: one per group."""
+    types: set[type]
+    """The types of these numbers."""
+    giver: Callable[[int], str]
+    """Says in an error who gave the i-th number."""
 
     @classmethod
     def of_one(
