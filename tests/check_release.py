@@ -23,9 +23,15 @@ DISTRIBUTIONS = ("tsa-core", "tsa-builtins", "torch-schedule-anything")
 
 def main(dist: Path) -> None:
     version = check_metadata(dist)
-    check_changelog((ROOT / "CHANGELOG.md").read_text(), version)
-    check_tag(git("tag", "--points-at", "HEAD"), version)
-    last_tag = last_release(git("tag", "--list", "v*", "--sort=-version:refname"), version)
+    text = (ROOT / "CHANGELOG.md").read_text()
+    entries = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE))
+    entry = entries.get(version, "").strip()
+    assert entry, f"CHANGELOG.md: the entry '## {version}' is missing or empty"
+    here = git("tag", "--points-at", "HEAD")
+    others = [tag for tag in here if tag.startswith("v") and tag != f"v{version}"]
+    assert not others, f"this commit is tagged {others}, but has version {version}"
+    releases = git("tag", "--list", "v*", "--sort=-version:refname")
+    last_tag = next((tag for tag in releases if tag != f"v{version}"), None)
     if last_tag is None:
         print("this is the first tagged release: its API is not compared")
     else:
@@ -52,21 +58,6 @@ def metadata(dist: Path, name: str) -> Message:
     with zipfile.ZipFile(wheel) as archive:
         (path,) = (path for path in archive.namelist() if path.endswith(".dist-info/METADATA"))
         return HeaderParser().parsestr(archive.read(path).decode())
-
-
-def check_changelog(text: str, version: str) -> None:
-    entries = dict(re.findall(r"^## (\S+)\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE))
-    entry = entries.get(version, "").strip()
-    assert entry, f"CHANGELOG.md: the entry '## {version}' is missing or empty"
-
-
-def check_tag(tags: list[str], version: str) -> None:
-    other_versions = [tag for tag in tags if tag.startswith("v") and tag != f"v{version}"]
-    assert not other_versions, f"this commit is tagged {other_versions}, but has version {version}"
-
-
-def last_release(tags: list[str], version: str) -> str | None:
-    return next((tag for tag in tags if tag != f"v{version}"), None)
 
 
 def check_api(last_tag: str, version: str) -> None:

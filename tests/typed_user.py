@@ -35,8 +35,8 @@ assert_type(tsa.__version__, str)
 # -- built-ins --------------------------------------------------------------------------------
 
 cosine = tsa.cosine_annealing_with_warmup(optimizer, 1.0, 0.1, 10, 100)
-assert_type(cosine, tsa.CurveSchedule)
-assert_type(
+built_ins = [
+    cosine,
     tsa.cosine_annealing_with_inverse_warmup(
         optimizer,
         warmup_to_value=1,
@@ -46,61 +46,47 @@ assert_type(
         warmup_multiplier=5,
         schedule_target="betas[0]",
     ),
-    tsa.CurveSchedule,
-)
-assert_type(
     tsa.polynomial_schedule_with_warmup(optimizer, 1.0, 0.1, 10, 100, 3.0, "weight_decay"),
-    tsa.CurveSchedule,
-)
-assert_type(
     tsa.polynomial_schedule_with_inverse_warmup(optimizer, 1.0, 0.1, 10, 100, 3.0, 5.0, "eps"),
-    tsa.CurveSchedule,
-)
-assert_type(tsa.linear_schedule_with_warmup(optimizer, 1, 0, 10, 100), tsa.CurveSchedule)
-assert_type(tsa.linear_schedule_with_inverse_warmup(optimizer, 1, 0, 10, 100), tsa.CurveSchedule)
-assert_type(tsa.quadratic_schedule_with_warmup(optimizer, 1, 0, 10, 100), tsa.CurveSchedule)
-assert_type(tsa.quadratic_schedule_with_inverse_warmup(optimizer, 1, 0, 10, 100), tsa.CurveSchedule)
-assert_type(tsa.sqrt_schedule_with_warmup(optimizer, 1, 0, 10, 100, "lr"), tsa.CurveSchedule)
-assert_type(tsa.sqrt_schedule_with_inverse_warmup(optimizer, 1, 0, 10, 100, 5), tsa.CurveSchedule)
-assert_type(tsa.constant_with_warmup(optimizer, 1.0, 10), tsa.CurveSchedule)
-assert_type(tsa.constant_with_inverse_warmup(optimizer, 1.0, 10, 5.0), tsa.CurveSchedule)
-assert_type(tsa.constant_schedule(optimizer, 1.0, "weight_decay"), tsa.CurveSchedule)
-assert_type(
+    tsa.linear_schedule_with_warmup(optimizer, 1, 0, 10, 100),
+    tsa.linear_schedule_with_inverse_warmup(optimizer, 1, 0, 10, 100),
+    tsa.quadratic_schedule_with_warmup(optimizer, 1, 0, 10, 100),
+    tsa.quadratic_schedule_with_inverse_warmup(optimizer, 1, 0, 10, 100),
+    tsa.sqrt_schedule_with_warmup(optimizer, 1, 0, 10, 100, "lr"),
+    tsa.sqrt_schedule_with_inverse_warmup(optimizer, 1, 0, 10, 100, 5),
+    tsa.constant_with_warmup(optimizer, 1.0, 10),
+    tsa.constant_with_inverse_warmup(optimizer, 1.0, 10, 5.0),
+    tsa.constant_schedule(optimizer, 1.0, "weight_decay"),
     tsa.half_cosine_annealing_with_warmup(optimizer, 1, 0, 10, 100, skip_zero=True),
-    tsa.CurveSchedule,
-)
-assert_type(
     tsa.warmup_stable_decay(optimizer, 1, 0, 10, 20, 100, decay=("Polynomial", 2.0)),
-    tsa.CurveSchedule,
-)
-assert_type(
-    tsa.warmup_stable_decay(optimizer, 1, 0, 10, 20, 100, "lr", decay="Cosine"), tsa.CurveSchedule
-)
-assert_type(tsa.inverse_sqrt_with_warmup(optimizer, 1, 10), tsa.CurveSchedule)
+    tsa.warmup_stable_decay(optimizer, 1, 0, 10, 20, 100, "lr", decay="Cosine"),
+    tsa.inverse_sqrt_with_warmup(optimizer, 1, 10),
+]
+assert_type(built_ins, list[tsa.CurveSchedule])
 
 # -- curves, and a CurveSchedule on any callable ----------------------------------------------
 
 line = curves.Linear(0.0, 1.0, 10)
+assert_type(line, curves.Linear)
 joined = tsa.curves.join(
     [line, curves.QuarterCosine(1.0, 0.1, 90), curves.Polynomial(0.1, 0.0, 10, 2.0), math.cos],
     [10, 100, 110.5],
 )
-assert_type(line, curves.Linear)
-assert_type(line.steps, float)
-assert_type(line(5), float)
-assert_type(curves.Constant(0.5)(5), float)
-assert_type(joined, curves.Curve)
-assert_type(joined(50), float)
-assert_type(1 - line + 0.1 * joined - math.cos, curves.Curve)
-assert_type(-line, curves.Curve)
-assert_type(math.cos - line, curves.Curve)
-assert_type(curves.switch({0: line, 100: math.cos, 200.5: joined}), curves.Curve)
-assert_type(curves.staircase(joined, 391), curves.Curve)
-assert_type(curves.Warmup(100, skip_zero=True)(5), float)
+combined = [
+    joined,
+    1 - line + 0.1 * joined - math.cos,
+    -line,
+    math.cos - line,
+    curves.switch({0: line, 100: math.cos, 200.5: joined}),
+    curves.staircase(joined, 391),
+]
+assert_type(combined, list[curves.Curve])
 points = curves.Piecewise(
     {0: 0, 500: 1, 10_000: (0, "OneMinusSqrt"), 12_000: (1, "Polynomial", 2.0)}
 )
-assert_type(points(250), float)
+constant, warmup = curves.Constant(0.5), curves.Warmup(100, skip_zero=True)
+numbers = [line.steps, line(5), joined(50), points(250), constant(5), warmup(5)]
+assert_type(numbers, list[float])
 curves.Piecewise([(0, 0), (2.5, (1, "Cosine"))])
 curves.Piecewise({0: 0.5, 4: 1})
 curves.PiecewiseConstant({0: 0.5, 4: 1})
@@ -118,8 +104,8 @@ def wave(t: float) -> float:
 
 
 schedule = tsa.CurveSchedule(optimizer, joined, "weight_decay")
-by_name = tsa.CurveSchedule(optimizer, {"decay": wave, "*": None}, "weight_decay")
-per_group = tsa.CurveSchedule(optimizer, [UserCurve(), wave, lambda t: 0.5**t, None])
+tsa.CurveSchedule(optimizer, {"decay": wave, "*": None}, "weight_decay")
+tsa.CurveSchedule(optimizer, [UserCurve(), wave, lambda t: 0.5**t, None])
 schedule_as_lr_scheduler: LRScheduler = schedule
 assert_type(schedule.step(), None)
 assert_type(schedule.step(3), None)
@@ -136,27 +122,24 @@ step_lr = tsa.arbitrary_schedule_factory(
     optimizer, lambda proxy: StepLR(proxy, step_size=10), schedule_target="weight_decay"
 )
 assert_type(step_lr, StepLR)
-assert_type(
-    tsa.arbitrary_schedule_factory(
-        optimizer=optimizer,
-        schedule_factory=lambda proxy: ExponentialLR(proxy, gamma=0.95),
-        default_value=1.0,
-        schedule_target="gradient_clip_value",
-    ),
-    ExponentialLR,
+exponential = tsa.arbitrary_schedule_factory(
+    optimizer=optimizer,
+    schedule_factory=lambda proxy: ExponentialLR(proxy, gamma=0.95),
+    default_value=1.0,
+    schedule_target="gradient_clip_value",
 )
+assert_type(exponential, ExponentialLR)
 plateau = tsa.arbitrary_schedule_factory(
     optimizer, lambda proxy: ReduceLROnPlateau(proxy), torch.tensor(1.0), "clip"
 )
 assert_type(plateau, ReduceLROnPlateau)
-assert_type(
-    tsa.arbitrary_schedule_factory(optimizer, lambda proxy: SWALR(proxy, swa_lr=0.05)), SWALR
-)
+swa = tsa.arbitrary_schedule_factory(optimizer, lambda proxy: SWALR(proxy, swa_lr=0.05))
+assert_type(swa, SWALR)
 
 
 def compound(proxy: tsa_core.ProxyOptimizer) -> SequentialLR:
-    warmup = tsa.linear_schedule_with_warmup(proxy, 1.0, 0.5, 10, 100)
-    return SequentialLR(proxy, [warmup, CosineAnnealingLR(proxy, 100)], milestones=[100])
+    first = tsa.linear_schedule_with_warmup(proxy, 1.0, 0.5, 10, 100)
+    return SequentialLR(proxy, [first, CosineAnnealingLR(proxy, 100)], milestones=[100])
 
 
 def chained(any_optimizer: torch.optim.Optimizer) -> ChainedScheduler:
@@ -180,9 +163,9 @@ sync.step()
 sync.step(metrics=0.5)
 assert_type(sync.schedule_names, list[str])
 assert_type(sync.schedules, Mapping[str, Any])
-assert_type(sync.get_last_schedule("weight_decay"), list[float | torch.Tensor])
+last_values = [sync.get_last_schedule("weight_decay"), sync.get_last_lr()]
+assert_type(last_values, list[list[float | torch.Tensor]])
 assert_type(sync.get_last_schedules(), dict[str, list[float | torch.Tensor]])
-assert_type(sync.get_last_lr(), list[float | torch.Tensor])
 assert_type(sync.last_epoch, int)
 assert_type(sync.state_dict(), dict[str, Any])
 sync.load_state_dict(sync.state_dict())
@@ -253,15 +236,10 @@ assert_type(tsa.arbitrary_schedule_factory(wrapper, lambda proxy: StepLR(proxy, 
 
 dropouts = tsa.attributes([torch.nn.Dropout(0.5)], "p", group_names=["body"])
 assert_type(dropouts, tsa_core.OptimizerLike)
-assert_type(tsa.CurveSchedule(dropouts, wave, "p"), tsa.CurveSchedule)
-assert_type(
-    tsa.DerivedSchedule(tsa.attributes({"a": 1.0, "b": 2.0}, "a", "b"), wave, "a", of="b"),
-    tsa.DerivedSchedule,
-)
-assert_type(
-    tsa.arbitrary_schedule_factory(dropouts, lambda proxy: StepLR(proxy, 10), schedule_target="p"),
-    StepLR,
-)
+tsa.CurveSchedule(dropouts, wave, "p")
+tsa.DerivedSchedule(tsa.attributes({"a": 1.0, "b": 2.0}, "a", "b"), wave, "a", of="b")
+on_p = tsa.arbitrary_schedule_factory(dropouts, lambda o: StepLR(o, 10), schedule_target="p")
+assert_type(on_p, StepLR)
 assert_type(tsa.from_plan({"dropout": dropouts}, plan), tsa.SynchronousSchedule)
 
 # -- calls that must not type-check: an ignore that is not needed is an error -----------------

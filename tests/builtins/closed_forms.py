@@ -22,6 +22,7 @@ class Plan:
     M: float = 12
     R: float = 20.0
     P: float = 2.0
+    skip_zero: bool = False  # if the warmup rises
 
     @property
     def D(self) -> float:
@@ -30,61 +31,33 @@ class Plan:
 
 
 def rising(t: float, plan: Plan) -> float:
-    return plan.W * t / plan.L
+    return plan.W * (t + plan.skip_zero) / (plan.L + plan.skip_zero)
 
 
 def falling(t: float, plan: Plan) -> float:
     return plan.W * (plan.R - (plan.R - 1) * t / plan.L)
 
 
-def quarter_wave(p: float, plan: Plan) -> float:
-    return math.cos(math.pi / 2 * p)
+Form = Callable[[float, Plan], float]
 
+# The share of W − A that is left at progress p; None for a built-in that stays at W.
+BOTH_WAYS: dict[str, Form | None] = {
+    "cosine_annealing": lambda p, plan: math.cos(math.pi / 2 * p),
+    "polynomial_schedule": lambda p, plan: (1 - p) ** plan.P,
+    "linear_schedule": lambda p, plan: 1 - p,
+    "quadratic_schedule": lambda p, plan: (1 - p) ** 2,
+    "sqrt_schedule": lambda p, plan: (1 - p) ** 0.5,
+    "constant": None,
+}
+FOREVER = "inverse_sqrt_with_warmup"  # falls without an end, and needs a warmup
 
-def half_wave(p: float, plan: Plan) -> float:
-    return math.cos(math.pi / 2 * p) ** 2
-
-
-def root_gone(p: float, plan: Plan) -> float:
-    return 1 - p**0.5
-
-
-def straight(p: float, plan: Plan) -> float:
-    return 1 - p
-
-
-def square(p: float, plan: Plan) -> float:
-    return (1 - p) ** 2
-
-
-def root(p: float, plan: Plan) -> float:
-    return (1 - p) ** 0.5
-
-
-def power(p: float, plan: Plan) -> float:
-    return (1 - p) ** plan.P
-
-
-Warmup = Callable[[float, Plan], float]
-
-# The warmup, and the share of W − A that is left at progress p. None stands for a built-in without
-# a warmup, or for one that stays at W.
-FORMS: dict[str, tuple[Warmup | None, Callable[[float, Plan], float] | None]] = {
-    "cosine_annealing_with_warmup": (rising, quarter_wave),
-    "cosine_annealing_with_inverse_warmup": (falling, quarter_wave),
-    "half_cosine_annealing_with_warmup": (rising, half_wave),
-    "polynomial_schedule_with_warmup": (rising, power),
-    "polynomial_schedule_with_inverse_warmup": (falling, power),
-    "linear_schedule_with_warmup": (rising, straight),
-    "linear_schedule_with_inverse_warmup": (falling, straight),
-    "quadratic_schedule_with_warmup": (rising, square),
-    "quadratic_schedule_with_inverse_warmup": (falling, square),
-    "sqrt_schedule_with_warmup": (rising, root),
-    "sqrt_schedule_with_inverse_warmup": (falling, root),
-    "warmup_stable_decay": (rising, root_gone),
-    "inverse_sqrt_with_warmup": (rising, None),
-    "constant_with_warmup": (rising, None),
-    "constant_with_inverse_warmup": (falling, None),
+# The warmup, or None, and the share.
+FORMS: dict[str, tuple[Form | None, Form | None]] = {
+    **{f"{name}_with_warmup": (rising, share) for name, share in BOTH_WAYS.items()},
+    **{f"{name}_with_inverse_warmup": (falling, share) for name, share in BOTH_WAYS.items()},
+    "half_cosine_annealing_with_warmup": (rising, lambda p, plan: math.cos(math.pi / 2 * p) ** 2),
+    "warmup_stable_decay": (rising, lambda p, plan: 1 - p**0.5),
+    FOREVER: (rising, None),
     "constant_schedule": (None, None),
 }
 
@@ -92,9 +65,6 @@ NAMES = tuple(FORMS)
 ANNEALING = tuple(name for name, (_, share_left) in FORMS.items() if share_left)
 RISING = tuple(name for name, (warmup, _) in FORMS.items() if warmup is rising)
 INVERSE = tuple(name for name, (warmup, _) in FORMS.items() if warmup is falling)
-
-
-FOREVER = "inverse_sqrt_with_warmup"  # falls without an end, and needs a warmup
 
 
 def fitted(name: str, plan: Plan) -> Plan:
@@ -151,4 +121,6 @@ def arguments(name: str, plan: Plan) -> dict[str, float]:
 
 def build(name: str, optimizer: Any, plan: Plan, target: str = "lr", **changed: Any) -> Any:
     given = {**arguments(name, plan), **changed}
+    if plan.skip_zero and name in RISING:
+        given["skip_zero"] = True
     return getattr(tsa_builtins, name)(optimizer, **given, schedule_target=target)

@@ -6,7 +6,8 @@ A kind has arguments that it takes, numbers that it refuses, and random curves w
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -29,6 +30,11 @@ class Pair:
 
     def __repr__(self) -> str:
         return repr(self.curve)
+
+
+def pair(curve: Any, closed_form: Callable[[float], float], values: Collection[float]) -> Pair:
+    """A curve whose values are between the least and the greatest of ``values``."""
+    return Pair(curve, closed_form, min(values), max(values))
 
 
 @dataclass(frozen=True)
@@ -115,32 +121,18 @@ def at_progress(
 @st.composite
 def transitions(draw: st.DrawFn, name: str) -> Pair:
     transition = TRANSITIONS[name]
-    (start, end), length = draw(transition.ends), draw(steps)
+    ends, length = draw(transition.ends), draw(steps)
     others = {argument: draw(strategy) for argument, strategy in transition.others.items()}
-    return Pair(
-        getattr(curves, name)(start, end, length, **others),
-        lambda t: at_progress(transition, t, start, end, length, **others),
-        min(start, end),
-        max(start, end),
-    )
-
-
-@st.composite
-def constants(draw: st.DrawFn) -> Pair:
-    value = draw(values)
-    return Pair(curves.Constant(value), lambda t: value, value, value)
+    curve = getattr(curves, name)(*ends, length, **others)
+    return pair(curve, lambda t: at_progress(transition, t, *ends, length, **others), ends)
 
 
 @st.composite
 def inverse_powers(draw: st.DrawFn, name: str, exponents: list[float]) -> Pair:
     start, scale, exponent = draw(values), draw(some_steps), draw(st.sampled_from(exponents))
     others = (exponent,) if len(exponents) > 1 else ()
-    return Pair(
-        getattr(curves, name)(start, scale, *others),
-        lambda t: start * (scale / (scale + max(t, 0))) ** exponent,
-        min(start, 0),
-        max(start, 0),
-    )
+    curve = getattr(curves, name)(start, scale, *others)
+    return pair(curve, lambda t: start * (scale / (scale + max(t, 0))) ** exponent, [start, 0])
 
 
 @st.composite
@@ -164,7 +156,7 @@ def piecewise(draw: st.DrawFn) -> Pair:
     for step, (name, others) in shapes.items():
         if name:
             points[step] = (levels[step], name, *others.values())
-    return Pair(curves.Piecewise(points), value, min(levels.values()), max(levels.values()))
+    return pair(curves.Piecewise(points), value, levels.values())
 
 
 @st.composite
@@ -174,8 +166,7 @@ def stairs(draw: st.DrawFn) -> Pair:
     def value(t: float) -> float:
         return points[max((step for step in points if step <= t), default=min(points))]
 
-    ends = min(points.values()), max(points.values())
-    return Pair(curves.PiecewiseConstant(points), value, *ends)
+    return pair(curves.PiecewiseConstant(points), value, points.values())
 
 
 @st.composite
@@ -189,11 +180,9 @@ def warmups(draw: st.DrawFn) -> Pair:
     return Pair(curves.Warmup(length, skip_zero), value, 0, 1)
 
 
-@st.composite
-def powers(draw: st.DrawFn) -> Pair:
-    # Whole and above 0, so that every step has a power.
-    exponent = draw(st.integers(1, 2))
-    return Pair(curves.Power(exponent), lambda t: t if exponent == 1 else t * t, -100, 1e19)
+constants = values.map(lambda value: pair(curves.Constant(value), lambda t: value, [value]))
+# Whole and above 0, so that every step has a power.
+powers = st.integers(1, 2).map(lambda n: Pair(curves.Power(n), lambda t: t**n, -100, 1e19))
 
 
 ENDS: dict[str, Any] = {"start": 0.2, "end": 1.4, "steps": 8}
@@ -201,22 +190,14 @@ NO_STEPS: dict[str, list[Any]] = {"steps": [-1, -0.5, -1e-9]}
 NOT_POSITIVE: list[Any] = [0, 0.0, -1, -0.5]
 
 SHAPES: dict[str, Kind] = {
-    "Constant": Kind({"value": 0.5}, constants()),
-    "Linear": Kind(ENDS, transitions("Linear"), NO_STEPS),
-    "Cosine": Kind(ENDS, transitions("Cosine"), NO_STEPS),
-    "QuarterCosine": Kind(ENDS, transitions("QuarterCosine"), NO_STEPS),
-    "OneMinusSqrt": Kind(ENDS, transitions("OneMinusSqrt"), NO_STEPS),
+    "Constant": Kind({"value": 0.5}, constants),
+    **{name: Kind(ENDS, transitions(name), NO_STEPS) for name in TRANSITIONS},
     "Polynomial": Kind(
-        {**ENDS, "exponent": 3},
-        transitions("Polynomial"),
-        {**NO_STEPS, "exponent": NOT_POSITIVE},
+        {**ENDS, "exponent": 3}, transitions("Polynomial"), {**NO_STEPS, "exponent": NOT_POSITIVE}
     ),
     "Exponential": Kind(
-        ENDS,
-        transitions("Exponential"),
-        {**NO_STEPS, "start": [0, -1], "end": [0, -1]},
+        ENDS, transitions("Exponential"), {**NO_STEPS, "start": [0, -1], "end": [0, -1]}
     ),
-    "Logarithmic": Kind(ENDS, transitions("Logarithmic"), NO_STEPS),
     "InverseSqrt": Kind(
         {"start": 1, "timescale": 10},
         inverse_powers("InverseSqrt", [0.5]),
@@ -230,11 +211,16 @@ SHAPES: dict[str, Kind] = {
     "Piecewise": Kind({"points": {0: 0, 4: 1.5, 9: (0.5, "Polynomial", 3)}}, piecewise()),
     "PiecewiseConstant": Kind({"points": {0: 1, 4: 0.5}}, stairs()),
     "Warmup": Kind({"steps": 8}, warmups(), NO_STEPS),
-    "Power": Kind({"exponent": 2}, powers()),
+    "Power": Kind({"exponent": 2}, powers),
 }
 
 
 # -- the combinations: each closed form goes through all the parts ---------------------------------
+
+
+def of_parts(curve: Any, closed_form: Callable[[float], float], parts: Collection[Pair]) -> Pair:
+    """A curve that plays one of its parts at each step."""
+    return pair(curve, closed_form, [end for part in parts for end in (part.low, part.high)])
 
 
 @st.composite
@@ -250,42 +236,23 @@ def joins(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
         return playing.closed_form(t - since)
 
     curve = curves.join([pair.curve for pair in pairs], boundaries)
-    return Pair(curve, value, min(p.low for p in pairs), max(p.high for p in pairs))
+    return of_parts(curve, value, pairs)
+
+
+# A number stands for a curve beside an operator.
+constant_numbers = values.map(lambda value: pair(value, lambda t: value, [value]))
 
 
 @st.composite
-def products(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
-    a, b = draw(parts), draw(parts)
-    ends = [x * y for x in (a.low, a.high) for y in (b.low, b.high)]
-    return Pair(
-        a.curve * b.curve, lambda t: a.closed_form(t) * b.closed_form(t), min(ends), max(ends)
+def operations(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
+    operate = draw(st.sampled_from([operator.add, operator.sub, operator.mul]))
+    sides = [(parts, parts), (parts, constant_numbers), (constant_numbers, parts)]
+    a, b = map(draw, draw(st.sampled_from(sides)))
+    return pair(
+        operate(a.curve, b.curve),
+        lambda t: operate(a.closed_form(t), b.closed_form(t)),
+        [operate(x, y) for x in (a.low, a.high) for y in (b.low, b.high)],
     )
-
-
-@st.composite
-def sums(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
-    a, b, minus = draw(parts), draw(parts), draw(st.booleans())
-    if minus:
-        low, high = a.low - b.high, a.high - b.low
-        return Pair(a.curve - b.curve, lambda t: a.closed_form(t) - b.closed_form(t), low, high)
-    low, high = a.low + b.low, a.high + b.high
-    return Pair(a.curve + b.curve, lambda t: a.closed_form(t) + b.closed_form(t), low, high)
-
-
-@st.composite
-def lifted(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
-    by, a = draw(values), draw(parts)
-    if draw(st.booleans()):
-        return Pair(by - a.curve, lambda t: by - a.closed_form(t), by - a.high, by - a.low)
-    return Pair(a.curve + by, lambda t: a.closed_form(t) + by, a.low + by, a.high + by)
-
-
-@st.composite
-def scaled(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
-    factor, a, left = draw(values), draw(parts), draw(st.booleans())
-    ends = [factor * a.low, factor * a.high]
-    curve = factor * a.curve if left else a.curve * factor
-    return Pair(curve, lambda t: factor * a.closed_form(t), min(ends), max(ends))
 
 
 @st.composite
@@ -314,10 +281,9 @@ def repeats(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
             since = (t - start) / growth**cycle
         return a.closed_form(since) * float(decay) ** cycle
 
-    # A decay draws the values towards 0.
-    low, high = (a.low, a.high) if decay == 1 else (min(a.low, 0), max(a.high, 0))
     curve = curves.repeat(a.curve, length, growth=growth, decay=decay)
-    return Pair(curve, value, low, high)
+    towards = [0.0] if decay < 1 else []
+    return pair(curve, value, [a.low, a.high, *towards])
 
 
 @st.composite
@@ -343,8 +309,7 @@ def switches(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
         return by_step[playing].closed_form(t)
 
     curve = curves.switch({step: pair.curve for step, pair in by_step.items()})
-    pairs = by_step.values()
-    return Pair(curve, value, min(p.low for p in pairs), max(p.high for p in pairs))
+    return of_parts(curve, value, by_step.values())
 
 
 @st.composite
@@ -401,6 +366,5 @@ EXAMPLES = [
 shapes = st.one_of(*(kind.pairs for name, kind in SHAPES.items() if name != "Power"))
 pairs = shapes
 for _ in range(DEPTH):
-    combined = [combine(pairs) for combine in (kind.pairs for kind in COMBINATIONS.values())]
-    operated = [products(pairs), sums(pairs), scaled(pairs), lifted(pairs)]
-    pairs = st.one_of(shapes, *combined, *operated)
+    combined = [kind.pairs(pairs) for kind in COMBINATIONS.values()]
+    pairs = st.one_of(shapes, *combined, operations(pairs), operations(pairs))

@@ -117,10 +117,11 @@ simple = st.one_of(
     settings("CosineAnnealingLR", {"T_max": counts}, eta_min=shares),
     settings("CosineAnnealingWarmRestarts", {"T_0": counts}, T_mult=st.integers(1, 3)),
 )
+KEEPS_MOMENTUM = {"cycle_momentum": st.just(False)}
 alone = st.one_of(
     settings(
         "CyclicLR",
-        {"base_lr": per_group, "max_lr": per_group, "cycle_momentum": st.just(False)},
+        {"base_lr": per_group, "max_lr": per_group, **KEEPS_MOMENTUM},
         step_size_up=counts,
         step_size_down=counts | st.none(),
         mode=st.sampled_from(["triangular", "triangular2", "exp_range"]),
@@ -128,11 +129,7 @@ alone = st.one_of(
     ),
     settings(
         "OneCycleLR",
-        {
-            "max_lr": per_group,
-            "total_steps": st.integers(40, 90),
-            "cycle_momentum": st.just(False),
-        },
+        {"max_lr": per_group, "total_steps": st.integers(40, 90), **KEEPS_MOMENTUM},
         pct_start=st.floats(0.1, 0.4).map(lambda x: round(x, 3)),
         div_factor=positive,
         final_div_factor=positive,

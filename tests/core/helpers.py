@@ -6,13 +6,14 @@ import copy
 import io
 import math
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from cases import crossed
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, ReduceLROnPlateau
 
@@ -221,6 +222,11 @@ def values_in_a_run(schedule: Any, steps: int, *metrics: float) -> list[list[flo
         values.append([float(value) for value in held(schedule.optimizer)])
         advance(schedule, 1, *metrics)
     return values
+
+
+def across(**axes: Iterable[Any]) -> pytest.MarkDecorator:
+    """Run a test with the fewest combinations in which each item of each axis stands once."""
+    return pytest.mark.parametrize(tuple(axes), crossed(*axes.values()))
 
 
 class Clock:

@@ -15,7 +15,9 @@ each_kind = pytest.mark.parametrize("as_kind", KINDS.values(), ids=KINDS)
 
 def entries(target: str, value: Any) -> dict[str, Any]:
     """The entries of a group in which ``target`` has the value."""
-    return {"betas": (value, 0.999)} if target == "betas[0]" else {target: value}
+    if not target.startswith("betas["):
+        return {target: value}
+    return {"betas": (value, 0.999) if target == "betas[0]" else (0.9, value)}
 
 
 def adamw_with(target: str, *values: Any, **settings: Any) -> torch.optim.AdamW:

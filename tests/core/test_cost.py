@@ -54,10 +54,6 @@ def tensor() -> torch.Tensor:
     return torch.tensor(0.5)
 
 
-def number() -> float:
-    return 0.5
-
-
 def one_cycle(optimizer: Any, target: str) -> Any:
     return put(
         optimizer, target, lambda p: OneCycleLR(p, 0.5, total_steps=50, cycle_momentum=False)
@@ -72,30 +68,18 @@ KINDS = {
     "OneCycleLR": one_cycle,
 }
 each_target = pytest.mark.parametrize("target", TARGETS)
-each_kind = pytest.mark.parametrize(("kind", "target"), crossed(KINDS, TARGETS))
 
 
-def test_a_read_of_a_tensor_is_counted() -> None:
-    """A read of a tensor's value is counted, so the other tests can show its absence."""
+def test_a_curve_fills_each_tensor_once_and_reads_none() -> None:
+    """A step of curves is one in-place fill per group and target; a read would be counted."""
     assert operators_of(tensor().item) == {"aten._local_scalar_dense.default": 1}
-
-
-@each_target
-def test_a_curve_fills_each_tensor_once_and_reads_none(target: str) -> None:
-    """With tensor values, a step of a curve is one in-place fill per group and nothing else."""
     optimizer = adamw_with_groups_of(tensor)
-    schedule = put_curve(optimizer, target)
+    curves = [put_curve(optimizer, target) for target in TARGETS]
     optimizer.step()
-    for _ in range(3):
-        assert operators_of(schedule.step) == {"aten.fill_.Scalar": GROUPS}
-
-
-def test_a_synchronous_schedule_fills_each_tensor_once() -> None:
-    """A ``SynchronousSchedule`` of curves fills each tensor of each target once per step."""
-    optimizer = adamw_with_groups_of(tensor)
-    schedule = tsa_core.SynchronousSchedule([put_curve(optimizer, each) for each in TARGETS])
-    optimizer.step()
-    assert operators_of(schedule.step) == {"aten.fill_.Scalar": GROUPS * len(TARGETS)}
+    for curve in curves * 2:
+        assert operators_of(curve.step) == {"aten.fill_.Scalar": GROUPS}
+    sync = tsa_core.SynchronousSchedule(curves)
+    assert operators_of(sync.step) == {"aten.fill_.Scalar": GROUPS * len(TARGETS)}
 
 
 @each_target
@@ -137,10 +121,10 @@ def test_an_accelerator_is_not_waited_for(target: str, put_schedule: Any) -> Non
     assert float(held(optimizer, target)[0]) == 0.5**3
 
 
-@each_kind
+@pytest.mark.parametrize(("kind", "target"), crossed(KINDS, TARGETS))
 def test_neither_making_nor_stepping_on_floats_calls_an_operator(kind: str, target: str) -> None:
     """With float values, no torch operator is called, so no parameter is copied."""
-    optimizer = adamw_with_groups_of(number)
+    optimizer = adamw_with_groups_of(lambda: 0.5)
     schedules: list[Any] = []
     assert operators_of(lambda: schedules.append(KINDS[kind](optimizer, target))) == {}
     optimizer.step()
@@ -150,7 +134,7 @@ def test_neither_making_nor_stepping_on_floats_calls_an_operator(kind: str, targ
 
 def test_the_memory_of_a_curve_schedule_does_not_grow_with_steps() -> None:
     """A curve schedule keeps nothing more between its 10th step and its 1000th."""
-    schedule = put_curve(adamw_with_groups_of(number), "weight_decay")
+    schedule = put_curve(adamw_with_groups_of(lambda: 0.5), "weight_decay")
     advance(schedule, 10)
     tracemalloc.start()
     try:

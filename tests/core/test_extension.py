@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -18,38 +17,28 @@ from tsa_core import extend_optimizer, get_param_groups_regrouped_by_key
 # -- extending ------------------------------------------------------------------------------------
 
 
-def test_an_entry_is_added_where_it_is_missing() -> None:
-    """A group that has the entry keeps its own value, also in a second call as of a cell."""
-    opt = sgd({}, {"clip": 3.0}, {})
+def test_an_entry_is_added_where_it_is_missing(untouched: Untouched) -> None:
+    """A group that has the entry, of any type, keeps its own value; no other key is added."""
+    values: list[dict[str, Any]] = [{}, {"clip": 3.0}, {"clip": None}]
+    opt = sgd(*({"betas": (0.9, 0.999), **each} for each in values))
+    before = {*opt.param_groups[0]}
     assert extend_optimizer(opt, "clip", 1.0) is opt
-    assert held(opt, "clip") == [1.0, 3.0, 1.0]
-    extend_optimizer(opt, "clip", 2.0)
-    assert held(opt, "clip") == [1.0, 3.0, 1.0]
+    assert held(opt, "clip") == [1.0, 3.0, None]
+    assert [{*group} for group in opt.param_groups] == [before | {"clip"}] * 3
+    with untouched(opt):  # also in a second call, as of a cell
+        for key in ("nesterov", "betas", "clip"):
+            extend_optimizer(opt, key, 2.0)
 
 
 def test_overwriting_sets_the_value_in_every_group() -> None:
     """``overwrite_values`` is the fourth argument; with it, every group gets the value."""
     opt = sgd({}, {"clip": 3.0})
+    before = {*opt.param_groups[0]}
     extend_optimizer(opt, "clip", 1.0, overwrite_values=True)
     assert held(opt, "clip") == [1.0, 1.0]
     extend_optimizer(opt, "clip", 2.0, True)
     assert held(opt, "clip") == [2.0, 2.0]
-
-
-def test_overwriting_an_element_keeps_the_tuple_and_the_other_elements() -> None:
-    """Overwriting ``betas[0]`` keeps a tuple with the same ``betas[1]``."""
-    opt = sgd({"betas": (0.9, 0.999)}, {"betas": (0.8, 0.99)})
-    extend_optimizer(opt, "betas[0]", 0.5, overwrite_values=True)
-    assert held(opt, "betas") == [(0.5, 0.999), (0.5, 0.99)]
-
-
-@pytest.mark.parametrize("overwrite", [False, True], ids=["adding", "overwriting"])
-def test_extending_adds_no_other_entry(overwrite: bool) -> None:
-    """A group gains no key but the entry, and no initial value until a schedule records one."""
-    opt = sgd({}, {"clip": 1.0})
-    before = set(opt.param_groups[0])
-    extend_optimizer(opt, "clip", 2.0, overwrite_values=overwrite)
-    assert [set(group) for group in opt.param_groups] == [before | {"clip"}] * 2
+    assert [{*group} for group in opt.param_groups] == [before | {"clip"}] * 2
 
 
 def test_a_tensor_becomes_one_clone_per_group() -> None:
@@ -64,13 +53,12 @@ def test_a_tensor_becomes_one_clone_per_group() -> None:
     assert not first.requires_grad
 
 
-@pytest.mark.parametrize("kind", [int, np.float64, np.float32, np.int64, np.array, Fraction])
-def test_every_real_number_is_added_as_a_python_number(kind: Callable[[int], Any]) -> None:
+def test_every_real_number_is_added_as_a_python_number() -> None:
     """A real number of any type becomes a Python number, which every checkpoint can hold."""
-    opt = sgd()
-    extend_optimizer(opt, "clip", kind(-2))
-    assert held(opt, "clip") == [-2]
-    assert type(opt.param_groups[0]["clip"]) in (int, float)
+    for kind in (int, np.float64, np.float32, np.int64, np.array, Fraction):
+        opt = extend_optimizer(sgd(), "clip", kind(-2))
+        assert held(opt, "clip") == [-2]
+        assert type(opt.param_groups[0]["clip"]) in (int, float)
 
 
 @pytest.mark.parametrize(("name", "overwrite"), crossed([*INVALID_VALUES, "None"], [True, False]))
@@ -85,31 +73,48 @@ def test_a_default_that_is_not_a_finite_real_number_is_refused(
 
 
 @pytest.mark.parametrize(
-    "key", ["betas", "amsgrad", "params"], ids=["a whole tuple", "a bool", "parameters"]
+    ("key", "value", "overwrite", "error", "says"),
+    [
+        # A number in the place of a tuple or a flag would break the optimizer.
+        *((key, 1.0, True, TypeError, key) for key in ("betas", "amsgrad", "params")),
+        ("x[0]", 0.5, True, KeyError, r"'x\[0\]' is not in param group 1"),
+        # An overwrite_values that is not a bool may be a misplaced argument.
+        *(
+            ("lr", 1.0, each, TypeError, "^overwrite_values: exp")
+            for each in (None, 0, 1, "no", 2.0)
+        ),
+        # Adam checks its betas at construction only, and would go on with 1.5.
+        *(
+            ("betas[0]", each, True, ValueError, r"default_value: .*'betas\[0\]'")
+            for each in (1.5, 1.0, -0.25, torch.tensor(1.0))
+        ),
+    ],
 )
-def test_overwriting_an_entry_that_cannot_be_a_target_is_refused(
-    key: str, untouched: Untouched
+def test_what_cannot_be_overwritten_is_refused(
+    key: str, value: Any, overwrite: Any, error: Any, says: str, untouched: Untouched
 ) -> None:
-    """A number in the place of a tuple or a flag would break the optimizer: a ``TypeError``."""
-    opt = adamw()
-    with untouched(opt), pytest.raises(TypeError, match=key):
-        extend_optimizer(opt, key, 1.0, overwrite_values=True)
+    """An error names the entry, group or argument that does not fit, and no group has changed."""
+    opt = adamw({"x": (0.9, 0.999)}, {})
+    with untouched(opt), pytest.raises(error, match=says):
+        extend_optimizer(opt, key, value, overwrite_values=overwrite)
 
 
-def test_overwriting_an_element_that_one_group_lacks_is_refused(untouched: Untouched) -> None:
-    """A ``KeyError`` names the group that lacks the element, and no group has changed."""
-    opt = sgd({"betas": (0.9, 0.999)}, {})
-    with untouched(opt), pytest.raises(KeyError, match=r"'betas\[0\]' is not in param group 1"):
-        extend_optimizer(opt, "betas[0]", 0.5, overwrite_values=True)
+def test_overwriting_an_element_keeps_the_tuple_and_the_other_elements() -> None:
+    """Overwriting ``betas[0]`` keeps a tuple with the same ``betas[1]``."""
+    opt = sgd({"betas": (0.9, 0.999)}, {"betas": (0.8, 0.99)})
+    extend_optimizer(opt, "betas[0]", 0.5, overwrite_values=True)
+    assert held(opt, "betas") == [(0.5, 0.999), (0.5, 0.99)]
 
 
-def test_overwriting_with_a_number_fills_a_tensor_in_place() -> None:
-    """A tensor stays the same object, because a captured step reads that object."""
-    lr = torch.tensor(0.5)
-    opt = sgd({"lr": lr})
+def test_overwriting_with_a_number_fills_the_groups_own_tensor() -> None:
+    """A tensor stays the same object, which a captured step reads; a shared one does not move."""
+    lr, shared = torch.tensor(0.5), torch.tensor(0.5)
+    opt = sgd({"lr": lr}, {"floor": shared}, lr=shared)
     extend_optimizer(opt, "lr", 0.25, overwrite_values=True)
-    assert opt.param_groups[0]["lr"] is lr
-    assert lr.item() == 0.25
+    assert held(opt, "lr")[0] is lr
+    assert held(opt, "lr") == [0.25, 0.25]
+    # Another entry, and the default for groups that join later, keep the shared value.
+    assert (opt.param_groups[1]["floor"], opt.defaults["lr"]) == (0.5, 0.5)
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, torch.tensor(math.nan)], ids=repr)
@@ -117,22 +122,6 @@ def test_overwriting_replaces_a_value_that_is_not_finite(value: Any) -> None:
     """Overwriting replaces NaN and infinity, from which no schedule could start."""
     opt = extend_optimizer(sgd({"clip": value}), "clip", 2.0, overwrite_values=True)
     assert held(opt, "clip") == [2.0]
-
-
-@pytest.mark.parametrize("overwrite", [None, 0, 1, "no", 2.0], ids=repr)
-def test_overwrite_values_must_be_a_bool(overwrite: Any, untouched: Untouched) -> None:
-    """Any ``overwrite_values`` but a bool is a ``TypeError``: it may be a misplaced argument."""
-    opt = sgd({"clip": 1.0})
-    with untouched(opt), pytest.raises(TypeError, match="overwrite_values: expected True or False"):
-        extend_optimizer(opt, "clip", 2.0, overwrite)
-
-
-def test_adding_keeps_an_entry_of_any_type(untouched: Untouched) -> None:
-    """An existing flag, tuple or ``None`` stays as it is without ``overwrite_values``."""
-    opt = sgd({"nesterov": False, "betas": (0.9, 0.999), "clip": None})
-    with untouched(opt):
-        for key in ("nesterov", "betas", "clip"):
-            extend_optimizer(opt, key, 1.0)
 
 
 @pytest.mark.parametrize("target", ["clip", "betas[0]"])
@@ -151,62 +140,44 @@ def test_overwriting_with_a_tensor_puts_one_clone_in_each_group(target: str) -> 
     assert held(opt, "betas[1]") == [0.999, 0.999]
 
 
-def test_overwriting_with_a_tensor_sets_a_number_as_the_initial_value() -> None:
-    """The initial value is a float, because the next step would fill a tensor."""
-    opt = sgd({"clip": 1.0})
-    schedule = put_curve(opt, "clip")
-    extend_optimizer(opt, "clip", torch.tensor(4.0), overwrite_values=True)
-    assert type(opt.param_groups[0]["initial_clip"]) is float
-    assert schedule.base_lrs == [4.0]
+def in_inference_mode() -> torch.Tensor:
+    with torch.inference_mode():
+        return torch.tensor(2.0)
 
 
-def test_overwriting_a_tensor_with_a_number_it_cannot_hold_is_refused(untouched: Untouched) -> None:
-    """A number beyond the range of float16 would become infinite; a wider tensor can replace it."""
-    opt = sgd({"clip": 1.0}, {"clip": torch.tensor(1.0, dtype=torch.float16)})
-    with (
-        untouched(opt),
-        pytest.raises(ValueError, match=r"default_value: 1000000.0 .* group 1; .*float16"),
-    ):
+@pytest.mark.parametrize(
+    ("tensor", "says"),
+    [
+        (
+            torch.tensor(1.0, dtype=torch.float16),
+            r"^default_value: 1000000.0 .* group 1; .*float16",
+        ),
+        (in_inference_mode(), r"param group 1 .*inference_mode"),
+    ],
+)
+def test_a_tensor_that_cannot_hold_the_number_is_replaced_by_a_tensor_alone(
+    tensor: torch.Tensor, says: str, untouched: Untouched
+) -> None:
+    """float16 would become infinite, and torch fills no tensor of inference mode: none moves."""
+    opt = sgd({"clip": torch.tensor(1.0)}, {"clip": tensor})
+    with untouched(opt), pytest.raises(ValueError, match=says):
         extend_optimizer(opt, "clip", 1e6, overwrite_values=True)
     extend_optimizer(opt, "clip", torch.tensor(1e6), overwrite_values=True)
     assert held(opt, "clip") == [1e6, 1e6]
 
 
-@pytest.mark.parametrize("value", [1.5, 1.0, -0.25, torch.tensor(1.0)])
-def test_a_beta_out_of_range_is_refused(value: Any, untouched: Untouched) -> None:
-    """Adam checks its betas at construction only, and would go on with 1.5."""
-    opt = adamw()
-    with untouched(opt), pytest.raises(ValueError, match=r"default_value: .*'betas\[0\]'"):
-        extend_optimizer(opt, "betas[0]", value, overwrite_values=True)
-
-
-def test_a_tensor_of_inference_mode_is_not_filled(untouched: Untouched) -> None:
-    """Torch does not let it be filled, so no group is written; a tensor takes its place."""
-    with torch.inference_mode():
-        held_by_second = torch.tensor(2.0)
-    opt = sgd({"clip": torch.tensor(1.0)}, {"clip": held_by_second})
-    with untouched(opt), pytest.raises(ValueError, match=r"param group 1 .*inference_mode"):
-        extend_optimizer(opt, "clip", 3.0, overwrite_values=True)
-    extend_optimizer(opt, "clip", torch.tensor(3.0), overwrite_values=True)
-    assert held(opt, "clip") == [3.0, 3.0]
-
-
-@pytest.mark.parametrize("overwrite_values", [True, False])
-def test_an_entry_that_was_removed_starts_anew(overwrite_values: bool) -> None:
-    """An entry that is added again has the new value as its initial value."""
-    opt = sgd({"clip": 5.0})
-    put_curve(opt, "clip")
-    del opt.param_groups[0]["clip"]
-    extend_optimizer(opt, "clip", 2.0, overwrite_values)
-    assert put_curve(opt, "clip").get_last_lr() == [2.0]
-
-
-def test_overwriting_a_shared_tensor_moves_only_the_entry() -> None:
-    """Any other entry, and the default for groups that join later, keep the shared value."""
-    shared = torch.tensor(0.5)
-    opt = sgd({"floor": shared}, lr=shared)
-    extend_optimizer(opt, "lr", 0.25, overwrite_values=True)
-    assert (held(opt, "lr"), held(opt, "floor"), opt.defaults["lr"]) == ([0.25], [0.5], 0.5)
+def test_overwriting_sets_a_number_as_the_initial_value() -> None:
+    """The next step would fill a tensor, so a float is recorded; a lost entry starts anew."""
+    opt = sgd({"clip": 1.0})
+    schedule = put_curve(opt, "clip")
+    extend_optimizer(opt, "clip", torch.tensor(4.0), overwrite_values=True)
+    assert type(opt.param_groups[0]["initial_clip"]) is float
+    assert schedule.base_lrs == [4.0]
+    for overwrite in (True, False):
+        del opt.param_groups[0]["clip"]
+        value = 2.0 + overwrite
+        extend_optimizer(opt, "clip", value, overwrite)
+        assert put_curve(opt, "clip").get_last_lr() == [value]
 
 
 # -- reading --------------------------------------------------------------------------------------

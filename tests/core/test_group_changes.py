@@ -15,6 +15,7 @@ from helpers import (
     adamw,
     add_group,
     advance,
+    floats,
     halving,
     held,
     ignore_epoch_deprecation,
@@ -23,7 +24,6 @@ from helpers import (
     put,
     put_curve,
     put_lambda,
-    sgd,
 )
 from target_helpers import KINDS, adamw_with, entries, without_params
 from torch.optim import lr_scheduler as torch_lr
@@ -31,38 +31,38 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.optim.swa_utils import SWALR
 from torch_schedulers import TORCH
 
-import tsa_core
-from tsa_core import DerivedSchedule, SynchronousSchedule
+from tsa_core import (
+    CurveSchedule,
+    DerivedSchedule,
+    ProxyOptimizer,
+    SynchronousSchedule,
+    extend_optimizer,
+)
 
 
-def leave_and_join(optimizer: Any, **entries: Any) -> None:
-    optimizer.param_groups.pop()
-    add_group(optimizer, **entries)
+def swap(new_list: str) -> Any:
+    """The last group leaves and another joins; the optimizer gets a new list at some time."""
+
+    def leave_and_join(optimizer: Any, **entries: Any) -> None:
+        def now(time: str) -> None:
+            if new_list == time:
+                optimizer.param_groups = list(optimizer.param_groups)
+
+        now("before")
+        optimizer.param_groups.pop()
+        now("between")
+        add_group(optimizer, **entries)
+        now("after")
+
+    return leave_and_join
 
 
-def leave_and_join_in_a_new_list(optimizer: Any, **entries: Any) -> None:
-    optimizer.param_groups.pop()
-    optimizer.param_groups = list(optimizer.param_groups)
-    add_group(optimizer, **entries)
+def replace_the_last(optimizer: Any, **entries: Any) -> None:
+    optimizer.param_groups[-1] = {**decaying().param_groups[0], **entries}
 
 
-def leave_and_join_after_a_new_list(optimizer: Any, **entries: Any) -> None:
-    optimizer.param_groups = list(optimizer.param_groups)
-    leave_and_join(optimizer, **entries)
-
-
-def leave_join_and_get_a_new_list(optimizer: Any, **entries: Any) -> None:
-    leave_and_join(optimizer, **entries)
-    optimizer.param_groups = list(optimizer.param_groups)
-
-
-SWAPS = [
-    leave_and_join,
-    leave_and_join_in_a_new_list,
-    leave_and_join_after_a_new_list,
-    leave_join_and_get_a_new_list,
-]
-every_kind = pytest.mark.parametrize("put_schedule", [put_curve, put_lambda, put])
+leave_and_join = swap("never")
+SWAPS = [leave_and_join, swap("between"), swap("before"), swap("after"), replace_the_last]
 
 
 def decaying(weight_decay: Any = 0.08) -> torch.optim.AdamW:
@@ -96,10 +96,8 @@ def replace_in_the_list(optimizer: Any) -> None:
 @pytest.mark.parametrize(
     ("put_schedule", "as_kind", "replace"),
     [
-        (put_curve, torch.tensor, load),
         (put_lambda, float, replace_in_the_list),
         (put, torch.tensor, load),
-        (put, float, replace_in_the_list),
         (put_curve, torch.tensor, load_a_float),
     ],
 )
@@ -120,60 +118,38 @@ def test_a_schedule_follows_groups_that_are_replaced(
     assert float(old["weight_decay"]) == pytest.approx(0.02, rel=1e-6)
 
 
+# -- views, and groups that lose the target ------------------------------------------------------
+
+
 @pytest.mark.parametrize("target", ["weight_decay", "betas[0]"])
-def test_a_view_follows_a_group_that_is_replaced_in_its_list(target: str) -> None:
-    """A view finds its group by position, so it reads and writes the dict that took its place."""
+def test_a_view_follows_the_group_at_its_position(target: str) -> None:
+    """A view reads and writes the dict that took its group's place, and raises if there is none."""
     optimizer = decaying()
-    view = tsa_core.ProxyOptimizer(optimizer, target).param_groups[0]
+    view = ProxyOptimizer(optimizer, target).param_groups[0]
     old = optimizer.param_groups[0]
     optimizer.param_groups[0] = {**old, "weight_decay": 0.3, "betas": (0.3, 0.999)}
     assert view["lr"] == 0.3
     view["lr"] = 0.7
-    assert optimizer.param_groups[0][target.partition("[")[0]] in (0.7, (0.7, 0.999))
+    assert held(optimizer, target) == [0.7]
     assert (old["weight_decay"], old["betas"]) == (0.08, (0.9, 0.999))
+    optimizer.param_groups.clear()
+    with pytest.raises(IndexError):
+        view["lr"]
 
 
-@pytest.mark.parametrize(
-    ("curve", "target"),
-    crossed([halving, [halving], {"*": halving}], ["weight_decay", "betas[0]"]),
-)
-def test_a_replaced_group_starts_from_its_own_value(curve: Any, target: str) -> None:
-    """A group that takes the place of another one starts from its own value."""
-    optimizer = decaying()
-    schedule = tsa_core.CurveSchedule(optimizer, curve, target)
-    advance(schedule)
-    old = optimizer.param_groups[0]
-    optimizer.param_groups[0] = {**decaying(0.8).param_groups[0], "params": old["params"]}
-    advance(schedule)
-    initial = {"weight_decay": 0.8, "betas[0]": 0.9}[target]
-    assert schedule.base_lrs == [initial]
-    assert schedule.get_last_lr() == [initial / 4]
-    optimizer.param_groups[0] = dict(optimizer.param_groups[0])
-    advance(schedule)
-    assert schedule.get_last_lr() == [initial / 8]
-
-
-@pytest.mark.parametrize(
-    "put_schedule",
-    [
-        lambda o: put(o, "weight_decay", lambda p: LambdaLR(p, [lambda t: 1.0, halving])),
-        lambda o: tsa_core.CurveSchedule(o, [lambda t: 1.0, halving], "weight_decay"),
-    ],
-)
-def test_a_replaced_group_gets_a_tensor_of_its_own(put_schedule: Any) -> None:
-    """A new group dict that shares a tensor with another group gets its own tensor."""
-    optimizer = decaying(torch.tensor(0.08))
-    add_group(optimizer)
-    schedule = put_schedule(optimizer)
-    advance(schedule)
-    first, second = optimizer.param_groups
-    optimizer.param_groups[1] = {**first, "params": second["params"]}
-    advance(schedule, 2)
-    values = [value.item() for value in held(optimizer, "weight_decay")]
-    assert values == pytest.approx([0.08, 0.01], rel=1e-6)
-
-
-# -- groups that lose the target -----------------------------------------------------------------
+def test_a_view_names_a_target_that_was_lost() -> None:
+    """A view names target and group where the tuple became too short or the entry was deleted."""
+    optimizer = extend_optimizer(decaying(), "clip", 1.0)
+    views = [ProxyOptimizer(optimizer, each).param_groups[0] for each in ("betas[1]", "clip")]
+    optimizer.param_groups[0]["betas"] = (0.9,)
+    del optimizer.param_groups[0]["clip"]
+    too_short = r"'betas\[1\]' is not in param group 0: 'betas' is \(0.9,\)"
+    deleted = r"'clip' is not in param group 0.*extend_optimizer"
+    for view, says in zip(views, (too_short, deleted)):
+        with pytest.raises(KeyError, match=says):
+            view["lr"]
+        with pytest.raises(KeyError, match=says):
+            view["lr"] = 0.5
 
 
 @pytest.mark.parametrize(
@@ -184,7 +160,7 @@ def test_a_lost_target_is_named_and_can_be_added_again(put_schedule: Any, by_loa
     """A step without the target raises and moves no group, and goes on when the target is back."""
     optimizer = adamw({}, {})
     saved = copy.deepcopy(optimizer.state_dict())
-    tsa_core.extend_optimizer(optimizer, "clip", 1.0)
+    extend_optimizer(optimizer, "clip", 1.0)
     schedule = put_schedule(optimizer, "clip")
     sync = SynchronousSchedule([schedule])
     if by_load:
@@ -198,31 +174,12 @@ def test_a_lost_target_is_named_and_can_be_added_again(put_schedule: Any, by_loa
         sync.step()
     assert without_params(optimizer) == before
     repr(schedule.optimizer)  # the repr does not raise, although the target is lost
-    tsa_core.extend_optimizer(optimizer, "clip", 1.0)
+    extend_optimizer(optimizer, "clip", 1.0)
     sync.step()
     assert sync.get_last_schedule("clip") == [0.5, 0.5]
     del optimizer.param_groups[1]["clip"]
     with pytest.raises(KeyError, match=r"'clip' is not in param group 1.*extend_optimizer"):
         schedule.step()
-
-
-@pytest.mark.parametrize(
-    ("target", "says"),
-    [
-        ("betas[1]", r"'betas\[1\]' is not in param group 0: 'betas' is \(0.9,\)"),
-        ("clip", r"'clip' is not in param group 0.*extend_optimizer"),
-    ],
-)
-def test_a_view_names_a_target_that_was_lost(target: str, says: str) -> None:
-    """A view names target and group where the tuple became too short or the entry was deleted."""
-    optimizer = tsa_core.extend_optimizer(decaying(), "clip", 1.0)
-    view = tsa_core.ProxyOptimizer(optimizer, target).param_groups[0]
-    optimizer.param_groups[0]["betas"] = (0.9,)
-    del optimizer.param_groups[0]["clip"]
-    with pytest.raises(KeyError, match=says):
-        view["lr"]
-    with pytest.raises(KeyError, match=says):
-        view["lr"] = 0.5
 
 
 # -- groups that join or leave -------------------------------------------------------------------
@@ -240,39 +197,24 @@ def test_a_group_that_joins_starts_from_its_own_value() -> None:
     assert schedule.base_lrs == [0.08, 0.4]
 
 
-@pytest.mark.parametrize("target", ["lr", "weight_decay"])
-def test_a_group_that_joins_with_the_default_tensor_starts_from_the_initial_value(
-    target: str,
+@pytest.mark.parametrize(
+    ("curve", "error", "says"),
+    [
+        (halving, KeyError, "'clip' is not in param group 2"),
+        ([halving, halving], ValueError, "2 curves for 3 param"),
+    ],
+)
+def test_a_group_that_joins_and_cannot_be_driven_is_named(
+    curve: Any, error: type[Exception], says: str, untouched: Untouched
 ) -> None:
-    """A group that joins with the default tensor starts where the first group started."""
-    # torch gives it the very tensor that the first group holds, and that the schedule fills.
-    optimizer = adamw(**{target: torch.tensor(0.5)})
-    schedule = put_curve(optimizer, target)
+    """A group without the target, or without a curve, is an error at the next step: none moves."""
+    optimizer = adamw({"clip": 1.0}, {"clip": 1.0})
+    schedule = CurveSchedule(optimizer, curve, "clip")
     advance(schedule)
-    add_group(optimizer)
-    advance(schedule)
-    first, second = held(optimizer, target)
-    assert first is not second
-    assert [first.item(), second.item()] == [0.5 / 4, 0.5 / 4]
-
-
-def test_a_group_that_joins_without_the_key_is_named(untouched: Untouched) -> None:
-    """A group that joins without the target is named at the next step, and nothing has moved."""
-    optimizer = adamw({"clip": 1.0})
-    schedule = put_curve(optimizer, "clip")
-    advance(schedule)
-    add_group(optimizer)
-    with untouched(optimizer), pytest.raises(KeyError, match="'clip' is not in param group 1"):
+    add_group(optimizer, **({} if error is KeyError else {"clip": 1.0}))
+    with untouched(optimizer), pytest.raises(error, match=says):
         schedule.step()
     assert schedule.last_epoch == 1
-
-
-def test_a_group_that_joins_a_list_of_curves_is_refused(untouched: Untouched) -> None:
-    """A group that joins a list of curves has no curve: a ``ValueError``, and nothing moves."""
-    schedule = tsa_core.CurveSchedule(sgd({}, {}), [halving, halving])
-    add_group(schedule.optimizer)
-    with untouched(schedule.optimizer), pytest.raises(ValueError, match="2 curves for 3 param"):
-        advance(schedule)
 
 
 JOINABLE: dict[str, Callable[[Any], Any]] = {
@@ -303,8 +245,13 @@ NOT_JOINABLE: dict[str, tuple[Callable[[Any], Any], str]] = {
         lambda o: torch_lr.OneCycleLR(o, 0.5, total_steps=9, cycle_momentum=False),
         "OneCycleLR keeps one item per group",
     ),
+    "SWALR": (lambda o: SWALR(o, 0.05, anneal_epochs=4), "SWALR keeps one item per group"),
     "SequentialLR": (
         lambda o: torch_lr.SequentialLR(o, [torch_lr.StepLR(o, 2), torch_lr.StepLR(o, 3)], [5]),
+        "SequentialLR starts each part from the groups",
+    ),
+    "a sequence with a curve, which would take the group in": (
+        lambda o: torch_lr.SequentialLR(o, [put_curve(o), torch_lr.StepLR(o, 3)], [5]),
         "SequentialLR starts each part from the groups",
     ),
     "a user's": (lambda o: OfAUser(o, 2), "only the author of OfAUser knows"),
@@ -318,9 +265,7 @@ if TORCH < (2, 10):  # past T_max, CosineAnnealingLR leaves out the groups that 
 
 @pytest.mark.parametrize(
     ("name", "target", "change"),
-    crossed(
-        JOINABLE, ["lr", "weight_decay", "betas[0]"], [add_group, *SWAPS, leave_and_join, add_group]
-    ),
+    crossed(JOINABLE, ["lr", "weight_decay", "betas[0]"], [add_group, *SWAPS[:4], leave_and_join]),
 )
 def test_a_group_that_joins_gets_the_numbers_that_torch_gives_lr(
     name: str, target: str, change: Any
@@ -332,8 +277,7 @@ def test_a_group_that_joins_gets_the_numbers_that_torch_gives_lr(
         if t == 3:
             change(optimizer, **entries(target, 0.125))
             (add_group if change is add_group else leave_and_join)(plain, lr=0.125)
-        plain.step(), optimizer.step()
-        reference.step(), schedule.step()
+        advance(reference), advance(schedule)
         assert held(optimizer, target) == held(plain)
 
 
@@ -346,8 +290,7 @@ def test_a_group_that_joins_a_cosine_fails_past_its_end_as_on_lr() -> None:
     add_group(plain, lr=0.25)
     add_group(optimizer, weight_decay=0.25)
     for _ in range(4):
-        plain.step(), optimizer.step()
-        reference.step(), schedule.step()
+        advance(reference), advance(schedule)
         assert held(optimizer, "weight_decay") == held(plain)
     errors = []
     for each in (reference, schedule):
@@ -356,6 +299,37 @@ def test_a_group_that_joins_a_cosine_fails_past_its_end_as_on_lr() -> None:
         errors.append(str(caught.value))
     assert errors[0] == errors[1]
     assert held(optimizer, "weight_decay") == held(plain)
+
+
+@ignore_epoch_deprecation
+@pytest.mark.parametrize(("name", "steps"), crossed(NOT_JOINABLE, [0, 2, 1]))
+def test_a_group_that_torch_computes_wrong_is_refused(
+    name: str, steps: int, untouched: Untouched
+) -> None:
+    """A scheduler that cannot compute a new group refuses it, and saves the state before."""
+    make, reason = NOT_JOINABLE[name]
+    optimizer = decaying()
+    schedule = put(optimizer, "weight_decay", make)
+    sync = SynchronousSchedule([put_curve(optimizer), schedule])
+    advance(sync, steps)
+    before = sync.state_dict()
+    add_group(optimizer)
+    optimizer.step()
+    says = rf"'weight_decay'.*1 param groups.*{reason}.*CurveSchedule"
+    for _ in range(2):
+        with untouched(optimizer), pytest.raises(RuntimeError, match=says):
+            sync.step()
+    state = sync.state_dict()
+    assert state["lr"]["last_epoch"] == steps
+    assert [state[target]["_last_lr"] for target in state] == [
+        held(optimizer, target) for target in state
+    ]
+    optimizer.param_groups.pop()
+    assert sync.state_dict() == before
+    sync.step()
+    add_group(optimizer)
+    with untouched(optimizer), pytest.raises(RuntimeError, match=says):
+        schedule.step()
 
 
 @ignore_epoch_deprecation
@@ -378,7 +352,7 @@ def test_an_epoch_after_a_group_joined_a_torch_scheduler_is_refused(
     # torch computes a given epoch for the groups of the beginning alone.
     optimizer = adamw({}, {})
     members = [put_curve(optimizer, "eps"), make(optimizer)]
-    sync = tsa_core.SynchronousSchedule(members)
+    sync = SynchronousSchedule(members)
     advance(sync)
     change(optimizer)
     optimizer.step()
@@ -390,76 +364,14 @@ def test_an_epoch_after_a_group_joined_a_torch_scheduler_is_refused(
     assert [member.last_epoch for member in members] == [2, 2]
 
 
-def sequence_with_a_curve(optimizer: Any) -> Any:
-    """A ``SequentialLR`` on ``weight_decay`` that begins with a curve schedule."""
-    return put(
-        optimizer,
-        "weight_decay",
-        lambda proxy: torch_lr.SequentialLR(
-            proxy, [put_curve(proxy), torch_lr.ExponentialLR(proxy, 0.5)], [5]
-        ),
-    )
-
-
-@ignore_epoch_deprecation
-@pytest.mark.parametrize(("steps", "in_sync"), crossed([0, 2, 7], [False, True]))
-def test_a_group_that_joins_a_sequence_with_a_curve_is_refused(
-    steps: int, in_sync: bool, untouched: Untouched
-) -> None:
-    """A sequence refuses a group that joined, although a curve in it would take the group in."""
-    optimizer = decaying()
-    schedule = sequence_with_a_curve(optimizer)
-    if in_sync:
-        curve = put_curve(optimizer, "eps")
-        schedule = tsa_core.SynchronousSchedule([curve, schedule])
-    advance(schedule, steps)
-    add_group(optimizer)
-    optimizer.step()
-    says = "'weight_decay'.*SequentialLR starts each part from the groups"
-    for _ in range(2):
-        with untouched(optimizer), pytest.raises(RuntimeError, match=says):
-            schedule.step()
-    if in_sync:
-        assert curve.last_epoch == steps
-
-
-@pytest.mark.parametrize("name", NOT_JOINABLE)
-def test_a_group_that_torch_computes_wrong_is_refused(name: str, untouched: Untouched) -> None:
-    """A scheduler that cannot compute a new group refuses it, and saves the state before."""
-    make, reason = NOT_JOINABLE[name]
-    optimizer = decaying()
-    schedule = put(optimizer, "weight_decay", make)
-    sync = SynchronousSchedule([put_curve(optimizer), schedule])
-    advance(sync)
-    before = sync.state_dict()
-    add_group(optimizer)
-    optimizer.step()
-    says = rf"'weight_decay'.*1 param groups.*{reason}.*CurveSchedule"
-    with untouched(optimizer), pytest.raises(RuntimeError, match=says):
-        sync.step()
-    state = sync.state_dict()
-    assert state["lr"]["last_epoch"] == 1
-    assert [state[target]["_last_lr"] for target in state] == [
-        held(optimizer, target) for target in state
-    ]
-    optimizer.param_groups.pop()
-    assert sync.state_dict() == before
-    sync.step()
-    add_group(optimizer)
-    with untouched(optimizer), pytest.raises(RuntimeError, match=says):
-        schedule.step()
-
-
 def test_a_proxy_takes_a_group_only_when_it_is_told_to() -> None:
     """A proxy refuses a new group until told to accept it, and keeps its auxiliary keys."""
     optimizer = decaying()
-    proxy = tsa_core.ProxyOptimizer(optimizer, "weight_decay")
+    proxy = ProxyOptimizer(optimizer, "weight_decay")
     proxy.param_groups[0]["max_lr"] = 0.5
     add_group(optimizer)
-    with pytest.raises(
-        RuntimeError,
-        match=r"built for 1 param groups, and groups have joined or left \(there are 2\)",
-    ):
+    says = r"built for 1 param groups, and groups have joined or left \(there are 2\)"
+    with pytest.raises(RuntimeError, match=says):
         proxy.param_groups
     proxy.why_new_groups_are_refused = None
     assert [group.get("max_lr") for group in proxy.param_groups] == [0.5, None]
@@ -467,116 +379,70 @@ def test_a_proxy_takes_a_group_only_when_it_is_told_to() -> None:
     assert [group.get("max_lr") for group in proxy.param_groups] == [0.5]
 
 
-@pytest.mark.parametrize("put_schedule", [put_curve, put_lambda])
-def test_a_curve_goes_on_when_a_group_leaves(put_schedule: Any) -> None:
-    """When a group leaves, a curve goes on without it, and a torch scheduler raises."""
-    optimizer = decaying()
-    add_group(optimizer, weight_decay=0.4)
-    schedule = put_schedule(optimizer, "weight_decay")
-    curve_on_a_proxy = put(optimizer, "eps", put_curve)
-    left = optimizer.param_groups.pop(0)
-    advance(curve_on_a_proxy)
-    assert curve_on_a_proxy.get_last_lr() == [0.5e-8]
-    if put_schedule is put_curve:
-        advance(schedule)
-        assert schedule.get_last_lr() == [0.2]
-    else:
-        with pytest.raises(RuntimeError, match=r"2 param groups, .* \(there are 1\)"):
-            schedule.step()
-    assert left["weight_decay"] == 0.08
-
-
-@pytest.mark.parametrize("target", ["weight_decay", "betas[0]"])
-def test_a_view_of_a_group_that_left_has_no_value(target: str) -> None:
-    """A view raises ``IndexError`` if no group stands at its position any more."""
-    optimizer = decaying()
-    view = tsa_core.ProxyOptimizer(optimizer, target).param_groups[0]
-    optimizer.param_groups.clear()
-    with pytest.raises(IndexError):
-        view["lr"]
-
-
 @plateau_takes_groups
-def test_a_group_that_joins_under_a_plateau_moves() -> None:
-    """``ReduceLROnPlateau`` takes a group that joins, as it does on ``lr``, on any target."""
-    optimizer = decaying()
+@pytest.mark.parametrize("as_kind", [float, torch.tensor])
+def test_a_group_that_joins_under_a_plateau_moves(as_kind: Any) -> None:
+    """A plateau takes a group that joins, also with the default tensor, which is reduced once."""
+    optimizer = decaying(as_kind(0.5))
     schedule = put(optimizer, "weight_decay", plateau)
-    add_group(optimizer, weight_decay=0.4)
+    add_group(optimizer, **({"weight_decay": 0.75} if as_kind is float else {}))
     schedule.step(1.0)
     schedule.step(2.0)
-    assert held(optimizer, "weight_decay") == [0.04, 0.2]
+    assert floats(optimizer, "weight_decay") == [0.25, 0.375 if as_kind is float else 0.25]
     optimizer.param_groups.pop()
     schedule.step(2.0)
-    assert held(optimizer, "weight_decay") == [0.02]
-
-
-@plateau_takes_groups
-def test_a_group_that_joins_a_plateau_with_the_default_tensor_is_reduced_once() -> None:
-    """A group that joins a plateau with the default tensor gets its own, and is halved once."""
-    optimizer = sgd(lr=torch.tensor(0.5))
-    schedule = put(optimizer, "lr", plateau)
-    add_group(optimizer)
-    schedule.step(1.0)
-    schedule.step(2.0)
-    assert [value.item() for value in held(optimizer)] == [0.25, 0.25]
+    assert held(optimizer, "weight_decay") == [0.125]
 
 
 # -- groups that leave and join between two steps ------------------------------------------------
 
 
-CURVES: dict[str, Callable[[Any], Any]] = {
-    "one curve": lambda o: put_curve(o, "weight_decay"),
-    "by name": lambda o: tsa_core.CurveSchedule(o, {"*": halving}, "weight_decay"),
-    "a list": lambda o: tsa_core.CurveSchedule(o, [halving, halving], "weight_decay"),
-    "on a proxy": lambda o: put(o, "weight_decay", put_curve),
-    "a member": lambda o: tsa_core.SynchronousSchedule([put_curve(o, "weight_decay")]),
-}
+FORMS: list[Any] = [halving, [halving, halving], {"*": halving}]
 
 
 @pytest.mark.parametrize(
-    ("name", "swap", "kind_and_steps"),
-    crossed(CURVES, SWAPS, itertools.product(KINDS, [0, 1])),
+    ("plan", "swap", "kind"), crossed(itertools.product([False, True], FORMS), SWAPS, KINDS)
 )
-def test_a_group_in_the_place_of_another_follows_the_curve(
-    name: str, swap: Any, kind_and_steps: tuple[str, int]
+def test_a_group_in_the_place_of_another_starts_from_its_own_value(
+    plan: tuple[bool, Any], swap: Any, kind: str
 ) -> None:
-    """A group that takes a place that became free is driven, also in a list that was replaced."""
-    kind, stepped_between = kind_and_steps
-    as_kind = KINDS[kind]
-    optimizer = adamw_with("weight_decay", as_kind(0.08), as_kind(0.2))
-    schedule = CURVES[name](optimizer)
-    if stepped_between:
-        advance(schedule)
+    """A group that takes a place that became free is driven, also in a list that was replaced.
+
+    The state machine in ``test_interleavings.py`` does the same in any order.
+    """
+    absolute, curve = plan
+    optimizer = adamw_with("weight_decay", *map(KINDS[kind], (0.5, 0.25)))
+    schedule = CurveSchedule(optimizer, curve, "weight_decay", absolute=absolute)
+    advance(schedule, 2)
     left = optimizer.param_groups[1]
     swap(optimizer, weight_decay=0.4)
-    advance(schedule)
-    t = 2 if stepped_between else 1
-    for _ in range(3):
-        values = [float(value) for value in held(optimizer, "weight_decay")]
-        assert values == pytest.approx([0.08 * 0.5**t, 0.4 * 0.5**t], rel=1e-6)
+    for t in (3, 4):
         advance(schedule)
-        t += 1
-    assert float(left["weight_decay"]) == pytest.approx(0.1 if stepped_between else 0.2, rel=1e-6)
+        expected = [0.5**t] * 2 if absolute else [0.5 * 0.5**t, 0.4 * 0.5**t]
+        assert floats(optimizer, "weight_decay") == pytest.approx(expected, rel=1e-6)
+    assert held(optimizer, "initial_weight_decay") == schedule.base_lrs == [0.5, 0.4]
+    assert float(left["weight_decay"]) == (0.25 if absolute else 0.25 * 0.25)
+    multiples = put_curve(optimizer, "weight_decay")
+    assert multiples.get_last_lr() == pytest.approx([0.5, 0.4], rel=1e-6)
 
 
 def swap_two(optimizer: Any, **entries: Any) -> None:
     optimizer.param_groups.reverse()
 
 
-KEEP_ONE_ITEM_PER_GROUP: dict[str, Callable[[Any], Any]] = {
-    "LambdaLR": lambda o: LambdaLR(o, halving),
-    "OneCycleLR": lambda o: torch_lr.OneCycleLR(o, 0.5, total_steps=9, cycle_momentum=False),
-    "SWALR": lambda o: SWALR(o, 0.05, anneal_epochs=4),
-}
+def leave(optimizer: Any, **entries: Any) -> None:
+    optimizer.param_groups.pop(0)
 
 
-@pytest.mark.parametrize(("name", "swap"), crossed(KEEP_ONE_ITEM_PER_GROUP, [*SWAPS, swap_two]))
+@pytest.mark.parametrize(
+    ("name", "swap"), crossed(["LambdaLR", "OneCycleLR", "SWALR"], [*SWAPS[:4], swap_two, leave])
+)
 def test_a_scheduler_with_one_item_per_group_refuses_a_group_in_the_place_of_another(
     name: str, swap: Any, untouched: Untouched
 ) -> None:
-    """A scheduler that keeps one item per group refuses a list in which groups changed places."""
+    """A scheduler with one item per group refuses a list in which groups left or moved."""
     optimizer = adamw({"weight_decay": 0.08}, {"weight_decay": 0.2})
-    schedule = put(optimizer, "weight_decay", KEEP_ONE_ITEM_PER_GROUP[name])
+    schedule = put(optimizer, "weight_decay", NOT_JOINABLE[name][0])
     swap(optimizer, weight_decay=0.4)
     optimizer.step()
     says = f"'weight_decay' .* joined or left .* {name} keeps one item per group"
@@ -584,31 +450,9 @@ def test_a_scheduler_with_one_item_per_group_refuses_a_group_in_the_place_of_ano
         schedule.step()
 
 
-@pytest.mark.parametrize(
-    ("curve", "swap", "kind_and_steps"),
-    crossed([halving, [halving, halving], {"*": halving}], SWAPS, itertools.product(KINDS, [0, 2])),
-)
-def test_a_group_in_the_place_of_another_has_its_own_initial_value_under_absolute_values(
-    curve: Any, swap: Any, kind_and_steps: tuple[str, int]
-) -> None:
-    """A curve of values records the initial value of a newcomer from the newcomer's own value."""
-    kind, steps = kind_and_steps
-    optimizer = adamw_with("weight_decay", *map(KINDS[kind], (0.5, 0.25)))
-    schedule = tsa_core.CurveSchedule(optimizer, curve, "weight_decay", absolute=True)
-    advance(schedule, steps)
-    swap(optimizer, weight_decay=0.4)
-    advance(schedule)
-    value = 0.5 ** (steps + 1)
-    assert held(optimizer, "weight_decay") == [value, value]
-    initials = [group["initial_weight_decay"] for group in optimizer.param_groups]
-    assert initials == schedule.base_lrs == [0.5, 0.4]
-    multiples = put_curve(optimizer, "weight_decay")
-    assert multiples.get_last_lr() == pytest.approx([0.5, 0.4], rel=1e-6)
-
-
 @pytest.mark.parametrize("put_schedule", [put_curve, put, put_derived])
-def test_a_copy_of_the_list_of_groups_is_followed(put_schedule: Any) -> None:
-    """If the optimizer gets a copy of its list, what happens to the old list has no effect."""
+def test_another_list_with_the_same_groups_is_followed(put_schedule: Any) -> None:
+    """What happens to the old list has no effect, and groups in another order move alike."""
     optimizer = adamw({"weight_decay": 0.08, "lr": 0.5}, {"weight_decay": 0.08, "lr": 0.5})
     schedule = put_schedule(optimizer, "weight_decay")
     old = optimizer.param_groups
@@ -617,61 +461,62 @@ def test_a_copy_of_the_list_of_groups_is_followed(put_schedule: Any) -> None:
         old.pop()
         advance(schedule)
         assert held(optimizer, "weight_decay") == [expected] * 2
-
-
-@pytest.mark.parametrize("put_schedule", [put_curve, put])
-def test_groups_in_another_order_keep_their_own_values(put_schedule: Any) -> None:
-    """Groups that changed places in their list are both driven at every step."""
-    optimizer = adamw({"weight_decay": 0.08}, {"weight_decay": 0.08})
-    schedule = put_schedule(optimizer, "weight_decay")
-    advance(schedule)
     optimizer.param_groups.reverse()
     advance(schedule)
     optimizer.param_groups = optimizer.param_groups[::-1]
     advance(schedule)
-    assert held(optimizer, "weight_decay") == [0.01, 0.01]
+    assert held(optimizer, "weight_decay") == [0.005, 0.005]
+
+
+# -- tensors of several groups, and the default tensor -------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("curve", "target_and_kind"),
-    crossed(
-        [halving, [halving] * 2, {"*": halving}, halving],
-        itertools.product(["weight_decay", "betas[0]"], KINDS),
-    ),
+    ("curve", "target", "kind"), crossed(FORMS, ["weight_decay", "betas[0]"], KINDS)
 )
 def test_a_tensor_that_is_put_into_two_groups_is_filled_once_per_group(
-    curve: Any, target_and_kind: tuple[str, str]
+    curve: Any, target: str, kind: str
 ) -> None:
     """Two groups that are given one tensor after the build each get their own, and move apart."""
-    target, kind = target_and_kind
     optimizer = adamw_with(target, *map(KINDS[kind], (0.5, 0.25)), foreach=False)
-    schedule = tsa_core.CurveSchedule(optimizer, curve, target)
+    schedule = CurveSchedule(optimizer, curve, target)
     advance(schedule)
     shared = torch.tensor(0.75)
     for group in optimizer.param_groups:
         group.update(entries(target, shared))
     for t in (2, 3):
         advance(schedule)
-        first, second = held(optimizer, target)
-        assert first is shared
-        assert [float(first), float(second)] == [0.5 * 0.5**t, 0.25 * 0.5**t]
+        assert held(optimizer, target)[0] is shared
+        assert floats(optimizer, target) == [0.5 * 0.5**t, 0.25 * 0.5**t]
 
 
-def test_a_tensor_of_a_group_that_joins_is_not_shared_with_the_others() -> None:
-    """A group that joins with a tensor of another group gets a tensor of its own."""
-    optimizer = adamw({"weight_decay": torch.tensor(0.5)})
-    schedule = put_curve(optimizer, "weight_decay")
-    (tensor,) = held(optimizer, "weight_decay")
+def test_a_dict_that_brings_the_tensor_of_another_group_gets_its_own() -> None:
+    """A torch scheduler moves the groups apart, as a curve does."""
+    optimizer = adamw({}, {}, weight_decay=torch.tensor(0.5))
+    lambdas = [lambda t: 1.0, halving]
+    schedule = put(optimizer, "weight_decay", lambda proxy: LambdaLR(proxy, lambdas))
     advance(schedule)
-    add_group(optimizer, weight_decay=tensor, initial_weight_decay=0.125)
+    first, second = optimizer.param_groups
+    optimizer.param_groups[1] = {**first, "params": second["params"]}
+    advance(schedule, 2)
+    assert floats(optimizer, "weight_decay") == [0.5, 0.0625]
+
+
+@pytest.mark.parametrize("target", ["lr", "weight_decay"])
+def test_a_group_that_joins_with_a_tensor_of_another_gets_its_own(target: str) -> None:
+    """The default tensor means the initial value, and a record of the group's own comes first."""
+    # torch gives it the very tensor that the first group holds, and that the schedule fills.
+    optimizer = adamw(**{target: torch.tensor(0.5)})
+    schedule = put_curve(optimizer, target)
     advance(schedule)
-    assert [value.item() for value in held(optimizer, "weight_decay")] == [0.125, 0.03125]
+    add_group(optimizer)
+    add_group(optimizer, **{target: held(optimizer, target)[0], f"initial_{target}": 0.125})
+    advance(schedule)
+    assert len({*map(id, held(optimizer, target))}) == 3
+    assert floats(optimizer, target) == [0.5 / 4, 0.5 / 4, 0.125 / 4]
 
 
-# -- the default tensor --------------------------------------------------------------------------
-
-
-@every_kind
+@pytest.mark.parametrize("put_schedule", [put_curve, put_lambda, put])
 def test_the_default_tensor_keeps_the_initial_value_after_a_resume(put_schedule: Any) -> None:
     """A group that joins after a resume gets the initial value, not the first group's value."""
     optimizer = decaying(torch.tensor(0.08))
@@ -693,7 +538,7 @@ def test_the_default_tensor_is_the_initial_value_although_it_has_moved() -> None
     """A group that joins gets the initial value, although torch moved the default tensor."""
     optimizer = adamw(lr=torch.tensor(0.5))
     advance(LambdaLR(optimizer, halving))
-    tsa_core.CurveSchedule(optimizer, lambda t: 0.5)
+    CurveSchedule(optimizer, lambda t: 0.5)
     add_group(optimizer)
     assert float(optimizer.param_groups[1]["lr"]) == 0.5
 

@@ -92,6 +92,14 @@ MOMENTUM_CYCLES: dict[str, Callable[[Any], Any]] = {
     "OneCycleLR": lambda o: torch_lr.OneCycleLR(o, 0.2, total_steps=20),
 }
 
+# On torch < 2.4, the first compilation removes the step hooks of every optimizer in the process.
+keeps_hooks = pytest.mark.skipif(TORCH < (2, 4), reason="torch.compile removes all step hooks")
+# The compiler imports torch.jit, of which torch warns; and it warns of the slow Python 3.13.0.
+COMPILES = [
+    pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Guards may run slower"),
+]
+
 # The constructor of an outer SequentialLR steps the inner one, and torch warns of the order then.
 ignore_order_when_nested = pytest.mark.filterwarnings(
     "ignore:Detected call of `lr_scheduler.step:UserWarning"

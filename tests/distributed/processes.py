@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
+import training_plan as plan
 
 TIME_LIMIT = 120  # seconds
 
@@ -59,3 +60,31 @@ def run_worker(
     dist.destroy_process_group()
     # After gloo was used, torch 2.13 sometimes aborts when Python exits, also without this library.
     os._exit(0)
+
+
+def train(
+    model: Any, optimizer: Any, schedule: Any, steps: range, data: int = 0
+) -> dict[int, plan.Values]:
+    """Train for ``steps``, and return the values that the optimizer held before each of them.
+
+    Ranks that train on the same ``data`` have the same gradients. The mean over them is then
+    exactly the same for any number of ranks.
+    """
+    values = {}
+    for t in steps:
+        values[t] = plan.values_of(optimizer)
+        batch = torch.randn(8, 4, generator=torch.Generator().manual_seed(1000 * data + t))
+        optimizer.zero_grad()
+        model(batch).square().mean().backward()
+        plan.clip_gradients(optimizer)
+        optimizer.step()
+        schedule.step()
+    return values
+
+
+def assert_ranks_on_plan(ranks: list[Any]) -> None:
+    """Both runs of every rank follow the plan and end in the weights of rank 0's first run."""
+    for whole, resumed in ranks:
+        plan.assert_run_on_plan(whole[0])
+        plan.assert_resumed(resumed, whole)
+        plan.assert_same_weights(whole[1], ranks[0][0][1])

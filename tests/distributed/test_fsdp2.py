@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import shared_plan as plan
 import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
-from processes import launch
+import training_plan as plan
+from processes import launch, train
 from torch.distributed.checkpoint.state_dict import (
     StateDictOptions,
     get_model_state_dict,
@@ -33,14 +33,14 @@ FULL = StateDictOptions(full_state_dict=True, cpu_offload=True)
 Parts = tuple[Any, torch.optim.Optimizer, tsa.SynchronousSchedule]
 
 
-def make_model_and_optimizer() -> tuple[Any, torch.optim.Optimizer]:
+def make_model() -> Any:
     model = plan.make_model()
-    fully_shard(model, mesh=init_device_mesh("cpu", (dist.get_world_size(),)))
-    return model, torch.optim.AdamW(plan.param_groups(model))
+    return fully_shard(model, mesh=init_device_mesh("cpu", (dist.get_world_size(),)))
 
 
 def make_parts() -> Parts:
-    model, optimizer = make_model_and_optimizer()
+    model = make_model()
+    optimizer = torch.optim.AdamW(plan.groups_of(model))
     return model, optimizer, plan.make_schedule(optimizer)
 
 
@@ -52,54 +52,49 @@ def state_of(parts: Parts, options: StateDictOptions) -> dict[str, Any]:
 
 def set_state(parts: Parts, state: dict[str, Any], options: StateDictOptions) -> None:
     model, optimizer, schedule = parts
-    set_state_dict(
-        model,
-        optimizer,
-        model_state_dict=state["model"],
-        optim_state_dict=state["optimizer"],
-        options=options,
-    )
+    states = {"model_state_dict": state["model"], "optim_state_dict": state["optimizer"]}
+    set_state_dict(model, optimizer, **states, options=options)
     schedule.load_state_dict(state["schedule"])
 
 
-def result_of(model: Any, values: dict[int, Any]) -> dict[str, Any]:
+def train_to_the_end(parts: Parts, values: dict[int, plan.Values]) -> plan.Run:
+    """Go on after the steps that ``values`` has, or from ``SAVED_AT``."""
+    values = values | train(*parts, range(plan.SAVED_AT, plan.STEPS))
     # Every rank must take part in collecting the weights, but only rank 0 receives them.
-    return {"values": values, "weights": get_model_state_dict(model, options=FULL)}
+    return values, get_model_state_dict(parts[0], options=FULL)
 
 
-def train_and_save(folder: Path) -> dict[str, Any]:
+def train_and_save(folder: Path) -> plan.Run:
     """An uninterrupted run saves at ``SAVED_AT``: both layouts of dcp, and one full file."""
     parts = make_parts()
-    values = plan.train(*parts, range(plan.SAVED_AT))
+    values = train(*parts, range(plan.SAVED_AT))
     for layout, options in LAYOUTS.items():
         dcp.save(state_of(parts, options), checkpoint_id=folder / layout)
     full = state_of(parts, FULL)
     if dist.get_rank() == 0:
         torch.save(full, folder / "full.pt")
-    values |= plan.train(*parts, range(plan.SAVED_AT, plan.STEPS))
-    return result_of(parts[0], values)
+    return train_to_the_end(parts, values)
 
 
-def load_and_train(folder: Path) -> dict[str, dict[str, Any]]:
+def load_and_train(folder: Path) -> list[plan.Run]:
     """The run goes on from each of the two distributed checkpoints."""
-    results = {}
+    runs = []
     for layout, options in LAYOUTS.items():
         parts = make_parts()
         state = state_of(parts, options)
         dcp.load(state, checkpoint_id=folder / layout)
         set_state(parts, state, options)
-        values = plan.train(*parts, range(plan.SAVED_AT, plan.STEPS))
-        results[layout] = result_of(parts[0], values)
-    return results
+        runs.append(train_to_the_end(parts, {}))
+    return runs
 
 
-def load_full_and_train(folder: Path) -> dict[str, Any]:
+def load_full_and_train(folder: Path) -> list[plan.Run]:
     """The run goes on from the full file, which only rank 0 reads and sends to the others."""
-    model, optimizer, schedule = make_parts()
-    state = {"model": {}, "optimizer": {}}
+    model, optimizer, schedule = parts = make_parts()
+    state = {"model": {}, "optimizer": {}, "schedule": None}
     if dist.get_rank() == 0:
         state = torch.load(folder / "full.pt", weights_only=True)
-    schedule_state = [state.get("schedule")]
+    schedule_state = [state["schedule"]]
     dist.broadcast_object_list(schedule_state)
     options = StateDictOptions(full_state_dict=True, broadcast_from_rank0=True)
     # set_state_dict of torch 2.13 loads only the optimizer if a rank's model state is empty. So
@@ -107,21 +102,26 @@ def load_full_and_train(folder: Path) -> dict[str, Any]:
     set_model_state_dict(model, state["model"], options=options)
     set_optimizer_state_dict(model, optimizer, state["optimizer"], options=options)
     schedule.load_state_dict(schedule_state[0])
-    values = plan.train(model, optimizer, schedule, range(plan.SAVED_AT, plan.STEPS))
-    return result_of(model, values)
+    return [train_to_the_end(parts, {})]
 
 
-def load_a_checkpoint_without_loss_weight(folder: Path) -> dict[str, Any]:
+def load_a_checkpoint_without_clip(folder: Path) -> list[tuple[str, dict[int, plan.Values]]]:
     """Per layout: the error of ``dcp.load``, and the values after a partial load."""
-    results: dict[str, Any] = {}
+    results = []
     for layout, options in LAYOUTS.items():
-        model, optimizer = make_model_and_optimizer()
-        older = (model, optimizer, tsa.SynchronousSchedule(plan.builtins(optimizer)))
+        model = make_model()
+        optimizer = torch.optim.AdamW(plan.groups_of(model))
+        for group in optimizer.param_groups:
+            del group["clip"]
+        schedule = tsa.SynchronousSchedule(
+            [plan.lr_schedule(optimizer), plan.exponential(optimizer)]
+        )
         for _ in range(plan.SAVED_AT):
             model(torch.ones(1, 4)).sum().backward()
             optimizer.step()
-            older[2].step()
-        dcp.save(state_of(older, options), checkpoint_id=folder / layout)
+            schedule.step()
+        older = state_of((model, optimizer, schedule), options)
+        dcp.save(older, checkpoint_id=folder / layout)
 
         newer = make_parts()
         state = state_of(newer, options)
@@ -130,54 +130,51 @@ def load_a_checkpoint_without_loss_weight(folder: Path) -> dict[str, Any]:
         planner = dcp.DefaultLoadPlanner(allow_partial_load=True)
         dcp.load(state, checkpoint_id=folder / layout, planner=planner)
         set_state(newer, state, options)
-        results[layout] = {
-            "error": str(error.value),
-            "values": plan.train(*newer, range(plan.SAVED_AT, plan.SAVED_AT + 3)),
-        }
+        values = train(*newer, range(plan.SAVED_AT, plan.SAVED_AT + 3))
+        results.append((str(error.value), values))
     return results
 
 
 @pytest.fixture(scope="module")
-def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, torch.Tensor]]:
-    """The folder with the checkpoints of an uninterrupted run, and the weights at its end."""
+def saved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, plan.Run]:
+    """The folder with the checkpoints of an uninterrupted run, and this run."""
     folder = tmp_path_factory.mktemp("saved")
     ranks = launch(train_and_save, folder)
-    for result in ranks:
-        plan.assert_on_plan(result["values"], range(plan.STEPS))
-    return folder, ranks[0]["weights"]
+    for values, _ in ranks:
+        plan.assert_run_on_plan(values)
+    return folder, ranks[0]
 
 
-@pytest.mark.parametrize("world_size", [2, 1])
+@pytest.mark.parametrize(
+    ("resume", "world_size"), [(load_and_train, 2), (load_and_train, 1), (load_full_and_train, 2)]
+)
 def test_a_checkpoint_of_two_processes_resumes_on_two_and_on_one(
-    saved: tuple[Path, Any], world_size: int
+    saved: tuple[Path, plan.Run], resume: Any, world_size: int
 ) -> None:
-    """A distributed checkpoint, flattened or nested, resumes on the plan to the same weights."""
-    folder, weights = saved
-    ranks = launch(load_and_train, folder, world_size=world_size)
-    for result in ranks:
-        for layout in LAYOUTS:
-            plan.assert_on_plan(result[layout]["values"], range(plan.SAVED_AT, plan.STEPS))
-    for layout in LAYOUTS:
-        plan.assert_same_weights(ranks[0][layout]["weights"], weights)
+    """A distributed checkpoint, flattened or nested, resumes on the plan to the same weights.
 
-
-def test_a_full_state_dict_that_rank_0_broadcasts_resumes(saved: tuple[Path, Any]) -> None:
-    """A full state dict broadcast from rank 0 resumes, though torch turns betas into a list."""
-    folder, weights = saved
-    ranks = launch(load_full_and_train, folder)
-    for result in ranks:
-        plan.assert_on_plan(result["values"], range(plan.SAVED_AT, plan.STEPS))
-    plan.assert_same_weights(ranks[0]["weights"], weights)
+    So does a full state dict that rank 0 broadcasts, though torch turns betas into a list.
+    """
+    folder, whole = saved
+    ranks = launch(resume, folder, world_size=world_size)
+    for runs in ranks:
+        for values, _ in runs:
+            plan.assert_run_on_plan(values, start=plan.SAVED_AT)
+    for run in ranks[0]:
+        plan.assert_resumed(run, whole)
 
 
 def test_a_checkpoint_without_a_scheduled_entry_loads_only_partially(tmp_path: Path) -> None:
     """An entry that the checkpoint lacks is named; after a partial load its plan starts at 0."""
-    for result in launch(load_a_checkpoint_without_loss_weight, tmp_path):
-        for layout in LAYOUTS:
-            assert "Missing key in checkpoint" in result[layout]["error"]
-            assert "loss_weight" in result[layout]["error"]
-            for t, values in result[layout]["values"].items():
+    for results in launch(load_a_checkpoint_without_clip, tmp_path):
+        for error, values_by_step in results:
+            assert "Missing key in checkpoint" in error
+            assert "clip" in error
+            for t, values in values_by_step.items():
                 # The targets that the checkpoint has go on from there.
-                from_start = plan.expected(t - plan.SAVED_AT)["loss_weight"]
-                wanted = {**plan.expected(t), "loss_weight": from_start}
-                torch.testing.assert_close(values, wanted, rtol=1e-12, atol=0.0)
+                steps = t - plan.SAVED_AT
+                from_start = {
+                    "clip": 4 - 3 * steps / 8,
+                    "weight_decay": 1 - 0.75 * steps / plan.STEPS,
+                }
+                plan.assert_on_plan(values, t, **from_start)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from accelerate_settings import reset_accelerate
+from accelerate_run import reset_accelerate
 
 THIRD_PARTY_WARNINGS = (
     # Ignite imports torch.distributed.optim, which in torch 2.13 runs the deprecated torch.jit.

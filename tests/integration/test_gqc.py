@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -22,20 +23,18 @@ def adamw(**settings: Any) -> torch.optim.AdamW:
     )
 
 
-def train(wrapper: Any, schedule: tsa.SynchronousSchedule) -> None:
-    """Give the wrapper one micro-batch of random data."""
+def parameters_of(wrapper: Any) -> list[Any]:
     (group,) = wrapper.param_groups
-    weight, bias = group["params"]
-    (torch.nn.functional.linear(torch.randn(8, 4), weight, bias).square().mean()).backward()
+    return group["params"]
+
+
+def train(wrapper: Any, schedule: tsa.SynchronousSchedule, t: int) -> None:
+    """Give the wrapper micro-batch t of random data."""
+    weight, bias = parameters_of(wrapper)
+    data = torch.randn(8, 4, generator=torch.Generator().manual_seed(t))
+    torch.nn.functional.linear(data, weight, bias).square().mean().backward()
     wrapper.step()
     schedule.step()
-
-
-def falling(t: int) -> float:
-    """A quarter cosine from 1 at ``WARMUP`` to 0 at ``STEPS``, after a linear warmup."""
-    if t <= WARMUP:
-        return t / WARMUP
-    return math.cos(math.pi / 2 * (t - WARMUP) / (STEPS - WARMUP))
 
 
 def test_flags_of_the_optimizer_are_read() -> None:
@@ -49,18 +48,38 @@ def test_flags_of_the_optimizer_are_read() -> None:
     assert flags == {name: statistics[name] for name in flags}
 
 
-def test_a_threshold_follows_its_schedule() -> None:
-    """The threshold, lr and weight decay of the factory of torch-gqc follow their formulas."""
-    wrapper, schedule = gqc.make_gnts_with_cosine_annealing_schedule(adamw(), STEPS, WARMUP)
+def test_a_threshold_follows_its_schedule_and_resumes() -> None:
+    """The threshold, lr and weight decay of the factory of torch-gqc follow their formulas.
+
+    The states of wrapper and schedule bring another run to the same parameters.
+    """
+    (wrapper, schedule), (resumed, resumed_schedule) = (
+        gqc.make_gnts_with_cosine_annealing_schedule(adamw(), STEPS, WARMUP) for _ in range(2)
+    )
     for t in range(STEPS):
+        # A quarter cosine to 0 after the warmup.
+        falling = math.cos(math.pi / 2 * max(t - WARMUP, 0) / (STEPS - WARMUP))
+        warmup = min(t / WARMUP, 1)
+        threshold = 0.95 * (10 - 9 * warmup) if t <= WARMUP else 0.25 + 0.7 * falling
         values = schedule.get_last_schedules()
-        threshold = 0.95 * (10 - 9 * t / WARMUP) if t <= WARMUP else 0.25 + 0.7 * falling(t)
         assert values["gradient_norm_threshold"] == pytest.approx([threshold], rel=1e-12)
-        assert values["lr"] == pytest.approx([0.1 * min(t / WARMUP, 1)], rel=1e-12)
-        assert values["weight_decay"] == pytest.approx([0.5 * falling(t)], rel=1e-12, abs=1e-15)
-        train(wrapper, schedule)
+        assert values["lr"] == pytest.approx([0.1 * warmup], rel=1e-12)
+        assert values["weight_decay"] == pytest.approx(
+            [0.5 * warmup * falling], rel=1e-12, abs=1e-15
+        )
+        if t == STEPS // 2:
+            resumed.load_state_dict(copy.deepcopy(wrapper.state_dict()))
+            resumed_schedule.load_state_dict(schedule.state_dict())
+            for parameter, saved in zip(parameters_of(resumed), parameters_of(wrapper)):
+                parameter.data.copy_(saved.data)
+                parameter.grad = None if saved.grad is None else saved.grad.clone()
+        train(wrapper, schedule, t)
+        if t >= STEPS // 2:
+            train(resumed, resumed_schedule, t)
     assert wrapper.num_batches == STEPS
     assert 0 < wrapper.num_steps <= STEPS
+    assert resumed_schedule.get_last_schedules() == schedule.get_last_schedules()
+    assert all(map(torch.equal, parameters_of(resumed), parameters_of(wrapper)))
 
 
 def test_a_logical_batch_size_decides_when_to_step() -> None:
@@ -76,32 +95,5 @@ def test_a_logical_batch_size_decides_when_to_step() -> None:
         drawn += 1
         if drawn * 8 >= size:
             drawn, steps = 0, steps + 1
-        train(wrapper, schedule)
+        train(wrapper, schedule, t)
         assert wrapper.num_steps == steps
-
-
-def test_a_run_of_a_wrapper_resumes() -> None:
-    """The states of wrapper and schedule bring a run to the same parameters."""
-
-    def start() -> tuple[Any, Any]:
-        return gqc.make_gnts_with_cosine_annealing_schedule(adamw(), STEPS, WARMUP)
-
-    def run(wrapper: Any, schedule: Any, steps: range) -> None:
-        for t in steps:
-            torch.manual_seed(t)
-            train(wrapper, schedule)
-
-    straight, half, resumed = start(), start(), start()
-    run(*straight, range(STEPS))
-    run(*half, range(STEPS // 2))
-    for saved, loaded in zip(half, resumed):
-        loaded.load_state_dict(saved.state_dict())
-    with torch.no_grad():
-        for old, new in zip(half[0].param_groups, resumed[0].param_groups):
-            for source, parameter in zip(old["params"], new["params"]):
-                parameter.copy_(source)
-                parameter.grad = None if source.grad is None else source.grad.clone()
-    run(*resumed, range(STEPS // 2, STEPS))
-    assert resumed[1].get_last_schedules() == straight[1].get_last_schedules()
-    for old, new in zip(straight[0].param_groups, resumed[0].param_groups):
-        assert all(map(torch.equal, old["params"], new["params"]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,67 +22,52 @@ from transformers import (
 
 import torch_schedule_anything as tsa
 
-SAVED_AT = 8
+# From the optimizer, and a function that returns the Trainer, to the schedule.
+MakeSchedule = Callable[[Any, Callable[[], Trainer]], Any]
 
 
 class Recorder(TrainerCallback):
-    """A callback that records the values before each step, and clips by them."""
+    """A callback that records the values before each step, and clips by them.
 
-    def __init__(self) -> None:
-        self.values_by_step: plan.ValuesByStep = {}
+    It can replan the learning rate before one of the steps, and step the schedule in every batch,
+    besides the Trainer.
+    """
+
+    def __init__(self, replan_at: int | None = None, in_every_batch: bool = False) -> None:
+        self.replan_at, self.in_every_batch = replan_at, in_every_batch
+        self.values_by_step: dict[int, plan.Values] = {}
         self.tokens_by_step: dict[int, int] = {}
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        if state.global_step == self.replan_at:
+            plan.replan(kwargs["lr_scheduler"])
         self.values_by_step[state.global_step] = plan.values_of(kwargs["optimizer"])
         self.tokens_by_step[state.global_step] = state.num_input_tokens_seen
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         plan.clip_gradients(kwargs["optimizer"])
 
-
-class RecorderThatReplans(Recorder):
-    """The same, and it replans the learning rate before one of the steps."""
-
-    def __init__(self, replan_at: int) -> None:
-        super().__init__()
-        self.replan_at = replan_at
-
-    def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if state.global_step == self.replan_at:
-            plan.replan(kwargs["lr_scheduler"])
-        super().on_step_begin(args, state, control, **kwargs)
-
-
-class RecorderThatSteps(Recorder):
-    """The same, and it steps the schedule in every batch, besides the Trainer."""
-
     def on_substep_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        kwargs["lr_scheduler"].step()
+        if self.in_every_batch:
+            kwargs["lr_scheduler"].step()
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        kwargs["lr_scheduler"].step()
+    on_step_end = on_substep_end
 
 
 def make_trainer(
-    folder: Path,
-    rows: Sequence[torch.Tensor],
-    make_schedule: Callable[[Any, Callable[[], Trainer]], Any],
-    recorder: Recorder,
-    **arguments: Any,
+    folder: Path, make_schedule: MakeSchedule, recorder: Recorder, **arguments: Any
 ) -> Trainer:
-    """``make_schedule`` gets the optimizer, and a function that returns the Trainer."""
+    """A Trainer of a small Llama. With accumulation, each batch is one row of another length."""
     torch.manual_seed(0)
-    model = LlamaForCausalLM(
-        LlamaConfig(
-            vocab_size=32,
-            hidden_size=8,
-            intermediate_size=16,
-            num_hidden_layers=1,
-            num_attention_heads=2,
-            max_position_embeddings=8,
-        )
+    sizes = {"hidden_size": 8, "intermediate_size": 16, "max_position_embeddings": 8}
+    layers = {"num_hidden_layers": 1, "num_attention_heads": 2}
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=32, **sizes, **layers))
+    optimizer = torch.optim.AdamW(
+        plan.param_groups(model.model.parameters(), model.lm_head.parameters())
     )
-    optimizer = plan.make_optimizer(model.model.parameters(), model.lm_head.parameters())
+    rows = list(torch.randint(0, 32, (64, 6)))
+    if "gradient_accumulation_steps" in arguments:
+        rows = [torch.arange(length) + i for i, length in enumerate(plan.LENGTHS)]
     trainer = Trainer(
         model,
         TrainingArguments(
@@ -90,7 +75,7 @@ def make_trainer(
             max_steps=plan.STEPS,
             max_grad_norm=0.0,  # the callback clips instead
             logging_steps=1,
-            save_steps=SAVED_AT,
+            save_steps=plan.SAVED_AT,
             report_to="none",
             use_cpu=True,
             dataloader_pin_memory=False,
@@ -104,38 +89,38 @@ def make_trainer(
     return trainer
 
 
-def resumable_run(make: Callable[[Path], tuple[Trainer, Recorder]], folder: Path) -> Any:
+def resumable_run(
+    folder: Path, make_schedule: MakeSchedule, recorder: dict[str, Any], **arguments: Any
+) -> tuple[Trainer, Recorder]:
     """The trainer and the records of a whole run, which a resumed one repeats exactly."""
-    trainer, whole = make(folder / "whole")
-    trainer.train()
-    resumed_trainer, resumed = make(folder / "resumed")
-    resumed_trainer.train(resume_from_checkpoint=str(folder / "whole" / f"checkpoint-{SAVED_AT}"))
-    later = range(SAVED_AT, plan.STEPS)
-    assert resumed.values_by_step == {t: whole.values_by_step[t] for t in later}
-    assert resumed.tokens_by_step == {t: whole.tokens_by_step[t] for t in later}
-    plan.assert_same_weights(trainer.model, resumed_trainer.model)
-    return trainer, whole
+    (whole, of_whole), (resumed, of_resumed) = (
+        (make_trainer(folder / name, make_schedule, each, **arguments), each)
+        for name, each in (("whole", Recorder(**recorder)), ("resumed", Recorder(**recorder)))
+    )
+    whole.train()
+    resumed.train(resume_from_checkpoint=str(folder / "whole" / f"checkpoint-{plan.SAVED_AT}"))
+    plan.assert_resumed(
+        (of_resumed.values_by_step, resumed.model.state_dict()),
+        (of_whole.values_by_step, whole.model.state_dict()),
+    )
+    assert of_resumed.tokens_by_step.items() <= of_whole.tokens_by_step.items()
+    return whole, of_whole
 
 
-def without_clock(folder: Path, lr_member: Callable[[Any], Any] | None) -> Any:
-    """A Trainer, and its records, of a plan in the Trainer's steps; ``None`` leaves lr alone."""
+def with_clock(folder: Path, make_schedule: MakeSchedule, **arguments: Any) -> Any:
+    """The same for a plan with a clock, which is stepped in every batch too."""
+    sizes = {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 2}
+    return resumable_run(folder, make_schedule, {"in_every_batch": True}, **sizes, **arguments)
+
+
+def without_clock(lr_member: Callable[[Any], Any] | None) -> MakeSchedule:
+    """A plan in the Trainer's steps; ``None`` leaves lr alone."""
 
     def make_schedule(optimizer: Any, get_trainer: Any) -> Any:
         members = plan.other_schedules(optimizer)
         return tsa.SynchronousSchedule([*members, *([lr_member(optimizer)] if lr_member else [])])
 
-    torch.manual_seed(0)
-    rows, recorder = torch.randint(0, 32, (64, 6)), Recorder()
-    trainer = make_trainer(folder, rows, make_schedule, recorder, per_device_train_batch_size=8)
-    return trainer, recorder
-
-
-def with_clock(folder: Path, make_schedule: Callable[..., Any], **arguments: Any) -> Any:
-    """A Trainer of two batches per step, each one row, and its records."""
-    rows = [torch.arange(length) + i for i, length in enumerate(plan.LENGTHS)]
-    sizes = {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 2}
-    recorder = RecorderThatSteps()
-    return make_trainer(folder, rows, make_schedule, recorder, **sizes, **arguments), recorder
+    return make_schedule
 
 
 @pytest.mark.parametrize("lr_member", [plan.lr_schedule, None])
@@ -143,29 +128,25 @@ def test_a_trainer_run_stays_on_the_plan_and_resumes_to_the_same_weights(
     tmp_path: Path, lr_member: Callable[[Any], Any] | None
 ) -> None:
     """Under the Trainer values and logs follow the plan, and a checkpoint resumes exactly."""
-    trainer, whole = resumable_run(lambda folder: without_clock(folder, lr_member), tmp_path)
-    plan.assert_run_on_plan(whole.values_by_step, None if lr_member else list(plan.LR))
+    trainer, whole = resumable_run(tmp_path, without_clock(lr_member), {})
+    lr_multiple = plan.lr_multiple if lr_member else lambda t: 1.0
+    plan.assert_run_on_plan(whole.values_by_step, lr_multiple)
     logged = [entry["learning_rate"] for entry in trainer.state.log_history if "loss" in entry]
     # The Trainer logs each step with the learning rate of that step.
-    expected = [plan.expected_lr(t)[0] if lr_member else plan.LR[0] for t in range(plan.STEPS)]
-    assert logged == pytest.approx(expected, rel=1e-12)
+    assert logged == [values["lr"][0] for values in whole.values_by_step.values()]
 
 
 def test_a_plateau_member_under_the_trainer_is_refused(tmp_path: Path) -> None:
     """A ReduceLROnPlateau among the members raises at the first step: it gets no metrics."""
     # The Trainer passes metrics only if its scheduler itself is a ReduceLROnPlateau.
-    trainer, _ = without_clock(tmp_path, ReduceLROnPlateau)
+    trainer = make_trainer(tmp_path, without_clock(ReduceLROnPlateau), Recorder())
     with pytest.raises(TypeError, match="takes metrics"):
         trainer.train()
 
 
 def test_a_plan_with_a_clock_counts_the_steps_of_the_trainer(tmp_path: Path) -> None:
     """With accumulated batches a plan counts optimizer steps, however often it is stepped."""
-
-    def on_steps(optimizer: Any, get_trainer: Any) -> Any:
-        return plan.make_schedule_on_steps(optimizer)
-
-    _, whole = resumable_run(lambda folder: with_clock(folder, on_steps), tmp_path)
+    _, whole = with_clock(tmp_path, lambda optimizer, _: plan.make_schedule_on_steps(optimizer))
     plan.assert_run_on_plan(whole.values_by_step)
 
 
@@ -177,43 +158,28 @@ def test_a_plan_in_tokens_counts_the_tokens_of_the_trainer(tmp_path: Path) -> No
             optimizer, lambda: get_trainer().state.num_input_tokens_seen
         )
 
-    trainer, whole = resumable_run(
-        lambda folder: with_clock(folder, in_tokens, include_num_input_tokens_seen="all"), tmp_path
-    )
-    assert whole.tokens_by_step[0] == 0
-    assert trainer.state.num_input_tokens_seen == plan.TOKENS
-    counts = [*whole.tokens_by_step.values(), plan.TOKENS]
+    trainer, whole = with_clock(tmp_path, in_tokens, include_num_input_tokens_seen="all")
+    counts = [*whole.tokens_by_step.values(), trainer.state.num_input_tokens_seen]
+    assert (counts[0], counts[-1]) == (0, plan.TOKENS)
     assert len({after - before for before, after in itertools.pairwise(counts)}) > 1
-    for t, values in whole.values_by_step.items():
-        plan.assert_on_plan_in_tokens(values, whole.tokens_by_step[t])
-    plan.assert_on_plan_in_tokens(plan.values_of(trainer.optimizer), plan.TOKENS)
+    values_by_step = [*whole.values_by_step.values(), plan.values_of(trainer.optimizer)]
+    for values, tokens in zip(values_by_step, counts, strict=True):
+        plan.assert_on_plan_in_tokens(values, tokens)
 
 
-def random_rows() -> torch.Tensor:
-    torch.manual_seed(0)
-    return torch.randint(0, 32, (64, 6))
-
-
-@pytest.mark.parametrize("replan_at", [SAVED_AT - 3, SAVED_AT, SAVED_AT + 3])
+@pytest.mark.parametrize("replan_at", [plan.SAVED_AT - 3, plan.SAVED_AT, plan.SAVED_AT + 3])
 def test_a_replanned_run_of_the_trainer_resumes_to_the_same_weights(
     tmp_path: Path, replan_at: int
 ) -> None:
     """A callback replans before, at or after the checkpoint, and the resumed run is the same."""
 
-    def make(folder: Path) -> tuple[Trainer, Recorder]:
-        recorder = RecorderThatReplans(replan_at)
-        trainer = make_trainer(
-            folder,
-            random_rows(),
-            lambda optimizer, _: plan.choosing(plan="saved")([plan.make_schedule(optimizer)]),
-            recorder,
-        )
-        return trainer, recorder
+    def make_schedule(optimizer: Any, get_trainer: Any) -> Any:
+        return plan.choosing(plan="saved")([plan.make_schedule(optimizer)])
 
-    _, whole = resumable_run(make, tmp_path)
-    assert list(whole.values_by_step) == list(range(plan.STEPS))
-    for t, values in whole.values_by_step.items():
-        plan.assert_on_plan(values, t, lr=plan.expected_replanned_lr(t, replan_at))
+    _, whole = resumable_run(tmp_path, make_schedule, {"replan_at": replan_at})
+    plan.assert_run_on_plan(
+        whole.values_by_step, lambda t: plan.replanned_lr_multiple(t, replan_at)
+    )
 
 
 def test_the_trainer_hides_warnings_of_a_change_and_obeys_a_choice(tmp_path: Path) -> None:
@@ -226,7 +192,7 @@ def test_the_trainer_hides_warnings_of_a_change_and_obeys_a_choice(tmp_path: Pat
             linear = tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.0, 0, steps)
             return plan.choosing(**choices)([linear])
 
-        return make_trainer(tmp_path / folder, random_rows(), make_schedule, Recorder())
+        return make_trainer(tmp_path / folder, make_schedule, Recorder())
 
     def last_rates(**choices: Any) -> list[float]:
         """Those of a run under twice the rates, in a plan of twice the steps."""
@@ -235,11 +201,12 @@ def test_the_trainer_hides_warnings_of_a_change_and_obeys_a_choice(tmp_path: Pat
         return plan.values_of(trainer.optimizer)["lr"]
 
     trainer_of("whole", plan.STEPS).train()
-    checkpoint = str(tmp_path / "whole" / f"checkpoint-{SAVED_AT}")
+    checkpoint = str(tmp_path / "whole" / f"checkpoint-{plan.SAVED_AT}")
+    rates = list(plan.INITIAL["lr"])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        assert last_rates() == [lr / 2 for lr in plan.LR]
-        assert last_rates(initial="code") == list(plan.LR)
+        assert last_rates() == [lr / 2 for lr in rates]
+        assert last_rates(initial="code") == rates
     assert not [each for each in caught if "saved" in str(each.message)]
     assert last_rates(plan="saved", initial="saved") == [0.0, 0.0]
     for choices in ({"plan": "same"}, {"plan": "saved", "initial": "same"}):

@@ -31,9 +31,7 @@ class FinetunedModel(lightning.LightningModule):
 
     def __init__(self, make_schedule: Callable[[Any], Any]) -> None:
         super().__init__()
-        torch.manual_seed(0)
-        self.backbone = torch.nn.Linear(4, 4)
-        self.head = torch.nn.Linear(4, 1)
+        self.backbone, self.head = torch.nn.Linear(4, 4), torch.nn.Linear(4, 1)
         self.make_schedule = make_schedule
         self.values: dict[str, list[list[float]]] = {"lr": [], "weight_decay": []}
 
@@ -50,12 +48,11 @@ class FinetunedModel(lightning.LightningModule):
 def values_of_finetuning(make_schedule: Callable[[Any], Any]) -> dict[str, list[list[float]]]:
     """The values that the optimizer holds in each epoch, by target; the backbone joins on time."""
     model = FinetunedModel(make_schedule)
+    joins = BackboneFinetuning(UNFREEZE_AT, lambda epoch: 1.5, backbone_initial_ratio_lr=0.125)
     trainer = lightning.Trainer(
         max_epochs=EPOCHS,
         accelerator="cpu",
-        callbacks=[
-            BackboneFinetuning(UNFREEZE_AT, lambda epoch: 1.5, backbone_initial_ratio_lr=0.125)
-        ],
+        callbacks=[joins],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -67,12 +64,10 @@ def values_of_finetuning(make_schedule: Callable[[Any], Any]) -> dict[str, list[
     return model.values
 
 
-def values_of_plain_torch(
-    make_scheduler: Callable[[Any], Any], initial_value: float
-) -> list[list[float]]:
+def values_of_plain_torch(make_scheduler: Callable[[Any], Any], initial: float) -> Any:
     """The lr in each epoch of a plain torch run, in which a group joins with the same lr."""
     first, second = (torch.nn.Parameter(torch.ones(1)) for _ in range(2))
-    optimizer = torch.optim.SGD([first], lr=initial_value)
+    optimizer = torch.optim.SGD([first], lr=initial)
     scheduler = make_scheduler(optimizer)
     values = []
     for epoch in range(EPOCHS):
@@ -84,26 +79,20 @@ def values_of_plain_torch(
     return values
 
 
-def on(target: str, name: str) -> Callable[[Any], tsa.SynchronousSchedule]:
-    return lambda optimizer: tsa.SynchronousSchedule(
-        [tsa.arbitrary_schedule_factory(optimizer, SCHEDULERS[name], schedule_target=target)]
-    )
-
-
 @pytest.mark.parametrize("name", SCHEDULERS)
-def test_a_backbone_that_joins_gets_the_lr_of_the_plain_scheduler(name: str) -> None:
-    """Through the factory on lr, head and backbone get the values of the plain torch scheduler."""
-    expected = values_of_finetuning(SCHEDULERS[name])
-    assert values_of_finetuning(on("lr", name)) == expected
-    assert len({lr for lr, *_ in expected["lr"]}) >= 3  # the scheduler moved
+def test_a_backbone_that_joins_is_driven_as_by_the_plain_scheduler(name: str) -> None:
+    """Through the factory lr has its values, and weight decay those of a plain lr."""
 
+    def on_both(optimizer: Any) -> tsa.SynchronousSchedule:
+        return tsa.SynchronousSchedule(
+            tsa.arbitrary_schedule_factory(optimizer, SCHEDULERS[name], schedule_target=target)
+            for target in ("lr", "weight_decay")
+        )
 
-@pytest.mark.parametrize("name", SCHEDULERS)
-def test_a_backbone_that_joins_gets_its_weight_decay_scheduled(name: str) -> None:
-    """A weight decay through the factory follows the numbers of a plain lr, also in a new group."""
-    values = values_of_finetuning(on("weight_decay", name))
+    plain, values = values_of_finetuning(SCHEDULERS[name]), values_of_finetuning(on_both)
+    assert values["lr"] == plain["lr"]
+    assert len({lr for lr, *_ in values["lr"]}) >= 3  # the scheduler moved
     # A group that joins takes the optimizer's default: the weight decay before any schedule.
     expected = values_of_plain_torch(SCHEDULERS[name], WEIGHT_DECAY)
     assert expected[UNFREEZE_AT][1] == WEIGHT_DECAY
     assert values["weight_decay"] == expected
-    assert {lr for lr, *_ in values["lr"]} == {LR}

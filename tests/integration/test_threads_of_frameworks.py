@@ -26,10 +26,8 @@ def test_transformers_20029() -> None:
     for step in range(1, 51):
         if step == 20:  # the model is thawed
             optimizer.add_param_group({"params": [Parameter(torch.ones(1))], "lr": 0.01})
-        plain.step()
-        of_transformers.step()
-        optimizer.step()
-        schedule.step()
+        for each in (plain, of_transformers, optimizer, schedule):
+            each.step()
         rates = torch.tensor([group["lr"] for group in optimizer.param_groups])
         expected = torch.tensor([1.0, 0.1][: len(rates)]) * plain.param_groups[0]["lr"]
         torch.testing.assert_close(rates, expected)
@@ -57,14 +55,11 @@ def test_lightning_12141() -> None:
 
         def configure_optimizers(self) -> Any:
             optimizer = torch.optim.SGD(self.head.parameters(), lr=0.1, weight_decay=0.01)
-            schedule = tsa.SynchronousSchedule(
-                [
-                    ReduceLROnPlateau(optimizer, factor=0.5, patience=0),
-                    tsa.DerivedSchedule(optimizer, lambda lr: lr, "weight_decay"),
-                ]
-            )
-            plateau = {"monitor": "no_progress", "reduce_on_plateau": True}
-            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, **plateau}}
+            plateau = ReduceLROnPlateau(optimizer, factor=0.5, patience=0)
+            decay = tsa.DerivedSchedule(optimizer, lambda lr: lr, "weight_decay")
+            schedule = tsa.SynchronousSchedule([plateau, decay])
+            monitored = {"monitor": "no_progress", "reduce_on_plateau": True}
+            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, **monitored}}
 
     module = Module()
     trainer = lightning.Trainer(
@@ -86,17 +81,10 @@ def test_lightning_12141() -> None:
 def test_ignite_438() -> None:
     """The first of Adam's betas cycles against the learning rate; the second one stays."""
     optimizer = torch.optim.Adam([Parameter(torch.ones(1))], lr=0.1, betas=(0.95, 0.999))
-    schedule = tsa.SynchronousSchedule(
-        [
-            tsa.CurveSchedule(optimizer, Piecewise({0: 0.1, 10: 1.0, 20: 0.1})),
-            tsa.CurveSchedule(
-                optimizer,
-                Piecewise({0: 0.95, 10: 0.85, 20: 0.95}),
-                "betas[0]",
-                absolute=True,
-            ),
-        ]
-    )
+    rate = tsa.CurveSchedule(optimizer, Piecewise({0: 0.1, 10: 1.0, 20: 0.1}))
+    falling = Piecewise({0: 0.95, 10: 0.85, 20: 0.95})
+    beta = tsa.CurveSchedule(optimizer, falling, "betas[0]", absolute=True)
+    schedule = tsa.SynchronousSchedule([rate, beta])
     used = []
 
     def update(engine: Engine, batch: int) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from torch.optim.lr_scheduler import LambdaLR
-from two_groups import INITIAL_VALUES, make_optimizer, values_of
+from two_groups import INITIAL_VALUES, make_optimizer, on_weight_decay, values_of
 
 import torch_schedule_anything as tsa
 
@@ -47,30 +47,14 @@ def builtin(optimizer: Any) -> tsa.CurveSchedule:
     return tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.0, 0, STEPS)
 
 
-def on_weight_decay(make_scheduler: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda optimizer: tsa.arbitrary_schedule_factory(
-        optimizer, make_scheduler, schedule_target="weight_decay"
-    )
-
-
-def make_run(make_scheduler: Callable[[Any], Any], target: str) -> tuple[list[Any], Any]:
-    """Two optimizers and their schedulers."""
-    optimizers = [make_optimizer(target) for _ in range(2)]
-    return optimizers, SchedulersContainer(optimizers, make_scheduler)
-
-
-def assert_on_plan(optimizers: list[Any], container: Any, target: str, t: int) -> None:
-    expected = [initial_value * multiplier(t) for initial_value in INITIAL_VALUES]
-    for optimizer, scheduler in zip(optimizers, container.schedulers, strict=True):
-        assert values_of(optimizer, target) == expected
-        assert scheduler.get_last_lr() == expected
-        assert scheduler.last_epoch == t
-
-
 def run(optimizers: list[Any], container: Any, target: str, steps: range) -> None:
+    """Take the steps, each of which begins with the values and the position of the plan."""
     for t in steps:
-        assert_on_plan(optimizers, container, target, t)
-        for optimizer in optimizers:
+        expected = [initial_value * multiplier(t) for initial_value in INITIAL_VALUES]
+        for optimizer, scheduler in zip(optimizers, container.schedulers, strict=True):
+            assert values_of(optimizer, target) == expected
+            assert scheduler.get_last_lr() == expected
+            assert scheduler.last_epoch == t
             optimizer.step()
         container.step()
 
@@ -91,16 +75,10 @@ def test_a_schedule_resumes_in_a_container_that_sets_the_step(
     make_scheduler: Callable[[Any], Any], target: str, optimizer_first: bool
 ) -> None:
     """A schedule goes on from the step and the ``_last_lr`` that such a container assigns."""
-    optimizers, container = make_run(make_scheduler, target)
-    run(optimizers, container, target, range(SAVED_AT))
-    saved = [optimizer.state_dict() for optimizer in optimizers]
-    saved_step = container.state_dict()
-
-    resumed_optimizers, resumed = make_run(make_scheduler, target)
-    if not optimizer_first:
-        resumed.load_state_dict(saved_step)
-    for optimizer, state in zip(resumed_optimizers, saved, strict=True):
-        optimizer.load_state_dict(state)
-    if optimizer_first:
-        resumed.load_state_dict(saved_step)
-    run(resumed_optimizers, resumed, target, range(SAVED_AT, STEPS))
+    whole, resumed = ([make_optimizer(target) for _ in range(2)] for _ in range(2))
+    container, other = (SchedulersContainer(each, make_scheduler) for each in (whole, resumed))
+    run(whole, container, target, range(SAVED_AT))
+    pairs = [(other, container), *zip(resumed, whole, strict=True)]
+    for new, saved in reversed(pairs) if optimizer_first else pairs:
+        new.load_state_dict(saved.state_dict())
+    run(resumed, other, target, range(SAVED_AT, STEPS))

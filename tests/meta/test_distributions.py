@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from importlib import metadata, resources
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -14,43 +14,24 @@ import tsa_builtins
 import tsa_core
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = {
-    "tsa-core": tsa_core,
-    "tsa-builtins": tsa_builtins,
-    "torch-schedule-anything": torch_schedule_anything,
-}
-every_package = pytest.mark.parametrize("package", PACKAGES.values(), ids=PACKAGES.keys())
+SIBLINGS = {"tsa-core": tsa_core, "tsa-builtins": tsa_builtins}
+PACKAGES = {**SIBLINGS, "torch-schedule-anything": torch_schedule_anything}
+every_distribution = pytest.mark.parametrize(("name", "package"), PACKAGES.items(), ids=PACKAGES)
 
-SIBLINGS = (tsa_core, tsa_builtins)
 # Names that callers rely on: these stay. A new name need not be entered here.
 PROMISED = {
-    tsa_core: {
-        "CurveSchedule",
-        "OptimizerLike",
-        "Preview",
-        "ProxyOptimizer",
-        "SynchronousSchedule",
-        "arbitrary_schedule_factory",
-        "extend_optimizer",
-        "get_param_groups_regrouped_by_key",
-        "preview",
-    },
-    tsa_builtins: {
-        "constant_schedule",
-        "constant_with_inverse_warmup",
-        "constant_with_warmup",
-        "cosine_annealing_with_inverse_warmup",
-        "cosine_annealing_with_warmup",
-        "curves",
-        "linear_schedule_with_inverse_warmup",
-        "linear_schedule_with_warmup",
-        "polynomial_schedule_with_inverse_warmup",
-        "polynomial_schedule_with_warmup",
-        "quadratic_schedule_with_inverse_warmup",
-        "quadratic_schedule_with_warmup",
-        "sqrt_schedule_with_inverse_warmup",
-        "sqrt_schedule_with_warmup",
-    },
+    "tsa-core": """
+        CurveSchedule OptimizerLike Preview ProxyOptimizer SynchronousSchedule
+        arbitrary_schedule_factory extend_optimizer get_param_groups_regrouped_by_key preview
+    """,
+    "tsa-builtins": """
+        constant_schedule constant_with_inverse_warmup constant_with_warmup
+        cosine_annealing_with_inverse_warmup cosine_annealing_with_warmup curves
+        linear_schedule_with_inverse_warmup linear_schedule_with_warmup
+        polynomial_schedule_with_inverse_warmup polynomial_schedule_with_warmup
+        quadratic_schedule_with_inverse_warmup quadratic_schedule_with_warmup
+        sqrt_schedule_with_inverse_warmup sqrt_schedule_with_warmup
+    """,
 }
 # Names of ``tsa_core`` that the meta-package leaves out. 1.2.3 had none of them.
 FOR_AUTHORS = {
@@ -62,21 +43,49 @@ FOR_AUTHORS = {
 }
 
 
-@pytest.mark.parametrize("package", SIBLINGS, ids=lambda package: package.__name__)
-def test_the_promised_names_are_there(package: Any) -> None:
-    """Each package offers the names that it promises, and a version."""
-    assert PROMISED[package] | {"__version__"} <= set(package.__all__)
+def without_docstring(owner: Any, names: list[str]) -> list[str]:
+    return [name for name in names if not inspect.getdoc(getattr(owner, name))]
+
+
+@every_distribution
+def test_a_package_has_each_of_its_names_with_a_docstring(name: str, package: Any) -> None:
+    """The promised names and a version are there, each name once, and all are documented."""
+    public = package.__all__
+    assert {*PROMISED.get(name, "").split(), "__version__"} <= set(public)
+    assert len(public) == len(set(public))
+    assert package.__doc__
+    assert without_docstring(package, [each for each in public if each != "__version__"]) == []
+
+
+def test_curves_and_the_methods_of_classes_have_docstrings() -> None:
+    """So has each name of ``curves``, and each method that a class adds to its bases."""
+    curves = tsa_builtins.curves
+    assert without_docstring(curves, curves.__all__) == []
+    for name in tsa_core.__all__:
+        public = getattr(tsa_core, name)
+        if not inspect.isclass(public):
+            continue
+        inherited = {key for base in public.__mro__[1:] for key in vars(base)}
+        added = [
+            key
+            for key, member in vars(public).items()
+            if (key[0] != "_" or key == "__call__")
+            and (inspect.isfunction(member) or isinstance(member, property))
+            and key not in inherited
+        ]
+        assert added
+        assert without_docstring(public, added) == []
 
 
 def test_the_meta_package_has_the_names_that_users_need() -> None:
-    """The meta-package offers every name of its siblings but those for authors, and no other."""
-    both = {name for package in SIBLINGS for name in package.__all__}
+    """These are the very objects of its siblings, but those for authors; no import leaks."""
     assert set(tsa_core.__all__) >= FOR_AUTHORS
+    both = {*tsa_core.__all__, *tsa_builtins.__all__}
     assert set(torch_schedule_anything.__all__) == both - FOR_AUTHORS
+    for package in SIBLINGS.values():
+        for name in set(package.__all__) - FOR_AUTHORS - {"__version__"}:
+            assert getattr(torch_schedule_anything, name) is getattr(package, name)
 
-
-def test_dir_of_the_meta_package_shows_what_users_need() -> None:
-    """``dir`` and a star import have the same names: no name of an import leaks."""
     shown = {name for name in dir(torch_schedule_anything) if name[0] != "_"}
     imported: dict[str, Any] = {}
     exec("from torch_schedule_anything import *", imported)
@@ -84,27 +93,9 @@ def test_dir_of_the_meta_package_shows_what_users_need() -> None:
     assert shown == set(torch_schedule_anything.__all__) - {"__version__"}
     assert imported["__version__"] == torch_schedule_anything.__version__
 
+    from torch_schedule_anything.curves import Linear
 
-@every_package
-def test_a_star_import_gives_all_names(package: Any) -> None:
-    """Each name in ``__all__`` is there once, and the package has it."""
-    assert len(package.__all__) == len(set(package.__all__))
-    assert all(hasattr(package, name) for name in package.__all__)
-
-
-@pytest.mark.parametrize("package", SIBLINGS, ids=lambda package: package.__name__)
-def test_the_meta_package_re_exports_the_very_objects(package: Any) -> None:
-    """A class is the same class wherever it is imported from, so ``isinstance`` holds."""
-    for name in set(package.__all__) - {"__version__"} - FOR_AUTHORS:
-        assert getattr(torch_schedule_anything, name) is getattr(package, name)
-
-
-def test_all_distributions_have_one_version() -> None:
-    """The packages, the installed metadata of all three and CITATION.cff say the same version."""
-    (version,) = {package.__version__ for package in PACKAGES.values()}
-    assert {metadata.version(name) for name in PACKAGES} == {version}
-    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
-    assert f"\nversion: {version}\n" in citation
+    assert Linear is tsa_builtins.curves.Linear
 
 
 @pytest.mark.parametrize(
@@ -115,88 +106,33 @@ def test_all_distributions_have_one_version() -> None:
         ("torch-schedule-anything", ["tsa-builtins", "tsa-core"]),
     ],
 )
-def test_pins_between_distributions_are_exact(name: str, siblings: list[str]) -> None:
-    """A distribution needs its siblings at exactly its own version."""
-    version = metadata.version(name)
-    required = metadata.requires(name) or []
-    assert sorted(r for r in required if r.startswith(("tsa-", "torch-"))) == [
-        f"{sibling}=={version}" for sibling in siblings
-    ]
+def test_a_distribution_needs_torch_and_its_siblings_of_the_same_version(
+    name: str, siblings: list[str]
+) -> None:
+    """All have one version, as has CITATION.cff, and need exactly that one of their siblings."""
+    version = torch_schedule_anything.__version__
+    assert {PACKAGES[name].__version__, metadata.version(name)} == {version}
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {version}\n" in citation
+
+    needed = [r for r in metadata.requires(name) or [] if "extra ==" not in r]
+    of_torch = [r for r in needed if r.startswith("torch>=2.0")]
+    assert len(of_torch) == 1 or siblings
+    assert sorted(set(needed) - set(of_torch)) == [f"{each}=={version}" for each in siblings]
 
 
-def needed(distribution: str) -> list[str]:
-    return [r for r in metadata.requires(distribution) or [] if "extra ==" not in r]
-
-
-def test_nothing_is_needed_but_torch() -> None:
-    """The core needs torch alone. The others need it and their siblings alone."""
-    (requirement,) = needed("tsa-core")
-    assert requirement.startswith("torch>=2.0")
-    for name in ("tsa-builtins", "torch-schedule-anything"):
-        required = needed(name)
-        assert all(r.startswith(("tsa-", "torch>=2.0")) for r in required)
-
-
-@pytest.mark.parametrize(("name", "package"), PACKAGES.items(), ids=PACKAGES.keys())
+@every_distribution
 def test_the_installed_files_are_those_of_the_checkout(name: str, package: Any) -> None:
-    """A stale wheel is noticed: each installed file has the bytes of its source."""
+    """A stale wheel is noticed. The types are installed, and the license is the repository's."""
     sources = ROOT / "packages" / name / "src" / package.__name__
-    installed = Path(package.__file__).parent
-    assert files_of(installed) == files_of(sources), "the sources changed after the installation"
+    installed = files_of(Path(package.__file__).parent)
+    assert installed == files_of(sources), "the sources changed after the installation"
+    assert Path("py.typed") in installed  # without it, type checkers ignore the types
+    license_text = (ROOT / "LICENSE").read_bytes()
+    assert b"MIT License" in license_text
+    assert (ROOT / "packages" / name / "LICENSE").read_bytes() == license_text
 
 
 def files_of(folder: Path) -> dict[Path, bytes]:
     paths = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
     return {path.relative_to(folder): path.read_bytes() for path in paths}
-
-
-@every_package
-def test_types_are_shipped(package: Any) -> None:
-    """``py.typed`` is in the package, without which type checkers ignore its types."""
-    assert resources.files(package).joinpath("py.typed").is_file()
-
-
-@every_package
-def test_every_public_name_has_a_docstring(package: Any) -> None:
-    """The package and each of its public names have a docstring."""
-    assert package.__doc__
-    public = [name for name in package.__all__ if name != "__version__"]
-    assert [name for name in public if not inspect.getdoc(getattr(package, name))] == []
-
-
-@pytest.mark.parametrize(
-    "name", [name for name in tsa_core.__all__ if inspect.isclass(getattr(tsa_core, name))]
-)
-def test_every_public_method_has_a_docstring(name: str) -> None:
-    """Each method and property that a class adds to its bases has a docstring."""
-    own, *inherited = getattr(tsa_core, name).__mro__
-    added = [
-        key
-        for key, member in vars(own).items()
-        if (key[0] != "_" or key == "__call__")
-        and (inspect.isfunction(member) or isinstance(member, property))
-        and not any(key in vars(base) for base in inherited)
-    ]
-    assert added
-    assert [key for key in added if not inspect.getdoc(getattr(own, key))] == []
-
-
-def test_every_curve_has_a_docstring() -> None:
-    """Each public name of ``tsa_builtins.curves`` has a docstring."""
-    curves = tsa_builtins.curves
-    assert [name for name in curves.__all__ if not inspect.getdoc(getattr(curves, name))] == []
-
-
-def test_each_distribution_has_the_license() -> None:
-    """The copies of the license in the distributions equal that of the repository."""
-    license_text = (ROOT / "LICENSE").read_bytes()
-    assert b"MIT License" in license_text
-    for name in PACKAGES:
-        assert (ROOT / "packages" / name / "LICENSE").read_bytes() == license_text
-
-
-def test_curves_can_be_imported_from_the_meta_package() -> None:
-    """``torch_schedule_anything.curves`` is the module ``tsa_builtins.curves``."""
-    from torch_schedule_anything.curves import Linear
-
-    assert Linear is tsa_builtins.curves.Linear

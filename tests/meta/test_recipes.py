@@ -1,7 +1,6 @@
 """Each recipe of docs/recipes.md, as it stands there, against the formula of its project.
 
-A formula here is what the project computes before the optimizer step t, in the project's own
-words: its names, its ``if``s, and its numbers.
+A formula here is what the project computes before the optimizer step t, with the project's numbers.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,44 +46,34 @@ class Codes:
         return sorted(t for t in near | set(range(0, last, 1 + last // 211)) if 0 <= t <= last)
 
 
-def half_wave(share: float) -> float:
-    return 0.5 * (1 + math.cos(math.pi * share))
-
-
-def interpolated(t: float, start: float, end: float, low: float, high: float) -> float:
-    """A line from ``low`` at ``start`` to ``high`` at ``end``, level outside: ``np.interp``."""
+def interpolated(t: float, start: float, end: float, first: float, last: float) -> float:
+    """A line from ``first`` at ``start`` to ``last`` at ``end``, level outside: ``np.interp``."""
     share = min(max((t - start) / (end - start), 0), 1)
-    return low + share * (high - low)
+    return first + share * (last - first)
+
+
+def half_wave(t: float, start: float, end: float, first: float, last: float) -> float:
+    """The same with half of a cosine wave in place of the line."""
+    share = interpolated(t, start, end, 0, 1)
+    return last + 0.5 * (1 + math.cos(math.pi * share)) * (first - last)
 
 
 def nanogpt(it: int) -> float:
-    learning_rate, min_lr, warmup_iters, lr_decay_iters = 6e-4, 6e-5, 2000, 600_000
-    if it < warmup_iters:
-        return learning_rate * (it + 1) / (warmup_iters + 1)
-    if it > lr_decay_iters:
-        return min_lr
-    share = (it - warmup_iters) / (lr_decay_iters - warmup_iters)
-    return min_lr + half_wave(share) * (learning_rate - min_lr)
+    if it < 2000:
+        return 6e-4 * (it + 1) / (2000 + 1)
+    return half_wave(it, 2000, 600_000, 6e-4, 6e-5)
 
 
 def nanochat(it: int) -> float:
-    warmup, iterations, warmdown = 40, 5000, round(0.65 * 5000)
-    if it < warmup:
-        return (it + 1) / warmup
-    if it <= iterations - warmdown:
-        return 1.0
-    progress = (iterations - it) / warmdown
-    return progress + (1 - progress) * 0.05
+    if it < 40:
+        return (it + 1) / 40
+    return interpolated(it, 5000 - round(0.65 * 5000), 5000, 1.0, 0.05)
 
 
 def nanochat_momentum(it: int) -> float:
-    warmdown, start = round(0.65 * 5000), 5000 - round(0.65 * 5000)
     if it < 400:
         return (1 - it / 400) * 0.85 + it / 400 * 0.97
-    if it >= start:
-        progress = (it - start) / warmdown
-        return 0.97 * (1 - progress) + 0.90 * progress
-    return 0.97
+    return interpolated(it, 5000 - round(0.65 * 5000), 5000, 0.97, 0.90)
 
 
 # The stages of modded-nanogpt: their ends, learning rates, and batch sizes in units of the first.
@@ -96,85 +86,53 @@ def modded_stage(step: int) -> int:
 
 def modded(step: int) -> float:
     value = [1.0, 1.52, 1.73, 1.0][modded_stage(step)]
-    start = int(1270 * (1 - 0.60))
-    if step >= start:
-        share = min(1.0, (step - start) / (1270 - start))
-        value = value * (1 - share) + 0.15 * share
-    return 0.023 * value
+    return 0.023 * interpolated(step, int(1270 * (1 - 0.60)), 1270, value, 0.15)
 
 
 def modded_momentum(step: int) -> float:
-    start = 1285 - 50
     if step < 300:
         return 0.85 + step / 300 * (0.95 - 0.85)
-    if step > start:
-        return 0.95 - (step - start) / 50 * (0.95 - 0.85)
-    return 0.95
+    return interpolated(step, 1285 - 50, 1285, 0.95, 0.85)
 
 
-def modded_third_token(step: int) -> float:
-    return 0.25 + (0.0 - 0.25) * step / ENDS[0] if step < ENDS[0] else 0.0
-
-
-def torchtitan(kind: str) -> Callable[[int], float]:
-    def multiple(step: int) -> float:
-        total, warmup, decay, low = 10_000, 200, 800, 0.1
-        stable = total + 1 - warmup - decay
-        if step < warmup:
-            return (step + 1) / warmup
-        if step < warmup + stable:
-            return 1.0
-        share = (step + 1 - (warmup + stable)) / decay
-        shape = {"linear": 1 - share, "sqrt": 1 - math.sqrt(share), "cosine": half_wave(share)}
-        return low + (1 - low) * shape[kind]
-
-    return multiple
-
-
-def olmo_cosine(n: int) -> float:
-    if n < 2000:
-        return n / 2000
-    if n >= 100_000:
-        return 0.1
-    return 0.1 + (1 - 0.1) * half_wave((n - 2000) / (100_000 - 2000))
-
-
-def olmo_with_tail(n: int) -> float:
-    if n >= 100_000 - 10_000:
-        return olmo_cosine(90_000) * min(100_000 - n, 10_000) / 10_000
-    return olmo_cosine(n)
+def torchtitan(step: int, kind: str) -> float:
+    total, warmup, decay, low = 10_000, 200, 800, 0.1
+    stable = total + 1 - warmup - decay
+    if step < warmup:
+        return (step + 1) / warmup
+    share = max(0, step + 1 - (warmup + stable)) / decay
+    cosine = half_wave(share, 0, 1, 1, 0)
+    shape = {"linear": 1 - share, "sqrt": 1 - math.sqrt(share), "cosine": cosine}
+    return low + (1 - low) * shape[kind]
 
 
 def olmo_wsd(n: int) -> float:
-    if n <= 2000:
-        return min(n, 2000) / 2000
-    return min(100_000 - n, 10_000) / 10_000 if n >= 90_000 else 1.0
+    return min(n / 2000, min(100_000 - n, 10_000) / 10_000, 1.0)
 
 
-def olmo_sequential(n: int) -> float:
-    if n <= 40_000:
-        return min(n, 2000) / 2000
-    return 0.1 + 0.9 * half_wave((n - 40_000) / (100_000 - 40_000))
+def olmo_cosine(n: int, stable_until: int = 2000) -> float:
+    return min(n / 2000, half_wave(n, stable_until, 100_000, 1, 0.1))
 
 
-def megatron(style: str, max_lr: float, min_lr: float) -> Callable[[int], float]:
+def olmo_with_tail(n: int) -> float:
+    return olmo_cosine(min(n, 90_000)) * min(100_000 - n, 10_000) / 10_000
+
+
+def megatron(samples: int, style: str, max_lr: float, min_lr: float) -> float:
     warmup, decay, wsd = 1_000_000, 100_000_000, 20_000_000
-
-    def lr(samples: int) -> float:
-        if samples <= warmup:
-            return max_lr * samples / warmup
-        if style == "inverse-square-root":
-            return max(min_lr, max_lr * warmup**0.5 / samples**0.5)
-        coeff = half_wave((samples - warmup) / (decay - warmup))
-        if style == "WSD":
-            coeff = 2 * 0.5 ** (max(samples - (decay - wsd), 0) / wsd) - 1
+    if samples <= warmup:
+        return max_lr * samples / warmup
+    if style == "inverse-square-root":
+        return max(min_lr, max_lr * warmup**0.5 / samples**0.5)
+    if style == "WSD":
+        coeff = 2 * 0.5 ** (max(samples - (decay - wsd), 0) / wsd) - 1
         return min_lr + coeff * (max_lr - min_lr)
+    return half_wave(samples, warmup, decay, max_lr, min_lr)
 
-    return lr
 
-
-def megatron_decay(samples: int) -> float:
-    return 0.01 + 0.5 * (math.cos(math.pi * (1 - samples / 100_000_000)) + 1) * (0.1 - 0.01)
+def megatron_rates(samples: int) -> list[float]:
+    others = megatron(samples, "cosine", 3e-4, 3e-5)
+    return [megatron(samples, "cosine", 1e-3, 1e-5), others, others]
 
 
 def deepspeed_scale(iteration: int) -> float:
@@ -184,9 +142,8 @@ def deepspeed_scale(iteration: int) -> float:
 
 
 def deepspeed(n: int) -> float:
-    if n <= 3000:
-        return 1e-4 + (1e-3 - 1e-4) * deepspeed_scale(n)
-    return 1e-4 / (1 + 0.02 * (n - 3000) / 100)
+    in_cycle = 1e-4 + (1e-3 - 1e-4) * deepspeed_scale(n)
+    return in_cycle if n <= 3000 else 1e-4 / (1 + 0.02 * (n - 3000) / 100)
 
 
 def deepspeed_beta(n: int) -> float:
@@ -197,48 +154,22 @@ def deepspeed_beta(n: int) -> float:
 
 def deepspeed_warmup(n: int) -> float:
     """``WarmupLR`` after n calls of its ``step``; before the first one it gives the minimum."""
-    last_batch_iteration = n - 1
-    if last_batch_iteration < 0:
-        return 0.0
-    return math.log(last_batch_iteration + 1) / math.log(1000) if last_batch_iteration < 1000 else 1
-
-
-def dinov2(base: float, final: float, total: int, warmup: int = 0, start: float = 0.0) -> Any:
-    """The project's ``CosineScheduler``; its warmup is ``np.linspace``, which has both ends."""
-
-    def value(it: int) -> float:
-        if it >= total:
-            return final
-        if it < warmup:
-            return start + (base - start) * it / (warmup - 1)
-        return final + (base - final) * half_wave((it - warmup) / (total - warmup))
-
-    return value
+    return min(math.log(n) / math.log(1000), 1) if n > 0 else 0.0
 
 
 def dinov2_rates(it: int) -> list[float]:
-    lr = dinov2(0.004, 1e-6, 125_000, 12_500)(it)
+    """The warmup is ``np.linspace``, which has both ends."""
+    lr = half_wave(it, 12_500, 125_000, 0.004, 1e-6) if it >= 12_500 else 0.004 * it / 12_499
     return [lr * 0.2 * 0.9**13, lr, lr if it >= 1250 else 0.0]
 
 
-def dinov2_decays(it: int) -> list[float]:
-    decay = dinov2(0.04, 0.4, 125_000)(it)
-    return [decay, 0.0, decay]
-
-
 def mae(t: int) -> float:
-    epoch, lr, warmup_epochs, epochs = t / 312, 2.4e-3, 40, 800
-    if epoch < warmup_epochs:
-        return lr * epoch / warmup_epochs
-    return lr * half_wave((epoch - warmup_epochs) / (epochs - warmup_epochs))
+    epoch = t / 312
+    return 2.4e-3 * epoch / 40 if epoch < 40 else half_wave(epoch, 40, 800, 2.4e-3, 0)
 
 
 def timm(t: float) -> float:
-    if t < 5:
-        return 1e-5 + t * (1e-3 - 1e-5) / 5
-    if t // 300 < 1:
-        return 1e-6 + (1e-3 - 1e-6) * half_wave((t - 300 * (t // 300)) / 300)
-    return 1e-6
+    return 1e-5 + t * (1e-3 - 1e-5) / 5 if t < 5 else half_wave(t, 0, 300, 1e-3, 1e-6)
 
 
 def ultralytics(ni: int) -> list[float]:
@@ -252,14 +183,8 @@ def detectron2(t: int) -> float:
     return 0.02 * drops * (0.001 * (1 - t / 1000) + t / 1000 if t < 1000 else 1)
 
 
-def ppo(t: int) -> float:
-    update = t + 1
+def ppo(update: int) -> float:
     return 1.0 - (update - 1.0) / 9765
-
-
-def wall_clock(seconds: int) -> float:
-    progress = min(seconds / 300, 1.0)
-    return 1.0 if progress < 1.0 - 0.5 else (1.0 - progress) / 0.5
 
 
 CODES = {
@@ -269,7 +194,7 @@ CODES = {
         {
             "muon/lr": lambda t: 0.02 * nanochat(t),
             "muon/momentum": nanochat_momentum,
-            "muon/weight_decay": lambda t: 0.28 * half_wave(t / 5000),
+            "muon/weight_decay": lambda t: half_wave(t, 0, 5000, 0.28, 0),
             "adamw/lr": lambda t: 3e-3 * nanochat(t),
         },
     ),
@@ -279,13 +204,13 @@ CODES = {
             "lr": modded,
             "momentum": modded_momentum,
             "batch_size": lambda t: [8, 16, 24, 24][modded_stage(t)] * 2048 * 8,
-            "third_token": modded_third_token,
+            "third_token": lambda t: interpolated(t, 0, ENDS[0], 0.25, 0.0),
         },
     ),
     "torchtitan": Codes(
         [200, 9200, 10_000],
-        {"lr": lambda t: 3e-4 * torchtitan("sqrt")(t)},
-        {kind: torchtitan(kind) for kind in ("linear", "sqrt", "cosine")},
+        {"lr": lambda t: 3e-4 * torchtitan(t, "sqrt")},
+        {kind: partial(torchtitan, kind=kind) for kind in ("linear", "sqrt", "cosine")},
     ),
     "OLMo-core": Codes(
         [2000, 40_000, 90_000, 99_999],
@@ -294,21 +219,20 @@ CODES = {
             "wsd": olmo_wsd,
             "cosine": olmo_cosine,
             "with_tail": olmo_with_tail,
-            "sequential": olmo_sequential,
+            "sequential": partial(olmo_cosine, stable_until=40_000),
         },
     ),
     "Megatron-LM": Codes(
         [1_000_000, 80_000_000, 100_000_000],
         {
-            "lr": lambda t: [
-                megatron("cosine", 1e-3, 1e-5)(t),
-                *[megatron("cosine", 3e-4, 3e-5)(t)] * 2,
+            "lr": megatron_rates,
+            "weight_decay": lambda t: [
+                share * half_wave(t, 0, 1e8, 0.01, 0.1) for share in (1, 1, 0)
             ],
-            "weight_decay": lambda t: [megatron_decay(t), megatron_decay(t), 0.0],
         },
         {
-            "wsd": megatron("WSD", 1, 0.1),
-            "inverse_sqrt": megatron("inverse-square-root", 1, 0.1),
+            "wsd": lambda t: megatron(t, "WSD", 1, 0.1),
+            "inverse_sqrt": lambda t: megatron(t, "inverse-square-root", 1, 0.1),
         },
     ),
     "DeepSpeed": Codes(
@@ -320,19 +244,18 @@ CODES = {
         [1250, 12_500, 37_500, 125_000, 125_010],
         {
             "student/lr": dinov2_rates,
-            "student/weight_decay": dinov2_decays,
-            "teacher/ema": dinov2(0.992, 1, 125_000),
-            "teacher/temperature": dinov2(0.07, 0.07, 37_500, 37_500, 0.04),
+            "student/weight_decay": lambda t: [
+                share * half_wave(t, 0, 125_000, 0.04, 0.4) for share in (1, 0, 1)
+            ],
+            "teacher/ema": lambda t: half_wave(t, 0, 125_000, 0.992, 1),
+            "teacher/temperature": lambda t: interpolated(t, 0, 37_499, 0.04, 0.07),
         },
     ),
     "MAE": Codes([312 * 40, 312 * 41, 312 * 800], {"lr": mae}),
     "timm": Codes(
         [500, 30_000, 30_010],
         {"lr": lambda t: [scale * timm(t // 100) for scale in (0.75**2, 0.75, 1.0)]},
-        {
-            "updates": lambda t: timm(t / 100) / 1e-3,
-            "epochs": lambda t: timm(t) / 1e-3,
-        },
+        {"updates": lambda t: timm(t / 100) / 1e-3, "epochs": lambda t: timm(t) / 1e-3},
     ),
     "ultralytics": Codes(
         [500, 1000, 1500, 2000, 49_999],
@@ -341,13 +264,13 @@ CODES = {
     "detectron2": Codes([1000, 60_000, 80_000, 90_000], {"lr": detectron2}),
     "PPO": Codes(
         [9765],
-        {"lr": lambda t: 2.5e-4 * ppo(t), "clip_range": lambda t: 0.1 * ppo(t)},
-        {"later": lambda t: max(1.0 - (t + 1) / 9765, 0)},
+        {"lr": lambda t: 2.5e-4 * ppo(t + 1), "clip_range": lambda t: 0.1 * ppo(t + 1)},
+        {"later": lambda t: max(ppo(t + 2), 0)},
     ),
     "Wall-clock budget": Codes(
         [150, 300, 310],
         {
-            "lr": lambda t: 0.04 * wall_clock(t),
+            "lr": lambda t: 0.04 * interpolated(t, 150, 300, 1.0, 0.0),
             "weight_decay": lambda t: 0.2 * (1 - min(t / 300, 1)),
             "momentum": lambda t: interpolated(t, 0, 300, 0.85, 0.95),
         },
@@ -373,10 +296,8 @@ def makes_a_schedule(statement: ast.stmt) -> bool:
     )
 
 
-def members(schedule: Any) -> dict[str, Any]:
-    """The members by name; a schedule that stands alone is the learning rate."""
-    of_many: dict[str, Any] = getattr(schedule, "schedules", {"lr": schedule})
-    return of_many
+def through_json(data: Any) -> Any:
+    return json.loads(json.dumps(data))
 
 
 def close(theirs: Any) -> Any:
@@ -384,9 +305,11 @@ def close(theirs: Any) -> Any:
 
 
 def compare(schedule: Any, codes: Codes) -> None:
-    """Compare the present values, which are those at 0, and the values at every step."""
+    """Compare the names, the present values, which are those at 0, and the values at every step."""
+    members = getattr(schedule, "schedules", {"lr": schedule})  # one that stands alone is of lr
+    assert [*members] == [*codes.members]
     for member, formula in codes.members.items():
-        own = members(schedule)[member]
+        own = members[member]
         for t in codes.steps:
             theirs, ours = formula(t), own.values_at(t)
             expected = theirs if isinstance(theirs, list) else [theirs] * len(ours)
@@ -403,28 +326,18 @@ def test_every_recipe_has_its_formulas_and_a_row_in_the_table() -> None:
 
 @pytest.mark.parametrize("name", CODES)
 def test_a_recipe_has_the_values_of_its_project(name: str) -> None:
-    """The members of a recipe are those of its formulas, with their values at every step."""
-    schedule = run(name)["schedule"]
-    assert [*members(schedule)] == [*CODES[name].members]
-    compare(schedule, CODES[name])
+    """Its schedule has them, its plan on a fresh optimizer too, and so have its other curves."""
+    names, codes = run(name), CODES[name]
+    compare(names["schedule"], codes)
 
-
-@pytest.mark.parametrize("name", CODES)
-def test_a_recipe_is_a_plan(name: str) -> None:
-    """``to_plan``, JSON and ``from_plan`` on a fresh optimizer give the same values."""
-    plan = json.loads(json.dumps(tsa.to_plan(run(name)["schedule"])))
     fresh = run(name, schedules=False)
     assert "schedule" not in fresh
-    compare(tsa.from_plan(fresh["optimizer"], plan), CODES[name])
+    plan = through_json(tsa.to_plan(names["schedule"]))
+    compare(tsa.from_plan(fresh["optimizer"], plan), codes)
 
-
-@pytest.mark.parametrize("name", [name for name, codes in CODES.items() if codes.curves])
-def test_the_other_curves_of_a_recipe(name: str) -> None:
-    """A curve that a recipe shows beside its schedule has its formula's numbers, as data too."""
-    names, codes = run(name), CODES[name]
     for own, formula in codes.curves.items():
         made = names[own]
         curve = made.curve if isinstance(made, tsa.CurveSchedule) else made
-        back = tsa.curves.from_dict(json.loads(json.dumps(tsa.curves.to_dict(curve))))
+        back = tsa.curves.from_dict(through_json(tsa.curves.to_dict(curve)))
         assert back == curve
         assert [back(t) for t in codes.steps] == close([formula(t) for t in codes.steps]), own

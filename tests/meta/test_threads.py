@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -23,23 +24,29 @@ def parameter() -> Parameter:
     return Parameter(torch.ones(1))
 
 
+def plateau(optimizer: Any) -> ReduceLROnPlateau:
+    return ReduceLROnPlateau(optimizer, factor=0.5, patience=0)
+
+
+def take_steps(optimizer: Any, schedule: Any, each: Iterable[tuple[Any, ...]]) -> None:
+    """A step of both per item, which has the arguments of the schedule's ``step``."""
+    for arguments in each:
+        optimizer.step()
+        schedule.step(*arguments)
+
+
 def test_pytorch_83159() -> None:
     """A torch scheduler drives a hyperparameter of an optimizer that has no learning rate."""
 
     class TrustRegion(torch.optim.Optimizer):
-        def __init__(self, params: Any, kl_bound: float) -> None:
-            super().__init__(params, {"kl_bound": kl_bound})
-
         def step(self, closure: Any = None) -> None:
             pass
 
-    optimizer = TrustRegion([parameter()], kl_bound=0.5)
+    optimizer = TrustRegion([parameter()], {"kl_bound": 0.5})
     schedule = tsa.arbitrary_schedule_factory(
         optimizer, lambda proxy: ExponentialLR(proxy, gamma=0.5), schedule_target="kl_bound"
     )
-    for _ in range(3):
-        optimizer.step()
-        schedule.step()
+    take_steps(optimizer, schedule, [()] * 3)
     assert optimizer.param_groups[0]["kl_bound"] == 0.5**4
     assert "lr" not in optimizer.param_groups[0]
 
@@ -57,10 +64,8 @@ def test_pytorch_22343() -> None:
         optimizer, cosine, schedule_target="weight_decay"
     )
     for _ in range(10):
-        plain.step()
-        on_lr.step()
-        optimizer.step()
-        on_weight_decay.step()
+        for each in (plain, on_lr, optimizer, on_weight_decay):
+            each.step()
         assert optimizer.param_groups[0]["weight_decay"] == plain.param_groups[0]["lr"]
     assert optimizer.param_groups[0]["lr"] == 1e-3
 
@@ -70,12 +75,10 @@ def test_pytorch_79888() -> None:
     optimizer = torch.optim.Adam([parameter()], lr=0.001)
     restarts = repeat(Cosine(1, 0, 10), 10)
     schedule = tsa.CurveSchedule(optimizer, restarts)
-    optimizer.step()
-    schedule.step()
+    take_steps(optimizer, schedule, [()])
     optimizer.add_param_group({"params": [parameter()], "lr": 0.01})
     for t in range(2, 25):
-        optimizer.step()
-        schedule.step()
+        take_steps(optimizer, schedule, [()])
         assert schedule.get_last_lr() == [0.001 * restarts(t), 0.01 * restarts(t)]
 
     optimizer = torch.optim.Adam([parameter()], lr=0.001)
@@ -96,30 +99,19 @@ def test_pytorch_79888() -> None:
 def test_pytorch_20997(target: str) -> None:
     """A plateau reduces the group that joined later too, on any entry."""
     optimizer = torch.optim.AdamW([parameter()], lr=0.1, weight_decay=0.1)
-    schedule = tsa.SynchronousSchedule(
-        [
-            tsa.arbitrary_schedule_factory(
-                optimizer,
-                lambda proxy: ReduceLROnPlateau(proxy, factor=0.5, patience=0),
-                schedule_target=target,
-            )
-        ]
-    )
+    member = tsa.arbitrary_schedule_factory(optimizer, plateau, schedule_target=target)
+    schedule = tsa.SynchronousSchedule([member])
     optimizer.add_param_group({"params": [parameter()], target: 0.4})
-    for metric in (1.0, 2.0, 3.0):
-        optimizer.step()
-        schedule.step(metric)
+    take_steps(optimizer, schedule, [(1.0,), (2.0,), (3.0,)])
     assert schedule.get_last_schedule(target) == [0.1 / 4, 0.4 / 4]
 
 
 def test_pytorch_196243() -> None:
     """A sequence of curves inside another one plays as it does alone, also as its only part."""
     sequence = join([Constant(0.5), Constant(0.2)], [2])
-    assert [sequence(t) for t in range(5)] == [0.5, 0.5, 0.2, 0.2, 0.2]
-    wrapped = join([sequence], [])
-    assert [wrapped(t) for t in range(5)] == [0.5, 0.5, 0.2, 0.2, 0.2]
     later = join([Linear(0, 1, 4), sequence], [4])
-    assert [later(4 + t) for t in range(5)] == [0.5, 0.5, 0.2, 0.2, 0.2]
+    for curve, start in ((sequence, 0), (join([sequence], []), 0), (later, 4)):
+        assert [curve(start + t) for t in range(5)] == [0.5, 0.5, 0.2, 0.2, 0.2]
 
 
 @pytest.mark.parametrize("optimizer_first", [True, False])
@@ -131,9 +123,7 @@ def test_pytorch_65342(optimizer_first: bool) -> None:
         return optimizer, tsa.SynchronousSchedule([CosineAnnealingLR(optimizer, T_max=1000)])
 
     optimizer, schedule = build()
-    for _ in range(500):
-        optimizer.step()
-        schedule.step()
+    take_steps(optimizer, schedule, [()] * 500)
     assert math.isclose(optimizer.param_groups[0]["lr"], 0.05)
 
     resumed, resumed_schedule = build()
@@ -149,11 +139,7 @@ def test_pytorch_163093() -> None:
     """A plateau fills a learning rate that is a tensor: it stays the same tensor."""
     lr = torch.tensor(0.1)
     optimizer = torch.optim.Adam([parameter()], lr=lr, capturable=True)
-    schedule = tsa.arbitrary_schedule_factory(
-        optimizer, lambda proxy: ReduceLROnPlateau(proxy, factor=0.5, patience=0)
-    )
-    for metric in (1.0, 2.0, 3.0):
-        optimizer.step()
-        schedule.step(metric)
+    schedule = tsa.arbitrary_schedule_factory(optimizer, plateau)
+    take_steps(optimizer, schedule, [(1.0,), (2.0,), (3.0,)])
     assert optimizer.param_groups[0]["lr"] is lr
     assert math.isclose(lr.item(), 0.1 / 4, rel_tol=1e-6)

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -40,11 +41,6 @@ def new_workspace(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     return folder, first.stdout + first.stderr
 
 
-@pytest.fixture(scope="module")
-def workspace(new_workspace: tuple[Path, str]) -> Path:
-    return new_workspace[0]
-
-
 def run_environment(folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "nox", "-s", "environment"]
     return subprocess.run(command, cwd=folder, check=False, capture_output=True, text=True)
@@ -55,12 +51,11 @@ def installed(folder: Path) -> str:
     return subprocess.check_output([python, "-c", PRINT_INSTALLED], text=True)
 
 
-def test_each_stage_has_a_line(new_workspace: tuple[Path, str]) -> None:
+def test_each_stage_has_a_line(new_workspace: Any) -> None:
     """The first time says what is installed, and the second time that it is there."""
     folder, first = new_workspace
     second = run_environment(folder).stderr
-    stages = ("torch", "the tools of tests and demo")
-    for stage in stages:
+    for stage in ("torch", "the tools of tests and demo"):
         assert f"Installing {stage}, " in first
         assert f"Already there: {stage}." not in first
         assert f"Already there: {stage}." in second
@@ -71,30 +66,26 @@ def test_each_stage_has_a_line(new_workspace: tuple[Path, str]) -> None:
         assert "\r" not in said
 
 
-def test_a_changed_source_replaces_a_wheel_of_the_same_version(workspace: Path) -> None:
-    """After a change of a source the environment has it, in an environment that was reused."""
+def test_a_changed_source_replaces_a_wheel_of_the_same_version(new_workspace: Any) -> None:
+    """A reused environment has a source that was changed or added, and none that was removed."""
+    workspace, _ = new_workspace
     source = workspace / INIT
+    module = source.with_name("extra_module.py")
     assert "CHANGED" not in installed(workspace)
     source.write_text(source.read_text(encoding="utf-8") + "\nCHANGED = 1\n", encoding="utf-8")
+    module.touch()
     again = run_environment(workspace)
     assert "Reusing existing virtual environment" in again.stderr
     assert "CHANGED = 1" in installed(workspace)
-
-
-def test_a_removed_source_is_gone(workspace: Path) -> None:
-    """A module that was deleted in the sources is not installed any more."""
-    module = workspace / INIT.with_name("extra_module.py")
-    module.touch()
-    run_environment(workspace)
-    there = workspace.glob(".nox/environment/**/tsa_core/extra_module.py")
-    assert list(there)
+    assert list(workspace.glob(f".nox/environment/**/tsa_core/{module.name}"))
     module.unlink()
     run_environment(workspace)
-    assert not list(workspace.glob(".nox/environment/**/tsa_core/extra_module.py"))
+    assert not list(workspace.glob(f".nox/environment/**/tsa_core/{module.name}"))
 
 
-def test_a_failed_installation_names_its_log(workspace: Path) -> None:
+def test_a_failed_installation_names_its_log(new_workspace: Any) -> None:
     """The terminal shows where the log of a failed build is, and the log has the reason."""
+    workspace, _ = new_workspace
     readme = workspace / "packages" / "tsa-core" / "README.md"
     readme.rename(readme.with_name("moved.md"))
     try:

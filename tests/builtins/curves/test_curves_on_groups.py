@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -55,59 +55,40 @@ def test_each_group_follows_its_own_curve(curve: Any, multipliers: list[float]) 
 
 
 def test_a_star_stands_for_groups_without_a_name() -> None:
-    """``"*"`` takes groups without a ``"name"`` that is a string. Groups may share a name."""
-    optimizer = optimizer_of("head", None, 3, ["head"], "head")
-    CurveSchedule(optimizer, {"head": HALF, "*": Constant(2)})
-    assert held(optimizer) == pytest.approx([0.05, 0.4, 0.6, 0.8, 0.25], rel=1e-12)
-
-
-def test_a_curve_of_several_groups_is_called_once_per_step() -> None:
-    """A curve is called once per step, however many groups it drives."""
+    """``"*"`` takes groups without a ``"name"`` that is a string, and is asked once per step."""
     called: list[float] = []
 
-    def curve(t: float) -> float:
+    def twice(t: float) -> float:
         called.append(t)
-        return 1.0
+        return 2.0
 
-    optimizer = optimizer_of("a", "b", "c", "d")
-    schedule = CurveSchedule(optimizer, {"a": HALF, "*": curve})
-    after(schedule, 2)
+    optimizer = optimizer_of("head", None, 3, ["head"], "head")  # groups may share a name
+    schedule = CurveSchedule(optimizer, {"head": HALF, "*": twice})
+    assert after(schedule, 2) == pytest.approx([0.05, 0.4, 0.6, 0.8, 0.25], rel=1e-12)
     assert called == [0, 1, 2]
 
 
-class Listing(Mapping[str, Any]):
-    """A mapping that can list a key twice, as some configuration formats do."""
-
-    def __init__(self, *pairs: tuple[str, Any]) -> None:
-        self.pairs = pairs
-
-    def __getitem__(self, key: str) -> Any:
-        return dict(self.pairs)[key]
+class Listing(dict[str, Any]):
+    """A mapping that lists a key twice, as some configuration formats do."""
 
     def __iter__(self) -> Iterator[str]:
-        return iter([key for key, _ in self.pairs])
-
-    def __len__(self) -> int:
-        return len(self.pairs)
+        return iter([*self.keys(), *self.keys()])
 
 
 @pytest.mark.parametrize(
     ("curve", "error", "named"),
     [
-        (Listing(("stem", UP), ("body", UP), ("stem", DOWN)), ValueError, "two curves.*'stem'"),
+        (Listing(stem=UP, body=UP), ValueError, "two curves.*'stem'"),
         ({"haed": UP, "*": UP}, ValueError, "'haed'.*did you mean 'head'"),
         ({"stem": UP, "body": UP, "head": UP, "neck": None}, ValueError, "'neck'"),
         ({"stem": UP, "body": UP}, ValueError, "param group 2.*'head'"),
         ({}, ValueError, "param group 0.*'stem'"),
+        ({"*": 0.5}, TypeError, "0.5"),
         ([UP, UP], ValueError, "2 curves for 3"),
-        ([UP] * 4, ValueError, "4 curves for 3"),
         ([], ValueError, "0 curves for 3"),
         ({0: UP, "*": UP}, TypeError, "0 .int"),
         ({None: UP, "*": UP}, TypeError, "None"),
-        ({"*": 0.5}, TypeError, "0.5"),
         ([UP, UP, "cosine"], TypeError, "cosine"),
-        ("cosine", TypeError, "cosine"),
-        (None, TypeError, "None"),
         ({"stem", "body", "head"}, TypeError, "set"),
         ({"*": lambda t: float("nan")}, ValueError, "nan"),
     ],
@@ -124,28 +105,35 @@ def test_curves_that_do_not_fit_are_refused(
 def test_a_group_without_a_name_and_a_curve_is_refused(untouched: Untouched) -> None:
     """A group without a name needs ``"*"``, and the error says so. A misspelt name is answered."""
     optimizer = optimizer_of("stem", None, 3)
-    with untouched(optimizer), pytest.raises(ValueError, match=r"param group 1.*'\*'"):
-        CurveSchedule(optimizer, {"stem": UP})
-    with untouched(optimizer), pytest.raises(ValueError, match=r"'setm'.*did you mean 'stem'"):
-        CurveSchedule(optimizer, {"setm": UP, "*": UP})
+    for curve, named in (
+        ({"stem": UP}, r"param group 1.*'\*'"),
+        ({"setm": UP, "*": UP}, r"'setm'.*did you mean 'stem'"),
+    ):
+        with untouched(optimizer), pytest.raises(ValueError, match=named):
+            CurveSchedule(optimizer, curve)
 
 
-@pytest.mark.parametrize(("name", "multiplier"), [("head", 0.8), ("another", 0.4), (None, 0.4)])
-def test_a_group_added_later_finds_its_curve(name: Any, multiplier: float) -> None:
+def test_a_group_added_later_finds_its_curve() -> None:
     """A group that is added later has its curve by the same rule, from its own initial value."""
     optimizer = optimizer_of("stem", "head")
     schedule = CurveSchedule(optimizer, {"head": DOWN, "*": UP})
     after(schedule, 3)
-    group = {"params": [torch.nn.Parameter(torch.ones(1))], "lr": 0.7}
-    optimizer.add_param_group(group | ({} if name is None else {"name": name}))
-    expected = pytest.approx([0.1 * 0.4, 0.2 * 0.8, 0.7 * multiplier], rel=1e-12)
-    assert after(schedule, 1) == expected
+    for named in ({"name": "head"}, {"name": "another"}, {}):
+        group = {"params": [torch.nn.Parameter(torch.ones(1))], "lr": 0.7}
+        optimizer.add_param_group(group | named)
+    expected = [0.1 * 0.4, 0.2 * 0.8, 0.7 * 0.8, 0.7 * 0.4, 0.7 * 0.4]
+    assert after(schedule, 1) == pytest.approx(expected, rel=1e-12)
+    # Groups that Optimizer.load_state_dict replaces keep their curves by name.
+    optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    expected = [0.1 * 0.5, 0.2 * 0.75, 0.7 * 0.75, 0.7 * 0.5, 0.7 * 0.5]
+    assert after(schedule, 1) == pytest.approx(expected, rel=1e-12)
 
 
 def test_a_group_added_without_a_curve_is_refused(untouched: Untouched) -> None:
     """Without ``"*"``, the next step raises with the name of the group, and nothing moves."""
     optimizer = optimizer_of("stem", "head")
     schedule = CurveSchedule(optimizer, {"head": DOWN, "stem": UP})
+    assert "{'head': 'Linear(start=1, end=0, steps=20)', 'stem': 'Linear(" in repr(schedule)
     optimizer.step()
     optimizer.add_param_group({"params": [torch.nn.Parameter(torch.ones(1))], "name": "neck"})
     with untouched(optimizer), pytest.raises(ValueError, match="'neck'"):
@@ -153,25 +141,12 @@ def test_a_group_added_without_a_curve_is_refused(untouched: Untouched) -> None:
     assert schedule.last_epoch == 0
 
 
-def test_loaded_groups_keep_their_curves() -> None:
-    """Groups that ``Optimizer.load_state_dict`` replaces keep their curves by name."""
-    optimizer = optimizer_of("stem", "head")
-    schedule = CurveSchedule(optimizer, {"head": DOWN, "*": UP})
-    after(schedule, 3)
-    optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
-    expected = pytest.approx([0.1 * 0.4, 0.2 * 0.8], rel=1e-12)
-    assert after(schedule, 1) == expected
-
-
 def test_a_synchronous_schedule_gives_one_value_per_group() -> None:
     """``get_last_schedule`` has a value per group, also for groups that are left alone."""
     optimizer = optimizer_of("stem", "body", "head")
-    schedule = SynchronousSchedule(
-        [
-            CurveSchedule(optimizer, {"head": DOWN, "body": None, "*": UP}),
-            CurveSchedule(optimizer, [UP, None, None], schedule_target="weight_decay"),
-        ]
-    )
+    lr = CurveSchedule(optimizer, {"head": DOWN, "body": None, "*": UP})
+    decay = CurveSchedule(optimizer, [UP, None, None], schedule_target="weight_decay")
+    schedule = SynchronousSchedule([lr, decay])
     after(schedule, 4)
     lrs = pytest.approx([0.1 * 0.4, 0.2, 0.3 * 0.8], rel=1e-12)
     assert schedule.get_last_schedule("lr") == schedule.get_last_lr() == lrs
@@ -182,12 +157,7 @@ def test_a_synchronous_schedule_gives_one_value_per_group() -> None:
 def test_a_proxy_shows_the_names_of_groups() -> None:
     """The groups of a proxy have the names of the real groups, so curves find them by name."""
     optimizer = optimizer_of("stem", "head")
-    CurveSchedule(ProxyOptimizer(optimizer, "weight_decay"), {"head": HALF, "*": None})
+    schedule = CurveSchedule(ProxyOptimizer(optimizer, "weight_decay"), {"head": HALF, "*": None})
     assert held(optimizer, "weight_decay") == [0.01, 0.005]
     assert held(optimizer) == [0.1, 0.2]
-
-
-def test_repr_says_which_group_follows_which() -> None:
-    """The ``repr`` of a schedule has the names of groups and their curves."""
-    schedule = CurveSchedule(optimizer_of("stem", "head"), {"head": DOWN, "*": None})
-    assert "{'head': 'Linear(start=1, end=0, steps=20)', '*': None}" in repr(schedule)
+    assert "'*': None}" in repr(schedule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import numpy as np
@@ -42,6 +43,22 @@ def assert_on_closed_form(pair: Pair, t: float) -> None:
     assert pair.low - rounding(pair) <= value <= pair.high + rounding(pair)
 
 
+def assert_comes_back(curve: curves.Curve) -> None:
+    """Copies, JSON, pickle and the expression that ``repr`` shows give an equal curve."""
+    record = curves.to_dict(curve)
+    assert through_json(record) == record
+    for back in (
+        curves.from_dict(record),
+        copy.copy(curve),
+        copy.deepcopy(curve),
+        through_pickle(curve),
+        eval(repr(curve), dict(vars(curves))),
+    ):
+        assert back == curve
+        assert hash(back) == hash(curve)
+        assert repr(back) == repr(curve)
+
+
 @pytest.mark.parametrize("name", KINDS)
 @settings(max_examples=examples(40))
 @given(data=st.data(), t=times)
@@ -50,33 +67,20 @@ def test_a_kind_of_curve_has_the_value_of_its_closed_form(
 ) -> None:
     """λ(t) of a shape, or of a combination of shapes, is the value that the formulas give."""
     kind = KINDS[name]
-    assert_on_closed_form(data.draw(kind.pairs if name in SHAPES else kind.pairs(shapes)), t)
-
-
-@given(pair=pairs, t=times)
-def test_a_curve_has_the_value_of_its_closed_form(pair: Pair, t: float) -> None:
-    """Combinations of combinations are on their closed form, before 0 and far past the end too."""
+    pair = data.draw(kind.pairs if name in SHAPES else kind.pairs(shapes))
     assert_on_closed_form(pair, t)
+    assert_comes_back(pair.curve)
 
 
 @given(pair=pairs, ts=st.lists(times, max_size=6))
-def test_an_array_gives_exactly_what_its_steps_give(pair: Pair, ts: list[float]) -> None:
-    """A NumPy array and a tensor give, bit for bit, the numbers of the steps one by one."""
+@example(pair=Pair(curves.PiecewiseConstant({3: 1, 0.5: 2}), lambda t: 2 - (t >= 3), 1, 2), ts=[0])
+def test_a_combination_of_combinations_has_the_value_of_its_closed_form(
+    pair: Pair, ts: list[float]
+) -> None:
+    """An array or a tensor of steps gives, bit for bit, what the steps give one by one."""
+    for t in ts:
+        assert_on_closed_form(pair, t)
     one_by_one = [float(pair.curve(t)) for t in ts]
     assert pair.curve(np.array(ts, dtype=float)).tolist() == one_by_one
     assert pair.curve(torch.tensor(ts, dtype=torch.float64)).tolist() == one_by_one
-
-
-@given(pair=pairs)
-@example(pair=Pair(curves.PiecewiseConstant({3: 1, 0.5: 2}), abs, 0, 0))
-def test_a_curve_comes_back_equal(pair: Pair) -> None:
-    """JSON, pickle and the expression that ``repr`` shows give an equal curve of the same hash."""
-    curve = pair.curve
-    for back in (
-        curves.from_dict(through_json(curves.to_dict(curve))),
-        through_pickle(curve),
-        eval(repr(curve), dict(vars(curves))),
-    ):
-        assert back == curve
-        assert hash(back) == hash(curve)
-        assert repr(back) == repr(curve)
+    assert_comes_back(pair.curve)

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tsa_builtins.curves import (
     Constant,
-    InversePower,
+    Cosine,
+    Linear,
     OneMinusSqrt,
-    Piecewise,
     PiecewiseConstant,
+    clip,
     delay,
     join,
     repeat,
@@ -34,7 +36,8 @@ def exact(x: float) -> Fraction:
 
 
 # By name: a curve that is HIGH from ``first + second`` on, written in two numbers.
-STAIRS: dict[str, Callable[[float, float], Any]] = {
+JUMPS: dict[str, Callable[[float, float], Any]] = {
+    "one join": lambda a, b: join([LOW, HIGH], [float(exact(a) + exact(b))]),
     "join in join": lambda a, b: join([LOW, join([LOW, HIGH], [b])], [a]),
     "stairs in join": lambda a, b: join([LOW, PiecewiseConstant({0: 0, b: 1})], [a]),
     "switch in join": lambda a, b: join([LOW, switch({0: LOW, b: HIGH})], [a]),
@@ -42,44 +45,25 @@ STAIRS: dict[str, Callable[[float, float], Any]] = {
     "join in two delays": lambda a, b: delay(delay(join([LOW, HIGH], [b]), a / 2), a / 2),
     "in a sum": lambda a, b: join([LOW, join([LOW, HIGH], [b]) + 0], [a]),
     "in a product": lambda a, b: join([LOW, 1 * join([LOW, HIGH], [b])], [a]),
-    "points in join": lambda a, b: join([LOW, Piecewise({0: 0, b: 0, b + 1e-9: 1})], [a]),
-    "in a clip": lambda a, b: join([LOW, join([LOW, HIGH], [b])], [a]),
+    "in a clip": lambda a, b: clip(join([LOW, join([LOW, HIGH], [b])], [a]), 0, 1),
     "in a repeat": lambda a, b: repeat(join([LOW, join([LOW, HIGH], [b])], [a]), 100),
     "in a switch": lambda a, b: switch({0: join([LOW, join([LOW, HIGH], [b])], [a])}),
 }
-JUMPS = [name for name in STAIRS if name != "points in join"]
 cents = st.integers(1, 3000).map(lambda n: n / 100)
 
 
 @pytest.mark.parametrize("name", JUMPS)
 @given(first=cents, second=cents, per_epoch=st.sampled_from([10, 100, 391, 1000, 4999]))
+@example(first=0.1, second=0.2, per_epoch=10)  # 0.3 − 0.1 is less than 0.2
 def test_a_boundary_in_a_plan_of_epochs_is_at_its_step(
     name: str, first: float, second: float, per_epoch: int
 ) -> None:
-    """A plan in epochs, stretched to steps, switches at the first step at or after the epoch."""
-    curve = stretch(STAIRS[name](first, second), per_epoch)
-    step = math.ceil((exact(first) + exact(second)) * per_epoch)
-    assert (curve(step - 1), curve(step)) == (0, 1)
-
-
-@pytest.mark.parametrize("name", JUMPS)
-@given(first=cents, second=cents)
-def test_a_boundary_is_at_its_epoch(name: str, first: float, second: float) -> None:
-    """A schedule that is sent to fractions of an epoch switches where the decimals add up."""
-    curve = STAIRS[name](first, second)
-    at = exact(first) + exact(second)
-    assert curve(float(at)) == 1
-    assert curve(float(at - Fraction(1, 10**6))) == 0
-
-
-def test_every_stair_of_an_epoch_plan() -> None:
-    """Of all epochs in tenths, none is late: 0.3 − 0.1 is less than 0.2."""
-    late = 0
-    for a in range(1, 40):
-        for b in range(1, 40):
-            curve = stretch(join([LOW, join([LOW, HIGH], [b / 10])], [a / 10]), 10)
-            late += curve(a + b) != 1 or curve(a + b - 1) != 0
-    assert late == 0
+    """A plan switches where the decimals add up, in epochs and stretched to steps."""
+    curve, at = JUMPS[name](first, second), exact(first) + exact(second)
+    assert (curve(float(at - Fraction(1, 10**6))), curve(float(at))) == (0, 1)
+    step = math.ceil(at * per_epoch)
+    stretched = stretch(curve, per_epoch)
+    assert (stretched(step - 1), stretched(step)) == (0, 1)
 
 
 @given(
@@ -109,19 +93,45 @@ def test_a_stair_inside_a_stair() -> None:
     assert [curve(t / 10) for t in range(6)] == [0, 0, 0, 1, 1, 1]
 
 
-@pytest.mark.parametrize("magnitude", range(1, 18, 2))
-@pytest.mark.parametrize("by", [-1, 0, 1, 2])
-def test_whole_boundaries_are_exact_however_far_out(magnitude: int, by: int) -> None:
+@given(
+    every=st.floats(1e-3, 1e3) | st.integers(1, 10**6),
+    t=st.floats(-1e6, 1e12) | st.integers(0, 10**15),
+)
+def test_a_stair_is_the_exact_multiple(every: float, t: float) -> None:
+    """The curve is called at every·⌊t/every⌋, but for the rounding of one product."""
+    held = staircase(lambda since: since, every)(t)
+    exact = Fraction(t) // Fraction(every) * Fraction(every)
+    near = 1e-15 * abs(t) + 1e-300
+    assert any(abs(held - stair) <= 2 * near for stair in (exact, exact + Fraction(every)))
+    if exact + Fraction(every) - Fraction(t) > 2 * near:
+        assert abs(held - exact) <= near
+
+
+@given(every=st.floats(0.01, 100), stair=st.integers(0, 10**6), share=st.floats(0.01, 0.99))
+def test_a_value_does_not_move_within_a_stair(every: float, stair: int, share: float) -> None:
+    """All steps of one stair have the same value, to the bit."""
+    curve = staircase(Linear(0, 1, 1e9), every)
+    assert curve((stair + share) * every) == curve((stair + 0.5) * every)
+
+
+def test_a_staircase_is_finite_far_out() -> None:
+    """However many stairs there are, the value is one of the curve's."""
+    for every in (1e-300, 1e-9, 3, 0.1, 1e300):
+        for t in (0, 1, 1e9, 1e15, 1e18, 1.7e308):
+            assert 0 <= staircase(Cosine(1, 0, 3), every)(t) <= 1
+
+
+def test_whole_boundaries_are_exact_however_far_out() -> None:
     """A hair never reaches from one whole step to the next."""
-    far = 10**magnitude
-    for curve in (
-        join([LOW, join([LOW, HIGH], [3])], [far - 3]),
-        delay(join([LOW, HIGH], [3]), far - 3),
-        join([LOW, switch({0: LOW, 3: HIGH})], [far - 3]),
-    ):
-        assert curve(far + by) == (by >= 0)
-    cycles = repeat(join([LOW, HIGH], [3]), 7)
-    assert cycles(far + by) == ((far + by) % 7 >= 3)
+    for far, by in itertools.product([10**n for n in range(1, 18, 2)], (-1, 0, 1, 2)):
+        for curve in (
+            join([LOW, join([LOW, HIGH], [3])], [far - 3]),
+            delay(join([LOW, HIGH], [3]), far - 3),
+            join([LOW, switch({0: LOW, 3: HIGH})], [far - 3]),
+        ):
+            assert curve(far + by) == (by >= 0)
+        cycles = repeat(join([LOW, HIGH], [3]), 7)
+        assert cycles(far + by) == ((far + by) % 7 >= 3)
 
 
 @given(t=st.floats(0, 1e9), boundary=st.floats(0, 1e9))
@@ -137,23 +147,8 @@ def test_the_boundary_of_the_outermost_curve_is_exact(t: float, boundary: float)
             assert curve(step) == (step >= at)
 
 
-def test_a_steep_start_is_met_exactly() -> None:
-    """A shape that is steep at its 0 begins there, and not at the square root of a hair."""
-    curve = stretch(join([LOW, join([LOW, OneMinusSqrt(1, 0, 1)], [0.2])], [0.1]), 10)
-    assert curve(3) == 1
-
-
-def test_a_callable_is_not_called_before_0() -> None:
-    """A step a hair before a boundary arrives as 0 and not below."""
-    curve = join([LOW, join([LOW, math.sqrt], [0.2])], [0.1])
-    assert curve(0.3) == 0
-
-
-@pytest.mark.parametrize("exponent", [0.5, 1, 3, 1e3, 1e9, 1e15])
-@pytest.mark.parametrize("t", [1, 10, 1e6])
-def test_a_large_exponent_of_an_inverse_power_is_exact(exponent: float, t: float) -> None:
-    """With a timescale as large as the exponent the fall is e^(−t), to twelve digits."""
-    timescale = 1e3 * exponent
-    expected = math.exp(-t / 1e3 * (1 - t / timescale / 2 + (t / timescale) ** 2 / 3))
-    if t / timescale < 1e-4:  # where three terms of the logarithm are enough
-        assert InversePower(1, timescale, exponent)(t) == pytest.approx(expected, rel=1e-11)
+def test_a_part_begins_at_its_0() -> None:
+    """A step a hair before a boundary arrives as 0: no root of a hair, and none of −0."""
+    steep = join([LOW, join([LOW, OneMinusSqrt(1, 0, 1)], [0.2])], [0.1])
+    assert stretch(steep, 10)(3) == 1
+    assert join([LOW, join([LOW, math.sqrt], [0.2])], [0.1])(0.3) == 0

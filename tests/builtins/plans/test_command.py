@@ -6,19 +6,17 @@ import io
 import json
 import math
 import re
+import shlex
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 import yaml
 from cases import examples
 from closed_forms import NAMES, Plan, arguments, closed_form
 from curve_forms import Pair, pairs
 from hypothesis import HealthCheck, given, settings
-from torch.optim.lr_scheduler import ExponentialLR, LinearLR, OneCycleLR, SequentialLR, StepLR
 
 from tsa_builtins import curves
 from tsa_builtins.plans.command import main
@@ -62,6 +60,11 @@ def rows_of(text: str) -> dict[float, float]:
     return {float(t): float(value) for t, value, _ in ROW.findall(text)}
 
 
+def said(text: str) -> list[str]:
+    """The lines of the output, with the rows of a shape behind its words."""
+    return re.sub(r"\n {4}", " | ", re.sub(r"\n {6}", " ", text)).splitlines()
+
+
 def near(expected: float) -> Any:
     return pytest.approx(expected, rel=1e-5, abs=1e-9)
 
@@ -97,56 +100,41 @@ def test_a_value_that_moves_far_later_does_not_stay(command: Command) -> None:
     assert "and stays" not in out
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_built_in_has_its_numbers_at_its_steps(command: Command, name: str) -> None:
+def test_a_built_in_has_its_numbers_at_its_steps(command: Command) -> None:
     """The end of the warmup, of a plateau and of the annealing have rows, in multiples."""
     plan = Plan()
-    rows = rows_of(command.says({"lr": {"schedule": name, **arguments(name, plan)}}))
-    assert rows == {t: near(closed_form(name, plan, t)) for t in rows}
-    steps = {"num_warmup_steps": plan.L, "num_training_steps": plan.M}
-    assert {0, *(t for key, t in steps.items() if key in arguments(name, plan))} <= rows.keys()
+    for name in NAMES:
+        given = arguments(name, plan)
+        rows = rows_of(command.says({"lr": {"schedule": name, **given}}))
+        assert rows == {t: near(closed_form(name, plan, t)) for t in rows}
+        steps = {given[key] for key in ("num_warmup_steps", "num_training_steps") if key in given}
+        assert {0, *steps} <= rows.keys()
+
+
+PARTS_OF_TORCH = [
+    {"scheduler": "LinearLR", "start_factor": 0.1, "total_iters": 10},
+    {"scheduler": "ExponentialLR", "gamma": 0.9},
+]
 
 
 def test_a_torch_scheduler_has_the_numbers_of_torch(command: Command) -> None:
     """The steps that its settings count have rows, with what it gives on ``lr``."""
     step_lr = {"scheduler": "StepLR", "step_size": 30, "gamma": 0.5}
+    assert rows_of(command.says({"lr": step_lr})) == {0: 1, 29: 1, 30: 0.5}
     one_cycle = {"scheduler": "OneCycleLR", "max_lr": 0.1, "total_steps": 50}
-    warmup = {"scheduler": "LinearLR", "start_factor": 0.1, "total_iters": 10}
-    compound: dict[str, Any] = {"scheduler": "SequentialLR", "milestones": [10]}
-    compound["schedulers"] = [warmup, {"scheduler": "ExponentialLR", "gamma": 0.9}]
-    for entry, steps, make in (
-        (step_lr, [0, 29, 30], lambda o: StepLR(o, 30, 0.5)),
-        (one_cycle, [0, 49], lambda o: OneCycleLR(o, 0.1, 50)),
-        (
-            compound,
-            [0, 10],
-            lambda o: SequentialLR(
-                o, [LinearLR(o, 0.1, total_iters=10), ExponentialLR(o, 0.9)], [10]
-            ),
-        ),
-    ):
-        optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1.0, momentum=0.5)
-        expected = []
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's own: SequentialLR passes a step
-            scheduler = make(optimizer)
-            for _ in range(50):
-                expected.append(optimizer.param_groups[0]["lr"])
-                optimizer.step()
-                scheduler.step()
-        rows = rows_of(command.says({"lr": entry}))
-        assert set(steps) <= rows.keys()
-        assert rows == {t: near(expected[int(t)]) for t in rows}
+    assert rows_of(command.says({"lr": one_cycle})) == {0: 0.1 / 25, 49: 0.1 / 25 / 1e4}
+    compound = {"scheduler": "SequentialLR", "schedulers": PARTS_OF_TORCH, "milestones": [10]}
+    text = command.says({"lr": compound}, "--steps", "40")
+    assert rows_of(text) == {0: 0.1, 10: 1, 40: near(0.9**30)}
 
 
 def test_the_end_of_a_run_has_numbers_too(command: Command) -> None:
     """``--steps`` adds a row, and ``--stretch`` says the steps per unit of the plan."""
     plan = {"lr": {"curve": {"kind": "InverseSqrt", "start": 1, "timescale": 100}}}
     assert rows_of(command.says(plan, "--steps", "300"))[300] == 0.5
+    plan = {"x": {"scheduler": "ExponentialLR", "gamma": 0.5}}
+    assert rows_of(command.says(plan, "--steps", "3"))[3] == near(0.125)
     assert rows_of(command.says({"lr": {"curve": LINE}}, "--stretch", "391")) == {0: 1, 39100: 0}
-    assert rows_of(
-        command.says({"x": {"scheduler": "ExponentialLR", "gamma": 0.5}}, "--steps", "3")
-    )[3] == near(0.125)
 
 
 def test_the_unit_takes_the_place_of_steps(command: Command, monkeypatch: Any) -> None:
@@ -180,44 +168,32 @@ def test_the_unit_takes_the_place_of_steps(command: Command, monkeypatch: Any) -
 
 def test_without_an_optimizer_the_numbers_say_what_they_assume(command: Command) -> None:
     """Multiples, values, and values that depend on an initial value each say so."""
-    no_momentum = {"cycle_momentum": False}
-    status, text, err = command.run(
-        {
-            "lr": {"absolute": True, "curve": {**LINE, "start": 0.5, "end": 0.25}},
-            "betas[1]": {"curve": {**LINE, "end": 0.5}},
-            "weight_decay": {"follows": "lr", "power": 2},
-            "clip": {"default_value": 8, "follows": "betas[1]"},
-            "eps": {"scheduler": "CosineAnnealingLR", "T_max": 10, "eta_min": 0.5},
-            "x": {"scheduler": "OneCycleLR", "max_lr": 1, "total_steps": 50, **no_momentum},
-        }
-    )
+    one_cycle = {"scheduler": "OneCycleLR", "max_lr": 1, "total_steps": 50}
+    plan = {
+        "lr": {"absolute": True, "curve": {**LINE, "start": 0.5, "end": 0.25}},
+        "betas[1]": {"curve": {**LINE, "end": 0.5}},
+        "weight_decay": {"follows": "lr", "power": 2},
+        "clip": {"default_value": 8, "follows": "betas[1]"},
+        "eps": {"scheduler": "CosineAnnealingLR", "T_max": 10, "eta_min": 0.5},
+        "x": {**one_cycle, "cycle_momentum": False},
+    }
+    status, text, err = command.run(plan)
     assert status == 0
     assert "'weight_decay' derives from multiples of 'lr', whose schedule gives absolute" in err
-    assert text.splitlines() == [
+    assert said(text) == [
         "lr: values",
-        "  linear from 0.5 to 0.25 over 100 steps",
-        "    step 0    0.5",
-        "    step 100  0.25, and stays",
+        "  linear from 0.5 to 0.25 over 100 steps | step 0    0.5 | step 100  0.25, and stays",
         "betas[1]: multiples of the initial value",
-        "  linear from 1 to 0.5 over 100 steps",
-        "    step 0    1",
-        "    step 100  0.5, and stays",
+        "  linear from 1 to 0.5 over 100 steps | step 0    1 | step 100  0.5, and stays",
         "weight_decay: multiples of the initial value, if the initial value of 'lr' is 1",
-        "  follows lr, to the power 2",
-        "    step 0    0.25",
-        "    step 100  0.0625, and stays",
+        "  follows lr, to the power 2 | step 0    0.25 | step 100  0.0625, and stays",
         "clip: values, from the initial value 8",
-        "  follows betas[1]",
-        "    step 0    8",
-        "    step 100  4, and stays",
+        "  follows betas[1] | step 0    8 | step 100  4, and stays",
         "eps: values, if the initial value is 1",
-        "  torch's CosineAnnealingLR: T_max 10, eta_min 0.5",
-        "    step 0   1",
-        "    step 10  0.5",
+        "  torch's CosineAnnealingLR: T_max 10, eta_min 0.5 | step 0   1 | step 10  0.5",
         "x: values",
-        "  torch's OneCycleLR: max_lr 1, total_steps 50, cycle_momentum False",
-        "    step 0   0.04",
-        "    step 49  4e-06",
+        "  torch's OneCycleLR: max_lr 1, total_steps 50, cycle_momentum False"
+        " | step 0   0.04 | step 49  4e-06",
     ]
 
 
@@ -229,46 +205,31 @@ def test_an_optimizer_gives_values(command: Command) -> None:
         "adamw/betas[0]": {"curve": {**LINE, "end": 0.5}},
         "adamw/weight_decay": {"follows": "lr"},
     }
-    options = ["muon=SGD", "adamw=AdamW"]
-    given = ["muon/lr=0.02", "adamw/lr=1e-3", "adamw/lr/head=4e-3", "adamw/betas=0.5,0.75"]
-    text = command.says(
-        plan,
-        *(word for option in options for word in ("--optimizer", option)),
-        *(word for each in given for word in ("--set", each)),
-        *("--set", "adamw/betas[0]=0.25", "--set", "weight_decay=0.5"),
-    )
-    assert text.splitlines() == [
+    options = "--optimizer muon=SGD --optimizer adamw=AdamW --set muon/lr=0.02 --set adamw/lr=1e-3"
+    options += " --set adamw/lr/head=4e-3 --set adamw/betas=0.5,0.75 --set adamw/betas[0]=0.25"
+    text = command.says(plan, *options.split(), "--set", "weight_decay=0.5")
+    assert said(text) == [
         "muon/lr: values; the shape multiplies the initial value 0.02",
-        "  linear from 1 to 0 over 100 steps",
-        "    step 0    0.02",
-        "    step 100  0, and stays",
+        "  linear from 1 to 0 over 100 steps | step 0    0.02 | step 100  0, and stays",
         "adamw/lr: values; the shape multiplies the initial value 0.004, 0.001",
-        "  head: linear from 1 to 0 over 100 steps",
-        "    step 0    0.004",
-        "    step 100  0, and stays",
-        "  *: left alone",
-        "    step 0  0.001, and stays",
+        "  head: linear from 1 to 0 over 100 steps | step 0    0.004 | step 100  0, and stays",
+        "  *: left alone | step 0  0.001, and stays",
         "adamw/betas[0]: values; the shape multiplies the initial value 0.25",
-        "  linear from 1 to 0.5 over 100 steps",
-        "    step 0    0.25",
-        "    step 100  0.125, and stays",
+        "  linear from 1 to 0.5 over 100 steps | step 0    0.25 | step 100  0.125, and stays",
         "adamw/weight_decay: values, from the initial value 0.5",
-        "  head: follows lr",
-        "    step 0    0.5",
-        "    step 100  0, and stays",
-        "  *: follows lr",
-        "    step 0  0.5, and stays",
+        "  head: follows lr | step 0    0.5 | step 100  0, and stays",
+        "  *: follows lr | step 0  0.5, and stays",
     ]
 
 
 def test_groups_are_as_many_as_the_plan_needs(command: Command) -> None:
     """Names, lists of curves and lists of settings say how many param groups there are."""
-    text = command.says(
-        {
-            "lr": {"curve": {"a": LINE, "b": None, "*": {"kind": "Constant", "value": 2}}},
-            "weight_decay": {"curve": [LINE, None, None, LINE]},
-        }
-    )
+    two = {"kind": "Constant", "value": 2}
+    plan = {
+        "lr": {"curve": {"a": LINE, "b": None, "*": two}},
+        "weight_decay": {"curve": [LINE, None, None, LINE]},
+    }
+    text = command.says(plan)
     assert [line for line in text.splitlines() if line[:4].strip() and ":" in line] == [
         "lr: multiples of the initial value",
         "  a: linear from 1 to 0 over 100 steps",
@@ -287,64 +248,42 @@ def test_groups_are_as_many_as_the_plan_needs(command: Command) -> None:
 # -- words -----------------------------------------------------------------------------------------
 
 C = curves
+WORDS: list[tuple[Any, str]] = [
+    (C.Polynomial(1, 0.5, 10, 2.0), "polynomial from 1 to 0.5 over 10 steps, exponent 2"),
+    (C.Warmup(10, skip_zero=True), "warmup over 10 steps, skip zero"),
+    (C.InverseSqrt(1, 100), "inverse sqrt from 1, timescale 100"),
+    (C.Piecewise({0: 0, 5: 1, 9: (0, "Polynomial", 2)}),
+     "piecewise through 0 at step 0, 1 at step 5, 0 at step 9 by polynomial 2"),
+    (C.join([C.Constant(1), C.OneMinusSqrt(1, 0, 4)], [8]),
+     "constant at 1; from step 8: one minus sqrt from 1 to 0 over 4 steps"),
+    (C.switch({0: C.Constant(1), 8: C.Linear(1, 0, 10)}),
+     "on the clock of the run, constant at 1; from step 8: linear from 1 to 0 over 10 steps"),
+    (C.stretch(C.repeat(C.Cosine(1, 0, 5), 5, growth=2), 3),
+     "cosine from 1 to 0 over 5 steps, again every 5 steps, growth 2, 3 times as slow"),
+    (C.clip(C.delay(C.staircase(C.Exponential(1, 0.5, 8), 2), 4), 0.75, 1),
+     "exponential from 1 to 0.5 over 8 steps, in stairs of 2 steps, 4 steps later, at least "
+     "0.75, at most 1"),
+    (1 - 0.5 * C.Linear(1, 0, 4) * C.join([C.Constant(1), C.Constant(0.5)], [2]),
+     "1 plus (-1 times 0.5 times linear from 1 to 0 over 4 steps times (constant at 1; from "
+     "step 2: constant at 0.5))"),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("curve", "words"),
-    [
-        (C.Polynomial(1, 0.5, 10, 2.0), "polynomial from 1 to 0.5 over 10 steps, exponent 2"),
-        (C.Warmup(10, skip_zero=True), "warmup over 10 steps, skip zero"),
-        (C.InverseSqrt(1, 100), "inverse sqrt from 1, timescale 100"),
-        (
-            C.Piecewise({0: 0, 5: 1, 9: (0, "Polynomial", 2)}),
-            "piecewise through 0 at step 0, 1 at step 5, 0 at step 9 by polynomial 2",
-        ),
-        (
-            C.join([C.Constant(1), C.OneMinusSqrt(1, 0, 4)], [8]),
-            "constant at 1; from step 8: one minus sqrt from 1 to 0 over 4 steps",
-        ),
-        (
-            C.switch({0: C.Constant(1), 8: C.Linear(1, 0, 10)}),
-            "on the clock of the run, constant at 1; from step 8: linear from 1 to 0 over 10 steps",
-        ),
-        (
-            C.stretch(C.repeat(C.Cosine(1, 0, 5), 5, growth=2), 3),
-            "cosine from 1 to 0 over 5 steps, again every 5 steps, growth 2, 3 times as slow",
-        ),
-        (
-            C.clip(C.delay(C.staircase(C.Exponential(1, 0.5, 8), 2), 4), 0.75, 1),
-            "exponential from 1 to 0.5 over 8 steps, in stairs of 2 steps, 4 steps later, at least "
-            "0.75, at most 1",
-        ),
-        (
-            1 - 0.5 * C.Linear(1, 0, 4) * C.join([C.Constant(1), C.Constant(0.5)], [2]),
-            "1 plus (-1 times 0.5 times linear from 1 to 0 over 4 steps times (constant at 1; from "
-            "step 2: constant at 0.5))",
-        ),
-    ],
-    ids=lambda value: type(value).__name__,
-)
-def test_a_shape_is_said_in_words(command: Command, curve: Any, words: str) -> None:
+def test_a_shape_is_said_in_words(command: Command) -> None:
     """The words of a curve are its kind and its arguments, and those of the curves in it."""
-    text = command.says({"x": {"absolute": True, "curve": curves.to_dict(curve)}})
-    shape = [line.strip() for line in text.splitlines() if line[:9] != "    step "]
-    assert " ".join(shape[1:]) == words
+    for curve, words in WORDS:
+        text = command.says({"x": {"absolute": True, "curve": curves.to_dict(curve)}})
+        assert said(text)[1].partition(" | ")[0].strip() == words
 
 
 # -- plans that are wrong --------------------------------------------------------------------------
 
 BAD_STEPS = """
-lr:
-  curve:
-    kind: Join
-    boundaries: [10]
-    curves: [{kind: Constant, value: 1}, {kind: Linear, start: 1, end: 0, steps: ten}]
+lr: {curve: {kind: Join, boundaries: [10], curves: [
+    {kind: Constant, value: 1}, {kind: Linear, start: 1, end: 0, steps: ten}]}}
 """
-ALIASES = "\n".join(
-    [
-        "- &a0 {kind: Product, factors: [2, {kind: Constant, value: 1}]}",
-        *(f"- &a{i + 1} {{kind: Product, factors: [*a{i}, *a{i}]}}" for i in range(60)),
-    ]
+ALIASES = "- &a0 {kind: Product, factors: [2, {kind: Constant, value: 1}]}\n" + "\n".join(
+    f"- &a{i + 1} {{kind: Product, factors: [*a{i}, *a{i}]}}" for i in range(60)
 )
 PARTS = "\n".join(
     f"- &a{i + 1} {{scheduler: ChainedScheduler, schedulers: [*a{i}, *a{i}]}}" for i in range(60)
@@ -375,11 +314,7 @@ BELOW_ZERO = {"lr": {"curve": {**LINE, "end": -1}}}
         ("plan.json", {"betas": {"curve": LINE}}, "plan.json: betas: "),
         ("plan.json", {"params": {"curve": LINE}}, "plan.json: params: "),
         ("plan.json", {"x[": {"curve": LINE}}, "plan.json: x[: "),
-        (
-            "plan.json",
-            {"a/lr": {"curve": LINE}, "lr": {}},
-            "plan.json: lr: with several optimizers",
-        ),
+        ("plan.json", {"a/lr": {"curve": LINE}, "lr": {}}, "lr: with several optimizers"),
         ("plan.json", {"lr": {"follows": "lr"}}, "plan.json: lr.follows: "),
         ("plan.json", BELOW_ZERO, "plan.json: lr: "),
         ("plan.json", FALLING_SOURCE, "plan.json: x: the rule of 'x'"),
@@ -397,38 +332,34 @@ def test_a_wrong_plan_is_named_with_its_place(
     assert err.count("\n") == 1
 
 
-def test_files_that_cannot_be_read(command: Command, monkeypatch: Any) -> None:
+def test_files_that_cannot_be_read(command: Command) -> None:
     """No such file, a folder, and bytes that are not text; all files are checked all the same."""
-    right, out = command.file({"lr": {"curve": LINE}}), command.folder
-    (out / "bytes.yaml").write_bytes(b"\xff\xfe")
-    assert main([str(out / "no.yaml"), str(out), str(out / "bytes.yaml"), right]) == 1
-    printed = command.captured.readouterr()
-    assert [*map(str.strip, printed.out.splitlines()[:2])] == [
-        f"{right}:",
-        "lr: multiples of the initial value",
-    ]
-    missing, folder, text = printed.err.splitlines()
-    assert missing == f"{out / 'no.yaml'}: No such file or directory"
-    assert folder.startswith(f"{out}: ")
-    assert "expected text in UTF-8" in text
+    right, folder = command.file({"lr": {"curve": LINE}}), command.folder
+    missing, binary = folder / "no.yaml", folder / "bytes.yaml"
+    binary.write_bytes(b"\xff\xfe")
+    assert main([str(missing), str(folder), str(binary), right]) == 1
+    out, err = command.captured.readouterr()
+    assert out.startswith(f"{right}:\nlr: multiples of the initial value\n")
+    of_missing, of_folder, of_binary = err.splitlines()
+    assert of_missing == f"{missing}: No such file or directory"
+    assert of_folder.startswith(f"{folder}: ")
+    assert "expected text in UTF-8" in of_binary
 
 
 def test_the_standard_input_is_json_or_yaml(command: Command, monkeypatch: Any) -> None:
     """``-`` reads either of them, and so does a file with another ending."""
-    for text in (json.dumps({"lr": {"curve": LINE}}), yaml.safe_dump({"lr": {"curve": LINE}})):
+    plan = {"lr": {"curve": LINE}}
+    for text in (json.dumps(plan), yaml.safe_dump(plan)):
         monkeypatch.setattr(sys, "stdin", io.StringIO(text))
         assert main(["-"]) == 0
         assert rows_of(command.captured.readouterr().out) == {0: 1, 100: 0}
         assert command.run(text, name="plan.conf")[0] == 0
-
-
-def test_without_pyyaml_json_is_read(command: Command, monkeypatch: Any) -> None:
-    """A YAML file is an error that says what to install, and JSON needs nothing."""
+    # Without PyYAML, a YAML file is an error that says what to install, and JSON needs nothing.
     monkeypatch.setitem(sys.modules, "yaml", None)
     status, _, err = command.run("lr: {}", name="plan.yaml")
     assert status == 1
     assert err.startswith("plan.yaml: needs PyYAML, which is not installed; pip install PyYAML")
-    assert command.run({"lr": {"curve": LINE}})[0] == 0
+    assert command.run(plan)[0] == 0
 
 
 def test_a_plan_is_checked_against_an_optimizer(command: Command) -> None:
@@ -443,42 +374,39 @@ def test_a_plan_is_checked_against_an_optimizer(command: Command) -> None:
     assert (status, rows_of(out)) == (0, {0: 1, 100: 0})
     assert err.startswith("plan.json: warning: weight_decya: no optimizer of torch has")
     assert command.run({"my_decay": {"curve": LINE}})[2] == ""
-
-
-def test_a_warning_of_the_plan_is_printed(command: Command) -> None:
-    """The exit status stays 0 if the plan is only doubtful."""
-    plan = {"lr": {"schedule": "constant_schedule", "value": 0.01}}
-    status, _, err = command.run(plan, "--optimizer", "AdamW", "--set", "lr=0.01")
+    # A plan that is only doubtful is right.
+    doubtful = {"lr": {"schedule": "constant_schedule", "value": 0.01}}
+    status, _, err = command.run(doubtful, "--optimizer", "AdamW", "--set", "lr=0.01")
     assert status == 0
     assert err.startswith("plan.json: warning: constant_schedule: value=0.01 is the initial value")
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--optimizer", "AdamV"], "'AdamV' is not an optimizer of torch; did you mean"),
-        (["--optimizer", "muon=SGD"], "the plan has no optimizer 'muon'"),
-        (["--set", "lr=1"], "--set: write --optimizer too"),
-        (["--optimizer", "AdamW", "--set", "lr"], "expected KEY=NUMBER"),
-        (["--optimizer", "AdamW", "--set", "lr=nan"], "expected KEY=NUMBER"),
-        (["--optimizer", "AdamW", "--set", "lr=-1"], "AdamW: Invalid learning rate: -1.0"),
-        (["--optimizer", "AdamW", "--set", "momentum=1"], "momentum: AdamW takes no 'momentum'"),
-        (["--optimizer", "AdamW", "--set", "betas=0.9"], "betas: expected 2 numbers"),
-        (["--optimizer", "AdamW", "--set", "betas[2]=0.9"], "betas[2]: expected an element"),
-        (["--optimizer", "AdamW", "--set", "lr=1,2"], "lr: expected one number"),
-        (["--optimizer", "AdamW", "--set", "lr/head=1"], "the plan names no group 'head'"),
-        (["--steps", "0"], "expected a number above 0"),
-        (["--unit", " "], "--unit: expected a word, such as tokens, got ' '"),
-        (["--stretch", "x"], "--stretch: expected a number above 0, got x"),
-        (["--plot", "plan.svg", "other.json"], "--plot: expected one plan"),
-        (["--frobnicate"], "unrecognized arguments"),
-    ],
-)
-def test_a_wrong_command_exits_with_2(command: Command, options: list[str], message: str) -> None:
+WRONG_COMMANDS = {
+    "--optimizer AdamV": "'AdamV' is not an optimizer of torch; did you mean",
+    "--optimizer muon=SGD": "the plan has no optimizer 'muon'",
+    "--set lr=1": "--set: write --optimizer too",
+    "--optimizer AdamW --set lr": "expected KEY=NUMBER",
+    "--optimizer AdamW --set lr=nan": "expected KEY=NUMBER",
+    "--optimizer AdamW --set lr=-1": "AdamW: Invalid learning rate: -1.0",
+    "--optimizer AdamW --set momentum=1": "momentum: AdamW takes no 'momentum'",
+    "--optimizer AdamW --set betas=0.9": "betas: expected 2 numbers",
+    "--optimizer AdamW --set betas[2]=0.9": "betas[2]: expected an element",
+    "--optimizer AdamW --set lr=1,2": "lr: expected one number",
+    "--optimizer AdamW --set lr/head=1": "the plan names no group 'head'",
+    "--steps 0": "expected a number above 0",
+    "--unit ' '": "--unit: expected a word, such as tokens, got ' '",
+    "--stretch x": "--stretch: expected a number above 0, got x",
+    "--plot plan.svg other.json": "--plot: expected one plan",
+    "--frobnicate": "unrecognized arguments",
+}
+
+
+def test_a_wrong_command_exits_with_2(command: Command) -> None:
     """The usage and one message are printed, and nothing of the plan."""
-    status, out, err = command.run({"lr": {"curve": LINE}}, *options)
-    assert (status, out) == (2, "")
-    assert message in err
+    for options, message in WRONG_COMMANDS.items():
+        status, out, err = command.run({"lr": {"curve": LINE}}, *shlex.split(options))
+        assert (status, out) == (2, "")
+        assert message in err
 
 
 # -- the picture -----------------------------------------------------------------------------------

@@ -7,8 +7,6 @@ import itertools
 from typing import Any
 
 import pytest
-import torch
-import yaml
 from plan_forms import make_optimizer, values_along
 from small_runs import ignore_epoch_deprecation, through_json, through_pickle
 
@@ -29,45 +27,34 @@ def values_at(plan: Any, t: float) -> dict[str, list[float]]:
     return values
 
 
-@pytest.mark.parametrize("power", [None, 1, 2, 0.5, -0.5, -1, 0])
-def test_a_target_follows_to_a_power(power: float | None) -> None:
+def test_a_target_follows_to_a_power() -> None:
     """Multiple of the target = multiple of the source to the power, which is 1 by default."""
-    follower = {"follows": "lr"} if power is None else {"follows": "lr", "power": power}
-    plan = {"weight_decay": follower, "lr": {"curve": FALL}}
-    exponent = 1 if power is None else power
-    for t, multiple in ((0, 1), (4, 0.6), (8, 0.2), (100, 0.2)):
-        values = values_at(plan, t)
-        assert values["lr"] == pytest.approx([0.1 * multiple, 0.2 * multiple])
-        expected = [0.2 * multiple**exponent, 0.4 * multiple**exponent]
-        assert values["weight_decay"] == pytest.approx(expected, rel=1e-12)
-    written = to_plan(from_plan(make_optimizer(), plan))
-    assert written == {**plan, "weight_decay": {"follows": "lr"} if power == 1 else follower}
+    for power in (None, 1, 2, 0.5, -0.5, -1, 0):
+        follower = {"follows": "lr"} if power is None else {"follows": "lr", "power": power}
+        plan = {"weight_decay": follower, "lr": {"curve": FALL}}
+        exponent = 1 if power is None else power
+        for t, multiple in ((0, 1), (4, 0.6), (8, 0.2), (100, 0.2)):
+            values = values_at(plan, t)
+            assert values["lr"] == pytest.approx([0.1 * multiple, 0.2 * multiple])
+            expected = [0.2 * multiple**exponent, 0.4 * multiple**exponent]
+            assert values["weight_decay"] == pytest.approx(expected, rel=1e-12)
+        written = to_plan(from_plan(make_optimizer(), plan))
+        assert written == {**plan, "weight_decay": {"follows": "lr"} if power == 1 else follower}
 
 
-def test_two_lines_of_yaml() -> None:
-    """Weight decay in proportion to a half cosine is a short text."""
-    text = """
-    lr: {schedule: half_cosine_annealing_with_warmup, warmup_to_value: 1, anneal_to_value: 0.1,
-         num_warmup_steps: 2, num_training_steps: 10}
-    weight_decay: {follows: lr}
-    """
-    values = values_at(yaml.safe_load(text), 6)
-    assert values["weight_decay"] == pytest.approx([0.2 * 0.55, 0.4 * 0.55])
-
-
-@pytest.mark.parametrize("order", [*itertools.permutations(["lr", "weight_decay", "eps"])])
-def test_the_order_of_the_plan_does_not_matter(order: tuple[str, ...]) -> None:
+def test_the_order_of_the_plan_does_not_matter() -> None:
     """A follower may stand before its source, also in a chain: all are right from step 0 on."""
     entries: dict[str, Any] = {
         "lr": {"curve": {"kind": "Linear", "start": 0.5, "end": 0, "steps": 10}},
         "weight_decay": {"follows": "lr"},
         "eps": {"follows": "weight_decay", "power": 2},
     }
-    schedule = from_plan(make_optimizer(), {target: entries[target] for target in order})
-    assert schedule.schedule_names == list(order)
-    assert schedule.get_last_schedules() == {
-        "lr": [0.05, 0.1], "weight_decay": [0.1, 0.2], "eps": [0.25e-8, 0.25e-8]
-    }  # fmt: skip
+    for order in itertools.permutations(entries):
+        schedule = from_plan(make_optimizer(), {target: entries[target] for target in order})
+        assert schedule.schedule_names == list(order)
+        assert schedule.get_last_schedules() == {
+            "lr": [0.05, 0.1], "weight_decay": [0.1, 0.2], "eps": [0.25e-8, 0.25e-8]
+        }  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -103,23 +90,19 @@ def test_the_user_may_move_the_source() -> None:
     assert schedule.get_last_schedule("weight_decay") == [0.05, 0.4]
 
 
-def test_values_in_place_of_multiples() -> None:
-    """With ``absolute`` the rule is given the value of the source, and gives the target's."""
+def test_a_rule_of_values_and_a_default_value() -> None:
+    """``absolute`` gives values, not multiples; ``default_value`` adds a target that is lacking."""
     rule = {"kind": "Linear", "start": 0, "end": 10, "steps": 1}
-    follower = {"follows": "lr", "rule": rule, "absolute": True}
-    plan = {"weight_decay": follower, "lr": {"curve": FALL}}
+    plan = {
+        "weight_decay": {"follows": "lr", "rule": rule, "absolute": True},
+        "temperature": {"follows": "lr", "power": -1, "default_value": 3.0},
+        "lr": {"curve": FALL},
+    }
     assert values_at(plan, 4)["weight_decay"] == pytest.approx([0.6, 1.2])
+    assert values_at(plan, 8)["temperature"] == pytest.approx([15, 15])
     assert to_plan(from_plan(make_optimizer(), plan)) == plan
     same = {"weight_decay": {"follows": "lr", "absolute": True}}
     assert values_at(same, 4) == {"weight_decay": [0.1, 0.2]}
-
-
-def test_a_default_value_is_the_initial_value() -> None:
-    """A target that the optimizer lacks is added, and follows from its ``default_value``."""
-    follower = {"follows": "lr", "power": -1, "default_value": 3.0}
-    plan = {"temperature": follower, "lr": {"curve": FALL}}
-    assert values_at(plan, 8)["temperature"] == pytest.approx([15, 15])
-    assert to_plan(from_plan(make_optimizer(), plan)) == plan
 
 
 def test_a_rule_is_not_stretched() -> None:
@@ -127,93 +110,71 @@ def test_a_rule_is_not_stretched() -> None:
     plan = {"lr": {"curve": FALL}, "weight_decay": {"follows": "lr", "rule": to_dict(CLIPPED)}}
     schedule = from_plan(make_optimizer(), plan, stretch=100)
     schedule.step(400)
-    assert schedule.get_last_schedule("weight_decay") == pytest.approx(
-        [0.2 * 0.6**0.5, 0.4 * 0.6**0.5]
-    )
+    expected = [0.2 * 0.6**0.5, 0.4 * 0.6**0.5]
+    assert schedule.get_last_schedule("weight_decay") == pytest.approx(expected)
     assert to_plan(schedule)["weight_decay"] == plan["weight_decay"]
 
 
-@pytest.mark.parametrize("source", ["lr", "muon/lr"])
-def test_several_optimizers(source: str) -> None:
+def test_several_optimizers() -> None:
     """The source is a target of the same optimizer, with or without its name."""
     half = {"kind": "Constant", "value": 0.5}
-    plan = {
-        "muon/weight_decay": {"follows": source},
-        "muon/lr": {"curve": FALL},
-        "adamw/lr": {"curve": half},
-    }
-    optimizers = {"muon": make_optimizer(), "adamw": make_optimizer()}
-    schedule = from_plan(optimizers, plan)
-    schedule.step(4)
-    assert schedule.get_last_schedule("muon/weight_decay") == pytest.approx([0.12, 0.24])
-    written = to_plan(schedule)
-    assert written == {**plan, "muon/weight_decay": {"follows": "muon/lr"}}
-    assert from_plan(optimizers, written).schedule_names == list(written)
+    for source in ("lr", "muon/lr"):
+        optimizers = {"muon": make_optimizer(), "adamw": make_optimizer()}
+        others = {"muon/lr": {"curve": FALL}, "adamw/lr": {"curve": half}}
+        plan = {"muon/weight_decay": {"follows": source}, **others}
+        schedule = from_plan(optimizers, plan)
+        assert schedule.optimizers == optimizers
+        schedule.step(4)
+        assert schedule.get_last_schedule("muon/weight_decay") == pytest.approx([0.12, 0.24])
+        written = to_plan(schedule)
+        assert written == {"muon/weight_decay": {"follows": "muon/lr"}, **others}
+        assert from_plan(optimizers, written).schedule_names == list(written)
 
 
 # -- in Python -------------------------------------------------------------------------------------
 
-RULES: dict[str, tuple[Any, dict[str, Any]]] = {
-    "in proportion": (Power(1), {}),
-    "a power": (Power(-0.5), {"power": -0.5}),
-    "a curve": (CLIPPED, {"rule": to_dict(CLIPPED)}),
-    "a product": (0.5 * Power(2), {"rule": to_dict(0.5 * Power(2))}),
+# The rule, how it is applied, and what a plan writes beside ``follows``.
+RULES: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
+    "in proportion": (Power(1), {}, {}),
+    "of values": (Power(1), {"absolute": True}, {"absolute": True}),
+    "a power": (Power(-0.5), {}, {"power": -0.5}),
+    "a curve": (CLIPPED, {}, {"rule": to_dict(CLIPPED)}),
+    "a product": (0.5 * Power(2), {}, {"rule": to_dict(0.5 * Power(2))}),
 }
 
 
 def run_of(rule: Any, **settings: Any) -> Any:
     optimizer = make_optimizer()
-    return SynchronousSchedule(
-        [
-            DerivedSchedule(optimizer, rule, "weight_decay", **settings),
-            CurveSchedule(optimizer, curves.Linear(1, 0.2, 8)),
-        ]
-    )
+    derived = DerivedSchedule(optimizer, rule, "weight_decay", **settings)
+    return SynchronousSchedule([derived, CurveSchedule(optimizer, curves.Linear(1, 0.2, 8))])
 
 
 @pytest.mark.parametrize("name", RULES)
 def test_a_rule_that_is_a_curve_is_data(name: str) -> None:
-    """A plan holds the rule, and the plan's schedule has the values of the one in code."""
-    rule, written = RULES[name]
-    schedule = run_of(rule)
-    plan = to_plan(schedule)
+    """A plan holds the rule, and a state does: it goes on under the rule that was saved."""
+    rule, settings, written = RULES[name]
+    saved = run_of(rule, **settings)
+    plan = to_plan(saved)
     assert plan["weight_decay"] == {"follows": "lr", **written}
     assert through_json(plan) == plan
+    assert through_pickle(saved).schedules["weight_decay"].rule == rule
     again = from_plan(make_optimizer(), plan)
-    assert values_along(again, 12) == values_along(schedule, 12)
-    assert through_pickle(schedule).schedules["weight_decay"].rule == rule
-
-
-@pytest.mark.parametrize("name", RULES)
-def test_a_state_holds_the_rule(name: str) -> None:
-    """``plan="saved"`` goes on under the rule that was saved, and ``"same"`` sees a difference."""
-    rule, _ = RULES[name]
-    saved = run_of(rule)
+    assert values_along(again, 12) == values_along(run_of(rule, **settings), 12)
     saved.step(3)
     state = through_json(saved.state_dict())
     other = run_of(Power(3), absolute=False)
-    with pytest.raises(
-        ValueError, match=r"saved under \{'lr': .*\}, and the code has .*exponent=3"
-    ):
+    message = r"saved under \{'lr': .*\}.*, and the code has .*exponent=3"
+    with pytest.raises(ValueError, match=message):
         copy.deepcopy(other).load_state_dict(state, plan="same")
     with pytest.warns(UserWarning, match="'weight_decay' was saved under .* goes on under .*=3"):
         copy.deepcopy(other).load_state_dict(state)
     other.load_state_dict(state, plan="saved")
     assert other.schedules["weight_decay"].rule == rule
-    run_of(rule).load_state_dict(state, plan="same")
+    run_of(rule, **settings).load_state_dict(state, plan="same")
     for t in range(3, 10):
         saved.step(t)
         other.step(t)
         assert other.get_last_schedules() == saved.get_last_schedules()
-
-
-def test_a_saved_rule_brings_its_kind_of_values() -> None:
-    """A rule of values that was saved goes on as one of values."""
-    saved, other = run_of(Power(1), absolute=True), run_of(Power(1))
-    other.load_state_dict(through_json(saved.state_dict()), plan="saved")
-    assert other.schedules["weight_decay"].absolute
-    other.step(1)
-    assert other.get_last_schedule("weight_decay") == pytest.approx([0.09, 0.18])
 
 
 def proportional(multiple: float) -> float:
@@ -222,32 +183,10 @@ def proportional(multiple: float) -> float:
 
 def test_a_state_of_code_or_of_another_source_is_not_followed() -> None:
     """A function is not in the state, and a different source is not the same schedule."""
-    of_code = run_of(proportional).state_dict()
-    with pytest.raises(
-        ValueError, match="its rule was <function proportional> of 'lr', which is co"
-    ):
+    of_code, of_data = run_of(proportional).state_dict(), run_of(Power(1)).state_dict()
+    message = "its rule was <function proportional> of 'lr', which is co"
+    with pytest.raises(ValueError, match=message):
         run_of(Power(1)).load_state_dict(of_code, plan="saved")
-    of_data = run_of(Power(1)).state_dict()
     run_of(proportional).load_state_dict(of_data, plan="saved")
     with pytest.raises(ValueError, match="which is not a rule of 'eps'; build the schedule that"):
         run_of(Power(1), of="eps").load_state_dict(of_data, plan="saved")
-
-
-def test_code_among_curves_is_refused_by_its_path() -> None:
-    """A function inside a rule is code, and a subclass is its author's."""
-    optimizer = make_optimizer()
-    rule = Power(1) * proportional
-    with pytest.raises(TypeError, match=r"^weight_decay\.rule: <function proportional"):
-        to_plan(DerivedSchedule(optimizer, rule, "weight_decay"))
-    own = type("Own", (DerivedSchedule,), {})
-    with pytest.raises(TypeError, match=r"^weight_decay: a Own, which only its author"):
-        to_plan(own(optimizer, Power(1), "weight_decay"))
-
-
-def test_momentum_against_the_learning_rate() -> None:
-    """``power: -0.5`` raises the momentum as the learning rate falls."""
-    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1, momentum=0.4)
-    plan = {"lr": {"curve": {**FALL, "end": 0.25}}, "momentum": {"follows": "lr", "power": -0.5}}
-    schedule = from_plan(optimizer, plan)
-    schedule.step(8)
-    assert schedule.get_last_schedules() == {"lr": [0.025], "momentum": [0.8]}

@@ -8,10 +8,9 @@ import pytest
 import yaml
 from plan_forms import make_optimizer, values_along
 from small_runs import ignore_epoch_deprecation, through_json
-from torch.optim import lr_scheduler as torch_lr
 
 from tsa_builtins import curves, from_plan, to_plan
-from tsa_core import CurveSchedule, arbitrary_schedule_factory
+from tsa_core import CurveSchedule
 
 pytestmark = ignore_epoch_deprecation
 
@@ -45,14 +44,15 @@ def test_values_and_curves_by_step_are_mappings_too() -> None:
     assert curves.to_dict(inner)["points"] == [[0, 1], [30, 0.1]]  # in states, as before
 
 
-@pytest.mark.parametrize("number", [0.1, 0.3, 0.5, 1e-3, 3, 0.05, 1 / 3])
-def test_numbers_are_written_as_they_were(number: float) -> None:
+def test_numbers_are_written_as_they_were() -> None:
     """A number of few digits is not written with more."""
-    assert f": {number!r}\n" in yaml_of(curves.Linear(number, 7, 9)).replace("1.0e-03", "0.001")
-    settings = {"max_lr": number, "total_steps": 30, "pct_start": 0.3, "cycle_momentum": False}
-    plan: Any = {"lr": {"scheduler": "OneCycleLR", "div_factor": 25, **settings}}
-    written = to_plan(from_plan(make_optimizer(), plan))["lr"]
-    assert {key: written[key] for key in plan["lr"]} == plan["lr"]
+    for number in (0.1, 0.3, 0.5, 1e-3, 3, 0.05, 1 / 3):
+        text = yaml_of(curves.Linear(number, 7, 9)).replace("1.0e-03", "0.001")
+        assert f": {number!r}\n" in text
+        settings = {"max_lr": number, "total_steps": 30, "pct_start": 0.3, "div_factor": 25}
+        plan: Any = {"lr": {"scheduler": "OneCycleLR", "cycle_momentum": False, **settings}}
+        written = to_plan(from_plan(make_optimizer(), plan))["lr"]
+        assert {key: written[key] for key in plan["lr"]} == plan["lr"]
 
 
 # -- the default value of a compound ---------------------------------------------------------------
@@ -65,58 +65,43 @@ WAVES = {
     "scheduler": "CyclicLR", "base_lr": [0.1, 0.2], "max_lr": [1.0, 3.0], "step_size_up": 3,
     "cycle_momentum": False,
 }  # fmt: skip
-COMPOUNDS: dict[str, list[Any]] = {
-    "a cycle": [CYCLE],
-    "waves": [WAVES],
-    "a cycle first": [CYCLE, HALVED],
-    "a cycle second": [HALVED, CYCLE],
-    "waves between": [HALVED, WAVES, {"scheduler": "StepLR", "step_size": 2}],
-    "a plain part twice": [HALVED, HALVED, CYCLE],
-}
+PARTS = [
+    [CYCLE],
+    [WAVES],
+    [CYCLE, HALVED],
+    [HALVED, CYCLE],
+    [HALVED, WAVES, {"scheduler": "StepLR", "step_size": 2}],
+    [HALVED, HALVED, CYCLE],
+]
+CHAIN = {"scheduler": "ChainedScheduler"}
+COMPOUNDS = [
+    *({**CHAIN, "schedulers": each} for each in PARTS),
+    {**CHAIN, "schedulers": [{**CHAIN, "schedulers": [CYCLE]}, HALVED]},
+    *(
+        {"scheduler": "SequentialLR", "schedulers": each, "milestones": [5, 10][: len(each) - 1]}
+        for each in PARTS
+    ),
+]
 
 
-IN_A_CHAIN = {"scheduler": "ChainedScheduler", "schedulers": [CYCLE]}
-
-
-@pytest.mark.parametrize("name", COMPOUNDS)
-@pytest.mark.parametrize("compound", ["SequentialLR", "ChainedScheduler"])
-def test_a_compound_keeps_its_default_value(name: str, compound: str) -> None:
+@pytest.mark.parametrize("described", COMPOUNDS)
+def test_a_compound_keeps_its_default_value(described: dict[str, Any]) -> None:
     """A compound whose groups differ is built again on an optimizer that lacks the entry."""
-    parts = COMPOUNDS[name]
-    described: dict[str, Any] = {"scheduler": compound, "schedulers": parts, "default_value": 2.0}
-    if compound == "SequentialLR":
-        described["milestones"] = [5 * i for i in range(1, len(parts))]
-    schedule = from_plan(make_optimizer(), {"clip": described})
+    schedule = from_plan(make_optimizer(), {"clip": {**described, "default_value": 2.0}})
     written = to_plan(schedule)
-    if parts[0] is HALVED:
+    if described["schedulers"][0] is HALVED:
         assert written["clip"]["default_value"] == 2.0
     again = from_plan(make_optimizer(), written)
     assert to_plan(again) == written
     assert values_along(again, 25) == values_along(schedule, 25)
 
 
-def test_a_compound_in_a_compound_keeps_its_default_value() -> None:
-    """The first part decides, however deep it is."""
-    described = {"scheduler": "ChainedScheduler", "schedulers": [IN_A_CHAIN, HALVED]}
-    schedule = from_plan(make_optimizer(), {"clip": {**described, "default_value": 2.0}})
-    again = from_plan(make_optimizer(), to_plan(schedule))
-    assert values_along(again, 25) == values_along(schedule, 25)
-
-
-def test_groups_that_differ_before_a_compound_have_no_default_value() -> None:
-    """One number cannot stand for the values that the groups held before."""
+def test_no_default_value_is_written() -> None:
+    """One number cannot stand for groups that differed, and the optimizer's entry needs none."""
     optimizer = make_optimizer()
     for i, group in enumerate(optimizer.param_groups):
         group["clip"] = 1.0 + i
-    parts = {"scheduler": "ChainedScheduler", "schedulers": [HALVED, {**HALVED, "total_iters": 9}]}
-    assert "default_value" not in to_plan(from_plan(optimizer, {"clip": parts}))["clip"]
-
-
-def test_an_entry_of_the_optimizer_has_no_default_value() -> None:
-    """A compound of an entry that the optimizer has by itself is written without one."""
-    schedule = arbitrary_schedule_factory(
-        make_optimizer(),
-        lambda o: torch_lr.ChainedScheduler([torch_lr.ConstantLR(o, 0.5)]),
-        schedule_target="eps",
-    )
-    assert "default_value" not in to_plan(schedule)["eps"]
+    parts = [HALVED, {**HALVED, "total_iters": 9}]
+    plan = {target: {**CHAIN, "schedulers": parts} for target in ("clip", "eps")}
+    written = to_plan(from_plan(optimizer, plan))
+    assert ["default_value" in each for each in written.values()] == [False, False]

@@ -1,9 +1,12 @@
-"""The arguments that built-ins refuse: at once, by name, and with nothing touched."""
+"""The arguments of built-ins: those of the page, and what is refused by name, untouched."""
 
 from __future__ import annotations
 
 import inspect
+import re
+from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,93 +16,78 @@ from bad_numbers import BAD_NUMBERS
 from cases import crossed, some
 from closed_forms import (
     ANNEALING,
+    FOREVER,
     INVERSE,
     NAMES,
     OUT_OF_RANGE,
+    RISING,
     SYMBOLS,
     Plan,
     arguments,
     build,
     closed_form,
 )
-from small_runs import Untouched, adamw, advance, held
+from small_runs import Untouched, adamw, advance, every_name, held
 
 import tsa_builtins
+from tsa_builtins import from_plan
 
-NUMBERS = [(name, parameter) for name in NAMES for parameter in arguments(name, Plan())]
-RANGES = [
-    case
-    for ranged, values in OUT_OF_RANGE.items()
-    for case in crossed([each for each in NUMBERS if each[1] == ranged], values)
-]
+PAGE = Path(__file__).parents[3].joinpath("docs", "builtin_schedules.md").read_text("utf-8")
+WSD = "warmup_stable_decay"
 
 
 def optimizer() -> Any:
     return adamw(*({"lr": lr, "tensor": torch.tensor(lr)} for lr in (0.1, 0.003)))
 
 
-# -- numbers --------------------------------------------------------------------------------
+# -- the arguments that docs/builtin_schedules.md promises -----------------------------------------
+
+# Each row of the table: the names of built-ins, and the arguments that they share.
+ROWS = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| `(optimizer, [^`]*)` \|$", PAGE, re.MULTILINE)
+SIGNATURES = {name: shown for names, shown in ROWS for name in re.findall(r"`(\w+)`", names)}
 
 
-def refuses(
-    name: str, parameter: str, value: Any, error: type[Exception], untouched: Untouched
-) -> None:
-    """The error has the parameter's name and the value, and the groups stay as they were."""
-    opt = optimizer()
-    with untouched(opt), pytest.raises(error) as raised:
-        build(name, opt, Plan(), **{parameter: value})
-    assert parameter in str(raised.value)
-    assert repr(value) in str(raised.value)
+def test_tables_and_page_have_every_built_in_and_argument() -> None:
+    """The tests over all built-ins, and the page, include every schedule and argument."""
+    others = {"curves", "Plan", "from_plan", "to_plan", "__version__"}
+    assert set(NAMES) == set(SIGNATURES) == set(tsa_builtins.__all__) - others
+    formulas = PAGE.partition("\n## Formulas\n")[2].partition("\n## ")[0]
+    assert [name for name in NAMES if f"`{name}`" not in formulas] == []
+    for name in NAMES:
+        taken = {*inspect.signature(getattr(tsa_builtins, name)).parameters}
+        assert taken - {*SYMBOLS} == {
+            *("optimizer", "schedule_target", "absolute", "where"),
+            *(["skip_zero"] if name in RISING else []),
+            *(["decay"] if name == WSD else []),
+        }
+        assert ("num_training_steps" in taken) is (name in ANNEALING)
 
 
-@pytest.mark.parametrize(("argument", "bad"), crossed(NUMBERS, BAD_NUMBERS))
-def test_a_bad_number_is_refused(argument: tuple[str, str], bad: str, untouched: Untouched) -> None:
-    """An argument that is not a real number, or not finite, is refused by its name."""
-    refuses(*argument, *BAD_NUMBERS[bad], untouched)
+@every_name
+def test_arguments_have_the_promised_order(name: str) -> None:
+    """Names, order and defaults are those on the page; by position they mean the same."""
+    make = getattr(tsa_builtins, name)
+    parameters = [
+        each.replace(annotation=each.empty) for each in inspect.signature(make).parameters.values()
+    ]
+    shown = str(inspect.Signature(parameters))
+    assert shown.replace("'", '"') == f"({SIGNATURES[name]})"
+    given = arguments(name, Plan(W=0.5, A=0.1, L=2, M=7, R=3.0, P=1.7))
+    positional = make(adamw(), *given.values(), "weight_decay")
+    named = make(adamw(), **given, schedule_target="weight_decay")
+    assert positional.curve == named.curve
+    assert positional.schedule_target == named.schedule_target == "weight_decay"
 
 
-@pytest.mark.parametrize(("argument", "value"), RANGES)
-def test_a_number_out_of_its_range_is_refused(
-    argument: tuple[str, str], value: float, untouched: Untouched
-) -> None:
-    """A count of steps or an exponent out of its range is refused by its name."""
-    refuses(*argument, value, ValueError, untouched)
-
-
-SPANS_OF_A_WARMUP = [
-    ("warmup_multiplier", 1e200, 1e200, r"to_value \* warmup_mult"),
-    ("warmup_multiplier", 1e308, -1.0, r"warmup_multiplier - 1\)"),
-]
-SPANS_OF_AN_ANNEALING = [
-    ("anneal_to_value", 1e308, -1e308, "to_value - anneal_to"),
-    ("anneal_to_value", 10**308, -(10**308), "value - anneal"),
-]
-
-
-@pytest.mark.parametrize(
-    ("name", "span"),
-    crossed(INVERSE, SPANS_OF_A_WARMUP) + crossed(ANNEALING, SPANS_OF_AN_ANNEALING),
-)
-def test_a_span_beyond_every_float_is_refused(
-    name: str, span: tuple[str, float, float, str], untouched: Untouched
-) -> None:
-    """Two finite values can be so far apart that a step between them would overflow."""
-    opt, (parameter, W, value, message) = optimizer(), span
-    with untouched(opt), pytest.raises(ValueError, match=message):
-        build(name, opt, Plan(), **{"warmup_to_value": W, parameter: value})
-
-
-@pytest.mark.parametrize(
-    ("name", "lengths"), crossed(ANNEALING, [(13, 12), (12.001, 12), (1, 0.5)])
-)
-def test_a_warmup_longer_than_the_training_is_refused(
-    name: str, lengths: tuple[float, float], untouched: Untouched
-) -> None:
-    """L > M is a ValueError that names both parameters and both values."""
-    opt, (L, M) = optimizer(), lengths
-    with untouched(opt), pytest.raises(ValueError, match="num_warmup_steps") as raised:
-        build(name, opt, Plan(), num_warmup_steps=L, num_training_steps=M)
-    assert f"num_training_steps = {M!r}, got {L!r}" in str(raised.value)
+def test_docstrings_say_which_shape_is_meant() -> None:
+    """The quarter wave leads to the half wave, and √(1 − p) is told from 1 − √p."""
+    for name in ("cosine_annealing_with_warmup", "cosine_annealing_with_inverse_warmup"):
+        text = getattr(tsa_builtins, name).__doc__
+        assert text.startswith("The annealing is a quarter of a cosine wave")
+        assert "half_cosine_annealing_with_warmup" in text
+    text = str(tsa_builtins.sqrt_schedule_with_warmup.__doc__)
+    assert "1 − √p" in text
+    assert "arxiv.org/abs/2405.18392" in text
 
 
 @pytest.mark.parametrize(
@@ -109,82 +97,117 @@ def test_every_kind_of_real_number_is_taken(name: str, kind: Any) -> None:
     """NumPy's scalars, fractions and ints are taken, and the groups then hold Python floats."""
     opt = optimizer()
     numbers = {parameter: kind(4) for parameter in arguments(name, Plan())}
-    if "num_decay_steps" in numbers:  # no room for a decay beside the warmup
+    if name == WSD:  # no room for a decay beside the warmup
         numbers["num_decay_steps"] = kind(0)
-    schedule = build(name, opt, Plan(), **numbers)
-    for _ in range(5):
-        advance(schedule)
-        assert [type(value) for value in held(opt)] == [float, float]
+    advance(build(name, opt, Plan(), **numbers), 5)
+    assert [type(value) for value in held(opt)] == [float, float]
     λ = closed_form(name, Plan(W=4, A=4, L=4, M=4), 5)
     assert held(opt) == pytest.approx([0.1 * λ, 0.003 * λ])
 
 
-# -- targets --------------------------------------------------------------------------------
+# -- refused ---------------------------------------------------------------------------------------
 
-TARGETS: dict[str, tuple[Any, type[Exception], str]] = {
-    "unknown": ("momentum", KeyError, "momentum"),
-    "misspelt": ("weight_decy", KeyError, "did you mean 'weight_decay'"),
-    "whole tuple": ("betas", TypeError, "betas[0]"),
-    "boolean": ("amsgrad", TypeError, "amsgrad"),
-    "None": ("foreach", TypeError, "foreach"),
-    "parameters": ("params", TypeError, "params"),
-    "index past the end": ("betas[7]", KeyError, "betas[7]"),
-    "index from behind": ("betas[-1]", ValueError, "betas[-1]"),
-    "element of a number": ("lr[0]", KeyError, "lr[0]"),
-    "empty": ("", ValueError, "schedule_target"),
-    "None itself": (None, TypeError, "schedule_target"),
-    "bool itself": (True, TypeError, "schedule_target"),
-    "number": (0, TypeError, "schedule_target"),
-    "list": (["lr"], TypeError, "schedule_target"),
-    "bytes": (b"lr", TypeError, "schedule_target"),
-}
+# Arguments that each of some built-ins refuses, and what the error says.
+Refused = tuple[dict[str, Any], type[Exception], str]
+OF_ALL: list[Refused] = [
+    ({"target": "weight_decy"}, KeyError, "did you mean 'weight_decay'"),
+    ({"target": "betas"}, TypeError, "betas[0]"),
+    ({"target": "betas[-1]"}, ValueError, "betas[-1]"),
+    ({"target": ""}, ValueError, "schedule_target"),
+    ({"target": None}, TypeError, "schedule_target"),
+    *(({"absolute": bad}, TypeError, f"absolute: expected True or False, got {bad!r}")
+      for bad in (1, 0, None, "yes")),
+]  # fmt: skip
+OF_RISING: list[Refused] = [
+    ({"skip_zero": bad}, TypeError, f"skip_zero: expected true or false, got {bad!r}")
+    for bad in (1, None, "yes")
+]
+OF_INVERSE: list[Refused] = [  # a step between the two would overflow
+    ({"warmup_to_value": 1e200, "warmup_multiplier": 1e200}, ValueError, "to_value * warmup_mult"),
+    ({"warmup_to_value": 1e308, "warmup_multiplier": -1.0}, ValueError, "warmup_multiplier - 1)"),
+]
+OF_ANNEALING: list[Refused] = [
+    *(({"warmup_to_value": far, "anneal_to_value": -far}, ValueError, "to_value - anneal_to")
+      for far in (1e308, 10**308)),
+    *(({"num_warmup_steps": L, "num_training_steps": M}, ValueError,
+       f"num_warmup_steps: expected at most num_training_steps = {M!r}, got {L!r}")
+      for L, M in ((13, 12), (12.001, 12), (1, 0.5))),
+    ({"target": "betas[0]", "absolute": True, "warmup_to_value": 1.25, "num_warmup_steps": 0},
+     ValueError, "'betas[0]' at step 0: 1.25"),
+]  # fmt: skip
+OF_WSD: list[Refused] = [
+    ({"num_decay_steps": 9}, ValueError,
+     "num_decay_steps: expected at most num_training_steps - num_warmup_steps = 8, got 9"),
+    ({"decay": "Cosin"}, ValueError, "decay: 'Cosin' is not a shape; did you mean 'Cosine'"),
+    ({"decay": 3}, TypeError, "decay: expected the name of a shape, got 3"),
+    ({"decay": "Polynomial"}, TypeError, "'Polynomial', exponent"),
+    ({"decay": ("Polynomial", -1)}, ValueError, "exponent: expected more than 0"),
+    ({"decay": "Exponential", "anneal_to_value": 0.0}, ValueError,
+     "decay: Exponential from 1.5 to 0.0: "),
+]  # fmt: skip
+BELOW_0: Refused = ({"target": "lr", "anneal_to_value": -0.125}, ValueError, ": -0.125, as ")
+NO_WARMUP: Refused = ({"num_warmup_steps": 0}, ValueError, "curves.InverseSqrt(1, ")
 
 
-@pytest.mark.parametrize(("name", "target"), crossed(NAMES, TARGETS))
-def test_a_bad_target_is_refused(name: str, target: str, untouched: Untouched) -> None:
-    """The error names the target, or ``schedule_target`` if the target is not a name."""
-    opt, (given, error, named) = optimizer(), TARGETS[target]
+def bad_numbers() -> Iterator[tuple[str, Refused]]:
+    """Of each number of each built-in, one that is not real or finite, and one out of range."""
+    numbers = [(name, parameter) for name in NAMES for parameter in arguments(name, Plan())]
+    cases = [(each, BAD_NUMBERS[bad]) for each, bad in crossed(numbers, BAD_NUMBERS)]
+    for ranged, values in OUT_OF_RANGE.items():
+        having = [each for each in numbers if each[1] == ranged]
+        cases += [(each, (value, ValueError)) for each, value in crossed(having, values)]
+    for (name, parameter), (value, error) in cases:
+        yield name, ({parameter: value}, error, repr(value))
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        *bad_numbers(),
+        *crossed(NAMES, OF_ALL),
+        *crossed(RISING, OF_RISING),
+        *crossed(INVERSE, OF_INVERSE),
+        *crossed(ANNEALING, OF_ANNEALING),
+        *crossed([WSD], OF_WSD),
+        *((name, BELOW_0) for name in ANNEALING),
+        (FOREVER, NO_WARMUP),
+    ],
+)
+def test_a_bad_argument_is_refused(name: str, refused: Refused, untouched: Untouched) -> None:
+    """The error names the argument and what was given, and the groups stay as they were."""
+    opt, (given, error, says) = optimizer(), refused
     with untouched(opt), pytest.raises(error) as raised:
-        build(name, opt, Plan(), given)
-    assert named in raised.value.args[0]
+        build(name, opt, Plan(), **given)
+    message = str(raised.value.args[0])
+    assert says in message
+    assert "target" in given or any(parameter in message for parameter in given)
+    assert not opt._optimizer_step_pre_hooks
 
 
-# -- optimizers -----------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        ({"skip_zero": 1}, TypeError, r"^lr\.skip_zero: expected true or false, got 1"),
+        ({"decay": "Cosin"}, ValueError, r"^lr\.decay: 'Cosin' is not a shape"),
+        ({"decay": ["Polynomial", "2"]}, TypeError, r"^lr\.decay\[1\]: .*write 2 without"),
+        ({"decay": 2}, TypeError, r"^lr\.decay: expected the name of a shape"),
+        ({"decays": 2}, ValueError, r"^lr\.decays: .*did you mean 'decay'"),
+    ],
+)
+def test_in_a_plan_the_error_has_the_path(
+    changed: dict[str, Any], error: type[Exception], message: str, untouched: Untouched
+) -> None:
+    """The message about a plan begins with the path of what is wrong."""
+    opt = optimizer()
+    described = {"schedule": WSD, **arguments(WSD, Plan(W=0.5)), **changed}
+    with untouched(opt), pytest.raises(error, match=message):
+        from_plan(opt, {"lr": described})
 
-NOT_OPTIMIZERS: dict[str, Any] = {
-    "a model": torch.nn.Linear(2, 1),
-    "its parameters": [torch.nn.Parameter(torch.ones(2))],
-    "a class": torch.optim.AdamW,
-    "None": None,
-    "a bool": True,
-    "a string": "AdamW",
-    "a dict": {"param_groups": []},
-}
 
-
-@pytest.mark.parametrize(("name", "given"), crossed(some(NAMES), NOT_OPTIMIZERS))
-def test_an_object_that_is_not_an_optimizer_is_refused(name: str, given: str) -> None:
+@pytest.mark.parametrize("given", [torch.nn.Linear(2, 1), torch.optim.AdamW, None, True])
+def test_an_object_that_is_not_an_optimizer_is_refused(given: Any) -> None:
     """A TypeError says what was expected as ``optimizer``, and which type was given."""
-    not_one = NOT_OPTIMIZERS[given]
-    with pytest.raises(TypeError, match=r"optimizer: expected .*param_groups") as raised:
-        build(name, not_one, Plan())
-    assert f"got {type(not_one).__name__}" in str(raised.value)
-
-
-# -- tables ----------------------------------------------------------------------------------
-
-
-def test_every_parameter_is_in_the_tables() -> None:
-    """No parameter of a built-in is left out of the tests of this file."""
-    others = {"optimizer", "schedule_target", "absolute", "where", "skip_zero", "decay"}
-    for name in NAMES:
-        parameters = set(inspect.signature(getattr(tsa_builtins, name)).parameters)
-        assert parameters == (others & parameters) | (parameters & set(SYMBOLS)), name
-
-
-def test_a_warning_points_at_the_users_line() -> None:
-    """A warning about the target shows the line that calls the built-in."""
-    opt = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
-    with pytest.warns(UserWarning, match="starts at 0") as caught:
-        tsa_builtins.constant_schedule(opt, 0.5, "momentum")
-    assert [warning.filename for warning in caught] == [__file__]
+    says = f"optimizer: expected .*param_groups.*got {type(given).__name__}"
+    for name in some(NAMES):
+        with pytest.raises(TypeError, match=says):
+            build(name, given, Plan())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import math
+import re
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -36,10 +38,12 @@ from tsa_core import (
 )
 
 INITIAL = [0.5, 0.25, 0.125]
+TARGETS = ("lr", "weight_decay", "betas[0]", "clip")
+BF16 = torch.bfloat16
 OLD, LINE, HALF = Linear(0.875, 0.375, 16), Linear(0.75, 0.25, 8), Constant(0.5)
 
 
-# Every number is a sum of few powers of 2, so that the values are exact.
+# Every number is a sum of few powers of 2, so that the values are exact, in bfloat16 too.
 def old(t: float) -> float:
     return 0.875 - min(t, 16) / 32
 
@@ -53,6 +57,7 @@ def half(t: float) -> float:
 
 
 def halving(t: float) -> float:
+    assert t >= 0  # no schedule asks a curve before its beginning
     return 0.5 ** (1 + t)
 
 
@@ -64,14 +69,13 @@ def twice(multiple: float) -> float:
     return 2 * multiple
 
 
-def three_groups(**entries: Any) -> torch.optim.AdamW:
-    """Three groups, in which lr, weight decay and both betas have the initial values above."""
-    return adamw(
-        *(
-            {"lr": x, "weight_decay": x, "betas": (x, x), "name": name, **entries}
-            for name, x in zip("abc", INITIAL)
-        )
-    )
+def entries(x: float) -> dict[str, Any]:
+    return {"lr": x, "weight_decay": x, "betas": (x, x), "clip": torch.tensor(x, dtype=BF16)}
+
+
+def three_groups(**more: Any) -> torch.optim.AdamW:
+    """Three groups, whose entries have the initial values above."""
+    return adamw(*({**entries(x), "name": name, **more} for name, x in zip("abc", INITIAL)))
 
 
 def times(factor: float, initial: list[float] = INITIAL) -> list[float]:
@@ -96,10 +100,11 @@ FORMS: dict[str, tuple[Any, Lambdas]] = {
     ("form", "position", "absolute"), crossed(FORMS, [0, 3, 2.5, 40, 5], [False, True])
 )
 def test_step_0_of_the_new_curve_is_now(form: str, position: float, absolute: bool) -> None:
-    """The new curve is written at once and followed by steps, ``values_at`` and ``preview``."""
+    """The new curve is written at once, and holds its beginning at the steps before its step 0."""
     new, lambdas = FORMS[form]
-    for target in ("lr", "weight_decay", "betas[0]"):
+    for target in TARGETS:
         optimizer = three_groups()
+        tensors = held(optimizer, "clip")
         schedule = CurveSchedule(optimizer, OLD, target, absolute=absolute)
         optimizer.step()
         schedule.step(position)
@@ -122,8 +127,11 @@ def test_step_0_of_the_new_curve_is_now(form: str, position: float, absolute: bo
             assert held(optimizer, target) == schedule.get_last_lr() == expected[s]
             assert schedule.values_at(position + s + 1) == expected[s + 1]
             advance(schedule)
-        others = {"lr", "weight_decay", "betas[0]"} - {target}
-        assert all(held(optimizer, other) == INITIAL for other in others)
+        for t in {position, position / 2, max(position - 1, 0), 0}:
+            schedule.step(t)
+            assert held(optimizer, target) == schedule.values_at(t) == expected[0]
+        assert all(held(optimizer, other) == INITIAL for other in {*TARGETS} - {target})
+        assert all(now is tensor for now, tensor in zip(held(optimizer, "clip"), tensors))
 
 
 DATA = {"kind": "Linear", "start": 0.75, "end": 0.25, "steps": 8}
@@ -140,11 +148,12 @@ DATA = {"kind": "Linear", "start": 0.75, "end": 0.25, "steps": 8}
 def test_curve_and_repr_and_state_follow(
     new: Any, shown: Any, saved: Any, driven: list[int]
 ) -> None:
-    """They tell the new curve and its step 0. The caller's container may change later."""
+    """They tell the last curve and its step 0. The caller's container may change later."""
     schedule = CurveSchedule(three_groups(), OLD)
     advance(schedule, 3)
     before = schedule.state_dict()
     given = copy.copy(new)
+    schedule.replan(HALF)
     schedule.replan(given)
     if new is not LINE:
         given["a" if isinstance(new, dict) else 0] = OLD
@@ -154,26 +163,6 @@ def test_curve_and_repr_and_state_follow(
     assert " from step 3, at step 3: " in text
     follow = {"curve": saved, "origin": 3, "_last_lr": held(schedule.optimizer), "driven": driven}
     assert schedule.state_dict() == {**before, **follow}
-
-
-@pytest.mark.parametrize(
-    ("form", "dtype"), crossed(FORMS, [torch.float64, torch.float32, torch.bfloat16])
-)
-def test_a_tensor_is_filled_in_place(form: str, dtype: torch.dtype) -> None:
-    """A tensor stays the same object and holds the new curve's value, rounded as torch does."""
-    new, lambdas = FORMS[form]
-    optimizer = three_groups(weight_decay=torch.tensor(0.7, dtype=dtype))  # shared by all groups
-    schedule = CurveSchedule(optimizer, OLD, "weight_decay")
-    tensors = held(optimizer, "weight_decay")
-    initial = tensors[0].new_tensor(0.7).item()
-    advance(schedule, 2)
-    schedule.replan(new)
-    for s in range(3):
-        for group, tensor, each in zip(optimizer.param_groups, tensors, lambdas):
-            assert group["weight_decay"] is tensor
-            value = initial * (old(2) if each is None else each(s))
-            assert torch.equal(tensor, torch.zeros((), dtype=dtype).fill_(value))
-        advance(schedule)
 
 
 def test_a_group_that_was_left_alone_starts_from_its_own_value() -> None:
@@ -203,88 +192,25 @@ def test_a_built_in_and_a_schedule_on_a_proxy_are_replanned() -> None:
     assert held(optimizer, "lr") == held(optimizer, "weight_decay") == times(line(1))
 
 
-def test_a_second_replan_counts_from_its_own_step() -> None:
-    """Of two replans the later one counts, also if both are at one step."""
-    schedule = CurveSchedule(three_groups(), OLD)
-    advance(schedule, 2)
-    schedule.replan(HALF)
-    advance(schedule, 3)
-    schedule.replan(halving)
-    schedule.replan(LINE)
-    for s in range(3):
-        assert held(schedule.optimizer) == times(line(s))
-        advance(schedule)
-    assert (schedule.state_dict()["origin"], schedule.last_epoch) == (5, 8)
-
-
-def test_a_step_before_the_replan_has_the_beginning_of_the_curve() -> None:
-    """A curve holds its beginning at steps before its step 0."""
-    stairs, parts = PiecewiseConstant({0: 0.5, 2: 0.25}), join([LINE, HALF], [4])
-    for curve in (LINE, Cosine(0.25, 0.75, 8), InverseSqrt(0.5, 4), stairs, parts):
-        schedule = CurveSchedule(three_groups(), OLD)
-        advance(schedule, 8)
-        schedule.replan(curve)
-        for t in (7, 3, 0):
-            assert schedule.values_at(t) == times(curve(0))
-            schedule.step(t)
-            assert held(schedule.optimizer) == times(curve(0))
-
-
-class Recording:
-    """A curve that remembers where it was asked, and would be huge before its beginning."""
-
-    def __init__(self) -> None:
-        self.asked: list[float] = []
-
-    def __call__(self, t: float) -> float:
-        self.asked.append(t)
-        return float(0.25 * 0.5**t)
-
-
-@pytest.mark.parametrize("form", ["one", "in order", "by name", "of values"])
-def test_a_curve_is_never_asked_before_its_beginning(form: str) -> None:
-    """At steps before the replan, however they are reached, the curve is asked at 0."""
-    recording = Recording()
-    forms = {"in order": [recording, recording, HALF], "by name": {"c": HALF, "*": recording}}
-    absolute, others_half = form == "of values", form in forms
-    factors = [1.0] * 3 if absolute else INITIAL
-
-    def expected(t: float) -> list[float]:
-        λ = 0.25 * 0.5 ** max(t - 8, 0)
-        return [each * f for each, f in zip([λ, λ, 0.5 if others_half else λ], factors)]
-
+@pytest.mark.parametrize("absolute", [False, True])
+def test_a_state_from_before_a_replan(absolute: bool) -> None:
+    """It is loaded before step 0 of the new curve, which holds its beginning there, or goes."""
     optimizer = three_groups()
     schedule = CurveSchedule(optimizer, OLD, absolute=absolute)
-    sync = SynchronousSchedule([schedule])
-    advance(sync, 4)
-    early = copy.deepcopy(sync.state_dict())
-    advance(sync, 4)
-    sync.replan({"lr": forms.get(form, recording)})
-    for t in (8, 7, 0, 3.5, 7.75, 9, 10, 2):
-        assert schedule.values_at(t) == expected(t)
-        sync.step(t)
-        assert held(optimizer) == expected(t)
-        assert schedule.get_lr() == expected(t)
-        assert preview(schedule, 3).values["lr"] == [expected(t + s) for s in range(3)]
-    with pytest.warns(UserWarning, match="was saved under .* goes on under"):
-        sync.load_state_dict(early)
-    assert held(optimizer) == times(old(4), factors)  # the saved values, until the next step
-    for t in range(5, 11):
-        advance(sync)
-        assert held(optimizer) == expected(t)
-    assert min(recording.asked) == 0
-
-
-def test_a_state_from_before_a_replan_brings_its_plan_back() -> None:
-    """With ``plan="saved"``, a run that is rolled back follows the curve of that time."""
-    schedule = CurveSchedule(three_groups(), OLD)
+    factors = [1.0] * 3 if absolute else INITIAL
     advance(schedule, 4)
     early = copy.deepcopy(schedule.state_dict())
     advance(schedule, 4)
     schedule.replan(halving)
+    with pytest.warns(UserWarning, match="was saved under .* goes on under"):
+        schedule.load_state_dict(early)
+    assert held(optimizer) == times(old(4), factors)  # the saved values, until the next step
+    for t in range(5, 11):
+        advance(schedule)
+        assert held(optimizer) == times(halving(max(t - 8, 0)), factors)
     schedule.load_state_dict(early, plan="saved")
     for t in range(4, 12):
-        assert held(schedule.optimizer) == times(old(t))
+        assert held(optimizer) == times(old(t), factors)
         advance(schedule)
 
 
@@ -312,63 +238,93 @@ REPLANNED: list[Any] = [
 )
 def test_its_plan_agrees_with_it_at_every_position(new: Any, origin: float, absolute: bool) -> None:
     """A schedule from ``to_plan`` has the same values before, at and after the replan."""
-    optimizer = three_groups()
+    optimizer, again = three_groups(), three_groups()
     schedule = CurveSchedule(optimizer, HALF, absolute=absolute)
     optimizer.step()
     schedule.step(origin)
     schedule.replan(new)
-    again = three_groups()
-    for mine, other in zip(optimizer.param_groups, again.param_groups):
-        if "initial_lr" in mine and mine["name"] in left_alone(new):
-            other["lr"] = mine["lr"]  # a group that is left alone keeps what it held
+    for i in {0, 1, 2} - {*schedule.state_dict()["driven"]}:  # left alone, it keeps what it held
+        again.param_groups[i]["lr"] = optimizer.param_groups[i]["lr"]
     other = from_plan(again, to_plan(schedule)).schedules["lr"]
+    again.step()
     around = [origin + by for by in (-8, -2.5, -1, -0.5, 0, 0.5, 1, 2, 3, 7.25, 8, 9, 40)]
     for t in (0, *(each for each in around if each >= 0)):
         assert other.values_at(t) == pytest.approx(schedule.values_at(t), rel=1e-12)
-    for t in around[4:]:
-        again.step()
         other.step(t)
         schedule.step(t)
         assert held(again) == pytest.approx(held(optimizer), rel=1e-12)
 
 
-def left_alone(curves: Any) -> set[str]:
-    """The names of the groups that have no curve."""
-    if isinstance(curves, dict):
-        return {name for name in "abc" if curves.get(name, curves.get("*")) is None}
-    if isinstance(curves, list):
-        return {name for name, curve in zip("abc", curves) if curve is None}
-    return set()
-
-
 # -- among other schedules -------------------------------------------------------------------------
 
 
-def test_members_stay_in_lock_step() -> None:
-    """The other members go on as before. A derived member follows at once."""
-    optimizer = three_groups(momentum=0.5)
-    sync = SynchronousSchedule(
+def deriving(optimizer: Any, *more: Any) -> SynchronousSchedule:
+    """A curve on lr, and a chain that derives from it and stands before it."""
+    return SynchronousSchedule(
         [
+            DerivedSchedule(optimizer, twice, "eps", of="weight_decay"),
             DerivedSchedule(optimizer, same, "weight_decay"),
             CurveSchedule(optimizer, OLD),
-            CurveSchedule(optimizer, halving, "betas[0]"),
-            arbitrary_schedule_factory(
-                optimizer, lambda proxy: StepLR(proxy, 2, 0.5), schedule_target="momentum"
-            ),
+            *more,
         ]
     )
-    advance(sync, 3)
+
+
+@pytest.mark.parametrize("copied", [lambda s: s, copy.deepcopy, through_pickle])
+def test_members_stay_in_lock_step(copied: Callable[[Any], Any]) -> None:
+    """The other members go on as before; a chain that begins at the schedule follows at once."""
+    optimizer = three_groups(eps=1.0, momentum=0.5)
+    original = deriving(
+        optimizer,
+        CurveSchedule(optimizer, halving, "betas[0]"),
+        DerivedSchedule(optimizer, same, "betas[1]", of="betas[0]"),
+        arbitrary_schedule_factory(
+            optimizer, lambda proxy: StepLR(proxy, 2, 0.5), schedule_target="momentum"
+        ),
+    )
+    advance(original, 3)
+    sync = copied(original)
+    optimizer = sync.optimizer
+    optimizer.step()
+    sync.replan({"lr": [HALF, None, HALF]})
     sync.replan({"lr": join([LINE, HALF], [4])})
     ahead = preview(sync, 7)
     assert ahead.boundaries["lr"] == (7,)
     for s in range(7):
         lr = line(s) if s < 4 else 0.5
         assert held(optimizer) == held(optimizer, "weight_decay") == times(lr)
-        assert held(optimizer, "betas[0]") == times(halving(3 + s))
+        assert held(optimizer, "eps") == [2 * lr] * 3
+        betas = held(optimizer, "betas[0]"), held(optimizer, "betas[1]")
+        assert betas[0] == betas[1] == times(halving(3 + s))
         assert held(optimizer, "momentum") == [0.5 ** (1 + (3 + s) // 2)] * 3
         assert sync.get_last_schedules() == {name: ahead.values[name][s] for name in ahead.values}
         advance(sync)
-    assert sync.last_epoch == 10
+    assert {schedule.last_epoch for schedule in sync.schedules.values()} == {10}
+    if sync is not original:
+        assert held(original.optimizer) == times(old(3))
+
+
+def test_a_replan_of_the_schedule_itself_leaves_what_derives_from_it_to_the_next_step() -> None:
+    """A derived member follows ``CurveSchedule.replan`` at the next step, whatever was copied."""
+    optimizer = three_groups(eps=1.0)
+    sync = deriving(optimizer)
+    lr = sync.schedules["lr"]
+    preview(lr, 3)
+    through_pickle(lr).replan(HALF)
+    assert held(optimizer, "weight_decay") == times(old(0))
+    lr.replan(LINE)
+    assert held(optimizer) == times(line(0))
+    assert held(optimizer, "weight_decay") == times(old(0))
+    advance(sync)
+    assert held(optimizer) == held(optimizer, "weight_decay") == times(line(1))
+
+
+def test_a_copy_leaves_out_what_derives_from_the_schedule() -> None:
+    """A rule that cannot be copied does not matter to a copy of another schedule."""
+    optimizer = three_groups(eps=1.0, nesterov=1.0)
+    sync = deriving(optimizer, DerivedSchedule(optimizer, lambda x: x, "nesterov", of="eps"))
+    assert through_pickle(sync.schedules["eps"]).rule is twice
+    assert through_pickle(sync.schedules["lr"]).curve == OLD
 
 
 @ignore_epoch_deprecation
@@ -391,130 +347,21 @@ def test_a_part_of_a_sequence_is_replanned_at_its_turn(untouched: Untouched) -> 
         advance(sequence)
 
 
-@pytest.mark.parametrize(("form", "copied"), crossed(FORMS, [copy.deepcopy, through_pickle]))
-def test_a_copy_follows_the_new_curve(form: str, copied: Callable[[Any], Any]) -> None:
-    """A copy goes on as the schedule, and a replan of the copy leaves the schedule alone."""
-    schedule = CurveSchedule(three_groups(), OLD)
-    advance(schedule, 3)
-    schedule.replan(FORMS[form][0])
-    other, again = copied(schedule), copied(schedule)
-    again.replan(HALF)
-    assert held(again.optimizer) == times(0.5)
-    for _ in range(3):
-        assert held(other.optimizer) == held(schedule.optimizer)
-        assert other.state_dict() == schedule.state_dict()
-        advance(other)
-        advance(schedule)
-
-
-@pytest.mark.parametrize("copied", [lambda s: s, copy.deepcopy, through_pickle])
-def test_derived_schedules_follow_at_once(copied: Callable[[Any], Any]) -> None:
-    """A chain that begins at the schedule follows its replan, in a copy too, and nothing else."""
-    optimizer = three_groups(eps=1.0)
-    sync = copied(
-        SynchronousSchedule(
-            [
-                DerivedSchedule(optimizer, twice, "eps", of="weight_decay"),
-                DerivedSchedule(optimizer, same, "weight_decay"),
-                CurveSchedule(optimizer, OLD),
-                CurveSchedule(optimizer, halving, "betas[0]"),
-                DerivedSchedule(optimizer, same, "betas[1]", of="betas[0]"),
-            ]
-        )
-    )
-    optimizer = sync.optimizer
-    advance(sync, 3)
-    for curve, value in ((LINE, line(0)), (HALF, 0.5)):
-        sync.replan({"lr": curve})
-        assert held(optimizer) == held(optimizer, "weight_decay") == times(value)
-        assert held(optimizer, "eps") == [2 * value] * 3
-        assert held(optimizer, "betas[1]") == times(halving(3))
-        assert {schedule.last_epoch for schedule in sync.schedules.values()} == {3}
-        assert preview(sync, 1).values == {
-            name: [values] for name, values in sync.get_last_schedules().items()
-        }
-
-
-def test_a_replan_of_the_schedule_itself_leaves_what_derives_from_it_to_the_next_step() -> None:
-    """A derived member follows ``CurveSchedule.replan`` at the next step, whatever was copied."""
-    optimizer = three_groups()
-    lr = CurveSchedule(optimizer, OLD)
-    sync = SynchronousSchedule([lr, DerivedSchedule(optimizer, same, "weight_decay")])
-    preview(lr, 3)
-    through_pickle(lr).replan(HALF)
-    assert held(optimizer, "weight_decay") == times(old(0))
-    lr.replan(LINE)
-    assert held(optimizer) == times(line(0))
-    assert held(optimizer, "weight_decay") == times(old(0))
-    advance(sync)
-    assert held(optimizer) == held(optimizer, "weight_decay") == times(line(1))
-
-
-def test_a_copy_of_a_derived_schedule_leaves_out_what_derives_from_it() -> None:
-    """A rule that cannot be copied does not matter to a copy of another schedule."""
-    optimizer = three_groups(eps=1.0)
-    first = DerivedSchedule(optimizer, same, "weight_decay")
-    sync = SynchronousSchedule(
-        [
-            CurveSchedule(optimizer, OLD),
-            first,
-            DerivedSchedule(optimizer, lambda x: x, "eps", of="weight_decay"),
-        ]
-    )
-    assert through_pickle(first).rule is same
-    assert through_pickle(sync.schedules["lr"]).curve == OLD
-
-
-@pytest.mark.parametrize("kind", [float, torch.tensor])
-def test_a_rule_that_fails_for_the_new_curve_moves_nothing(kind: Any, untouched: Untouched) -> None:
-    """The schedule and what derives from it follow the old curve further."""
-    optimizer = three_groups(eps=1.0)
-    for group in optimizer.param_groups:
-        group["lr"] = kind(group["lr"])
-    sync = SynchronousSchedule(
-        [
-            CurveSchedule(optimizer, OLD),
-            DerivedSchedule(optimizer, same, "weight_decay"),
-            DerivedSchedule(optimizer, lambda x: 1 / (x - 0.5), "eps"),
-        ]
-    )
-    advance(sync, 3)
-    before = sync.state_dict()
-    with untouched(optimizer), pytest.raises(ZeroDivisionError):
-        sync.replan({"lr": HALF})
-    assert sync.state_dict() == before
-    advance(sync)
-    assert held(optimizer) == held(optimizer, "weight_decay") == times(old(4))
-    assert held(optimizer, "eps") == [1 / (old(4) - 0.5)] * 3
-
-
 # -- refused ---------------------------------------------------------------------------------------
 
 
-def failing(error: type[BaseException]) -> Callable[[float], float]:
-    def curve(t: float) -> float:
-        raise error("no value")
-
-    return curve
-
-
 REFUSED: list[tuple[Any, type[BaseException], str]] = [
-    (failing(ArithmeticError), ArithmeticError, "no value"),
-    (failing(KeyboardInterrupt), KeyboardInterrupt, "no value"),
-    ([HALF, LINE, failing(OSError)], OSError, "no value"),
+    (lambda t: 1 / t, ZeroDivisionError, "division by zero"),
+    ([HALF, LINE, Mock(side_effect=KeyboardInterrupt("no value"))], KeyboardInterrupt, "no value"),
     (lambda t: math.nan, ValueError, "at step 3.*nan"),
     (lambda t: "0.5", TypeError, "at step 3.*0.5"),
     (Constant(2), ValueError, "at step 3: 2.*makes the value 1.0"),
     ({"a": Constant(2), "*": HALF}, ValueError, "at step 3: 2.*makes the value 1.0"),
+    (Linear(1, -1, 8), ValueError, "at step 11: -1"),
     ([LINE], ValueError, "1 curves for 3"),
-    ([LINE] * 4, ValueError, "4 curves for 3"),
-    ({"a": LINE, "b": LINE}, ValueError, "'c'"),
     ({"d": LINE, "*": HALF}, ValueError, "'d'"),
-    ({0: LINE, "*": HALF}, TypeError, "0 .int"),
     ([LINE, 0.5, None], TypeError, "0.5"),
-    ({LINE}, TypeError, "set"),
     ("cosine", TypeError, "cosine"),
-    (None, TypeError, "None"),
 ]
 
 
@@ -537,77 +384,72 @@ def test_a_refused_curve_moves_nothing(refused: Any, earlier: Any, untouched: Un
     assert held(optimizer, "betas[0]") == times(old(4) if earlier is None else line(3))
 
 
-@pytest.mark.parametrize("kind", [float, torch.tensor])
-def test_a_refused_replan_puts_back_all_entries(kind: Any, untouched: Untouched) -> None:
+def test_a_refused_replan_puts_back_all_entries(untouched: Untouched) -> None:
     """Whatever a curve wrote into the groups before it raised is put back, of any target."""
     optimizer = three_groups()
-    for group in optimizer.param_groups:
-        group["weight_decay"] = kind(group["weight_decay"])
     schedule = CurveSchedule(optimizer, OLD)
-    advance(schedule, 3)
 
     def meddling(t: float) -> float:
         for group in optimizer.param_groups:
             group["betas"] = (0.75, 0.75)
             group["note"] = "new"
-            if kind is float:
-                group["weight_decay"] = 9.0
-            else:
-                group["weight_decay"].fill_(9.0)
+            group["weight_decay"] = 9.0
+            group["clip"].fill_(9.0)
         raise OSError("no value")
 
     with untouched(optimizer), pytest.raises(OSError, match="no value"):
         schedule.replan(meddling)
+    del optimizer.param_groups[1]["lr"]
+    with untouched(optimizer), pytest.raises(KeyError, match="'lr'"):
+        schedule.replan(LINE)
     assert schedule.curve is OLD
 
 
-@pytest.mark.parametrize("order", [1, -1])
-@pytest.mark.parametrize("num_optimizers", [1, 2])
+@pytest.mark.parametrize(("num_optimizers", "order"), [(1, 1), (1, -1), (2, 1), (2, -1)])
 def test_a_replan_of_several_members_is_all_or_nothing(
     num_optimizers: int, order: int, untouched: Untouched
 ) -> None:
-    """If the curve of one member is refused, all members and what derives from them stay."""
+    """If one curve is refused, the error names it, and all members and what derives stay."""
     first = three_groups(eps=1.0)
     second = first if num_optimizers == 1 else three_groups()
     one = [CurveSchedule(first, OLD), DerivedSchedule(first, same, "eps")]
-    two = [CurveSchedule(second, OLD, "weight_decay")]
-    sync = SynchronousSchedule({"a": one, "b": two} if second is not first else [*one, *two])
+    two = [CurveSchedule(second, OLD, "clip")]
+    sync = SynchronousSchedule([*one, *two] if second is first else {"a": one, "b": two})
     for optimizer in {id(first): first, id(second): second}.values():
         optimizer.step()
     sync.step()
     before = copy.deepcopy(sync.state_dict())
-    lr, decay = ("a/lr", "b/weight_decay") if second is not first else ("lr", "weight_decay")
-    curves = {lr: LINE, decay: Linear(1, -1, 8)}
-    refused = {name: curves[name] for name in [*curves][::order]}
-    with untouched(first), untouched(second), pytest.raises(ValueError, match="at step 9: -1"):
-        sync.replan(refused)
-    assert sync.state_dict() == before
-    sync.replan({**refused, decay: HALF})
+    lr, clip = ("lr", "clip") if second is first else ("a/lr", "b/clip")
+    named = re.escape(f"curves[{clip!r}]: ")
+    for wrong, error, says in (
+        (lambda t: math.nan, ValueError, "at step 1.*nan"),
+        (3, TypeError, f"{named}.*got 3"),
+        ([LINE], ValueError, f"{named}.*got 1 curves for 3"),
+    ):
+        curves = {lr: LINE, clip: wrong}
+        with untouched(first), untouched(second), pytest.raises(error, match=says):
+            sync.replan({name: curves[name] for name in [*curves][::order]})
+        assert sync.state_dict() == before
+    sync.replan({lr: LINE, clip: HALF})
     assert held(first) == times(0.75)
     assert held(first, "eps") == [0.75] * 3
-    assert held(second, "weight_decay") == times(0.5)
+    assert held(second, "clip") == times(0.5)
 
 
-def test_a_replan_of_several_members_names_the_wrong_one(untouched: Untouched) -> None:
-    """The error has the key of the curve that is wrong, and the other member follows no curve."""
-    optimizer = three_groups()
-    members = [CurveSchedule(optimizer, OLD, target) for target in ("lr", "weight_decay")]
-    sync = SynchronousSchedule(members)
-    for wrong, error, says in ((3, TypeError, "got 3"), ([LINE], ValueError, "got 1 curves for 3")):
-        curves: Any = {"lr": LINE, "weight_decay": wrong}
-        message = rf"curves\['weight_decay'\]: .*{says}"
-        with untouched(optimizer), pytest.raises(error, match=message):
-            sync.replan(curves)
-        assert [each.curve for each in members] == [OLD, OLD]
-
-
-def test_a_group_that_lost_the_target_is_named(untouched: Untouched) -> None:
-    """If a group has lost the target, a replan raises and the old curve stays."""
-    optimizer = three_groups()
-    schedule = CurveSchedule(optimizer, OLD, "weight_decay")
-    value = optimizer.param_groups[1].pop("weight_decay")
-    with untouched(optimizer), pytest.raises(KeyError, match="'weight_decay'"):
-        schedule.replan(LINE)
-    optimizer.param_groups[1]["weight_decay"] = value
-    advance(schedule)
-    assert held(optimizer, "weight_decay") == times(old(1))
+@pytest.mark.parametrize("kind", [float, torch.tensor])
+def test_a_rule_that_fails_for_the_new_curve_moves_nothing(kind: Any, untouched: Untouched) -> None:
+    """The schedule and what derives from it follow the old curve further."""
+    optimizer = three_groups(eps=1.0, noise=1.0)
+    for group in optimizer.param_groups:
+        group["lr"] = kind(group["lr"])
+    failing = DerivedSchedule(optimizer, lambda x: 1 / (x - 0.5), "noise")
+    sync = deriving(optimizer, DerivedSchedule(optimizer, same, "clip"), failing)
+    advance(sync, 3)
+    before = copy.deepcopy(sync.state_dict())
+    with untouched(optimizer), pytest.raises(ZeroDivisionError):
+        sync.replan({"lr": HALF})
+    assert sync.state_dict() == before
+    advance(sync)
+    assert held(optimizer) == held(optimizer, "weight_decay") == times(old(4))
+    assert held(optimizer, "clip") == times(old(4))
+    assert held(optimizer, "noise") == [1 / (old(4) - 0.5)] * 3

@@ -16,13 +16,7 @@ import torch
 from cases import crossed, some
 from helpers import INVALID_VALUES, Untouched, adamw, advance, held, put_curve, sgd
 from target_helpers import without_params
-from torch.optim.lr_scheduler import (
-    CosineAnnealingLR,
-    CyclicLR,
-    ExponentialLR,
-    LambdaLR,
-    StepLR,
-)
+from torch.optim.lr_scheduler import CosineAnnealingLR, CyclicLR, ExponentialLR, LambdaLR, StepLR
 from torch.optim.swa_utils import SWALR
 
 from tsa_core import ProxyOptimizer, arbitrary_schedule_factory
@@ -44,23 +38,14 @@ TARGETS_AND_DEFAULTS = [
     ("lr", None),  # a tensor in one group
     ("betas[0]", None),
 ]
-each_target_and_default = pytest.mark.parametrize(
-    ("target", "default"), TARGETS_AND_DEFAULTS, ids=[f"{t}-{d}" for t, d in TARGETS_AND_DEFAULTS]
-)
-
-
-# -- the call that succeeds ---------------------------------------------------------------------
 
 
 def test_the_arguments_keep_their_positions_and_defaults() -> None:
     """The call is ``(optimizer, schedule_factory, default_value=None, schedule_target="lr")``."""
-    parameters = inspect.signature(arbitrary_schedule_factory).parameters.values()
-    assert [(parameter.name, parameter.default) for parameter in parameters] == [
-        ("optimizer", inspect.Parameter.empty),
-        ("schedule_factory", inspect.Parameter.empty),
-        ("default_value", None),
-        ("schedule_target", "lr"),
-    ]
+    parameters = inspect.signature(arbitrary_schedule_factory).parameters
+    assert [*parameters] == ["optimizer", "schedule_factory", "default_value", "schedule_target"]
+    defaults = [parameter.default for parameter in parameters.values()]
+    assert defaults == [*[inspect.Parameter.empty] * 2, None, "lr"]
 
 
 def test_the_scheduler_comes_back_as_it_is() -> None:
@@ -90,75 +75,32 @@ def test_a_default_is_added_where_the_entry_is_missing_and_nowhere_else() -> Non
     assert held(opt, "clip") == [-1.5, 1.0]
 
 
-@each_target_and_default
-def test_a_group_gains_its_initial_value_and_no_other_key(
-    target: str, default: float | None
-) -> None:
-    """A group gains "initial_<target>", and the entry where it was missing, but no other key."""
-    opt = optimizer_with_one_clip()
-    before = [set(group) for group in opt.param_groups]
-    arbitrary_schedule_factory(opt, exponential, default, target)
-    added = {f"initial_{target}"} | ({"clip"} if target == "clip" else set())
-    assert [set(group) for group in opt.param_groups] == [keys | added for keys in before]
-
-
-# -- factories that fail --------------------------------------------------------------------------
-
-
 class FactoryError(Exception):
     """An error that only these factories raise."""
 
 
-def raises(proxy: Any) -> Any:
-    raise FactoryError("in the factory")
+def raising(error: BaseException, after: Any = lambda proxy: None) -> Any:
+    """A factory that raises ``error`` after it has done something with the proxy."""
+
+    def factory(proxy: Any) -> Any:
+        after(proxy)
+        raise error
+
+    return factory
 
 
-def raises_after_building(proxy: Any) -> Any:
-    ExponentialLR(proxy, 0.5)
-    raise FactoryError("in the factory")
-
-
-def raises_after_writing(proxy: Any) -> Any:
+def write(proxy: Any) -> None:
     for group in proxy.param_groups:
         group["lr"] = 0.75
         group["initial_lr"] = 0.75
         group["max_lr"] = 0.75
-    raise FactoryError("in the factory")
 
 
-def interrupts(proxy: Any) -> Any:
-    ExponentialLR(proxy, 0.5)
-    raise KeyboardInterrupt("by hand")
+raises_after_writing = raising(FactoryError("in the factory"), write)
 
 
-def builds_on_another_optimizer(proxy: Any) -> Any:
-    return ExponentialLR(sgd(), 0.5)
-
-
-def builds_on_another_proxy(proxy: Any) -> Any:
-    return ExponentialLR(ProxyOptimizer(proxy.optimizer, proxy.schedule_target), 0.5)
-
-
-def writes_nan(proxy: Any) -> Any:
-    return LambdaLR(proxy, lambda t: math.nan)
-
-
-NOT_FACTORIES = {
-    "None": None,
-    "a number": 0.5,
-    "NaN": math.nan,
-    "a bool": True,
-    "a string": "StepLR",
-    "a list of factories": [exponential],
-    "a scheduler": ExponentialLR(sgd(), 0.5),
-}
-NOT_SCHEDULERS = {
-    "None": None,
-    "a number": 0.5,
-    "a class": ExponentialLR,
-    "a list": [exponential],
-    "something without a step": SimpleNamespace(optimizer=None),
-}
+NOT_FACTORIES = [None, 0.5, math.nan, True, "StepLR", [exponential], ExponentialLR(sgd(), 0.5)]
+NOT_SCHEDULERS = [None, 0.5, ExponentialLR, [exponential], SimpleNamespace(optimizer=None)]
 
 
 def shown(value: Any) -> str:
@@ -166,25 +108,29 @@ def shown(value: Any) -> str:
 
 
 FACTORIES: dict[str, tuple[Any, type[BaseException], str]] = {
-    **{name: (value, TypeError, shown(value)) for name, value in NOT_FACTORIES.items()},
+    **{repr(value)[:19]: (value, TypeError, shown(value)) for value in NOT_FACTORIES},
     **{
-        f"returns {name}": (lambda proxy, value=value: value, TypeError, shown(value))
-        for name, value in NOT_SCHEDULERS.items()
+        f"returns {value!r:.19}": (lambda proxy, value=value: value, TypeError, shown(value))
+        for value in NOT_SCHEDULERS
     },
     "returns the proxy": (lambda proxy: proxy, TypeError, "schedule_factory: "),
     "builds on another optimizer": (
-        builds_on_another_optimizer,
+        lambda proxy: exponential(sgd()),
         ValueError,
         "schedule_factory: .*SGD",
     ),
-    "builds on another proxy": (builds_on_another_proxy, ValueError, "schedule_factory: "),
+    "builds on another proxy": (
+        lambda proxy: exponential(ProxyOptimizer(proxy.optimizer, proxy.schedule_target)),
+        ValueError,
+        "schedule_factory: ",
+    ),
     "takes nothing": (lambda: None, TypeError, "positional argument"),
     "takes too much": (lambda proxy, gamma: None, TypeError, "positional argument"),
-    "raises": (raises, FactoryError, "in the factory"),
-    "raises after building": (raises_after_building, FactoryError, "in the factory"),
+    "raises": (raising(FactoryError("mine")), FactoryError, "mine"),
+    "raises after building": (raising(FactoryError("mine"), exponential), FactoryError, "mine"),
     "raises after writing": (raises_after_writing, FactoryError, "in the factory"),
-    "is interrupted": (interrupts, KeyboardInterrupt, "by hand"),
-    "writes NaN": (writes_nan, ValueError, "nan is not finite"),
+    "is interrupted": (raising(KeyboardInterrupt("by hand"), exponential), KeyboardInterrupt, "by"),
+    "writes NaN": (lambda p: LambdaLR(p, lambda t: math.nan), ValueError, "nan is not finite"),
 }
 
 
@@ -194,39 +140,31 @@ FACTORIES: dict[str, tuple[Any, type[BaseException], str]] = {
 def test_a_factory_that_fails_leaves_no_trace(
     name: str, target_and_default: tuple[str, float | None], untouched: Untouched
 ) -> None:
-    """The error of a factory comes through, and no group changes in keys, their order or values."""
-    factory, error, said = FACTORIES[name]
+    """Its error comes through, no group changes, and a next call is as the first one.
+
+    That adds "initial_<target>", and the entry where it was missing, but no other key.
+    """
     target, default = target_and_default
-    opt = optimizer_with_one_clip()
-    with untouched(opt), pytest.raises(error, match=said):
-        arbitrary_schedule_factory(opt, factory, default, target)
+    opt, fresh = optimizer_with_one_clip(), optimizer_with_one_clip()
+    for factory, error, said in (FACTORIES[name], FACTORIES["raises after writing"]):
+        with untouched(opt), pytest.raises(error, match=said):
+            arbitrary_schedule_factory(opt, factory, default, target)
+    added = {f"initial_{target}"} | ({"clip"} if target == "clip" else set())
+    keys = [{*group} | added for group in fresh.param_groups]
+    for each in (opt, fresh):
+        advance(arbitrary_schedule_factory(each, exponential, default, target))
+        assert [{*group} for group in each.param_groups] == keys
+    assert without_params(opt) == without_params(fresh)
 
 
-@each_target_and_default
-def test_a_call_after_a_failed_one_starts_from_the_same_value(
-    target: str, default: float | None
-) -> None:
-    """A failed call leaves no value from which the next call could start."""
-    tried, fresh = optimizer_with_one_clip(), optimizer_with_one_clip()
-    with pytest.raises(FactoryError):
-        arbitrary_schedule_factory(tried, raises_after_writing, default, target)
-    for opt in (tried, fresh):
-        advance(arbitrary_schedule_factory(opt, exponential, default, target))
-    assert without_params(tried) == without_params(fresh)
-
-
-@pytest.mark.parametrize(
-    ("factory", "error"), [(raises_after_writing, FactoryError), (lambda proxy: None, TypeError)]
-)
-def test_an_earlier_schedule_goes_on_after_a_failed_call(
-    factory: Any, error: type[Exception]
-) -> None:
-    """An earlier schedule of the same target goes on as if the failed call had not been made."""
+def test_an_earlier_schedule_goes_on_after_a_failed_call() -> None:
+    """An earlier schedule of the same target goes on as if no failed call had been made."""
     opt = optimizer_with_one_clip()
     schedule = put_curve(opt)
     advance(schedule)
-    with pytest.raises(error):
-        arbitrary_schedule_factory(opt, factory)
+    for factory, error in ((raises_after_writing, FactoryError), (lambda proxy: None, TypeError)):
+        with pytest.raises(error):
+            arbitrary_schedule_factory(opt, factory)
     schedule.step()
     assert [float(value) for value in schedule.get_last_lr()] == [0.25 * 0.25, 0.5 * 0.25]
 
@@ -239,9 +177,6 @@ def test_a_factory_that_fails_leaves_the_optimizers_defaults() -> None:
         arbitrary_schedule_factory(opt, raises_after_writing)
     assert opt.defaults["lr"] is opt.param_groups[0]["lr"] is shared
     assert float(shared) == 0.5
-
-
-# -- default_value --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

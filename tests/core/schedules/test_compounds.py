@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 import torch
-from cases import crossed
 from helpers import (
+    across,
     adamw,
     advance,
     halving,
+    held,
     ignore_epoch_deprecation,
     put,
-    put_curve,
     sgd,
+    through_a_file,
     values_in_a_run,
 )
 from torch.optim.lr_scheduler import ChainedScheduler, ExponentialLR, LambdaLR, SequentialLR
@@ -62,20 +63,41 @@ def adamw_where_all_is(value: float) -> torch.optim.AdamW:
     return adamw({"betas": (value, 0.99), "clip": value}, lr=value, weight_decay=value)
 
 
-@pytest.mark.parametrize(
-    ("compound", "target"), crossed(COMPOUNDS, ["lr", "weight_decay", "clip", "betas[0]"])
-)
-def test_curves_in_a_compound_equal_lambda_lr(compound: Any, target: str) -> None:
+def of_values(optimizer: Any, curve: Callable[[float], float]) -> tsa_core.CurveSchedule:
+    return tsa_core.CurveSchedule(optimizer, lambda t: 0.7 * curve(t), absolute=True)
+
+
+@across(compound=COMPOUNDS, target=["lr", "weight_decay", "clip", "betas[0]"])
+@pytest.mark.parametrize("part", [tsa_core.CurveSchedule, of_values])
+def test_curves_in_a_compound_equal_lambda_lr(compound: Any, target: str, part: Any) -> None:
     """A compound of curves on the optimizer, or on any target, is one of ``LambdaLR``."""
     expected = values_in_a_run(compound(sgd(lr=0.7), LambdaLR), 11)
-    on_the_optimizer = compound(adamw_where_all_is(0.7), tsa_core.CurveSchedule)
-    assert values_in_a_run(on_the_optimizer, 11) == expected
-    schedule = put(
-        adamw_where_all_is(0.7), target, lambda proxy: compound(proxy, tsa_core.CurveSchedule)
-    )
+    assert values_in_a_run(compound(adamw_where_all_is(0.7), part), 11) == expected
+    schedule = put(adamw_where_all_is(0.7), target, lambda proxy: compound(proxy, part))
     for value in expected:
         assert schedule.get_last_lr() == value
         assert values_in_a_run(schedule, 1) == [value]
+
+
+@across(target=["weight_decay", "lr", "betas[0]"], stop=[2, 5, 3])
+def test_a_sequence_of_values_starts_from_0_and_resumes(target: str, stop: int) -> None:
+    """No multiple moves an initial value of 0, and values do, also after a resume."""
+
+    def start() -> tuple[Any, Any]:
+        optimizer = adamw_where_all_is(0.0)
+        make = lambda proxy: all_of_a_sequence(proxy, of_values)  # noqa: E731
+        return optimizer, tsa_core.SynchronousSchedule([put(optimizer, target, make)])
+
+    optimizer, schedule = start()
+    for t in range(9):
+        if t == stop:
+            states = through_a_file((optimizer.state_dict(), schedule.state_dict()))
+            optimizer, schedule = start()
+            schedule.load_state_dict(states[1])
+            optimizer.load_state_dict(states[0])
+        expected = warmup(t) if t < 4 else halving(t - 4) if t < 7 else warmup(t - 7)
+        assert held(optimizer, target) == [0.7 * expected]
+        advance(schedule)
 
 
 def test_a_part_that_was_stepped_before_starts_anew_at_its_milestone() -> None:
@@ -108,11 +130,3 @@ def test_a_curve_on_a_proxy_is_named_by_the_proxys_target_in_messages() -> None:
     schedule = put_on_a_proxy(halving, schedule_target="clip", default_value=1.0)
     with pytest.warns(UserWarning, match="this schedule of 'clip'"):
         schedule.step()
-
-
-def test_a_target_that_the_step_never_reads_does_not_warn_of_capture() -> None:
-    """A curve on a proxy does not warn about ``capturable`` if the step never reads its target."""
-    optimizer = adamw(lr=torch.tensor(0.1), capturable=True)
-    tsa_core.arbitrary_schedule_factory(
-        optimizer, put_curve, default_value=1.0, schedule_target="clip"
-    )

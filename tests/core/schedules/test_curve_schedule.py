@@ -7,7 +7,6 @@ import json
 import math
 import re
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from types import MappingProxyType
@@ -16,13 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cases import crossed
 from helpers import (
     INVALID_VALUES,
     Untouched,
+    across,
     adamw,
     add_group,
     advance,
+    floats,
     halving,
     held,
     put,
@@ -33,11 +33,7 @@ from helpers import (
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import ChainedScheduler, LambdaLR, LRScheduler
 
-from tsa_core import (
-    CurveSchedule,
-    SynchronousSchedule,
-    extend_optimizer,
-)
+from tsa_core import CurveSchedule, SynchronousSchedule, extend_optimizer
 
 
 def grow(t: float) -> float:
@@ -52,18 +48,6 @@ class Power:
 
     def __call__(self, t: float) -> float:
         return self.base**t
-
-
-class WithStaticMethod:
-    @staticmethod
-    def __call__(t: float) -> float:
-        return halving(t)
-
-
-class WithClassMethod:
-    @classmethod
-    def __call__(cls, t: float) -> float:
-        return halving(t)
 
 
 class WithIgnoredAttribute(Power):
@@ -81,8 +65,8 @@ CALLABLES: dict[str, Any] = {
     "partial": functools.partial(halving),
     "bound method": Power(0.5).__call__,
     "object": Power(0.5),
-    "static method": WithStaticMethod(),
-    "class method": WithClassMethod(),
+    "static method": type("Static", (), {"__call__": staticmethod(halving)})(),
+    "class method": type("OfClass", (), {"__call__": classmethod(lambda cls, t: halving(t))})(),
     "an attribute beside it": WithIgnoredAttribute(),
 }
 
@@ -121,18 +105,7 @@ def test_a_curve_schedule_equals_torchs_lambda_lr() -> None:
 
 
 def test_each_group_follows_its_own_curve() -> None:
-    """Each group follows its own curve, and a group whose curve is ``None`` keeps its value."""
-    opt = sgd({"lr": 1.0}, {"lr": 2.0}, {"lr": 4.0})
-    schedule = CurveSchedule(opt, [halving, None, grow])
-    advance(schedule, 2)
-    assert held(opt) == [1.0 * 0.25, 2.0, 4.0 * 3.0]
-    opt.param_groups[1]["lr"] = 7.0
-    advance(schedule)
-    assert held(opt) == [1.0 * 0.125, 7.0, 4.0 * 4.0]
-
-
-def test_curves_that_compare_as_equal_drive_their_own_groups() -> None:
-    """Curves that cannot be hashed and compare as equal each drive their own group."""
+    """Curves that compare as equal drive their own groups, and ``None`` leaves a group alone."""
 
     @dataclass
     class Times:
@@ -141,10 +114,30 @@ def test_curves_that_compare_as_equal_drive_their_own_groups() -> None:
         def __call__(self, t: float) -> float:
             return self.factor * t
 
-    opt = sgd({}, {})
-    schedule = CurveSchedule(opt, [Times(2.0), Times(3.0)])
+    opt = sgd({"lr": 1.0}, {"lr": 2.0}, {"lr": 4.0})
+    schedule = CurveSchedule(opt, [Times(2.0), None, Times(3.0)])
+    advance(schedule, 2)
+    assert held(opt) == [1.0 * 4.0, 2.0, 4.0 * 6.0]
+    opt.param_groups[1]["lr"] = 7.0
     advance(schedule)
-    assert held(opt) == [0.5 * 2.0, 0.5 * 3.0]
+    assert held(opt) == [1.0 * 6.0, 7.0, 4.0 * 9.0]
+
+
+@pytest.mark.parametrize(
+    ("epoch", "kind"),
+    [(7, int), (np.int64(3), int), (3.0, float), (np.float32(2.5), float), (torch.tensor(0), int)],
+)
+def test_step_goes_to_any_epoch(epoch: Any, kind: type) -> None:
+    """It goes there before the optimizer steps, and keeps a Python number; an int stays one."""
+    schedule = CurveSchedule(extend_optimizer(sgd(), "clip", 2), grow, "clip")
+    for each in (100, epoch):
+        schedule.step(each)
+        assert schedule.last_epoch == each
+        assert held(schedule.optimizer, "clip") == [2 * (1.0 + each)]
+    assert type(schedule.last_epoch) is kind
+    assert type(schedule.base_lrs[0]) is int
+    advance(schedule)
+    assert schedule.last_epoch == epoch + 1
 
 
 @pytest.mark.parametrize(("num_groups", "absolute"), [(1, False), (7, False), (7, True)])
@@ -161,17 +154,6 @@ def test_a_curve_is_called_once_per_step(num_groups: int, absolute: bool) -> Non
     schedule.get_last_lr(), repr(schedule), schedule.state_dict()
     schedule.step(10)
     assert called_with == [0, 1, 2, 3, 10]
-
-
-def test_step_goes_to_any_epoch() -> None:
-    """``step(epoch)`` goes to any epoch, in any order and before the optimizer steps."""
-    schedule = CurveSchedule(sgd(lr=1.0), grow)
-    for epoch in [7, 3, 2.5, 0, 100]:
-        schedule.step(epoch)
-        assert schedule.last_epoch == epoch
-        assert held(schedule.optimizer) == [1.0 + epoch]
-    advance(schedule)
-    assert schedule.last_epoch == 101
 
 
 # -- invalid multipliers, and numeric types -----------------------------------------------------
@@ -191,10 +173,7 @@ def names_target_step_and_value(error: BaseException, value: Any, step: int, wha
     return all(said in message for said in (f"{what} of 'momentum' at step {step}", repr(shown)))
 
 
-@pytest.mark.parametrize(
-    ("value", "per_group", "absolute"),
-    crossed(INVALID_NUMBERS, [False, True], [False, True, True, False]),
-)
+@across(value=INVALID_NUMBERS, per_group=[False, True], absolute=[False, True, True, False])
 def test_an_invalid_number_is_refused_before_any_group_moves(
     value: str, per_group: bool, absolute: bool, untouched: Untouched
 ) -> None:
@@ -225,36 +204,20 @@ def test_an_invalid_number_is_refused_before_any_group_moves(
     assert held(opt, "momentum") == ([4] * 3 if absolute else [0.5 * 4, 0.25 * 4, 0.75 * 4])
 
 
-@pytest.mark.parametrize(
-    ("as_kind", "absolute"),
-    crossed(
-        [
-            float,
-            np.float64,
-            np.float32,
-            np.array,
-            torch.tensor,
-            Fraction,
-            lambda x: np.int64(2 * x),
-        ],
-        [False, True],
-    ),
+@across(
+    as_kind=[float, np.float64, np.float32, np.array, torch.tensor, Fraction, np.int64],
+    absolute=[False, True],
 )
-def test_every_real_number_lands_as_a_python_float(
-    as_kind: Callable[[float], Any], absolute: bool
-) -> None:
+def test_every_real_number_lands_as_a_python_float(as_kind: Any, absolute: bool) -> None:
     """A number of any type that a curve gives leaves Python floats in the groups."""
     # torch.load(weights_only=True) would refuse a checkpoint that holds a NumPy scalar.
     opt = sgd({"lr": 0.5}, {"lr": 3.0})
-    schedule = CurveSchedule(opt, lambda t: as_kind(0.5), absolute=absolute)
+    schedule = CurveSchedule(opt, lambda t: as_kind(2.0), absolute=absolute)
     advance(schedule)
-    number = float(as_kind(0.5))
-    assert held(opt) == ([number, number] if absolute else [0.5 * number, 3.0 * number])
+    assert held(opt) == ([2.0, 2.0] if absolute else [1.0, 6.0])
     assert [type(value) for value in held(opt)] == [float, float]
     assert [type(value) for value in schedule.get_last_lr()] == [float, float]
 
-
-# -- invalid curves and epochs ------------------------------------------------------------------
 
 NOT_CURVES = [None, 0.5, math.nan, 1j, True, "cosine", {0: halving}, {halving}, [halving, 0.5]]
 WRONG_NUMBERS_OF_CURVES = [[], [halving], [halving, halving, None]]
@@ -267,9 +230,7 @@ WRONG_NUMBERS_OF_CURVES = [[], [halving], [halving, halving, None]]
         *((curve, ValueError) for curve in WRONG_NUMBERS_OF_CURVES),
     ],
 )
-def test_an_invalid_curve_is_refused(
-    curve: Any, error: type[Exception], untouched: Untouched
-) -> None:
+def test_an_invalid_curve_is_refused(curve: Any, error: Any, untouched: Untouched) -> None:
     """An invalid curve is an error that begins with the argument's name, and nothing has moved."""
     opt = sgd({}, {})
     with untouched(opt), pytest.raises(error, match=r"^curve: "):
@@ -288,13 +249,8 @@ def test_an_invalid_epoch_is_refused(epoch: Any, untouched: Untouched) -> None:
     assert schedule.last_epoch == 2
 
 
-# -- the initial value ----------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(("target", "value"), [("lr", 0.5), ("momentum", 0.9), ("betas[1]", 0.999)])
-def test_a_schedule_that_is_built_again_starts_from_the_initial_value(
-    target: str, value: float
-) -> None:
+def test_a_second_schedule_starts_from_the_initial_value(target: str, value: float) -> None:
     """The initial value is kept as "initial_<target>", where a second schedule finds it."""
     opt = sgd({"momentum": 0.9, "betas": (0.9, 0.999)})
     advance(CurveSchedule(opt, lambda t: 1 / (1 + t), target), 5)
@@ -307,14 +263,10 @@ def test_a_schedule_that_is_built_again_starts_from_the_initial_value(
 
 
 def test_an_initial_value_of_0_in_every_group_warns_at_the_users_line() -> None:
-    """A target that starts at 0 in every group warns, because no multiple moves it."""
-    with pytest.warns(UserWarning, match="'momentum' starts at 0 in every param group") as caught:
+    """No multiple moves it. A curve may be 0, as at the start of a warmup, and so may one group."""
+    with pytest.warns(UserWarning, match="'momentum' starts at 0 .* absolute=True") as caught:
         CurveSchedule(sgd({}, {}), halving, "momentum")
     assert [warning.filename for warning in caught] == [__file__]
-
-
-def test_a_curve_or_one_initial_value_that_is_0_does_not_warn() -> None:
-    """A curve may be 0, as at the start of a warmup, and so may one group, as of biases."""
     opt = sgd({"lr": 0.0}, {"lr": 0.5})
     CurveSchedule(opt, lambda t: 0.0)
     schedule = CurveSchedule(opt, lambda t: t)
@@ -323,40 +275,26 @@ def test_a_curve_or_one_initial_value_that_is_0_does_not_warn() -> None:
     assert held(opt) == [0.0, 0.5]
 
 
-# -- tensors --------------------------------------------------------------------------------------
-
-
-def test_reported_tensors_do_not_change_with_the_next_step() -> None:
-    """A step changes neither the tensors that ``get_last_lr()`` returned nor ``base_lrs``."""
-    schedule = put_curve(sgd(lr=torch.tensor(0.5)))
-    (before,) = schedule.get_last_lr()
-    advance(schedule)
-    assert before.item() == 0.5
-    assert schedule.get_last_lr()[0].item() == 0.25
-    assert schedule.base_lrs == [0.5]
-
-
 def test_a_shared_tensor_becomes_one_tensor_per_group() -> None:
-    """A tensor that several groups share becomes one tensor per group."""
+    """Groups move apart that share a tensor from the start, or since it was put into another.
+
+    The tensors that ``get_last_lr()`` reported do not change with the next step.
+    """
     shared = torch.tensor(0.5)
-    opt = sgd({}, {}, {}, lr=shared)
-    assert held(opt)[2] is shared
-    schedule = CurveSchedule(opt, [halving, grow, None])
-    first, second, third = held(opt)
-    assert first is shared
-    assert len({id(first), id(second), id(third)}) == 3
+    opt = sgd({}, {}, {"initial_lr": 4.0}, {}, lr=shared)
+    assert held(opt)[3] is shared
+    schedule = CurveSchedule(opt, [halving, grow, halving, None])
+    assert schedule.base_lrs == [0.5, 0.5, 4.0, 0.5]
+    assert held(opt)[0] is shared
+    assert len({*map(id, held(opt))}) == 4
+    reported = schedule.get_last_lr()
     advance(schedule)
-    assert [value.item() for value in held(opt)] == [0.25, 1.0, 0.5]
-
-
-@pytest.mark.parametrize(("other", "expected"), [(grow, [0.25, 1.0]), (None, [0.25, 0.5])])
-def test_a_tensor_that_was_put_into_two_groups_is_parted(other: Any, expected: Any) -> None:
-    """Groups with different curves, and a group that is left alone, do not move together."""
-    opt = sgd({"clip": torch.tensor(0.5)}, {"clip": torch.tensor(0.5)})
-    schedule = CurveSchedule(opt, [halving, other], "clip")
-    opt.param_groups[1]["clip"] = opt.param_groups[0]["clip"]
+    assert floats(opt) == schedule.get_last_lr() == [0.25, 1.0, 2.0, 0.5]
+    assert reported == [0.5, 0.5, 4.0, 0.5]
+    assert schedule.base_lrs == [0.5, 0.5, 4.0, 0.5]
+    opt.param_groups[3]["lr"] = opt.param_groups[1]["lr"] = shared
     advance(schedule)
-    assert [value.item() for value in held(opt, "clip")] == expected
+    assert floats(opt) == [0.125, 1.5, 1.0, 0.25]
 
 
 def test_a_group_without_a_curve_does_not_warn() -> None:
@@ -369,10 +307,6 @@ def test_a_group_without_a_curve_does_not_warn() -> None:
         pytest.warns(UserWarning, match="'lr' starts at 0"),
     ):
         CurveSchedule(opt, [None, halving])
-
-
-def test_a_cpu_tensor_of_a_capturable_group_elsewhere_warns() -> None:
-    """A CPU tensor in a capturable group warns if the parameters are on another device."""
     # A kernel on an accelerator gets a 0-dim CPU tensor as a number, when the step is captured.
     elsewhere = Parameter(torch.ones(2, device="meta"))
     opt = adamw({"params": [elsewhere]}, lr=torch.tensor(0.1), capturable=True)
@@ -380,10 +314,11 @@ def test_a_cpu_tensor_of_a_capturable_group_elsewhere_warns() -> None:
         put_curve(opt)
 
 
-@pytest.mark.parametrize(
-    ("target", "put_schedule"),
-    [("lr", put_curve), ("betas[0]", put_curve), ("lr", put_lambda), ("betas[0]", put_lambda)],
-)
+def put_curve_on_a_proxy(optimizer: Any, target: str) -> Any:
+    return put(optimizer, target, put_curve)
+
+
+@across(put_schedule=[put_curve, put_lambda, put_curve_on_a_proxy], target=["lr", "betas[0]"])
 def test_a_float_of_a_capturable_group_warns(target: str, put_schedule: Any) -> None:
     """A float warns, because a captured step keeps it; a tensor or an unread entry does not."""
     opt = adamw(capturable=True)
@@ -403,42 +338,53 @@ def test_a_float_of_a_capturable_group_warns(target: str, put_schedule: Any) -> 
 # -- copies, the repr, and a lost target ----------------------------------------------------------
 
 
-def test_the_repr_shows_target_optimizer_curve_step_and_values() -> None:
-    """The repr shows target, optimizer, curve, step and present values."""
-    schedule = put_curve(sgd({"momentum": 0.5}), "momentum")
-    advance(schedule, 2)
-    text = repr(schedule)
-    for said in ("CurveSchedule", "'momentum'", "SGD", "halving", "step 2", "[0.125]"):
-        assert said in text
+LIST, DICT = [halving], {"*": halving}
 
 
 @pytest.mark.parametrize(
-    ("curves", "change"),
+    ("curves", "change", "key"),
     [
-        ([halving], lambda curves: curves.append(grow)),
-        ({"*": halving}, lambda curves: curves.clear()),
+        (halving, lambda: None, None),
+        (LIST, LIST.clear, 0),
+        (DICT, DICT.clear, "*"),
+        (MappingProxyType({"*": halving}), lambda: None, "*"),
     ],
-    ids=["list", "dict"],
 )
-def test_a_later_change_of_the_callers_curves_has_no_effect(curves: Any, change: Any) -> None:
-    """A schedule keeps its curves when the caller changes the list or dict that held them."""
-    schedule = CurveSchedule(sgd(), curves)
-    change(curves)
+def test_the_curves_of_a_schedule_cannot_be_changed(curves: Any, change: Any, key: Any) -> None:
+    """A change of the caller's container has no effect, and neither curve nor item can be set."""
+    # A new curve would let the steps differ silently from what repr, state and preview show.
+    schedule: Any = CurveSchedule(sgd(), curves)
+    change()
+    with pytest.raises(AttributeError):
+        schedule.curve = grow
+    if key is not None:
+        with pytest.raises(TypeError):
+            schedule.curve[key] = grow
+        assert schedule.curve[key] is halving
     advance(schedule)
     schedule.load_state_dict(schedule.state_dict())
     assert schedule.get_last_lr() == [0.25]
 
 
-def test_a_schedule_that_lost_its_target_still_has_a_repr() -> None:
-    """A schedule without its target has a repr, and a read of its values names the target."""
-    opt = extend_optimizer(sgd(), "clip", 1.0)
-    schedule = CurveSchedule(opt, lambda t: 1.0, "clip")
+def test_the_repr_shows_target_optimizer_curve_step_and_values() -> None:
+    """There is a repr also without the target, which a read or a load names; old states too."""
+    schedule = put_curve(extend_optimizer(sgd(), "clip", 0.5), "clip")
     sync = SynchronousSchedule([schedule])
-    del opt.param_groups[0]["clip"]
+    advance(sync, 2)
+    for said in ("CurveSchedule", "'clip'", "SGD", "halving", "step 2", "[0.125]"):
+        assert said in repr(schedule)
+    state = schedule.state_dict()
+    old = {key: state[key] for key in ("last_epoch", "_step_count", "base_lrs", "_last_lr")}
+    del schedule.optimizer.param_groups[0]["clip"]
     assert "'clip'" in repr(schedule)
     assert "{'clip': [None]}" in repr(sync)
-    with pytest.raises(KeyError, match="'clip' is not in param group 0"):
-        schedule.get_last_lr()
+    for call in (
+        schedule.get_last_lr,
+        lambda: schedule.load_state_dict(state),
+        lambda: schedule.load_state_dict({**old, "lr_lambdas": [None]}),
+    ):
+        with pytest.raises(KeyError, match="'clip' is not in param group 0"):
+            call()
 
 
 # -- loading and reading -------------------------------------------------------------------------
@@ -458,11 +404,9 @@ def test_the_last_values_can_be_assigned_and_stay_what_they_are(values: Any) -> 
     assert schedule._last_lr == held(schedule.optimizer) == [0.125, 0.75]
 
 
-@pytest.mark.parametrize(
-    ("value", "target"),
-    crossed(
-        [math.inf, math.nan, torch.tensor(-math.inf), "0.1", None], ["weight_decay", "betas[1]"]
-    ),
+@across(
+    value=[math.inf, math.nan, torch.tensor(-math.inf), "0.1", None],
+    target=["weight_decay", "betas[1]"],
 )
 def test_a_value_that_cannot_be_saved_names_target_and_group(value: Any, target: str) -> None:
     """``state_dict`` raises for a value that is not a finite number, with target and group."""
@@ -475,20 +419,6 @@ def test_a_value_that_cannot_be_saved_names_target_and_group(value: Any, target:
     for schedule in schedules:
         with pytest.raises(error, match=rf"{re.escape(repr(target))} in param group 1: "):
             schedule.state_dict()
-
-
-@pytest.mark.parametrize("old", [True, False])
-def test_loading_without_the_target_names_it(old: bool) -> None:
-    """Loading without the target raises the error of a step, for an old state too."""
-    opt = sgd({"clip": 1.0})
-    schedule = put_curve(opt, "clip")
-    state = schedule.state_dict()
-    del opt.param_groups[0]["clip"]
-    if old:
-        state = {key: state[key] for key in ("last_epoch", "_step_count", "base_lrs", "_last_lr")}
-        state["lr_lambdas"] = [None]
-    with pytest.raises(KeyError, match="'clip' is not in param group 0"):
-        schedule.load_state_dict(state)
 
 
 def test_a_group_that_joined_with_the_default_tensor_is_loaded_apart() -> None:
@@ -523,50 +453,23 @@ def test_loaded_tensors_and_numpy_numbers_become_python_numbers() -> None:
     saved = schedule.state_dict()
     assert (saved["last_epoch"], saved["_step_count"]) == (3, 4)
     assert json.loads(json.dumps(saved)) == saved
-
-
-def test_a_loaded_state_is_saved_unchanged() -> None:
-    """A loaded state is saved unchanged, and its count of steps prevents a warning."""
-    saved, loaded = put_curve(sgd()), put_curve(sgd())
-    advance(saved, 3)
-    loaded.load_state_dict(saved.state_dict())
-    assert loaded.state_dict() == saved.state_dict()
-    loaded.step()  # no warning: the optimizer of the saved run had stepped
+    schedule.step()  # no warning: the optimizer of the saved run had stepped
 
 
 @pytest.mark.parametrize(
     ("curves", "plan", "others"),
     [
         ([halving, None], ["<function halving>", None], [grow, None]),
-        (
-            {"*": halving, "a": None},
-            {"*": "<function halving>", "a": None},
-            {"*": grow, "a": None},
-        ),
+        ({"*": halving, "a": None}, {"*": "<function halving>", "a": None}, {"*": grow, "a": None}),
     ],
     ids=["list", "dict"],
 )
-def test_loading_warns_if_one_of_several_curves_differs(
-    curves: Any, plan: Any, others: Any
-) -> None:
+def test_loading_warns_if_one_of_several_differs(curves: Any, plan: Any, others: Any) -> None:
     """The saved plan names each curve, and loading it warns if one of several curves differs."""
     state = CurveSchedule(sgd({}, {"name": "a"}), curves).state_dict()
     assert state["curve"] == plan
     with pytest.warns(UserWarning, match="under .*halving.* and goes on under .*grow"):
         CurveSchedule(sgd({}, {"name": "a"}), others).load_state_dict(state)
-
-
-@pytest.mark.parametrize(
-    ("epoch", "kind"),
-    [(3, int), (np.int64(3), int), (3.0, float), (np.float32(2.5), float), (torch.tensor(3), int)],
-)
-def test_an_epoch_is_kept_as_a_python_number(epoch: Any, kind: type) -> None:
-    """An epoch is kept as a Python number; an int stays an int, as does an initial value."""
-    schedule = put_curve(extend_optimizer(sgd(), "clip", 2), "clip")
-    schedule.optimizer.step()
-    schedule.step(epoch)
-    assert (schedule.last_epoch, type(schedule.last_epoch)) == (epoch, kind)
-    assert type(schedule.base_lrs[0]) is int
 
 
 def test_the_initial_value_of_a_1x_checkpoint_is_found() -> None:
@@ -577,43 +480,12 @@ def test_the_initial_value_of_a_1x_checkpoint_is_found() -> None:
     assert put_curve(opt, "other").base_lrs == [3.0]
 
 
-def test_groups_that_share_a_tensor_keep_their_own_initial_values() -> None:
-    """Groups that share a tensor keep the initial values that they already have."""
-    opt = sgd({"initial_lr": 0.5}, {"initial_lr": 4.0}, lr=torch.tensor(0.5))
-    assert CurveSchedule(opt, lambda t: 1.0).base_lrs == [0.5, 4.0]
-
-
 def test_the_warning_points_at_the_users_line_through_torchs_frames() -> None:
     """A warning inside torch's compound scheduler points at the line that stepped it."""
     schedule = ChainedScheduler([put_curve(sgd())])
     with pytest.warns(UserWarning, match="first value of this schedule") as caught:
         schedule.step()
     assert [w.filename for w in caught if "first value" in str(w.message)] == [__file__]
-
-
-def test_any_mapping_gives_the_curves_by_name() -> None:
-    """Any mapping can give the curves by group name, even one that cannot be copied."""
-    opt = sgd({"name": "a", "lr": 0.5})
-    schedule = CurveSchedule(opt, MappingProxyType({"a": halving}))
-    advance(schedule)
-    assert schedule.get_last_lr() == [0.25]
-
-
-def test_the_curves_of_a_schedule_cannot_be_replaced() -> None:
-    """Neither the curve of a schedule nor one of its several curves can be assigned."""
-    # A new curve would let the steps differ silently from what repr, state and preview show.
-    for curve in (halving, [halving], {"*": halving}):
-        schedule: Any = CurveSchedule(sgd(), curve)
-        with pytest.raises(AttributeError):
-            schedule.curve = grow
-    several: Any = CurveSchedule(sgd({}, {}), [halving, None])
-    with pytest.raises(TypeError):
-        several.curve[1] = grow
-    named: Any = CurveSchedule(sgd({"name": "a"}, {"name": "b"}), {"a": halving, "b": None})
-    with pytest.raises(TypeError):
-        named.curve["b"] = grow
-    assert several.curve == (halving, None)
-    assert named.curve == {"a": halving, "b": None}
 
 
 def test_get_lr_follows_a_last_epoch_that_other_code_set() -> None:
@@ -629,17 +501,12 @@ def test_get_lr_follows_a_last_epoch_that_other_code_set() -> None:
     partly = CurveSchedule(sgd({}, {"lr": 3.0}), [None, halving])
     partly.last_epoch += 1
     assert partly.get_lr() == [0.5, 1.5]  # the present value of the group without a curve
-
-
-def test_get_lr_is_refused_on_targets_other_than_lr() -> None:
-    """``get_lr()`` is an error on every target except ``lr``, with two calls to use instead."""
-    # Code that calls get_lr() writes the result to lr.
-    opt = extend_optimizer(sgd(), "clip", 8.0)
-    with pytest.raises(
-        RuntimeError, match=r"'clip'.* get_last_lr\(\).* arbitrary_schedule_factory"
-    ):
-        put_curve(opt, "clip").get_lr()
-    assert put(opt, "clip", put_curve).get_lr() == [8.0]
+    # Code that calls get_lr() writes the result to lr, so another target has none.
+    extend_optimizer(ours, "clip", 8.0)
+    says = r"'clip'.* get_last_lr\(\).* arbitrary_schedule_factory"
+    with pytest.raises(RuntimeError, match=says):
+        put_curve(ours, "clip").get_lr()
+    assert put(ours, "clip", put_curve).get_lr() == [8.0, 8.0]
 
 
 def test_other_code_can_set_the_initial_values_as_base_lrs() -> None:
@@ -672,8 +539,3 @@ def test_a_number_in_place_of_a_tuple_is_not_written_over(put_schedule: Any) -> 
         with pytest.raises(KeyError, match=r"'betas\[0\]' is not in param group 0: 'betas' is 0.5"):
             call()
     assert opt.param_groups[0]["betas"] == 0.5
-    if put_schedule is put_lambda:
-        view = schedule.optimizer.param_groups[0]
-        for reach in (lambda: view["lr"], lambda: view.__setitem__("lr", 0.25)):
-            with pytest.raises(KeyError, match=r"'betas\[0\]' is not in param group 0"):
-                reach()

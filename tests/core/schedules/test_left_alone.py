@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from helpers import Untouched, adamw, add_group, advance, halving, held, same
 
 from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule, preview
@@ -36,32 +37,32 @@ LEAVING: dict[str, Make] = {
 
 @pytest.mark.parametrize("make", LEAVING.values(), ids=LEAVING)
 def test_a_group_that_is_left_alone_need_not_have_the_entry(make: Make) -> None:
-    """It is never given one, and readers answer None for it, or leave it out of a log."""
-    optimizer = muon_and_adamw()
+    """It is never given one, also in a resume. Readers answer None, or leave it out of a log."""
+    optimizer, again = muon_and_adamw(), muon_and_adamw()
     schedule = make(optimizer)
-    sync = SynchronousSchedule([schedule])
+    sync, resumed = SynchronousSchedule([schedule]), SynchronousSchedule([make(again)])
     advance(sync, 2)
-    assert "momentum" not in optimizer.param_groups[1]
+    resumed.load_state_dict(json.loads(json.dumps(sync.state_dict())))
+    for groups in (optimizer.param_groups, again.param_groups):
+        assert groups[0]["momentum"] == 0.1875
+        assert "momentum" not in groups[1]
     assert sync.get_last_schedule("momentum") == schedule.get_last_lr() == [0.1875, None]
     assert schedule.base_lrs == [0.75, None]
     assert schedule.values_at(3) == [0.09375, None]
     assert sync.get_last_scalars() == {"momentum/muon": 0.1875}
-    assert preview(sync, 3).values["momentum"] == [
-        [0.1875, None],
-        [0.09375, None],
-        [0.046875, None],
-    ]
+    rows = [[0.1875, None], [0.09375, None], [0.046875, None]]
+    assert preview(sync, 3).values["momentum"] == rows
 
 
 @pytest.mark.parametrize("make", LEAVING.values(), ids=LEAVING)
-def test_it_resumes_without_the_entry(make: Make) -> None:
-    """The state goes through JSON, and gives the entry to nobody."""
-    optimizer, again = muon_and_adamw(), muon_and_adamw()
-    schedule, resumed = SynchronousSchedule([make(optimizer)]), SynchronousSchedule([make(again)])
-    advance(schedule, 2)
-    resumed.load_state_dict(json.loads(json.dumps(schedule.state_dict())))
-    assert again.param_groups[0]["momentum"] == 0.1875
-    assert "momentum" not in again.param_groups[1]
+@pytest.mark.parametrize("momentum", [0.75, torch.tensor(0.75)])
+def test_what_derives_from_it_leaves_the_group_alone_too(make: Make, momentum: Any) -> None:
+    """A derived schedule follows its source in the groups that both drive, also a tensor's."""
+    optimizer = adamw({"momentum": momentum, "name": "muon"}, {"name": "adamw"})
+    derived = DerivedSchedule(optimizer, same, "eps", of="momentum", where=has_momentum)
+    sync = SynchronousSchedule([derived, make(optimizer)])
+    advance(sync, 1)
+    assert [group["eps"] for group in optimizer.param_groups] == [5e-9, 1e-8]
 
 
 @pytest.mark.parametrize(
@@ -101,54 +102,41 @@ def test_where_says_which_groups_are_driven() -> None:
     assert "initial_weight_decay" not in optimizer.param_groups[1]
 
 
-def test_where_absolute_leaves_groups_at_0_alone() -> None:
-    """A group that held 0 and is not driven stays at 0, and so nothing warns."""
-    optimizer = adamw(
-        {"name": "decay", "weight_decay": 0.5}, {"name": "norms", "weight_decay": 0.0}
-    )
-    CurveSchedule(optimizer, lambda t: 0.25, "weight_decay", absolute=True, where=is_decayed)
-    assert held(optimizer, "weight_decay") == [0.25, 0.0]
-
-
-@pytest.mark.parametrize(
-    ("where", "curve", "message"),
-    [
-        ("decay", halving, "where: expected a function of a param group, got 'decay'"),
-        (is_decayed, [halving, None], "where: expected one curve, got several"),
-    ],
-)
-def test_what_where_cannot_be(where: Any, curve: Any, message: str, untouched: Untouched) -> None:
-    """It is a function, beside one curve."""
-    optimizer = decay_and_norms()
-    with untouched(optimizer), pytest.raises(TypeError, match=message):
-        CurveSchedule(optimizer, curve, "weight_decay", where=where)
-
-
-@pytest.mark.parametrize("error", [ZeroDivisionError, KeyError, AssertionError])
-def test_a_where_that_raises_is_named(error: type[Exception], untouched: Untouched) -> None:
-    """The error names it and the target; it is of the same kind, or a ``RuntimeError``."""
-
+def raising(error: type[Exception]) -> Callable[[Any], bool]:
     def choose(group: Any) -> bool:
         raise error("no")
 
-    optimizer = decay_and_norms()
-    expected = RuntimeError if error is AssertionError else error
-    with untouched(optimizer), pytest.raises(expected, match=r"where: .*choose.* of 'eps'.*no"):
-        CurveSchedule(optimizer, halving, "eps", where=choose)
+    return choose
 
 
-@pytest.mark.parametrize("held_there", [float("nan"), float("inf"), None, "x"])
-def test_a_state_without_a_number_names_the_target(held_there: Any) -> None:
+NAMED = r"where: .*choose.* of 'weight_decay'.*no"
+
+
+@pytest.mark.parametrize(
+    ("where", "curve", "error", "message"),
+    [
+        ("decay", halving, TypeError, "where: expected a function of a param group, got 'decay'"),
+        (is_decayed, [halving, None], TypeError, "where: expected one curve, got several"),
+        (raising(ZeroDivisionError), halving, ZeroDivisionError, NAMED),
+        (raising(KeyError), halving, KeyError, NAMED),
+        (raising(AssertionError), halving, RuntimeError, NAMED),
+        (None, {"decay": halving}, ValueError, r"none has a name.*'name': 'decay'"),
+    ],
+)
+def test_groups_that_cannot_be_chosen_are_refused(
+    where: Any, curve: Any, error: type[Exception], message: str, untouched: Untouched
+) -> None:
+    """``where`` is a function, beside one curve, and its error is named; names must be there."""
+    optimizer = decay_and_norms() if where else adamw({}, {})
+    with untouched(optimizer), pytest.raises(error, match=message):
+        CurveSchedule(optimizer, curve, "weight_decay", where=where)
+
+
+def test_a_state_without_a_number_names_the_target() -> None:
     """A group that is left alone may hold anything, and a state has one number per group."""
     optimizer = decay_and_norms()
     schedule = CurveSchedule(optimizer, [halving, None], "weight_decay")
-    optimizer.param_groups[1]["weight_decay"] = held_there
-    with pytest.raises((TypeError, ValueError), match="'weight_decay' in a param group: "):
-        schedule.state_dict()
-
-
-def test_a_mapping_needs_groups_with_names(untouched: Untouched) -> None:
-    """The error says how a group gets a name."""
-    optimizer = adamw({}, {})
-    with untouched(optimizer), pytest.raises(ValueError, match=r"none has a name.*'name': 'decay'"):
-        CurveSchedule(optimizer, {"decay": halving}, "weight_decay")
+    for held_there in (float("nan"), float("inf"), None, "x"):
+        optimizer.param_groups[1]["weight_decay"] = held_there
+        with pytest.raises((TypeError, ValueError), match="'weight_decay' in a param group: "):
+            schedule.state_dict()

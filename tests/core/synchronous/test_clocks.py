@@ -1,21 +1,25 @@
-"""With a ``clock``, ``step()`` goes to the position that the clock says."""
+"""With a ``clock``, ``step()`` goes to the position that the clock says.
+
+With a mapping as ``clock``, each member goes by a clock of its own, or one step per call.
+"""
 
 from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from cases import crossed, examples
 from helpers import (
     Clock,
     Failing,
     Untouched,
     adamw,
-    each_copy,
     halving,
     held,
     plateau,
@@ -24,175 +28,289 @@ from helpers import (
     put_curve,
     same,
     sgd,
+    step_optimizers,
+    through_pickle,
 )
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import ChainedScheduler, StepLR
 
-from tsa_core import (
-    CurveSchedule,
-    DerivedSchedule,
-    OptimizerSteps,
-    SynchronousSchedule,
-    preview,
-)
+from tsa_core import CurveSchedule, DerivedSchedule, OptimizerSteps, SynchronousSchedule, preview
 
 
-def clocked(clock: Any, optimizer: Any = None) -> SynchronousSchedule:
-    """Three members under ``clock``: a curve, values of their own, and a derived schedule."""
-    optimizer = optimizer or adamw({"lr": 0.5, "weight_decay": 0.25})
-    return SynchronousSchedule(
-        [
-            DerivedSchedule(optimizer, same, "weight_decay"),
-            put_curve(optimizer),
-            CurveSchedule(optimizer, lambda t: 0.5 + t / 256, "betas[0]", absolute=True),
-        ],
-        clock=clock,
+def rise(t: float) -> float:
+    return 1 - 0.5 / (1 + t)
+
+
+# The source of each derived member; the roots are computed from their positions.
+SOURCE = {"a/weight_decay": "a/lr", "a/eps": "a/weight_decay"}
+ROOTS = ("a/lr", "a/betas[0]", "b/lr")
+INITIAL = {"a/lr": 0.5, "a/weight_decay": 0.25, "a/eps": 0.125, "b/lr": 2.0}
+
+
+NO_ORIGIN = dict.fromkeys(ROOTS, 0.0)
+
+
+def build(clocks: Any) -> SynchronousSchedule:
+    """Two optimizers: a chain of two that derive from a curve, values, and a curve on a proxy."""
+    a, b = adamw({"lr": 0.5, "weight_decay": 0.25, "eps": 0.125}), sgd({"lr": 2.0})
+    sync = SynchronousSchedule(
+        {
+            "a": [
+                DerivedSchedule(a, same, "eps", of="weight_decay"),
+                DerivedSchedule(a, same, "weight_decay"),
+                put_curve(a),
+                CurveSchedule(a, Failing(ZeroDivisionError("no"), rise), "betas[0]", absolute=True),
+            ],
+            "b": [put(b, make=put_curve)],
+        },
+        clock=clocks,
     )
+    step_optimizers(sync)
+    return sync
+
+
+def expected_at(
+    place: Mapping[str, float], origin: Mapping[str, float] = NO_ORIGIN
+) -> dict[str, list[float]]:
+    """The values in closed form, where each root stands at its place."""
+    values = {}
+    for name in ("a/eps", "a/weight_decay", "a/lr", "a/betas[0]", "b/lr"):
+        root = SOURCE.get(SOURCE.get(name, name), SOURCE.get(name, name))
+        t = max(place[root] - origin[root], 0)
+        values[name] = [rise(t)] if name == "a/betas[0]" else [INITIAL[name] * 0.5**t]
+    return values
 
 
 def assert_stands_at(sync: SynchronousSchedule, t: float) -> None:
-    """Assert that all members stand at ``t``, with the values in closed form."""
-    assert sync.last_epoch == t
-    assert positions(sync) == [t] * 3
-    assert sync.get_last_schedules() == {
-        "weight_decay": [0.25 * 0.5**t],
-        "lr": [0.5 * 0.5**t],
-        "betas[0]": [0.5 + t / 256],
-    }
+    """Assert that all members of :func:`build` stand at ``t``, with the values in closed form."""
+    assert positions(sync) == [t] * 5
+    assert sync.get_last_schedules() == expected_at(dict.fromkeys(ROOTS, t))
+
+
+class ClocksOfMembers(RuleBasedStateMachine):
+    """Any members have a clock, some of them the same one; the model keeps a position of each.
+
+    With ``for_all``, the first clock is that of all members, and is not in a mapping.
+    """
+
+    @initialize(
+        which=st.tuples(*(st.sampled_from([None, 0, 1]),) * len(ROOTS)), for_all=st.booleans()
+    )
+    def start(self, which: Any, for_all: bool) -> None:
+        self.clocks, self.for_all = [Clock(), Clock()], for_all
+        self.which = dict.fromkeys(ROOTS, 0) if for_all else dict(zip(ROOTS, which))
+        self.sync = build(self.given())
+        self.place = dict.fromkeys(ROOTS, 0.0)
+        self.origin = dict(NO_ORIGIN)
+        self.saved: Any = None
+
+    def given(self) -> Any:
+        if self.for_all:
+            return self.clocks[0]
+        return {name: self.clocks[i] for name, i in self.which.items() if i is not None}
+
+    def used(self) -> list[Clock]:
+        return [clock for i, clock in enumerate(self.clocks) if i in self.which.values()]
+
+    def step_fails(self, error: Any, says: str) -> None:
+        before = self.sync.state_dict()
+        with pytest.raises(error, match=says):
+            self.sync.step()
+        assert self.sync.state_dict() == before
+
+    @rule(ticks=st.tuples(*(st.sampled_from([0, 0, 1, 0.25, 7]),) * 2))
+    def step(self, ticks: tuple[float, float]) -> None:
+        for clock, each in zip(self.clocks, ticks):
+            clock.now += each
+            clock.asked = 0
+        self.sync.step()
+        assert all(clock.asked == 1 for clock in self.used())
+        for name, i in self.which.items():
+            self.place[name] = self.place[name] + 1 if i is None else self.clocks[i].now
+
+    @rule(bad=st.sampled_from([math.nan, -1, "3", None, True, ZeroDivisionError("mine")]))
+    def a_clock_says_nothing(self, bad: Any) -> None:
+        for clock in self.used():
+            now, clock.now = clock.now, bad
+            error = ZeroDivisionError if isinstance(bad, Exception) else (TypeError, ValueError)
+            self.step_fails(error, r"mine|clock\['|^clock: ")
+            clock.now = now
+
+    @rule()
+    def a_clock_goes_back(self) -> None:
+        for clock in self.used():
+            if clock.now > 0:
+                now, clock.now = clock.now, clock.now - 0.25
+                whose = "the schedules" if self.for_all else r"the schedules of \['[ab]/.*\]"
+                says = rf"says {clock.now}, and {whose} stand at {now}\."
+                self.step_fails(RuntimeError, says)
+                clock.now = now
+
+    @rule()
+    def a_curve_fails(self) -> None:
+        for clock in self.clocks:
+            clock.now += 1
+        curve = self.sync.schedules["a/betas[0]"].curve
+        curve.fails = True
+        self.step_fails(ZeroDivisionError, "no")
+        curve.fails = False
+        self.step((0, 0))
+
+    @rule(names=st.sets(st.sampled_from(["a/lr", "b/lr"])))
+    def replan(self, names: set[str]) -> None:
+        self.sync.replan(dict.fromkeys(names, halving))
+        self.origin.update({name: self.place[name] for name in names})
+
+    @rule()
+    def save(self) -> None:
+        self.saved = copy.deepcopy((self.sync.state_dict(), self.place, self.origin))
+
+    @rule()
+    def resume(self) -> None:
+        if self.saved is None or (any(self.saved[2].values()) and self.saved[2] != self.origin):
+            return  # a plan that is code is not in the state
+        state, self.place, self.origin = copy.deepcopy(self.saved)
+        if not any(self.origin.values()):
+            self.sync = build(self.given())
+        self.sync.load_state_dict(state, plan="same")
+        for i, clock in enumerate(self.clocks):  # restored together with the schedules
+            clock.now = max([0, *(self.place[name] for name in ROOTS if self.which[name] == i)])
+
+    @rule(duplicate=st.sampled_from([copy.deepcopy, through_pickle]))
+    def duplicate(self, duplicate: Any) -> None:
+        self.sync, self.clocks = duplicate((self.sync, self.clocks))
+        step_optimizers(self.sync)  # a copy of an optimizer does not know that it stepped
+
+    @rule(t=st.sampled_from([0, 1, 2.5, 10**11]))
+    def look_ahead(self, t: float) -> None:
+        expected = expected_at(dict.fromkeys(ROOTS, t), self.origin)
+        assert self.sync.values_at(t) == expected
+        seen = preview(self.sync, positions=[t, t])
+        assert seen.values == {name: [row, row] for name, row in expected.items()}
+
+    @invariant()
+    def values_and_positions_are_those_of_the_clocks(self) -> None:
+        if hasattr(self, "sync"):
+            assert self.sync.get_last_schedules() == expected_at(self.place, self.origin)
+            for name in (*ROOTS, *SOURCE):  # what derives goes where its source goes
+                root = SOURCE.get(SOURCE.get(name, name), SOURCE.get(name, name))
+                assert self.sync.schedules[name].last_epoch == self.place[root]
+
+
+ClocksOfMembers.TestCase.settings = settings(
+    max_examples=examples(60), stateful_step_count=20, deadline=None
+)
+TestClocksOfMembers = ClocksOfMembers.TestCase
+
+
+# One clock for all members, or one for each: here of the only one.
+FORMS = [lambda clock: clock, lambda clock: {"lr": clock}]
+each_form = pytest.mark.parametrize("form", FORMS, ids=["one", "of each"])
 
 
 # -- what step() does -----------------------------------------------------------------------------
 
 
 def test_a_step_goes_to_where_the_clock_stands() -> None:
-    """``step()`` goes to the position of the clock: by one, by many, or by a fraction."""
-    clock = Clock()
-    sync = clocked(clock)
-    assert_stands_at(sync, 0)
-    for t in (1, 2, 7, 7.5, 7.75, 20):
+    """``step()`` asks once, nothing else does, and goes to any real number ≥ 0 as a plain one."""
+    clock = Clock(5)
+    sync = build(clock)
+    reals = [np.int64(8), np.float32(9), np.array(10), torch.tensor(11), torch.tensor(12.0)]
+    for asked, t in enumerate([5, 6, 7.5, 7.75, *reals, Fraction(13), 40], 1):
         clock.now = t
         sync.step()
-        assert_stands_at(sync, t)
+        assert_stands_at(sync, float(t))
+        assert type(sync.last_epoch) in (int, float)
+        sync.state_dict(), repr(sync)
+        assert clock.asked == asked
 
 
-def test_the_same_position_twice_is_no_move(untouched: Untouched) -> None:
-    """A clock that stands still moves nothing, and calls no curve."""
+@each_form
+def test_the_same_position_twice_is_no_move(form: Any) -> None:
+    """A clock that stands still moves nothing and calls no curve; others may go by steps."""
     calls = []
 
     def curve(t: float) -> float:
         calls.append(t)
         return 0.5
 
-    clock = Clock()
-    optimizer = sgd()
-    sync = SynchronousSchedule([CurveSchedule(optimizer, curve)], clock=clock)
-    for now in (0, 0, 3, 3, 3.0, np.int64(3), 4):
-        clock.now = now
+    clock, optimizer = Clock(), sgd({"weight_decay": 0.25})
+    members = [CurveSchedule(optimizer, curve), put_curve(optimizer, "weight_decay")]
+    sync = SynchronousSchedule(members, clock=form(clock))
+    optimizer.step()
+    for clock.now in (0, 0, 3, 3, 3.0, np.int64(3), 4):
         sync.step()
     assert calls == [0, 3, 4]
-    optimizer.param_groups[0]["lr"] = 9.0
-    state = sync.state_dict()
-    with untouched(optimizer):
-        sync.step()
-    assert sync.state_dict() == state
+    by_steps = form is not FORMS[0]
+    assert held(optimizer, "weight_decay") == [0.25 * 0.5 ** (7 if by_steps else 4)]
+    optimizer.param_groups[0].update(lr=9.0, weight_decay=8.0)
+    sync.step()
+    assert held(optimizer) == [9.0]
+    assert held(optimizer, "weight_decay") == [0.25 * 0.5**8 if by_steps else 8.0]
+    assert positions(sync) == [4, 8 if by_steps else 4]
 
 
-def test_building_does_not_ask_the_clock() -> None:
-    """Building the schedule does not ask the clock, and each ``step()`` asks it once."""
-    clock = Clock(5)
-    sync = clocked(clock)
-    assert clock.asked == 0
-    assert_stands_at(sync, 0)
-    sync.step()
-    assert clock.asked == 1
-    assert_stands_at(sync, 5)
-    sync.get_last_schedules()
-    sync.state_dict()
-    repr(sync)
-    assert clock.asked == 1
-    sync.step()
-    assert clock.asked == 2
-
-
-def test_a_clock_that_goes_back_is_an_error(untouched: Untouched) -> None:
-    """A clock that goes back is a ``RuntimeError`` with both positions; nothing has moved."""
-    clock = Clock(17)
-    sync = clocked(clock)
-    sync.step()
-    for now in (16, 16.5, 0):
-        clock.now = now
-        with (
-            untouched(sync.optimizer),
-            pytest.raises(RuntimeError, match=rf"clock says {now}\b.* stand at 17\b"),
-        ):
-            sync.step()
-        assert_stands_at(sync, 17)
-    clock.now = 18
-    sync.step()
-    assert_stands_at(sync, 18)
+CLOCK_SAYS = r"the clock says .*call step\(\)"
 
 
 @pytest.mark.parametrize(
-    ("args", "kwargs", "says"),
-    [
-        ((3,), {}, r"the clock .*call step\(\)"),
-        ((), {"epoch": 3}, r"the clock .*call step\(\)"),
-        ((0,), {}, r"the clock .*call step\(\)"),
-        ((3.5,), {}, r"the clock .*call step\(\)"),
-        ((0.5, 3), {}, "step: "),
-        ((), {"metrics": 0.5}, "step: "),
-        ((), {"loss": 1}, "step: "),
-    ],
+    ("given", "form"),
+    crossed(
+        [
+            ((3,), {}, CLOCK_SAYS),
+            ((0,), {}, CLOCK_SAYS),
+            ((3.5,), {}, CLOCK_SAYS),
+            ((), {"epoch": 3}, CLOCK_SAYS),
+            ((0.5, 3), {}, "step: "),
+            ((), {"metrics": 0.5}, "step: "),
+            ((), {"loss": 1}, "step: "),
+        ],
+        FORMS,
+    ),
 )
 def test_an_argument_beside_a_clock_is_refused(
-    args: Any, kwargs: Any, says: str, untouched: Untouched
+    given: tuple[Any, Any, str], form: Any, untouched: Untouched
 ) -> None:
-    """An argument is a ``TypeError``, also an epoch where the clock is; nothing has moved."""
-    sync = clocked(Clock(3))
+    """An argument is a ``TypeError``, also an epoch where the clock is; None is a plain step."""
+    args, kwargs, says = given
+    sync = SynchronousSchedule([put_curve(sgd())], clock=form(Clock(3)))
     with untouched(sync.optimizer), pytest.raises(TypeError, match=says):
         sync.step(*args, **kwargs)
-    assert_stands_at(sync, 0)
-
-
-def test_none_is_no_argument() -> None:
-    """``step(None)`` is ``step()``, as for every scheduler of torch."""
-    sync = clocked(Clock(3))
+    assert sync.last_epoch == 0
     sync.step(None)
     sync.step(epoch=None)
-    assert_stands_at(sync, 3)
+    assert held(sync.optimizer) == [0.0625]
+
+
+NOT_POSITIONS: dict[type[Exception], list[Any]] = {
+    ValueError: [
+        *(math.nan, math.inf, 10**400, -1, -1e-9),
+        *(torch.tensor(-1), torch.tensor(math.nan)),
+    ],
+    TypeError: [
+        *("3", None, True, 3j, [3]),
+        *(torch.tensor([3]), torch.tensor([3, 4]), torch.tensor(True)),
+    ],
+    ZeroDivisionError: [ZeroDivisionError("clock: mine")],
+}
 
 
 @pytest.mark.parametrize(
-    ("now", "error"),
-    [
-        (math.nan, ValueError),
-        (math.inf, ValueError),
-        (10**400, ValueError),
-        (-1, ValueError),
-        (-1e-9, ValueError),
-        (torch.tensor(-1), ValueError),
-        (torch.tensor(math.nan), ValueError),
-        ("3", TypeError),
-        (None, TypeError),
-        (True, TypeError),
-        (3j, TypeError),
-        ([3], TypeError),
-        (torch.tensor([3]), TypeError),
-        (torch.tensor([3, 4]), TypeError),
-        (torch.tensor(True), TypeError),
-        (ZeroDivisionError("clock: mine"), ZeroDivisionError),
-    ],
-    ids=repr,
+    ("now", "error"), [(now, error) for error in NOT_POSITIONS for now in NOT_POSITIONS[error]]
 )
 def test_a_clock_that_gives_no_position_is_refused(
     now: Any, error: Any, untouched: Untouched
 ) -> None:
     """A clock that raises, or does not give a number ≥ 0, is an error; nothing has moved."""
     clock = Failing(now)
-    sync = clocked(lambda: clock(2))
+    sync = build(lambda: clock(2))
     sync.step()
     clock.fails = True
-    with untouched(sync.optimizer), pytest.raises(error, match=r"^clock: "):
+    a, b = sync.optimizers.values()
+    with untouched(a), untouched(b), pytest.raises(error, match=r"^clock: "):
         sync.step()
     assert_stands_at(sync, 2)
     clock.fails = False
@@ -200,25 +318,11 @@ def test_a_clock_that_gives_no_position_is_refused(
     assert_stands_at(sync, 2)
 
 
-@pytest.mark.parametrize(
-    "now",
-    [np.int64(3), np.float32(3), np.array(3), torch.tensor(3), torch.tensor(3.0), Fraction(3)],
-    ids=repr,
-)
-def test_any_real_number_is_a_position(now: Any) -> None:
-    """A NumPy number, a tensor of no dimension or a fraction becomes a plain Python number."""
-    sync = clocked(Clock(now))
-    sync.step()
-    assert_stands_at(sync, 3)
-    assert type(sync.last_epoch) in (int, float)
-
-
 def test_a_member_that_was_moved_from_outside_is_noticed() -> None:
     """A member that something else stepped is noticed before the clock counts."""
-    clock = Clock(3)
-    sync = clocked(clock)
-    sync.schedules["lr"].step(3)
-    with pytest.raises(RuntimeError, match="'lr' stands at step 3"):
+    sync = build(Clock(3))
+    sync.schedules["a/lr"].step(3)
+    with pytest.raises(RuntimeError, match="'a/lr' stands at step 3"):
         sync.step()
 
 
@@ -261,179 +365,25 @@ def test_a_member_that_cannot_be_sent_to_a_position_is_refused(make: Any, kind: 
         SynchronousSchedule({"a": members[:1], "b": [make(sgd(momentum=0.5))]}, clock=Clock())
 
 
-@pytest.mark.parametrize(
-    ("clock", "says"),
-    [
-        (OptimizerSteps, r"clock: .*; write OptimizerSteps\(…\)"),
-        *(
-            (each, "clock: expected a function")
-            for each in (3, "steps", 0.0, Parameter(torch.ones(1)))
-        ),
-    ],
-    ids=repr,
-)
-def test_a_clock_has_to_be_a_function(clock: Any, says: str) -> None:
+@each_form
+def test_a_clock_has_to_be_a_function(form: Any) -> None:
     """A clock that cannot be called is a ``TypeError``, and so is the class of a clock."""
-    with pytest.raises(TypeError, match=says):
-        clocked(clock)
-
-
-def test_a_clock_is_not_positional() -> None:
-    """``clock`` must be written by its name."""
+    schedules = [put_curve(sgd())]
+    for clock in (3, "steps", 0.0, Parameter(torch.ones(1))):
+        with pytest.raises(TypeError, match=r"^clock(\['lr'\])?: expected a function"):
+            SynchronousSchedule(schedules, clock=form(clock))
+    with pytest.raises(TypeError, match=r"clock.*: .*; write OptimizerSteps\(…\)"):
+        SynchronousSchedule(schedules, clock=form(OptimizerSteps))
     with pytest.raises(TypeError, match="positional"):
-        SynchronousSchedule([put_curve(sgd())], Clock())  # type: ignore[misc]
+        SynchronousSchedule(schedules, form(Clock()))  # type: ignore[misc]
 
 
-def test_a_curve_on_a_proxy_goes_with_a_clock() -> None:
-    """A curve that is built inside a factory can be sent to a position too."""
-    optimizer = adamw({"weight_decay": 0.25})
-    sync = SynchronousSchedule([put(optimizer, "weight_decay", put_curve)], clock=Clock(3))
-    sync.step()
-    assert held(optimizer, "weight_decay") == [0.03125]
-
-
-# -- uses -----------------------------------------------------------------------------------------
-
-
-def test_a_clock_that_counts_tokens() -> None:
-    """A plan in tokens follows batches of any size, and step numbers are never rounded."""
-    tokens = 0
-    optimizer = sgd(lr=1.0)
-    decay = CurveSchedule(optimizer, lambda t: 1 - t / 10**12)
-    sync = SynchronousSchedule([decay], clock=lambda: tokens)
-    for batch in (4_194_304, 1, 8_388_608, 0, 333):
-        optimizer.step()
-        tokens += batch
-        sync.step()
-        assert held(optimizer) == [1.0 * (1 - tokens / 10**12)]
-        assert sync.last_epoch == tokens
-        assert type(sync.last_epoch) is int
-
-
-def test_a_clock_does_not_warn_of_the_order_of_steps() -> None:
-    """A clock can begin anywhere, so nothing warns that the first value was not used."""
-    clocked(Clock(100)).step()  # a warning fails the test
-
-
-# -- resume, copies, previews ---------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("ahead", [6, 6.5, 40])
-def test_a_run_resumes_with_its_clock(ahead: float) -> None:
-    """A resumed run stands where it was saved, and goes on where its clock is."""
-    saved, clock = clocked(Clock(6)), Clock(ahead)
-    saved.step()
-    sync = clocked(clock)
-    sync.load_state_dict(saved.state_dict())
-    assert clock.asked == 0
-    assert_stands_at(sync, 6)
-    sync.step()
-    assert_stands_at(sync, ahead)
-
-
-def test_the_clock_is_not_in_the_state() -> None:
-    """A state does not depend on the clock, and loads with one, another or none."""
-    with_clock, without = clocked(Clock(6)), clocked(None)
-    with_clock.step()
-    without.step(6)
-    assert with_clock.state_dict() == without.state_dict()
-    without = clocked(None)
-    without.load_state_dict(with_clock.state_dict())
-    without.optimizer.step()
-    without.step()
-    assert_stands_at(without, 7)
-
-
-class Trainer:
-    """A big object that must not be copied for a preview, with a method that is a clock."""
-
-    def __init__(self) -> None:
-        self.global_step = 0
-
-    def clock(self) -> int:
-        return self.global_step
-
-    def __deepcopy__(self, memo: object) -> Trainer:
-        raise AssertionError("a trainer was copied")
-
-
-def test_a_preview_leaves_the_clock_alone(untouched: Untouched) -> None:
-    """A preview computes the positions that it is given, and neither asks nor copies the clock."""
-    trainer, counter = Trainer(), Clock(3)
-    trainer.global_step = 3
-    for clock in (counter, trainer.clock):
-        sync = clocked(clock)
-        sync.step()
-        asked = counter.asked
-        with untouched(sync.optimizer):
-            seen = preview(sync, positions=[5, 100, 0.5], unit="tokens")
-        assert counter.asked == asked
-        assert seen.steps == [5, 100, 0.5]
-        assert seen.values["lr"] == [[0.5 * 0.5**t] for t in (5, 100, 0.5)]
-        assert seen.values["weight_decay"] == [[0.25 * 0.5**t] for t in (5, 100, 0.5)]
-        assert sync.last_epoch == 3
-
-
-@pytest.mark.parametrize("make", [lambda c: c, lambda c: {"lr": c}], ids=["one", "of a member"])
-def test_a_preview_does_not_guess_how_far_a_clock_goes_in_a_step(make: Any) -> None:
-    """How far a clock goes in a call of ``step``, only the user knows: positions are demanded."""
-    sync = SynchronousSchedule([put_curve(sgd())], clock=make(Clock(3)))
-    sync.step()
-    with pytest.raises(TypeError, match=r"^num_steps: .* preview\(schedule, positions="):
-        preview(sync, 2)
-    assert preview(sync, 1).values == {"lr": [[0.0625]]}  # what is there now
-
-
-def test_a_preview_counts_the_steps_of_an_optimizer() -> None:
-    """With ``OptimizerSteps`` as the clock, a preview goes one step of the optimizer at a time."""
-    optimizer = sgd()
-    clock = OptimizerSteps(optimizer)
-    sync = SynchronousSchedule([put_curve(optimizer)], clock=clock)
-    optimizer.step()
-    sync.step()
-    seen = preview(sync, 3)
-    assert seen.steps == range(1, 4)
-    assert seen.values == {"lr": [[0.25], [0.125], [0.0625]]}
-
-
-@each_copy
-def test_a_copy_has_a_clock_of_its_own(duplicate: Any) -> None:
-    """A copy of schedule and clock together goes by the copied clock, and leaves the original."""
-    clock = Clock(2)
-    sync = SynchronousSchedule([put_curve(sgd())], clock=clock)
-    sync.step()
-    twin_clock, twin = duplicate((clock, sync))
-    twin_clock.now = 4
-    sync.step()
-    twin.step()
-    assert held(twin.optimizer) == [0.5 / 16]
-    assert held(sync.optimizer) == [0.5 / 4]
-    assert (clock.asked, twin_clock.asked) == (2, 2)
-    clock.now = 1
-    with pytest.raises(RuntimeError, match="clock says 1"):
-        sync.step()
-
-
-def test_a_function_is_the_clock_of_a_copy_too() -> None:
-    """A function is not copied, so schedule and copy go by the same clock."""
-    now = 1
-    sync = clocked(lambda: now)
-    twin = copy.deepcopy(sync)
-    now = 3
-    twin.step()
-    sync.step()
-    assert_stands_at(twin, 3)
-    assert_stands_at(sync, 3)
-
-
-# -- members that do not stand together -----------------------------------------------------------
-
-
-def test_a_clock_of_an_inner_schedule_is_refused() -> None:
+@each_form
+def test_a_clock_of_an_inner_schedule_is_refused(form: Any) -> None:
     """An inner clock would be dropped in silence; the remedy in the message works."""
     optimizer, clock = adamw({"lr": 0.5, "weight_decay": 0.25}), Clock(3)
-    inner = SynchronousSchedule([put_curve(optimizer)], clock=clock)
-    assert inner.clock is clock
+    inner = SynchronousSchedule([put_curve(optimizer)], clock=form(clock))
+    assert inner.clock == form(clock)
     with pytest.raises(TypeError, match=r"position 0 has a clock.*clock=clock"):
         SynchronousSchedule([inner, put_curve(optimizer, "weight_decay")])
     inner = SynchronousSchedule([*inner.schedules.values()])
@@ -443,28 +393,268 @@ def test_a_clock_of_an_inner_schedule_is_refused() -> None:
     assert outer.get_last_schedules() == {"lr": [0.0625], "weight_decay": [0.03125]}
 
 
-@pytest.mark.parametrize("first", [0, 1])
-def test_a_clock_brings_members_together_that_stand_apart(first: int) -> None:
-    """The clock stands where one member stands; the other is sent there too."""
-    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
-    ahead, behind = put_curve(optimizer), put_curve(optimizer, "weight_decay")
-    ahead.step(2)
-    members = [ahead, behind] if first == 0 else [behind, ahead]
-    sync = SynchronousSchedule(members, clock=Clock(2))
-    sync.step()
-    assert (ahead.last_epoch, behind.last_epoch) == (2, 2)
-    assert sync.get_last_schedules() == {"lr": [0.125], "weight_decay": [0.0625]}
+def test_a_clock_that_counts_tokens() -> None:
+    """A plan in tokens follows batches of any size, and step numbers are never rounded."""
+    tokens, optimizer = Clock(), sgd(lr=1.0)
+    sync = SynchronousSchedule([CurveSchedule(optimizer, lambda t: 1 - t / 10**12)], clock=tokens)
+    # A clock can begin anywhere, so nothing warns that the optimizer did not step.
+    for batch in (4_194_304, 1, 8_388_608, 0, 333):
+        tokens.now += batch
+        sync.step()
+        assert held(optimizer) == [1.0 * (1 - tokens.now / 10**12)]
+        assert (sync.last_epoch, type(sync.last_epoch)) == (tokens.now, int)
 
 
 @pytest.mark.parametrize("ahead", ["lr", "weight_decay"])
-def test_a_clock_does_not_take_back_the_member_that_is_furthest(
+def test_a_clock_brings_members_together_and_takes_none_back(
     ahead: str, untouched: Untouched
 ) -> None:
-    """A clock that stands behind any one member has gone back, and nothing moves."""
-    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
+    """A clock behind any one member has gone back; one that is there sends the others there."""
+    optimizer, clock = adamw({"lr": 0.5, "weight_decay": 0.25}), Clock(2)
     members = {name: put_curve(optimizer, name) for name in ("lr", "weight_decay")}
     members[ahead].step(3)
-    sync = SynchronousSchedule(members.values(), clock=Clock(2))
-    with untouched(optimizer), pytest.raises(RuntimeError, match=r"says 2, .* stand at 3"):
+    sync = SynchronousSchedule(members.values(), clock=clock)
+    with untouched(optimizer), pytest.raises(RuntimeError, match=r"says 2, .* stand at 3\b"):
         sync.step()
     assert members[ahead].last_epoch == 3
+    clock.now = 3
+    sync.step()
+    assert positions(sync) == [3, 3]
+    assert sync.get_last_schedules() == {"lr": [0.0625], "weight_decay": [0.03125]}
+
+
+# -- resume, copies, previews ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ahead", [6, 6.5, 40])
+def test_a_run_resumes_with_its_clock_or_without(ahead: float) -> None:
+    """A state does not depend on the clock; a resumed run goes on where its clock is, if any."""
+    saved, clock = build(Clock(6)), Clock(ahead)
+    saved.step()
+    sync, without = build(clock), build(None)
+    for each in (sync, without):
+        each.load_state_dict(saved.state_dict())
+        assert each.state_dict() == saved.state_dict()
+        assert_stands_at(each, 6)
+    assert clock.asked == 0
+    sync.step()
+    assert_stands_at(sync, ahead)
+    step_optimizers(without)
+    without.step()
+    assert_stands_at(without, 7)
+
+
+class Trainer(Clock):
+    """A big object that must not be copied for a preview; each reading of ``ticks`` is new."""
+
+    def ticks(self) -> Any:
+        return self()
+
+    def __deepcopy__(self, memo: object) -> Trainer:
+        raise AssertionError("a trainer was copied")
+
+
+def test_a_preview_leaves_the_clock_alone(untouched: Untouched) -> None:
+    """A preview computes the positions that it is given, and neither asks nor copies the clock."""
+    trainer = Trainer(3)
+    for asked, clock in enumerate((trainer, trainer.ticks), 1):
+        sync = build(clock)
+        sync.step()
+        a, b = sync.optimizers.values()
+        with untouched(a), untouched(b):
+            seen = preview(sync, positions=[5, 100, 0.5], unit="tokens")
+        assert trainer.asked == asked
+        assert seen.steps == [5, 100, 0.5]
+        assert seen.values["a/lr"] == [[0.5 * 0.5**t] for t in (5, 100, 0.5)]
+        assert seen.values["a/weight_decay"] == [[0.25 * 0.5**t] for t in (5, 100, 0.5)]
+        assert_stands_at(sync, 3)
+
+
+def test_a_preview_does_not_guess_how_far_a_clock_goes_in_a_step() -> None:
+    """Positions are demanded, except where the clock counts the steps of an optimizer."""
+    for make_clock in (lambda o: Clock(1), lambda o: {"lr": Clock(1)}, OptimizerSteps):
+        optimizer = sgd()
+        sync = SynchronousSchedule([put_curve(optimizer)], clock=make_clock(optimizer))
+        optimizer.step()
+        sync.step()
+        assert preview(sync, 1).values == {"lr": [[0.25]]}  # what is there now
+        if make_clock is OptimizerSteps:
+            seen = preview(sync, 3)
+            assert seen.steps == range(1, 4)
+            assert seen.values == {"lr": [[0.25], [0.125], [0.0625]]}
+        else:
+            with pytest.raises(TypeError, match=r"^num_steps: .* preview\(schedule, positions="):
+                preview(sync, 2)
+
+
+def test_a_function_is_the_clock_of_a_copy_too() -> None:
+    """A function is not copied, so schedule and copy go by the same clock."""
+    now = 1
+    sync = build(lambda: now)
+    twin = copy.deepcopy(sync)
+    now = 3
+    for each in (twin, sync):
+        each.step()
+        assert_stands_at(each, 3)
+
+
+# -- members with and without a clock -------------------------------------------------------------
+
+
+class NeedsAnEpoch:
+    """A scheduler of another library, whose ``step`` demands the epoch."""
+
+    def __init__(self, optimizer: Any) -> None:
+        self.optimizer = optimizer
+
+    def step(self, epoch: float) -> None:
+        self.optimizer.param_groups[0]["lr"] = 0.5**epoch
+
+
+def test_members_without_a_clock_go_by_steps_beside_one() -> None:
+    """Torch schedulers, with metrics too, and what derives from no member step at each call."""
+    entries = {"lr": 0.5, "momentum": 0.5, "weight_decay": 0.25, "a": 0.5, "free": 3.0}
+    optimizer, tokens = sgd(entries), Clock()
+    sync = SynchronousSchedule(
+        [
+            DerivedSchedule(optimizer, same, "dampening", of="lr", absolute=True),
+            DerivedSchedule(optimizer, same, "a", of="free"),
+            plateau(optimizer),
+            put_curve(optimizer, "weight_decay"),
+            put(optimizer, "momentum"),
+        ],
+        clock={"weight_decay": tokens},
+    )
+    with pytest.raises(TypeError, match=r"'lr' .* or preview another member alone"):
+        preview(sync, positions=[3])
+    for i, (now, loss) in enumerate([(3, 1.0), (3, 2.0), (3.5, 3.0)], 1):
+        optimizer.step()
+        optimizer.param_groups[0]["free"] *= 2
+        tokens.now = now
+        sync.step(loss)
+        assert held(optimizer, "weight_decay") == [0.25 * 0.5**now]
+        assert held(optimizer, "momentum") == [0.5 * 0.5**i]
+        assert held(optimizer) == held(optimizer, "dampening") == [0.5 * 0.5 ** (i - 1)]
+        assert held(optimizer, "a") == [0.5 * 2**i]
+
+
+def test_arguments_are_for_the_members_without_a_clock() -> None:
+    """An epoch is where the members without a clock go; the others go where their clocks say."""
+    optimizer, tokens = adamw({"weight_decay": 0.25}), Clock(10)
+    values = CurveSchedule(optimizer, rise, "betas[0]", absolute=True)
+    sync = SynchronousSchedule(
+        [put_curve(optimizer, "weight_decay"), NeedsAnEpoch(optimizer), values],
+        clock={"weight_decay": tokens},
+    )
+    optimizer.step()
+    sync.step(3.5)  # it goes ahead: only the one with a clock stands further
+    assert sync.get_last_schedules() == {
+        "weight_decay": [0.25 * 0.5**10],
+        "lr": [0.5**3.5],
+        "betas[0]": [rise(3.5)],
+    }
+    with pytest.raises(TypeError, match="'epoch'"):
+        sync.step()
+
+
+def two_curves(lr: Any, weight_decay: Any) -> SynchronousSchedule:
+    optimizer = sgd({"weight_decay": 0.25})
+    members = [put_curve(optimizer), put_curve(optimizer, "weight_decay")]
+    return SynchronousSchedule(members, clock={"lr": lr, "weight_decay": weight_decay})
+
+
+def test_a_clock_of_several_members_is_asked_once() -> None:
+    """A method that several members share is asked once per step, in a pickled copy too."""
+    trainer = Trainer(2)
+    sync = two_curves(trainer.ticks, trainer.ticks)
+    twin = through_pickle(sync)
+    for each in (sync, twin):
+        step_optimizers(each)
+        each.step()
+        assert positions(each) == [2, 2]
+        assert each.clock["lr"].__self__.asked == 1
+
+
+def test_clocks_that_are_equal_for_now_are_two() -> None:
+    """Two clocks that compare equal when the schedule is built can differ later."""
+
+    class Equal(Clock):
+        def __eq__(self, other: object) -> bool:
+            return True
+
+    slow, fast = Equal(), Equal()
+    sync = two_curves(slow, fast)
+    slow.now, fast.now = 1, 2
+    sync.step()
+    assert sync.get_last_schedules() == {"lr": [0.25], "weight_decay": [0.0625]}
+
+
+def test_optimizer_steps_is_one_of_several_clocks() -> None:
+    """Optimizer steps, micro-batches and tokens can each be what one member counts."""
+    optimizer, tokens = sgd({"weight_decay": 0.25, "momentum": 0.5}), Clock()
+    sync = SynchronousSchedule(
+        [put_curve(optimizer, name) for name in ("lr", "weight_decay", "momentum")],
+        clock={"lr": OptimizerSteps(optimizer), "weight_decay": tokens},
+    )
+    for micro_batch in range(4):
+        tokens.now += 5
+        if micro_batch % 2 == 0:
+            optimizer.step()
+        sync.step()
+    assert positions(sync) == [2, 20, 4]
+    assert "at steps {'lr': 2, 'weight_decay': 20, 'momentum': 4}: " in repr(sync)
+    assert sync.last_epoch == 2
+
+
+def test_the_clocks_can_be_read_and_not_set() -> None:
+    """``clock`` is a read-only mapping, a change of the mapping passed in does nothing."""
+    clock = Clock()
+    clocks = {"lr": clock}
+    sync = SynchronousSchedule([put_curve(sgd())], clock=clocks)
+    clocks.clear()
+    assert sync.clock == {"lr": clock}
+    with pytest.raises(TypeError):
+        sync.clock["lr"] = None  # type: ignore[index]
+    assert SynchronousSchedule([put_curve(sgd())], clock={}).clock is None
+
+
+@pytest.mark.parametrize(
+    ("clocks", "error", "says"),
+    [
+        (
+            {"weight_decy": Clock()},
+            KeyError,
+            r"clock\['weight_decy'\]: .*only \['lr', 'weight_decay', 'eps', 'momentum'\]; "
+            "did you mean 'weight_decay'",
+        ),
+        ({3: Clock()}, KeyError, r"clock\[3\]: .*'momentum'\]"),
+        ({"weight_decay": Clock()}, TypeError, r"clock\['weight_decay'\]: .*give .* to 'lr'"),
+        ({"eps": Clock()}, TypeError, r"clock\['eps'\]: .*from 'fused_lr'.*leave it out"),
+        ({"momentum": Clock()}, TypeError, r"clock\['momentum'\]: .*'momentum' \(StepLR\) cannot"),
+        ({"lr": None}, TypeError, r"clock\['lr'\]: .* got None; leave out"),
+    ],
+)
+def test_a_mapping_of_clocks_that_does_not_fit_is_refused(
+    clocks: Any, error: Any, says: str, untouched: Untouched
+) -> None:
+    """An unknown name, a member that cannot take a clock, and a clock that is not a function."""
+    optimizer = sgd({"weight_decay": 0.25, "momentum": 0.5, "eps": 1.0, "fused_lr": 1.0})
+    members = [
+        put_curve(optimizer),
+        DerivedSchedule(optimizer, same, "weight_decay"),
+        DerivedSchedule(optimizer, same, "eps", of="fused_lr"),
+        put(optimizer, "momentum", lambda proxy: StepLR(proxy, 1)),
+    ]
+    with untouched(optimizer), pytest.raises(error, match=says):
+        SynchronousSchedule(members, clock=clocks)
+
+
+def test_a_schedule_of_several_optimizers_gets_clocks_around_it() -> None:
+    """A ``SynchronousSchedule`` of several optimizers keeps its names inside another one."""
+    inner, clock = build(None), Clock(4)
+    outer = SynchronousSchedule([inner], clock={"b/lr": clock})
+    assert outer.schedule_names == inner.schedule_names
+    outer.step()
+    assert outer.get_last_schedules() == expected_at({"a/lr": 1, "a/betas[0]": 1, "b/lr": 4})
+    with pytest.raises(ValueError, match="'lr' has no name of its optimizer, and 'a/eps' has one"):
+        SynchronousSchedule([build(None), put_curve(sgd())])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import math
-import warnings
+import re
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,19 +16,23 @@ from cases import crossed
 from helpers import (
     Untouched,
     adamw,
+    add_group,
     advance,
     floats,
     halving,
+    held,
     ignore_epoch_deprecation,
     plateau,
     positions,
     put,
     put_curve,
+    same,
     sgd,
 )
 from torch.optim.lr_scheduler import (
     ChainedScheduler,
     ExponentialLR,
+    LambdaLR,
     LRScheduler,
     OneCycleLR,
     ReduceLROnPlateau,
@@ -36,14 +40,11 @@ from torch.optim.lr_scheduler import (
     StepLR,
 )
 
-from tsa_core import CurveSchedule, SynchronousSchedule, extend_optimizer, preview
+from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule, extend_optimizer, preview
 
 
 def two_groups() -> torch.optim.AdamW:
-    optimizer = adamw(
-        {"lr": 0.5, "weight_decay": 0.25},
-        {"lr": 0.125, "weight_decay": 0.0625},
-    )
+    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25}, {"lr": 0.125, "weight_decay": 0.0625})
     return extend_optimizer(optimizer, "clip", 4.0)
 
 
@@ -55,98 +56,81 @@ def beside_a_curve(make: Any) -> SynchronousSchedule:
     return sync
 
 
+def exponential(optimizer: Any) -> Any:
+    return ExponentialLR(optimizer, 0.5)
+
+
 def one_cycle(optimizer: Any, cycle_momentum: bool = True) -> Any:
     return OneCycleLR(optimizer, 1.0, total_steps=9, cycle_momentum=cycle_momentum)
 
 
 def sequential(optimizer: Any) -> Any:
-    parts = [ExponentialLR(optimizer, 0.5), ExponentialLR(optimizer, 0.9)]
-    return SequentialLR(optimizer, parts, [5])
+    return SequentialLR(optimizer, [exponential(optimizer), exponential(optimizer)], [5])
 
 
-class LikeTimms:
-    """A scheduler of another library, whose ``step`` takes an epoch and timm's ``metric``."""
+class Foreign:
+    """A scheduler of another library: it counts no steps, and its ``step`` makes a record."""
 
-    def __init__(self, optimizer: Any) -> None:
+    def __init__(self, optimizer: Any, step: Any) -> None:
         self.optimizer = optimizer
-        self.calls: list[tuple[Any, Any]] = []
+        self.calls: list[Any] = []
+        self.step = functools.partial(step, self.calls)  # type: ignore[method-assign]
 
-    def step(self, epoch: Any, metric: Any = None) -> None:
-        self.calls.append((epoch, metric))
+    def step(self) -> None:
+        """Is replaced by the one that the instance has."""
+
+
+def like_timms(optimizer: Any) -> Any:
+    """A scheduler whose ``step`` takes an epoch and timm's ``metric``."""
+    return Foreign(optimizer, lambda calls, epoch, metric=None: calls.append((epoch, metric)))
 
 
 # -- members -----------------------------------------------------------------------------------
 
 
-def test_members_are_named_by_target() -> None:
-    """Members are named by their targets in the order of the list, on a proxy by the proxy's."""
+def test_members_are_named_by_target_and_contributed_by_inner_schedules() -> None:
+    """Names are targets in the order of the list; each member of an inner schedule steps once."""
     optimizer = two_groups()
-    sync = SynchronousSchedule(
-        [
-            put(optimizer, "clip"),
-            StepLR(optimizer, 1),
-            put_curve(optimizer, "betas[0]"),
-            put(optimizer, "weight_decay", put_curve),
-        ]
-    )
-    assert sync.schedule_names == ["clip", "lr", "betas[0]", "weight_decay"]
+    inner = SynchronousSchedule([put(optimizer, "weight_decay", put_curve)])
+    middle = SynchronousSchedule([put(optimizer, "clip"), inner])
+    sync = SynchronousSchedule([middle, StepLR(optimizer, 1, 0.5), put_curve(optimizer, "eps")])
+    assert sync.schedule_names == ["clip", "weight_decay", "lr", "eps"]
     assert list(sync.schedules) == sync.schedule_names
     assert sync.optimizer is optimizer
-
-
-def test_a_synchronous_schedule_contributes_its_members() -> None:
-    """A ``SynchronousSchedule`` in the list contributes its members, and each steps once."""
-    optimizer = two_groups()
-    inner = SynchronousSchedule([put_curve(optimizer, "weight_decay")])
-    middle = SynchronousSchedule([put(optimizer, "clip"), inner])
-    sync = SynchronousSchedule([middle, put_curve(optimizer)])
     advance(sync)
     assert sync.get_last_schedules() == {
         "clip": [2.0, 2.0],
         "weight_decay": [0.125, 0.03125],
         "lr": [0.25, 0.0625],
+        "eps": [0.5e-8, 0.5e-8],
     }
+
+
+NO_OPTIMIZER = "^optimizer: expected a torch optimizer"
+OTHER_OPTIMIZER = "'clip' at position 1 is on a different optimizer"
+TWICE = "two of them schedule"
+NO_LIST = "expected a list of schedules, got"
+NO_SCHEDULE = "(?s)expected schedules, got .* at position 1"
 
 
 @pytest.mark.parametrize(
     ("schedules", "error", "says"),
     [
         (lambda o: [], ValueError, "at least one"),
-        (lambda o: None, TypeError, "expected a list of schedules, got None"),
-        (lambda o: "lr", TypeError, "expected a list of schedules, got 'lr'"),
-        (put_curve, TypeError, "expected a list of schedules, got <CurveSchedule"),
+        (lambda o: None, TypeError, f"{NO_LIST} None"),
+        (lambda o: "lr", TypeError, f"{NO_LIST} 'lr'"),
+        (put_curve, TypeError, f"{NO_LIST} <CurveSchedule"),
         (lambda o: [put_curve(o), 3], TypeError, r"got 3 \(int\) at position 1"),
+        (lambda o: [put_curve(o), o], TypeError, NO_SCHEDULE),
+        (lambda o: [put_curve(o), SimpleNamespace(optimizer=o)], TypeError, NO_SCHEDULE),
+        (lambda o: [put_curve(o), SimpleNamespace(optimizer=o, step=3)], TypeError, NO_SCHEDULE),
         *(
-            (
-                lambda o, half=half: [put_curve(o), half(o)],
-                TypeError,
-                "(?s)expected schedules, got .* at position 1",
-            )
-            for half in (
-                lambda o: o,
-                lambda o: SimpleNamespace(optimizer=o),
-                lambda o: SimpleNamespace(optimizer=o, step=3),
-            )
-        ),
-        *(
-            (
-                lambda o, optimizer=optimizer: [LikeTimms(optimizer)],
-                TypeError,
-                "^optimizer: expected a torch optimizer",
-            )
+            (lambda o, optimizer=optimizer: [like_timms(optimizer)], TypeError, NO_OPTIMIZER)
             for optimizer in (None, 3, SimpleNamespace(), SimpleNamespace(param_groups=None))
         ),
-        (
-            lambda o: [put_curve(o), put_curve(two_groups(), "clip")],
-            ValueError,
-            "'clip' at position 1 is on a different optimizer",
-        ),
-        (lambda o: [put_curve(o), StepLR(o, 1)], RuntimeError, "two of them schedule 'lr'"),
-        (
-            lambda o: [put(o, "clip"), put_curve(o, "clip")],
-            RuntimeError,
-            "two of them schedule 'clip'",
-        ),
+        (lambda o: [put_curve(o), put_curve(two_groups(), "clip")], ValueError, OTHER_OPTIMIZER),
+        (lambda o: [put_curve(o), StepLR(o, 1)], RuntimeError, f"{TWICE} 'lr'"),
+        (lambda o: [put(o, "clip"), put_curve(o, "clip")], RuntimeError, f"{TWICE} 'clip'"),
     ],
 )
 def test_invalid_members_are_refused(schedules: Any, error: Any, says: str) -> None:
@@ -156,70 +140,58 @@ def test_invalid_members_are_refused(schedules: Any, error: Any, says: str) -> N
 
 
 @pytest.mark.parametrize(
-    ("optimizer", "make", "momentum", "free"),
+    ("optimizer", "make", "driven", "free"),
     [
         (two_groups, one_cycle, "betas[0]", "betas[1]"),
         (two_groups, lambda o: put(o, "lr", one_cycle), "betas[0]", "betas[1]"),
         (
             two_groups,
-            lambda o: ChainedScheduler([ExponentialLR(o, 0.9), one_cycle(o)]),
+            lambda o: ChainedScheduler([exponential(o), one_cycle(o)]),
             "betas[0]",
             "betas[1]",
         ),
         (lambda: sgd({"clip": 1.0}, lr=0.1, momentum=0.9), one_cycle, "momentum", "clip"),
+        # An entry of the user's that is only called momentum is not AdamW's.
+        (
+            lambda: extend_optimizer(two_groups(), "momentum", 0.5),
+            one_cycle,
+            "betas[0]",
+            "momentum",
+        ),
+        (two_groups, lambda o: one_cycle(o, cycle_momentum=False), None, "betas[0]"),
+        (two_groups, lambda o: ChainedScheduler([exponential(o)]), None, "betas[0]"),
     ],
 )
-def test_momentum_is_driven_once(optimizer: Any, make: Any, momentum: str, free: str) -> None:
-    """A schedule of the momentum is refused beside a scheduler that cycles it."""
-    with pytest.raises(RuntimeError, match=r"(betas\[0\]|momentum)' too.*cycle_momentum=False"):
-        SynchronousSchedule([make(some := optimizer()), put_curve(some, momentum)])
-    SynchronousSchedule([make(some := optimizer()), put_curve(some, free)])
+def test_momentum_is_driven_once(optimizer: Any, make: Any, driven: str | None, free: str) -> None:
+    """A schedule of the momentum is refused beside a scheduler that cycles it, and only there."""
+    if driven is not None:
+        with pytest.raises(RuntimeError, match=rf"'{re.escape(driven)}' too.*cycle_momentum=False"):
+            SynchronousSchedule([make(some := optimizer()), put_curve(some, driven)])
+    sync = SynchronousSchedule([make(some := optimizer()), put_curve(some, free)])
+    before = sync.get_last_schedule(free)
+    advance(sync)
+    assert sync.get_last_schedule(free) == [value * 0.5 for value in before]
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda o: one_cycle(o, cycle_momentum=False),
-        lambda o: ChainedScheduler([ExponentialLR(o, 0.9)]),
-    ],
-)
-def test_a_scheduler_that_does_not_cycle_momentum_leaves_it_free(make: Any) -> None:
-    """A schedule of Adam's first beta goes with a scheduler that does not cycle momentum."""
-    optimizer = two_groups()
-    sync = SynchronousSchedule([make(optimizer), put_curve(optimizer, "betas[0]")])
-    assert sync.schedule_names == ["lr", "betas[0]"]
-    assert sync.schedules["betas[0]"].base_lrs == [0.9, 0.9]
-
-
-@pytest.mark.parametrize("names", [["a", "b"], ["b", "a"]])
-def test_the_momentum_of_another_optimizer_is_free(names: list[str]) -> None:
+def test_the_momentum_of_another_optimizer_is_free() -> None:
     """A schedule of the momentum goes with a scheduler that cycles that of another optimizer."""
     cycled, other = sgd(lr=0.1, momentum=0.9), sgd(momentum=0.5)
-    lists = dict(zip("ab", ([one_cycle(cycled)], [put_curve(other, "momentum")])))
-    sync = SynchronousSchedule({name: lists[name] for name in names})
-    advance(sync)
-    assert sync.get_last_schedule("b/momentum") == [0.25]
-
-
-def test_an_entry_that_is_only_called_momentum_can_be_scheduled() -> None:
-    """A user's entry called momentum goes with a ``OneCycleLR`` that cycles AdamW's first beta."""
-    optimizer = extend_optimizer(two_groups(), "momentum", 0.5)
-    sync = SynchronousSchedule([one_cycle(optimizer), put_curve(optimizer, "momentum")])
-    advance(sync)
-    assert sync.get_last_schedule("momentum") == [0.25, 0.25]
+    lists = {"a": [one_cycle(cycled)], "b": [put_curve(other, "momentum")]}
+    for names in ("ab", "ba"):
+        SynchronousSchedule({name: lists[name] for name in names})
 
 
 @pytest.mark.parametrize(
     "make",
     [
         lambda o: SequentialLR(o, [put_curve(o, "weight_decay") for _ in range(2)], [3]),
-        lambda o: ChainedScheduler([ExponentialLR(o, 0.5), put_curve(o, "weight_decay")]),
+        lambda o: ChainedScheduler([exponential(o), put_curve(o, "weight_decay")]),
         lambda o: ChainedScheduler([SequentialLR(o, [put_curve(o), put_curve(o, "clip")], [3])]),
     ],
 )
 @ignore_epoch_deprecation  # SequentialLR of torch < 2.9 passes a deprecated epoch
 def test_a_compound_of_curves_of_another_target_is_refused(make: Any) -> None:
-    """A compound scheduler on the optimizer is refused if a curve in it drives another target."""
+    """A compound scheduler is refused if a curve in it drives a target that is not its own."""
     # It would be named lr, and loading it would write the values of that target to lr.
     optimizer = two_groups()
     put_curve(optimizer)  # torch's SequentialLR needs an initial learning rate in the groups
@@ -228,38 +200,36 @@ def test_a_compound_of_curves_of_another_target_is_refused(make: Any) -> None:
         ValueError, match=r"schedule of '(weight_decay|clip)' in it.* schedule_target="
     ):
         SynchronousSchedule([compound])
-
-
-def test_a_compound_of_curves_of_the_learning_rate_is_a_member() -> None:
-    """A compound scheduler of curves of the learning rate is a member called ``lr``."""
-    optimizer = two_groups()
     sync = SynchronousSchedule([ChainedScheduler([put_curve(optimizer)])])
     advance(sync)
     assert sync.get_last_schedules() == {"lr": [0.25, 0.0625]}
 
 
+def test_multiples_of_absolute_values_are_doubted_once() -> None:
+    """Their unit is the value that the optimizer was made with, which a schedule then replaced."""
+
+    def members(source: bool, derived: bool) -> list[Any]:
+        optimizer = adamw(lr=0.001)
+        return [
+            DerivedSchedule(optimizer, same, "weight_decay", absolute=derived),
+            CurveSchedule(optimizer, halving, absolute=source),
+        ]
+
+    for source, derived in [(False, False), (True, True), (False, True)]:
+        SynchronousSchedule(members(source, derived))  # a warning fails the test
+    says = r"'weight_decay' derives from multiples of 'lr'.*\[0.001\].*write absolute=True"
+    with pytest.warns(UserWarning, match=says) as caught:
+        SynchronousSchedule(members(True, False))
+    assert len(caught) == 1
+
+
 # -- stepping ----------------------------------------------------------------------------------
 
 
-def test_members_step_in_lock_step() -> None:
-    """One call moves every target by one step of its own schedule."""
-    optimizer = two_groups()
-    sync = SynchronousSchedule(
-        [put_curve(optimizer), put(optimizer, "weight_decay"), put(optimizer, "clip", plateau)]
-    )
-    for t in range(1, 5):
-        advance(sync, 1, float(t))
-        assert sync.last_epoch == t
-    assert sync.get_last_schedules() == {
-        "lr": [0.5**5, 0.5**7],
-        "weight_decay": [0.5**6, 0.5**8],
-        "clip": [0.5, 0.5],  # the first metric is the best; three more reduce it
-    }
-
-
 @ignore_epoch_deprecation  # the test passes an epoch
-@pytest.mark.parametrize("make", [put_curve, lambda proxy: ExponentialLR(proxy, 0.5)])
-@pytest.mark.parametrize("epoch", [3, np.int64(3), torch.tensor(3)])
+@pytest.mark.parametrize(
+    ("make", "epoch"), crossed([put_curve, exponential], [3, np.int64(3), torch.tensor(3)])
+)
 def test_an_epoch_reaches_every_member(make: Any, epoch: Any) -> None:
     """``step(epoch)`` sends every member to the epoch, as a Python number; ``step()`` goes on."""
     # torch's schedulers keep the object that they get, and a checkpoint could not hold it.
@@ -273,30 +243,27 @@ def test_an_epoch_reaches_every_member(make: Any, epoch: Any) -> None:
     assert sync.get_last_schedule("clip") == [1.0, 1.0]
 
 
-@pytest.mark.parametrize(("args", "kwargs"), [((None,), {}), ((), {"epoch": None})])
-def test_none_is_not_an_epoch(args: Any, kwargs: Any) -> None:
+def test_none_is_not_an_epoch() -> None:
     """``step(None)`` is a plain step, even if a member takes no epoch."""
     sync = beside_a_curve(sequential)
-    sync.step(*args, **kwargs)
+    sync.step(None)
     assert sync.get_last_schedule("clip") == [2.0, 2.0]
-
-
-@pytest.mark.parametrize("call", [lambda s, m: s.step(m), lambda s, m: s.step(metrics=m)])
-def test_metrics_go_to_the_members_that_take_them(call: Any) -> None:
-    """A single argument of ``step`` is the metric, not an epoch, if a member takes metrics."""
-    sync = beside_a_curve(plateau)
-    call(sync, 7.0)
-    call(sync, 8.0)
-    assert sync.last_epoch == 2
-    assert sync.get_last_schedules() == {"lr": [0.125, 0.03125], "clip": [2.0, 2.0]}
+    sync.step(epoch=None)
+    assert sync.get_last_schedule("clip") == [1.0, 1.0]
 
 
 @ignore_epoch_deprecation  # the test passes an epoch
-def test_metrics_come_before_the_epoch() -> None:
-    """Metrics and an epoch by position are in the order of ``ReduceLROnPlateau.step``."""
+def test_metrics_go_to_the_members_that_take_them() -> None:
+    """The first argument of ``step`` is the metric if a member takes metrics, then the epoch."""
     sync = beside_a_curve(plateau)
+    sync.step(torch.ones(1))  # one element is a number for a plateau, as in torch
+    assert (sync.last_epoch, sync.get_last_schedule("clip")) == (1, [4.0, 4.0])
+    sync.step(metrics=8.0)
+    assert sync.last_epoch == 2
+    assert sync.get_last_schedules() == {"lr": [0.125, 0.03125], "clip": [2.0, 2.0]}
     sync.step(7.0, 4)
-    assert (sync.last_epoch, sync.get_last_lr()) == (4, [0.5**5, 0.5**7])
+    assert sync.last_epoch == 4
+    assert sync.get_last_schedules() == {"lr": [0.5**5, 0.5**7], "clip": [1.0, 1.0]}
 
 
 @pytest.mark.parametrize(
@@ -311,11 +278,15 @@ def test_metrics_come_before_the_epoch() -> None:
         (put_curve, (), {"step": 2}, "unexpected keyword argument 'step'"),
         (put_curve, ("x",), {}, "epoch: 'x'"),
         (sequential, (2,), {}, r"'clip' \(SequentialLR\) cannot go to epoch 2: call step\(\)"),
-        (LikeTimms, (), {}, r"LikeTimms\) demands \['epoch'\]"),
-        (LikeTimms, (), {"metric": 1.0}, r"LikeTimms\) demands \['epoch'\]"),
+        (like_timms, (), {}, r"Foreign\) demands \['epoch'\]"),
+        (like_timms, (), {"metric": 1.0}, r"Foreign\) demands \['epoch'\]"),
         *(
             (plateau, (metrics,), {}, "metrics: expected a number")
             for metrics in (torch.ones(2), "x", [1.0], object())
+        ),
+        *(
+            (like_timms, (3,), {"metric": 1.0, name: 2.0}, f"keyword argument '{name}'")
+            for name in ("metrik", "num_updates", "args")
         ),
     ],
 )
@@ -330,16 +301,8 @@ def test_arguments_that_do_not_fit_move_nothing(
     assert getattr(sync.schedules["clip"], "calls", []) == []
 
 
-def test_a_metric_may_be_a_tensor_of_one_element() -> None:
-    """A tensor of one element is a number for a plateau, as in torch."""
-    sync = beside_a_curve(plateau)
-    sync.step(torch.ones(1))
-    assert sync.get_last_lr() == [0.25, 0.0625]
-
-
 @pytest.mark.parametrize(
-    "make",
-    [put_curve, lambda p: ExponentialLR(p, 0.5), lambda p: ChainedScheduler([StepLR(p, 1)])],
+    "make", [put_curve, exponential, lambda p: ChainedScheduler([StepLR(p, 1)])]
 )
 def test_a_member_that_was_stepped_alone_is_named(make: Any, untouched: Untouched) -> None:
     """A member that was stepped alone is named at the next step, before anything moves."""
@@ -388,9 +351,7 @@ def test_an_exception_of_a_torch_scheduler_moves_no_schedule_of_ours(torch_first
         sync.step()
     moved = {"clip": [0.5, 0.5]} if torch_first else {}
     assert sync.get_last_schedules() == {**before, **moved}
-    assert {name: each.last_epoch for name, each in sync.schedules.items()} == {
-        name: 3 if name in moved else 2 for name in before
-    }
+    assert positions(sync) == [3 if name in moved else 2 for name in before]
     error, says = (RuntimeError, "'clip' stands at step 3") if torch_first else (OSError, "disk")
     with pytest.raises(error, match=says):
         sync.step()
@@ -399,20 +360,21 @@ def test_an_exception_of_a_torch_scheduler_moves_no_schedule_of_ours(torch_first
 # -- values, names and state -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        ("weight_deca", r"only of \['weight_decay'\]; did you mean 'weight_decay'"),
-        (0, "no schedule of 0 here"),
-        (None, "no schedule of None here"),
-    ],
-)
-def test_values_are_found_by_name(name: Any, says: str) -> None:
+def test_values_are_found_by_name() -> None:
     """Values are found by name, one per group; an unknown name is a ``KeyError`` with a hint."""
     sync = SynchronousSchedule([put_curve(two_groups(), "weight_decay")])
     assert sync.get_last_schedule("weight_decay") == [0.25, 0.0625]
-    with pytest.raises(KeyError, match=says):
-        sync.get_last_schedule(name)
+    for ask in (sync.get_last_schedule, sync.schedules.__getitem__):
+        with pytest.raises(KeyError, match=r"only of \['weight_decay'\]; did you mean 'weight_dec"):
+            ask("weight_decai")
+        for name in (0, None):
+            with pytest.raises(KeyError, match=f"no schedule of {name} here"):
+                ask(name)  # type: ignore[arg-type]
+    assert list(sync.schedules) == ["weight_decay"]
+    assert len(sync.schedules) == 1
+    assert "lr" not in sync.schedules
+    shown = "<SynchronousSchedule on AdamW, at step 0: {'weight_decay': [0.25, 0.0625]}>"
+    assert repr(sync) == shown
 
 
 def test_frameworks_can_read_a_synchronous_schedule_as_a_scheduler() -> None:
@@ -438,15 +400,8 @@ def test_tensor_values_are_copies() -> None:
     assert floats(sync.optimizer) == [0.25]
 
 
-def test_the_repr_shows_optimizer_step_and_values() -> None:
-    """The repr shows the optimizer, the step, and the values by name."""
-    sync = SynchronousSchedule([put_curve(two_groups(), "clip")])
-    assert repr(sync) == "<SynchronousSchedule on AdamW, at step 0: {'clip': [4.0, 4.0]}>"
-
-
 @pytest.mark.parametrize(
-    ("value", "make"),
-    crossed([math.inf, -math.inf, math.nan], [put_curve, lambda p: ExponentialLR(p, 0.5)]),
+    ("value", "make"), crossed([math.inf, -math.inf, math.nan], [put_curve, exponential])
 )
 def test_a_value_that_is_not_finite_cannot_be_saved(value: float, make: Any) -> None:
     """A state with a value that is not finite is a ``ValueError`` that names target and group."""
@@ -456,79 +411,74 @@ def test_a_value_that_is_not_finite_cannot_be_saved(value: float, make: Any) -> 
         sync.state_dict()
 
 
-class FailsToLoad(StepLR):
-    error: Any = OSError
-
-    def load_state_dict(self, state_dict: Any) -> None:
-        if state_dict["last_epoch"]:
-            raise self.error("torn")
-        super().load_state_dict(state_dict)
-
-
-@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
-def test_a_load_that_is_interrupted_changes_nothing(
-    error: Any, monkeypatch: pytest.MonkeyPatch, untouched: Untouched
-) -> None:
-    """An interrupted load restores the groups' entries, and the attributes of every member."""
-    monkeypatch.setattr(FailsToLoad, "error", error)
-
-    def build() -> SynchronousSchedule:
-        o = two_groups()
-        failing = put(o, "weight_decay", lambda p: FailsToLoad(p, 1))
-        return SynchronousSchedule([put(o, "clip"), put_curve(o), failing])
-
-    moved, schedule = build(), build()
-    advance(moved)
-    del schedule.optimizer.param_groups[0]["initial_lr"]  # a load sets it
-    state = copy.deepcopy(schedule.state_dict())
-    with untouched(schedule.optimizer), pytest.raises(error, match="torn"):
-        schedule.load_state_dict(moved.state_dict())
-    assert schedule.state_dict() == state
-
-
 # -- members with a step or a state of their own -------------------------------------------------
 
 
-class PassesAnything(ReduceLROnPlateau):
-    def step(self, *args: Any, **kwargs: Any) -> None:
-        super().step(*args, **kwargs)
-
-
-class PassesKeywords(ReduceLROnPlateau):
-    def step(self, **kwargs: Any) -> None:
-        super().step(**kwargs)
-
-
-class PassesPositions(ReduceLROnPlateau):
-    def step(self, *args: Any) -> None:
-        super().step(*args)
-
-
-class PassesMetricsAndPositions(ReduceLROnPlateau):
-    def step(self, metrics: Any, *args: Any) -> None:  # type: ignore[override]
-        super().step(metrics, *args)
-
-
-@pytest.mark.parametrize(
-    ("kind", "epoch"),
-    crossed(
-        [PassesAnything, PassesKeywords, PassesPositions, PassesMetricsAndPositions], [(), (7,)]
+WITH_METRICS: list[Any] = [((1.0,), {}), ((1.0, 7), {}), ((), {"metrics": 2.0})]
+BY_NAME: list[Any] = [{"metrics": 1.0}, {"metrics": 1.0, "epoch": 7}, {"metrics": 2.0}]
+# The step of a member, the calls of the step of its SynchronousSchedule, and the member's records.
+SIGNATURES: dict[str, tuple[Any, list[Any], list[Any]]] = {
+    "nothing": (lambda calls: calls.append(()), [((), {}), ((None,), {})], [(), ()]),
+    "anything": (
+        lambda calls, *args, **kwargs: calls.append((args, kwargs)),
+        WITH_METRICS,
+        [((), each) for each in BY_NAME],
     ),
-)
-def test_a_member_that_passes_its_arguments_on_gets_all(kind: Any, epoch: Any) -> None:
-    """A member that passes its arguments on gets all of them, by name or in torch's order."""
+    "keywords": (lambda calls, **kwargs: calls.append(kwargs), WITH_METRICS, BY_NAME),
+    "positions": (
+        lambda calls, *args: calls.append(args),
+        WITH_METRICS,
+        [(1.0,), (1.0, 7), (2.0,)],
+    ),
+    "metrics and positions": (
+        lambda calls, metrics, *args: calls.append((metrics, args)),
+        WITH_METRICS,
+        [(1.0, ()), (1.0, (7,)), (2.0, ())],
+    ),
+    "metrics and keywords": (
+        lambda calls, metrics=None, **others: calls.append((metrics, others)),
+        [((), {}), *WITH_METRICS],
+        [(None, {}), (1.0, {}), (1.0, {"epoch": 7}), (2.0, {})],
+    ),
+    "an epoch and timm's metric": (
+        lambda calls, epoch, metric=None: calls.append((epoch, metric)),
+        [((3,), {"metric": 0.75}), ((), {"metric": 0.5, "epoch": 4}), ((5,), {"metric": None})],
+        [(3, 0.75), (4, 0.5), (5, None)],
+    ),
+    "timm's metric alone": (
+        lambda calls, *, metric=None: calls.append(metric),
+        [((), {"metric": 0.75}), ((), {"metric": None}), ((), {"metric": 0.0}), ((), {})],
+        [0.75, None, 0.0, None],
+    ),
+}
+
+
+@ignore_epoch_deprecation  # some calls pass an epoch
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_the_step_of_a_member_gets_what_it_takes(name: str) -> None:
+    """A member gets the arguments that its ``step`` takes, and the curve beside it the epoch."""
+    step, calls, gets = SIGNATURES[name]
+    sync = beside_a_curve(lambda proxy: Foreign(proxy, step))
+    for i, (args, kwargs) in enumerate(calls):
+        before = sync.last_epoch
+        sync.step(*args, **kwargs)
+        assert sync.schedules["clip"].calls == gets[: i + 1]
+        epoch = kwargs.get("epoch", next((each for each in args if type(each) is int), None))
+        assert sync.last_epoch == (before + 1 if epoch is None else epoch)
+        assert sync.get_last_lr() == [0.5 * 0.5**sync.last_epoch, 0.125 * 0.5**sync.last_epoch]
+
+
+def test_a_keyword_reaches_no_other_member() -> None:
+    """Metrics reach the plateau and timm's ``metric`` the member that takes it, by its name."""
     optimizer = two_groups()
-    member = kind(optimizer, factor=0.5, patience=0)
-    sync = SynchronousSchedule([member, put_curve(optimizer, "clip")])
+    member = Foreign(optimizer, SIGNATURES["timm's metric alone"][0])
+    sync = SynchronousSchedule([put(optimizer, "clip", plateau), member])
     optimizer.step()
-    with pytest.raises(TypeError, match="metrics"):
-        sync.step()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # torch deprecates the epoch argument
-        sync.step(1.0, *epoch)
-    assert (member.best, member.last_epoch) == (1.0, *(epoch or (1,)))
-    sync.step(metrics=2.0)
-    assert sync.get_last_lr() == [0.25, 0.0625]
+    for metric in (0.75, None):
+        sync.step(1.0, metric=metric)
+    sync.step(metrics=1.0)
+    assert member.calls == [0.75, None, None]
+    assert sync.get_last_schedule("clip") == [1.0, 1.0]  # halved at each metric but the first
 
 
 def test_a_plateau_that_takes_other_metrics_gets_them_unchecked() -> None:
@@ -543,125 +493,26 @@ def test_a_plateau_that_takes_other_metrics_gets_them_unchecked() -> None:
     assert member.best == 0.5
 
 
-class Doubling:
-    """The smallest scheduler has an optimizer and a step, and counts no steps."""
-
-    def __init__(self, optimizer: Any) -> None:
-        self.optimizer = optimizer
-
-    def step(self) -> None:
-        for group in self.optimizer.param_groups:
-            group["lr"] *= 2
-
-
-def test_a_scheduler_that_counts_no_steps_can_be_a_member() -> None:
-    """A scheduler without ``last_epoch`` steps with the others."""
-    sync = beside_a_curve(Doubling)
-    advance(sync)
-    assert sync.get_last_schedules() == {"lr": [0.25, 0.0625], "clip": [8.0, 8.0]}
-
-
-class RecordsMetrics(LRScheduler):
-    """A scheduler whose ``step`` names its metrics and passes the rest on."""
-
-    def __init__(self, optimizer: Any) -> None:
-        self.seen: list[Any] = []
-        super().__init__(optimizer)
+class StepsThroughPartialmethod(LRScheduler):
+    """A scheduler whose ``step`` has the signature that ``functools.partialmethod`` leaves."""
 
     def get_lr(self) -> list[float]:
         return [group["lr"] for group in self.optimizer.param_groups]
 
-    def step(self, metrics: Any = None, **kwargs: Any) -> None:
-        self.seen.append(metrics)
+    def _step(self, flag: int, metrics: Any = None, **kwargs: Any) -> None:
+        self.seen = metrics
         super().step(**kwargs)
-
-
-class StepsThroughPartialmethod(RecordsMetrics):
-    """A scheduler whose ``step`` has the signature that ``functools.partialmethod`` leaves."""
-
-    def _step(self, flag: int, *args: Any, **kwargs: Any) -> None:
-        super().step(*args, **kwargs)
 
     step = functools.partialmethod(_step, 1)  # type: ignore[assignment]
 
 
-class StepsThroughAnAttribute(Doubling):
-    """A scheduler with a ``step`` on the instance, which takes a metric."""
-
-    def __init__(self, optimizer: Any) -> None:
-        super().__init__(optimizer)
-        self.seen: list[float] = []
-        self.step = lambda metrics: self.seen.append(metrics)  # type: ignore[assignment, misc]
-
-
-@pytest.mark.parametrize(
-    "kind", [RecordsMetrics, StepsThroughPartialmethod, StepsThroughAnAttribute]
-)
-def test_metrics_reach_a_step_that_takes_them(kind: Any) -> None:
+def test_metrics_reach_a_step_through_partialmethod() -> None:
     """A metric reaches the member whose ``step`` takes it, and is not an epoch elsewhere."""
-    sync = beside_a_curve(kind)
+    sync = beside_a_curve(StepsThroughPartialmethod)
     sync.step(0.25)
-    assert sync.schedules["clip"].seen[-1] == 0.25
-    assert sync.last_epoch == 1
+    assert sync.schedules["clip"].seen == 0.25
+    assert positions(sync) == [1, 1]
     assert sync.get_last_lr() == [0.25, 0.0625]
-
-
-class TakesAMetricAlone(LikeTimms):
-    """A scheduler whose ``step`` takes nothing but timm's ``metric``, by keyword."""
-
-    def step(self, *, metric: Any = None) -> None:  # type: ignore[override]
-        self.calls.append((None, metric))
-
-
-def test_a_keyword_reaches_the_member_that_takes_it() -> None:
-    """An argument that a member's ``step`` takes by keyword reaches that member alone."""
-    optimizer = two_groups()
-    member = TakesAMetricAlone(optimizer)
-    sync = SynchronousSchedule(
-        [put(optimizer, "clip", plateau), member, put_curve(optimizer, "weight_decay")]
-    )
-    optimizer.step()
-    for metric in (0.75, None, 0.0):
-        sync.step(1.0, metric=metric)
-    sync.step(metrics=1.0)
-    assert member.calls == [(None, 0.75), (None, None), (None, 0.0), (None, None)]
-    assert sync.get_last_schedule("clip") == [0.5, 0.5]  # halved at each metric but the first
-    assert sync.get_last_schedule("weight_decay") == [0.25 / 16, 0.0625 / 16]
-
-
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda sync: sync.step(3, metric=0.75),
-        lambda sync: sync.step(epoch=3, metric=0.75),
-        lambda sync: sync.step(metric=0.75, epoch=3),
-    ],
-)
-def test_an_epoch_and_a_keyword_reach_their_members(call: Any) -> None:
-    """A step with an epoch and timm's ``metric`` gives the latter to the member that takes it."""
-    sync = beside_a_curve(LikeTimms)
-    call(sync)
-    assert sync.schedules["clip"].calls == [(3, 0.75)]
-    assert sync.get_last_lr() == [0.5 / 8, 0.125 / 8]
-
-
-@pytest.mark.parametrize(("name", "place"), crossed(["metrik", "num_updates", "args"], [0, 1, 2]))
-def test_a_keyword_that_no_member_takes_moves_nothing(
-    name: str, place: int, untouched: Untouched
-) -> None:
-    """A keyword that no member's ``step`` takes is a ``TypeError`` before anything moves."""
-    optimizer = two_groups()
-    member = TakesAMetricAlone(optimizer)
-    schedules = [put(optimizer, "clip"), put_curve(optimizer, "weight_decay")]
-    schedules.insert(place, member)
-    sync = SynchronousSchedule(schedules)
-    optimizer.step()
-    says = f"unexpected keyword argument '{name}'"
-    with untouched(optimizer), pytest.raises(TypeError, match=says):
-        sync.step(metric=1.0, **{name: 2.0})
-    assert member.calls == []
-    sync.step(metric=1.0)
-    assert sync.get_last_schedule("clip") == [2.0, 2.0]
 
 
 class WaitsForAMetricBelow1(CurveSchedule):
@@ -717,3 +568,83 @@ def test_a_curve_schedule_that_saves_more_loads_it() -> None:
     without_note = put_curve(two_groups(), "weight_decay").state_dict()
     with pytest.raises(ValueError, match=r"'weight_decay' .*missing \['note'\]"):
         resumed.load_state_dict({**advanced.state_dict(), "weight_decay": without_note})
+
+
+# -- values_at, which test_clocks.py asks at any time in any run ---------------------------------
+
+
+def test_the_values_ahead_are_those_of_the_run() -> None:
+    """Tensors round the sources, groups join and are left alone: a step gives the same values."""
+    lr = torch.tensor(0.3, dtype=torch.float16)
+    optimizer = adamw({"name": "a"}, {"name": "b", "lr": 0.1, "eps": None}, lr=lr)
+    derived = DerivedSchedule(
+        optimizer, lambda lr: lr / 3, "eps", absolute=True, where=lambda g: g.get("name") != "b"
+    )
+    sync = SynchronousSchedule([derived, CurveSchedule(optimizer, lambda t: 1 / (1 + t))])
+    advance(sync)
+    add_group(optimizer, lr=0.7)
+    for t in (2, 5, 5.5):
+        ahead = sync.values_at(t)
+        assert ahead["eps"][1] is None
+        sync.step(t)
+        assert sync.get_last_schedule("eps") == ahead["eps"]
+        assert [float(each) for each in held(optimizer)] == [
+            torch.tensor(ahead["lr"][0], dtype=torch.float16).item(),
+            *ahead["lr"][1:],
+        ]
+
+
+def test_a_source_that_is_no_member_counts_as_it_is() -> None:
+    """A member derived from a value that nobody schedules is computed from the present one."""
+    optimizer = adamw({"lr": 0.5, "weight_decay": 0.25})
+    sync = SynchronousSchedule([DerivedSchedule(optimizer, same, "weight_decay")])
+    optimizer.param_groups[0]["lr"] = 0.25
+    assert sync.values_at(7) == {"weight_decay": [0.125]}
+    assert held(optimizer, "weight_decay") == [0.25]
+
+
+@pytest.mark.parametrize("make", [put, plateau, lambda o: LambdaLR(o, halving)])
+def test_a_member_that_cannot_be_sent_there_is_named(make: Any) -> None:
+    """A torch scheduler steps from where it stands; the others can be asked alone."""
+    optimizer = sgd(weight_decay=0.25)
+    sync = SynchronousSchedule([make(optimizer), put_curve(optimizer, "weight_decay")])
+    kind = type(sync.schedules["lr"]).__name__
+    with pytest.raises(TypeError, match=rf"values_at: .* 'lr' \({kind}\) cannot .*, because "):
+        sync.values_at(3)
+    assert sync.schedules["weight_decay"].values_at(3) == [0.25 / 8]
+
+
+@pytest.mark.parametrize(
+    ("t", "error"), [(-1, ValueError), (math.nan, ValueError), ("3", TypeError), (True, TypeError)]
+)
+def test_a_position_that_is_none_is_refused(t: Any, error: Any) -> None:
+    """A position is a real number ≥ 0."""
+    with pytest.raises(error, match=r"^t: .*a step, 0 or later"):
+        SynchronousSchedule([put_curve(sgd())]).values_at(t)
+
+
+def test_another_thread_can_read_while_the_run_steps() -> None:
+    """A reader changes nothing that a step needs, also where groups join."""
+    a, b = adamw({"lr": 0.5}, {"lr": 0.25}), adamw({"lr": 2.0})
+    derived = DerivedSchedule(a, same, "weight_decay")
+    sync = SynchronousSchedule({"a": [derived, put_curve(a)], "b": [put_curve(b)]})
+    done, failures = threading.Event(), []
+
+    def read() -> None:
+        while not done.is_set():
+            try:
+                assert sync.values_at(1)["b/lr"] == [1.0]
+            except Exception as error:  # a thread would swallow it
+                failures.append(error)
+                return
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for i in range(300):
+        if i % 100 == 50:
+            add_group(a, lr=0.5)
+        advance(sync)
+    done.set()
+    reader.join()
+    assert not failures
+    assert sync.get_last_schedule("a/lr")[0] == 0.5 * 0.5**300

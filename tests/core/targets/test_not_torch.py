@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from cases import crossed
-from helpers import held, put, put_curve, sgd
+from helpers import across, held, put, put_curve, sgd
 
 import tsa_core
 
@@ -33,24 +32,17 @@ class AccumulatingWrapper:
         return getattr(self.inner, name)
 
 
-class BareOptimizer:
-    """Has param groups without an lr, and no other attribute."""
+class RebuildingOptimizer:
+    """Builds a new list of groups at each access, as an optimizer of several optimizers does."""
 
     def __init__(self) -> None:
-        self.param_groups = [
+        self.parts: list[dict[str, Any]] = [
             {"params": [], "temperature": 2.0},
             {"params": [], "temperature": 4.0},
         ]
 
-
-class RebuildingOptimizer(BareOptimizer):
-    """Builds a new list of groups at each access, as an optimizer of several optimizers does."""
-
-    def __init__(self) -> None:
-        self.parts = BareOptimizer().param_groups
-
     @property
-    def param_groups(self) -> list[dict[str, Any]]:  # type: ignore[override]
+    def param_groups(self) -> list[dict[str, Any]]:
         return [*self.parts]
 
 
@@ -71,12 +63,10 @@ def test_a_wrapper_that_forwards_is_an_optimizer(put: Any) -> None:
     assert sync.get_last_lr() == [0.8]
 
 
-@pytest.mark.parametrize(
-    ("put", "cls"), crossed([put_curve, put], [BareOptimizer, RebuildingOptimizer])
-)
-def test_an_optimizer_needs_no_lr(put: Any, cls: Any) -> None:
-    """Any entry can be scheduled without an lr, and only reading the lr is a ``KeyError``."""
-    optimizer = cls()
+@both_kinds
+def test_the_groups_of_a_rebuilt_list_need_no_lr(put: Any) -> None:
+    """Only reading the lr is a ``KeyError``. A new dict and a group that joins are followed."""
+    optimizer = RebuildingOptimizer()
     sync = tsa_core.SynchronousSchedule([put(optimizer, "temperature")])
     sync.step()
     assert sync.get_last_schedule("temperature") == [1.0, 2.0]
@@ -85,19 +75,16 @@ def test_an_optimizer_needs_no_lr(put: Any, cls: Any) -> None:
         sync.get_last_lr()
     with pytest.raises(KeyError, match="'lr' is not in param groups 0, 1"):
         sync.base_lrs
-
-
-@both_kinds
-def test_a_schedule_follows_the_groups_of_a_rebuilt_list(put: Any) -> None:
-    """A schedule moves a new dict and not the old one, and a group that joins, in a new list."""
-    optimizer = RebuildingOptimizer()
-    schedule = put(optimizer, "temperature")
     old = optimizer.parts[0]
     optimizer.parts[0] = dict(old)
     optimizer.parts.append({"params": [], "temperature": 8.0})
-    schedule.step()
-    assert schedule.get_last_lr() == [1.0, 2.0, 4.0]
-    assert (optimizer.parts[0]["temperature"], old["temperature"]) == (1.0, 2.0)
+    sync.step()
+    assert sync.get_last_schedule("temperature") == [
+        0.5,
+        1.0,
+        8.0 * (0.25 if put is put_curve else 0.5),
+    ]
+    assert old["temperature"] == 1.0
 
 
 ZERO_REDUNDANCY = """
@@ -145,7 +132,7 @@ def test_a_zero_redundancy_optimizer_is_scheduled(tmp_path: Path) -> None:
     assert done.stdout.splitlines()[-2:] == ["0.2 0.02"] * 2, done.stderr
 
 
-@pytest.mark.parametrize(("put", "has_defaults"), crossed([put_curve, put], [False, True]))
+@across(put=[put_curve, put], has_defaults=[False, True])
 def test_defaults_that_cannot_be_set_are_no_obstacle(put: Any, has_defaults: bool) -> None:
     """A tensor is scheduled also where the object's defaults are ``None`` or read-only."""
     value = torch.tensor(0.5)

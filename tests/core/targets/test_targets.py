@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 from cases import crossed
-from helpers import Untouched, adamw, add_group, advance, held, put, put_curve, sgd
+from helpers import Untouched, across, adamw, add_group, advance, held, put, put_curve, sgd
 from target_helpers import KINDS, adamw_with
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import ExponentialLR
@@ -106,32 +106,28 @@ ENTRIES_WITH_ELEMENTS: dict[str, tuple[Any, str, Any]] = {
 
 @through(*SCHEDULES, kind=ENTRIES_WITH_ELEMENTS)
 def test_an_element_moves_alone(call: Call, kind: str) -> None:
-    """A schedule of one element keeps the type of the tuple or list, and the other elements."""
-    entry, target, moved = ENTRIES_WITH_ELEMENTS[kind]
-    opt = sgd({"weights": entry})
-    advance(call(opt, target))
-    assert held(opt, "weights") == [moved]
-    assert type(opt.param_groups[0]["weights"]) is type(entry)
-
-
-@through(*SCHEDULES)
-def test_a_list_that_groups_share_is_not_written(call: Call) -> None:
-    """Each group gets its own list with the new element, and the shared list stays as it is."""
-    shared = [1.0, 2.0]
+    """The type of the entry and its other elements stay, and an entry that groups share too."""
+    shared, target, moved = ENTRIES_WITH_ELEMENTS[kind]
+    before = copy.copy(shared)
     opt = sgd({"weights": shared}, {"weights": shared})
-    advance(call(opt, "weights[0]"))
-    assert held(opt, "weights") == [[0.5, 2.0], [0.5, 2.0]]
-    assert shared == [1.0, 2.0]
+    advance(call(opt, target))
+    assert held(opt, "weights") == [moved, moved]
+    assert {type(each) for each in held(opt, "weights")} == {type(shared)}
+    assert shared == before
 
 
 @through(*SCHEDULES)
-def test_a_tensor_in_a_tuple_is_filled_in_place(call: Call) -> None:
-    """A tensor that is an element stays the same object, and so does the tuple around it."""
-    betas = (torch.tensor(0.5), 0.999)
-    opt = sgd({"betas": betas})
-    advance(call(opt, "betas[0]"))
-    assert opt.param_groups[0]["betas"] is betas
-    assert betas[0].item() == 0.25
+def test_a_tensor_is_filled_in_place(call: Call) -> None:
+    """A tensor in a tuple stays the same object, and one that is recorded as its initial value."""
+    lr, betas = torch.tensor(0.5), (torch.tensor(0.5), 0.999)
+    # torch < 2.4 puts the tensor itself under initial_lr, which is not a second target.
+    opt = sgd({"lr": lr, "initial_lr": lr, "betas": betas})
+    for target in ("lr", "betas[0]"):
+        advance(call(opt, target), 2)
+    (group,) = opt.param_groups
+    assert group["lr"] is lr
+    assert group["betas"] is betas
+    assert lr.item() == betas[0].item() == 0.125
 
 
 @through(*SCHEDULE_IT)
@@ -147,6 +143,12 @@ def test_anything_with_param_groups_is_an_optimizer(call: Call) -> None:
 
 
 # -- invalid targets -----------------------------------------------------------------------------
+
+
+def tensor_of_inference_mode() -> torch.Tensor:
+    with torch.inference_mode():
+        return torch.tensor(1.0)
+
 
 INVALID_ENTRIES: dict[str, tuple[Any, type[Exception], str]] = {
     "True": (True, TypeError, "True"),
@@ -166,113 +168,105 @@ INVALID_ENTRIES: dict[str, tuple[Any, type[Exception], str]] = {
     "a boolean tensor": (torch.tensor(True), TypeError, "torch.bool"),
     "a complex tensor": (torch.tensor(1j), TypeError, "torch.complex64"),
     "a NaN tensor": (torch.tensor(math.nan), ValueError, "nan"),
+    "without data": (torch.ones((), device="meta"), TypeError, "on the meta device"),
+    "learned": (torch.tensor(1.0, requires_grad=True), ValueError, "gradient"),
+    "inference": (tensor_of_inference_mode(), ValueError, "inference_mode"),
 }
 
 
-@through(*SCHEDULE_IT)
-def test_a_tensor_without_data_is_refused(call: Call) -> None:
-    """A tensor on the meta device has no value to start from."""
-    opt = adamw({"entry": torch.ones((), device="meta")})
-    with pytest.raises(TypeError, match=r"'entry' in param group 0 .* on the meta device"):
-        call(opt, "entry")
-
-
 @through(*SCHEDULE_IT, entry=INVALID_ENTRIES)
-def test_an_entry_that_is_not_a_finite_real_number_is_refused(
-    call: Call, entry: str, untouched: Untouched
-) -> None:
-    """An invalid entry is an error that names the entry and shows its value."""
+def test_an_entry_that_a_schedule_cannot_drive_is_refused(call: Call, entry: str) -> None:
+    """It is an error that names the entry and its group, and shows the value."""
     value, error, shown = INVALID_ENTRIES[entry]
     opt = adamw({"entry": 1.0}, {"entry": value})
-    with untouched(opt), pytest.raises(error) as raised:
+    before = [dict(group) for group in opt.param_groups]
+    with pytest.raises(error) as raised:
         call(opt, "entry")
+    assert "'entry' in param group 1" in raised.value.args[0]
+    assert shown in raised.value.args[0]
+    for group, its_entries in zip(opt.param_groups, before):
+        assert [*group] == [*its_entries]
+        assert all(group[key] is each for key, each in its_entries.items())
+
+
+def test_a_tensor_of_inference_mode_is_driven_there() -> None:
+    """It can be filled under ``torch.inference_mode``, and nowhere else."""
+    opt = adamw({"entry": tensor_of_inference_mode()})
+    with torch.inference_mode():
+        for call in map(CALLS.__getitem__, SCHEDULE_IT):
+            call(opt, "entry")
+
+
+MALFORMED = ["[-1]", "[]", "[a]", "[0", "0]", "[0.5]", "[00]"]
+INVALID_TARGETS: list[tuple[Any, type[Exception], str]] = [
+    *(
+        (target, TypeError, r"^(schedule_target|name): .*'betas\[0\]'")
+        for target in (None, True, 0, 1.5, ["lr"], ("lr",), b"lr")
+    ),
+    *(
+        (target, ValueError, r"^(schedule_target|name): .*'betas\[0\]'")
+        for target in ("", "[0]", *(f"betas{end}" for end in MALFORMED))
+    ),
+    *((target, TypeError, "'params' are what is optimized") for target in ("params", "params[0]")),
+    *(
+        (target, KeyError, "is not in param group")
+        for target in ("betas[2]", "betas[7]", "lr[0]", "nothing[0]")
+    ),
+]
+
+
+@through(*ALL, invalid=INVALID_TARGETS)
+def test_an_invalid_target_is_refused(call: Call, invalid: Any, untouched: Untouched) -> None:
+    """It is no name, malformed, what is optimized, or a missing element, which no default adds."""
+    target, error, says = invalid
+    opt = two_groups()
+    with untouched(opt), pytest.raises(error, match=says) as raised:
+        call(opt, target)
+    message = str(raised.value.args[0])
+    assert repr(target) in message or "params" in target
+    assert "default_value" not in message
+
+
+MISSING: dict[str, str] = {
+    "gradient_clip": "'gradient_clip' is not in param groups 0, 1. ",
+    "weight_decy": "'weight_decy' is not in param groups 0, 1; did you mean 'weight_decay'?",
+    "lrr": "'lrr' is not in param groups 0, 1; did you mean 'lr'?",
+    "beta[0]": "'beta[0]' is not in param groups 0, 1; did you mean 'betas'?",
+    # Never ``params``, nor a key that is not a string.
+    "param": "'param' is not in param groups 0, 1. ",
+}
+
+
+@through(*NEED_IT, target=MISSING)
+def test_an_unknown_target_is_refused(call: Call, target: str, untouched: Untouched) -> None:
+    """The error names target, groups and the closest name, and both ways to add an entry."""
+    opt = two_groups()
+    opt.param_groups[0][3] = 1.0
+    with untouched(opt), pytest.raises(KeyError) as raised:
+        call(opt, target)
     message = raised.value.args[0]
-    assert "'entry'" in message
-    assert shown in message
-
-
-@through(*ALL, target=[None, True, 0, 1.5, ["lr"], ("lr",), b"lr"])
-def test_a_target_that_is_not_a_string_is_refused(
-    call: Call, target: Any, untouched: Untouched
-) -> None:
-    """A target that is not a string is a ``TypeError`` with its value and a correct example."""
-    opt = two_groups()
-    with untouched(opt), pytest.raises(TypeError) as raised:
-        call(opt, target)
-    message = str(raised.value)
-    assert message.startswith(("schedule_target: ", "name: "))
-    assert repr(target) in message
-    assert "'betas[0]'" in message
-
-
-MALFORMED = [
-    "", "betas[-1]", "betas[]", "betas[a]", "betas[0", "betas0]", "[0]", "betas[0.5]", "betas[00]"
-]  # fmt: skip
-
-
-@through(*ALL, target=MALFORMED)
-def test_a_malformed_target_is_refused(call: Call, target: str, untouched: Untouched) -> None:
-    """A malformed target is a ``ValueError`` with its value and a correct example."""
-    opt = two_groups()
-    with untouched(opt), pytest.raises(ValueError, match=r"^(schedule_target|name): ") as raised:
-        call(opt, target)
-    assert repr(target) in str(raised.value)
-    assert "'betas[0]'" in str(raised.value)
-
-
-@through(*ALL, target=["params", "params[0]"])
-def test_parameters_are_refused_as_a_target(call: Call, target: str, untouched: Untouched) -> None:
-    """The parameters, all or one, are a ``TypeError``, because they are what is optimized."""
-    opt = torch.optim.SGD([torch.tensor(2.0), torch.tensor(3.0)], lr=0.1)
-    with untouched(opt), pytest.raises(TypeError, match="'params' are what is optimized"):
-        call(opt, target)
-    assert opt.param_groups[0]["params"] == [2.0, 3.0]
-
-
-@through(*ALL, target=["betas[2]", "betas[7]", "lr[0]", "nothing[0]"])
-def test_a_missing_element_is_refused(call: Call, target: str, untouched: Untouched) -> None:
-    """A missing element is a ``KeyError`` that offers no default, which could not add it."""
-    opt = two_groups()
-    with untouched(opt), pytest.raises(KeyError) as raised:
-        call(opt, target)
-    assert repr(target) in raised.value.args[0]
-    assert "default_value" not in raised.value.args[0]
-
-
-@through(*NEED_IT)
-def test_an_unknown_target_is_refused(call: Call, untouched: Untouched) -> None:
-    """A ``KeyError`` names the target, the groups that lack it, and both ways to add it."""
-    opt = two_groups()
-    with untouched(opt), pytest.raises(KeyError) as raised:
-        call(opt, "gradient_clip")
-    message = raised.value.args[0]
-    assert "'gradient_clip' is not in param groups 0, 1" in message
-    assert "default_value" in message
-    assert "extend_optimizer(optimizer, 'gradient_clip', value)" in message
-    assert "did you mean" not in message
-
-
-@through(*NEED_IT, target=["weight_decy", "lrr", "beta[0]"])
-def test_a_misspelt_target_is_refused_with_the_closest_name(
-    call: Call, target: str, untouched: Untouched
-) -> None:
-    """A ``KeyError`` names the misspelt target, and offers the closest existing name."""
-    meant = {"weight_decy": "weight_decay", "lrr": "lr", "beta[0]": "betas"}[target]
-    opt = two_groups()
-    with untouched(opt), pytest.raises(KeyError) as raised:
-        call(opt, target)
-    assert repr(target) in raised.value.args[0]
-    assert f"did you mean {meant!r}" in raised.value.args[0]
+    assert message.startswith(MISSING[target])
+    for says in ("default_value", f"extend_optimizer(optimizer, {target!r}, value)"):
+        assert says in message or "[" in target
 
 
 @through("curve", "proxy", "factory")
 def test_a_target_that_one_group_lacks_is_refused(call: Call, untouched: Untouched) -> None:
     """A ``KeyError`` names only the group that lacks the target, and how to add the entry."""
     opt = two_groups(clip=1.0)
-    with untouched(opt), pytest.raises(KeyError) as raised:
+    says = r"'clip' is not in param group 0\..*default"
+    with untouched(opt), pytest.raises(KeyError, match=says):
         call(opt, "clip")
-    assert "'clip' is not in param group 0;" in raised.value.args[0].replace(".", ";")
-    assert "default" in raised.value.args[0]
+
+
+def test_a_recorded_initial_value_is_not_suggested() -> None:
+    """The initial value that a deleted target leaves behind is not offered as the closest name."""
+    opt = two_groups()
+    put_curve(opt, "weight_decay")
+    del opt.param_groups[0]["weight_decay"]
+    with pytest.raises(KeyError) as raised:
+        put_curve(opt, "weight_decay")
+    assert "initial" not in raised.value.args[0]
 
 
 # -- invalid optimizers --------------------------------------------------------------------------
@@ -302,28 +296,30 @@ def test_a_value_that_is_not_an_optimizer_is_refused(call: Call, kind: str) -> N
 
 @through(*ALL)
 def test_an_optimizer_without_groups_is_refused(call: Call) -> None:
-    """An empty list of param groups is a ``ValueError``, because there is nothing to schedule."""
+    """An empty list of param groups is a ``ValueError``, also at a step that finds none."""
     with pytest.raises(ValueError, match=r"optimizer: .* no param groups"):
         call(SimpleNamespace(param_groups=[]), "lr")
+    schedule = put_curve(SimpleNamespace(param_groups=[{"lr": 0.5}]))
+    schedule.optimizer.param_groups.clear()
+    with pytest.raises(ValueError, match=r"optimizer: .* no param groups"):
+        schedule.step()
 
 
-@through("proxy", "factory")
-def test_a_proxy_of_a_proxy_is_refused(call: Call, untouched: Untouched) -> None:
-    """A proxy cannot be put on a proxy: a ``ValueError`` says that the optimizer is one already."""
+@pytest.mark.parametrize(
+    ("name", "proxied", "target"),
+    [
+        ("proxy", "weight_decay", "lr"),
+        ("factory", "weight_decay", "lr"),
+        ("curve", "lr", "weight_decay"),
+        ("extend", "weight_decay", "weight_decay"),
+    ],
+)
+def test_a_proxy_has_one_target(name: str, proxied: str, target: str, untouched: Untouched) -> None:
+    """No proxy can be put on a proxy, and a curve can only drive its lr."""
     opt = two_groups()
-    proxy = tsa_core.ProxyOptimizer(opt, "weight_decay")
+    proxy = tsa_core.ProxyOptimizer(opt, proxied)
     with untouched(opt), pytest.raises(ValueError, match="is a proxy already"):
-        call(proxy, "lr")
-
-
-@through("curve", "extend", proxied=["lr", "weight_decay"])
-def test_no_entry_of_a_proxy_but_lr_is_a_target(
-    call: Call, proxied: str, untouched: Untouched
-) -> None:
-    """A target on a proxy can only be lr, because the optimizer sees no other entry of it."""
-    opt = two_groups()
-    with untouched(opt), pytest.raises(ValueError, match="is a proxy already"):
-        call(tsa_core.ProxyOptimizer(opt, proxied), "weight_decay")
+        CALLS[name](proxy, target)
 
 
 # -- unusual names and tensors -------------------------------------------------------------------
@@ -368,37 +364,6 @@ def test_a_tensor_under_two_names_moves_under_the_target_alone(call: Call, where
     assert any(one is each for each in (group.get("other"), *group.get("pair", ())))
 
 
-@through(*SCHEDULES)
-def test_a_tensor_that_is_also_recorded_as_its_initial_value_stays(call: Call) -> None:
-    """A tensor lr is filled in place, also where torch recorded that very tensor as initial_lr."""
-    # torch < 2.4 puts the tensor itself under initial_lr, which is not a second target.
-    lr = torch.tensor(0.5)
-    opt = sgd({"lr": lr, "initial_lr": lr})
-    advance(call(opt, "lr"), 2)
-    assert opt.param_groups[0]["lr"] is lr
-    assert lr.item() == 0.125
-
-
-@through(*SCHEDULE_IT)
-def test_a_tensor_that_requires_a_gradient_is_refused(call: Call, untouched: Untouched) -> None:
-    """A schedule would overwrite a tensor that is learned, so a ``ValueError`` names its group."""
-    opt = adamw({"entry": 1.0}, {"entry": torch.tensor(1.0, requires_grad=True)})
-    with untouched(opt), pytest.raises(ValueError, match=r"'entry' in param group 1 .*gradient"):
-        call(opt, "entry")
-
-
-@through(*SCHEDULE_IT)
-def test_a_tensor_of_inference_mode_is_refused(call: Call, untouched: Untouched) -> None:
-    """Torch does not let a schedule fill it, so it is refused before anything is recorded."""
-    with torch.inference_mode():
-        value = torch.tensor(1.0)
-    opt = adamw({"entry": 1.0}, {"entry": value})
-    with untouched(opt), pytest.raises(ValueError, match=r"'entry' in param group 1 .*inference"):
-        call(opt, "entry")
-    with torch.inference_mode():  # where it can be filled
-        call(opt, "entry")
-
-
 INVALID_INITIALS = [math.nan, math.inf, "0.5", None, torch.ones(2)]
 
 
@@ -418,12 +383,11 @@ def test_a_recorded_initial_value_that_is_not_a_number_is_refused(
         call(opt, "weight_decay")
 
 
-@pytest.mark.parametrize(
-    ("value", "how", "as_kind"),
-    crossed(INVALID_INITIALS, ["loaded", "joined"], [float, torch.tensor, torch.tensor]),
+@across(
+    value=INVALID_INITIALS, how=["loaded", "joined"], as_kind=[float, torch.tensor, torch.tensor]
 )
-def test_an_invalid_initial_value_that_came_later_moves_no_group(
-    value: Any, as_kind: Any, how: str, untouched: Untouched
+def test_an_initial_value_that_came_later(
+    value: Any, as_kind: Any, how: str, untouched: Any
 ) -> None:
     """A step refuses an invalid initial value that a later group brought, and moves no group."""
     opt = adamw_with("weight_decay", as_kind(0.5), as_kind(0.25))
@@ -440,25 +404,6 @@ def test_an_invalid_initial_value_that_came_later_moves_no_group(
     with untouched(opt), pytest.raises((TypeError, ValueError), match=says):
         schedule.step()
     assert schedule.last_epoch == 1
-
-
-def test_a_recorded_initial_value_is_not_suggested() -> None:
-    """The initial value that a deleted target leaves behind is not offered as the closest name."""
-    opt = two_groups()
-    put_curve(opt, "weight_decay")
-    del opt.param_groups[0]["weight_decay"]
-    with pytest.raises(KeyError) as raised:
-        put_curve(opt, "weight_decay")
-    assert "initial" not in raised.value.args[0]
-
-
-def test_an_entry_that_cannot_be_a_target_is_not_suggested() -> None:
-    """The closest name is never ``params``, nor a key that is not a string."""
-    opt = two_groups()
-    opt.param_groups[0][3] = 1.0
-    with pytest.raises(KeyError, match="'param' is not in param groups 0, 1") as raised:
-        put_curve(opt, "param")
-    assert "did you mean" not in raised.value.args[0]
 
 
 def test_any_entry_can_be_read() -> None:

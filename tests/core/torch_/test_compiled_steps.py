@@ -1,4 +1,4 @@
-"""A compiled optimizer step follows the scheduled values, with no more graphs than torch needs."""
+"""A compiled optimizer step follows the scheduled values and is counted, in as few graphs."""
 
 from __future__ import annotations
 
@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 import torch
-from cases import crossed
-from helpers import put
+from cases import EXHAUSTIVE, crossed
+from helpers import GraphCounter, held, put, put_curve, sgd
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import LambdaLR
-from torch_schedulers import TORCH
+from torch_schedulers import COMPILES, TORCH, keeps_hooks
 
-import tsa_core
+from tsa_core import CurveSchedule, OptimizerSteps, SynchronousSchedule, extend_optimizer
 
-pytestmark = [
-    pytest.mark.skipif(TORCH < (2, 4), reason="torch.compile removes all step hooks"),
-    # The compiler imports torch.jit, of which torch warns; and it warns of the slow Python 3.13.0.
-    pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:Guards may run slower"),
-]
+pytestmark = [keeps_hooks, *COMPILES]
+
 INITIAL = {"lr": 0.5, "weight_decay": 0.25, "betas[0]": 0.875, "momentum": 0.875}
+OTHERS: dict[Any, dict[str, Any]] = {
+    torch.optim.AdamW: {"betas": (INITIAL["betas[0]"], 0.999)},
+    torch.optim.SGD: {"momentum": INITIAL["momentum"]},
+}
 CELLS = [
     *((torch.optim.AdamW, target) for target in ("lr", "weight_decay", "betas[0]")),
     *((torch.optim.SGD, target) for target in ("lr", "weight_decay", "momentum")),
@@ -33,49 +33,17 @@ def decay(t: float) -> float:
 
 
 def scheduled_curve(optimizer: Any, target: str) -> Any:
-    return tsa_core.CurveSchedule(optimizer, decay, target)
+    return CurveSchedule(optimizer, decay, target)
 
 
 def scheduled_lambda(optimizer: Any, target: str) -> Any:
     return put(optimizer, target, lambda proxy: LambdaLR(proxy, decay))
 
 
-def optimizer_and_parameter(cls: Any, target: str, kind: str) -> tuple[Any, Parameter]:
-    parameter = Parameter(torch.ones(3))
-    given = {
-        key: INITIAL[key]
-        for key in ("lr", "weight_decay", "momentum")
-        if key != "momentum" or cls is torch.optim.SGD
-    }
-    optimizer = cls([parameter], **given)
-    if "betas" in optimizer.defaults:
-        optimizer.param_groups[0]["betas"] = (INITIAL["betas[0]"], 0.999)
-    if kind == "tensor":
-        start = torch.tensor(INITIAL[target])
-        tsa_core.extend_optimizer(optimizer, target, start, overwrite_values=True)
-    return optimizer, parameter
-
-
-def set_by_hand(optimizer: Any, target: str, t: int) -> None:
-    value = INITIAL[target] * decay(t)
-    tsa_core.extend_optimizer(optimizer, target, value, overwrite_values=True)
-
-
-class GraphCounter:
-    """A backend of torch.compile that runs graphs eagerly, and counts them."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def __call__(self, graph: Any, inputs: Any) -> Any:
-        self.count += 1
-        return graph.forward
-
-
 def parameters_in_a_run(
     cls: Any,
     target: str,
-    kind: str = "float",
+    kind: Any = float,
     schedule_it: Callable[[Any, str], Any] | None = None,
     *,
     when: str = "before",
@@ -87,17 +55,20 @@ def parameters_in_a_run(
     by hand.
     """
     torch._dynamo.reset()
-    optimizer, parameter = optimizer_and_parameter(cls, target, kind)
+    parameter, parameters = Parameter(torch.ones(3)), []
+    given = {key: INITIAL[key] for key in ("lr", "weight_decay")}
+    optimizer = cls([parameter], **given, **OTHERS[cls])
+    extend_optimizer(optimizer, target, kind(INITIAL[target]), overwrite_values=True)
     schedule = schedule_it(optimizer, target) if schedule_it and when == "before" else None
     step = torch.compile(optimizer.step, backend=backend) if backend else optimizer.step
     if schedule_it and when == "after":
         schedule = schedule_it(optimizer, target)
-    parameters = []
     for t in range(6):
         parameter.grad = torch.full((3,), 1.0 + t)
         step()
         if schedule is None:
-            set_by_hand(optimizer, target, t + 1)
+            by_hand = INITIAL[target] * decay(t + 1)
+            extend_optimizer(optimizer, target, by_hand, overwrite_values=True)
         else:
             schedule.step()
         parameters.append(parameter.tolist())
@@ -106,38 +77,81 @@ def parameters_in_a_run(
 
 @pytest.mark.parametrize(
     ("cell", "kind", "when"),
-    crossed(CELLS, ["tensor", "float", "float", "tensor"], ["before", "after"]),
+    crossed(CELLS, [torch.tensor, float, float, torch.tensor], ["before", "after"]),
 )
 def test_a_compiled_step_follows_every_scheduled_value(
-    cell: tuple[Any, str], kind: str, when: str
+    cell: tuple[Any, str], kind: Any, when: str
 ) -> None:
     """A compiled step takes every scheduled value, in as few graphs as for values set by hand."""
-    cls, target = cell
     schedule_it = scheduled_curve if when == "before" else scheduled_lambda
     graphs, by_hand = GraphCounter(), GraphCounter()
-    parameters = parameters_in_a_run(cls, target, kind, schedule_it, when=when, backend=graphs)
+    parameters = parameters_in_a_run(*cell, kind, schedule_it, when=when, backend=graphs)
     # Compiled, AdamW takes its capturable path, which rounds differently in float32.
     torch.testing.assert_close(
         torch.tensor(parameters),
-        torch.tensor(parameters_in_a_run(cls, target)),
+        torch.tensor(parameters_in_a_run(*cell)),
         rtol=1e-4,
         atol=1e-4,
     )
-    parameters_in_a_run(cls, target, kind, backend=by_hand)
+    parameters_in_a_run(*cell, kind, backend=by_hand)
     assert graphs.count <= by_hand.count
 
 
-TENSOR_BETAS = "AdamW takes tensor betas since torch 2.6"
-
-
-@pytest.mark.parametrize(
-    "target",
-    ["lr", pytest.param("betas[0]", marks=pytest.mark.skipif(TORCH < (2, 6), reason=TENSOR_BETAS))],
-)
+@pytest.mark.parametrize("target", ["lr", "betas[0]"])
 def test_a_tensor_needs_one_graph(target: str) -> None:
     """The step of an AdamW is compiled once, however often a target that is a tensor moves."""
+    if target == "betas[0]" and TORCH < (2, 6):
+        pytest.skip("AdamW takes tensor betas since torch 2.6")
     graphs = GraphCounter()
     parameters_in_a_run(
-        torch.optim.AdamW, target, "tensor", scheduled_curve, when="after", backend=graphs
+        torch.optim.AdamW, target, torch.tensor, scheduled_curve, when="after", backend=graphs
     )
     assert graphs.count == 1
+
+
+@pytest.mark.parametrize("clock_first", [False, True] if EXHAUSTIVE else [False])
+def test_a_compiled_step_is_counted(clock_first: bool) -> None:
+    """A compiled step is counted, the first calls too, for at most one more graph."""
+    graphs = {}
+    for counted in (False, True):
+        torch._dynamo.reset()
+        optimizer, backend = sgd(lr=torch.tensor(0.5)), GraphCounter()
+        clock = OptimizerSteps(optimizer) if counted and clock_first else None
+        compiled = torch.compile(optimizer.step, backend=backend)
+        if counted:
+            clock = clock or OptimizerSteps(optimizer)
+            sync = SynchronousSchedule([put_curve(optimizer)], clock=clock)
+        for t in range(1, 13):
+            optimizer.param_groups[0]["params"][0].grad = torch.ones(1)
+            compiled()
+            if counted:
+                sync.step()
+                assert sync.last_epoch == t
+                assert held(optimizer) == [0.5 * 0.5**t]
+        graphs[counted] = backend.count
+    assert graphs[True] <= graphs[False] + 1
+
+
+class CallsItsBase(torch.optim.SGD):
+    def step(self, closure: Any = None) -> Any:
+        return super().step(closure)
+
+
+class CallsItsBaseTwice(CallsItsBase):
+    def step(self, closure: Any = None) -> Any:
+        return super().step(closure)
+
+
+@pytest.mark.parametrize("kind", [CallsItsBaseTwice, *[CallsItsBase] * EXHAUSTIVE])
+def test_a_compiled_step_that_calls_another_class_counts_once(kind: Any) -> None:
+    """A compiled step that calls ``super().step()`` counts once."""
+    *_, optimizer = (
+        each([Parameter(torch.ones(1))], lr=0.5) for each in (torch.optim.SGD, CallsItsBase, kind)
+    )  # torch wraps the steps of the classes that were made
+    clock = OptimizerSteps(optimizer)
+    torch._dynamo.reset()
+    compiled = torch.compile(optimizer.step, backend="eager")
+    for t in range(1, 5):
+        optimizer.param_groups[0]["params"][0].grad = torch.ones(1)
+        compiled()
+        assert clock() == t

@@ -13,14 +13,12 @@ from cases import crossed, some
 from helpers import halving, held, ignore_epoch_deprecation, plateau, put, put_curve
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, SequentialLR, StepLR
-from torch_schedulers import TORCH
+from torch_schedulers import COMPILES, TORCH
 
 import tsa_core
 
 pytestmark = [
-    # The compiler imports torch.jit, of which torch warns; and it warns of the slow Python 3.13.0.
-    pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:Guards may run slower"),
+    *COMPILES,
     # After a graph break, the compiler looks at the gradient of the loss.
     pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning"),
 ]
@@ -58,8 +56,8 @@ def nothing_compiled_yet(compiler: None) -> Iterator[None]:
     torch._dynamo.reset()
 
 
-# The three forms of a training step. They return the loss: without a tensor to return, the compiler
-# leaves what comes after a graph break as it is, and so the schedule too.
+# Each form of a training step returns the loss. Without a tensor to return, the compiler does not
+# compile what comes after a graph break, which is the schedule.
 
 
 class Trainer:
@@ -101,14 +99,6 @@ def function_of_the_module(trainer: Trainer) -> Callable[[torch.Tensor], Any]:
     return train
 
 
-def method(trainer: Trainer) -> Callable[[torch.Tensor], Any]:
-    return trainer.train
-
-
-def method_with_metrics(trainer: Trainer) -> Callable[[torch.Tensor], Any]:
-    return lambda x: trainer.train(x, with_metrics=True)
-
-
 def closure(trainer: Trainer) -> Callable[[torch.Tensor], Any]:
     parameter, optimizer, schedule = trainer.parameter, trainer.optimizer, trainer.schedule
 
@@ -121,6 +111,14 @@ def closure(trainer: Trainer) -> Callable[[torch.Tensor], Any]:
         return loss
 
     return train
+
+
+FORMS: dict[str, Callable[[Trainer], Callable[[torch.Tensor], Any]]] = {
+    "function of the module": function_of_the_module,
+    "method": lambda trainer: trainer.train,
+    "method with metrics": lambda trainer: lambda x: trainer.train(x, with_metrics=True),
+    "closure": closure,
+}
 
 
 def sgd_with_floats() -> Any:
@@ -142,30 +140,27 @@ def synchronous(*makers: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda optimizer: tsa_core.SynchronousSchedule([make(optimizer) for make in makers])
 
 
-def put_step_lr(optimizer: Any) -> Any:
-    return put(optimizer, "weight_decay", lambda proxy: StepLR(proxy, 2, 0.5))
-
-
-def sequential(optimizer: Any) -> Any:
-    return SequentialLR(optimizer, [put_curve(optimizer), ExponentialLR(optimizer, 0.5)], [2])
-
-
 SCHEDULES: dict[str, Callable[[Any], Any]] = {
     "torch's ExponentialLR": lambda o: ExponentialLR(o, 0.5),
     "curve": put_curve,
     "subclass": lambda o: SubclassWithStep(o, halving),
     "ExponentialLR": put,
     "LambdaLR": lambda o: put(o, "lr", lambda proxy: LambdaLR(proxy, halving)),
-    "curve in a SequentialLR": sequential,
-    "curve and StepLR": synchronous(put_curve, put_step_lr),
+    "curve in a SequentialLR": lambda o: SequentialLR(
+        o, [put_curve(o), ExponentialLR(o, 0.5)], [2]
+    ),
+    "curve and StepLR": synchronous(
+        put_curve, lambda o: put(o, "weight_decay", lambda proxy: StepLR(proxy, 2, 0.5))
+    ),
     "two curves": synchronous(put_curve, lambda o: put_curve(o, "weight_decay")),
+    "plateau": synchronous(plateau),
 }
 
 
-def values(form: Any, optimizer: Any, schedule: Any, compiled: bool) -> torch.Tensor:
+def values(form: str, optimizer: Any, schedule: Any, compiled: bool) -> torch.Tensor:
     """The learning rate, the weight decay and the parameter after each training step."""
     trainer = Trainer(optimizer, schedule)
-    train = form(trainer)
+    train = FORMS[form](trainer)
     if compiled:
         train = torch.compile(train, backend="eager")
     values = []
@@ -176,51 +171,53 @@ def values(form: Any, optimizer: Any, schedule: Any, compiled: bool) -> torch.Te
     return torch.tensor(values)
 
 
-def check_values(form: Any, make_optimizer: Any, make_schedule: Any) -> None:
-    """Compare a compiled run with an uncompiled one."""
+FORMS_AND_OPTIMIZERS = [
+    ("function of the module", sgd_with_floats),
+    ("method", sgd_with_floats),
+    ("closure", sgd_with_floats),
+    ("closure", adamw_with_a_tensor),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "form_and_optimizer"),
+    [
+        *crossed([*SCHEDULES][:-1], FORMS_AND_OPTIMIZERS),
+        ("plateau", ("method with metrics", sgd_with_floats)),
+    ],
+)
+@ignore_epoch_deprecation
+def test_a_compiled_training_step_gives_the_values_of_an_uncompiled_one(
+    name: str, form_and_optimizer: tuple[str, Any]
+) -> None:
+    """A schedule gives the same values, and so the same parameters, in a compiled training step."""
+    form, make_optimizer = form_and_optimizer
     compiled, uncompiled = (
-        values(form, optimizer, make_schedule(optimizer), compiled)
+        values(form, optimizer, SCHEDULES[name](optimizer), compiled)
         for optimizer, compiled in ((make_optimizer(), True), (make_optimizer(), False))
     )
     # Compiled, AdamW takes its capturable path, which rounds differently in float32.
     torch.testing.assert_close(compiled, uncompiled, rtol=1e-4, atol=1e-4)
 
 
-FORMS = [
-    (function_of_the_module, sgd_with_floats),
-    (method, sgd_with_floats),
-    (closure, sgd_with_floats),
-    (closure, adamw_with_a_tensor),
-]
+def compiled(call: Callable[[], None]) -> Any:
+    """A compiled function that makes a call in its middle."""
 
+    def function(x: torch.Tensor) -> torch.Tensor:
+        call()
+        return x + 1
 
-@pytest.mark.parametrize(("name", "form"), crossed(SCHEDULES, FORMS))
-@ignore_epoch_deprecation
-def test_a_compiled_training_step_gives_the_values_of_an_uncompiled_one(
-    name: str, form: tuple[Any, Any]
-) -> None:
-    """A schedule gives the same values, and so the same parameters, in a compiled training step."""
-    check_values(*form, SCHEDULES[name])
-
-
-def test_a_plateau_takes_the_loss_of_a_compiled_training_step() -> None:
-    """A plateau in a ``SynchronousSchedule`` takes the loss that was computed in compiled code."""
-    check_values(method_with_metrics, sgd_with_floats, synchronous(plateau))
+    return torch.compile(function, backend="eager")
 
 
 def counts_of(schedule: Any, steps: int) -> tuple[int, int]:
     """The graph breaks and the compiled frames of a function that steps ``schedule``."""
-
-    def step(x: torch.Tensor) -> torch.Tensor:
-        schedule.step()
-        return x + 1
-
     torch._dynamo.reset()
     counters = torch._dynamo.utils.counters
     counters.clear()
-    compiled = torch.compile(step, backend="eager")
+    function = compiled(schedule.step)
     for _ in range(steps):
-        compiled(INPUT)
+        function(INPUT)
     return sum(counters["graph_break"].values()), counters["frames"]["total"]
 
 
@@ -257,15 +254,9 @@ def test_a_step_that_is_compiled_itself_runs_as_it_is() -> None:
 def test_a_replan_is_not_compiled() -> None:
     """A replan in a compiled function gives what it gives outside of one."""
     optimizer = sgd_with_floats()
-    schedule = put_curve(optimizer)
     derived = tsa_core.DerivedSchedule(optimizer, float, "weight_decay")
-    sync = tsa_core.SynchronousSchedule([schedule, derived])
-
-    def train(x: torch.Tensor) -> Any:
-        sync.replan({"lr": lambda t: 0.5})
-        return x + 1
-
-    torch.compile(train, backend="eager")(INPUT)
+    sync = tsa_core.SynchronousSchedule([put_curve(optimizer), derived])
+    compiled(lambda: sync.replan({"lr": lambda t: 0.5}))(INPUT)
     assert sync.get_last_schedules() == {"lr": [0.125], "weight_decay": [0.0625]}
 
 
@@ -276,13 +267,8 @@ def test_an_error_in_a_step_leaves_the_compiler_on() -> None:
         return 1.0 if t == 0 else float("nan")
 
     schedule = stepped(lambda o: tsa_core.CurveSchedule(o, invalid))
-
-    def train(x: torch.Tensor) -> Any:
-        schedule.step()
-        return x + 1
-
     with pytest.raises(ValueError, match="the multiple of 'lr' at step 1: nan"):
-        torch.compile(train, backend="eager")(INPUT)
+        compiled(schedule.step)(INPUT)
     assert schedule.last_epoch == 0
     graphs = torch._dynamo.utils.counters["stats"]
     before = graphs["unique_graphs"]

@@ -8,9 +8,8 @@ import math
 from typing import Any
 
 import pytest
-import torch
 from cases import some
-from helpers import ignore_epoch_deprecation
+from helpers import held, ignore_epoch_deprecation, sgd
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim import lr_scheduler as torch_lr
@@ -23,23 +22,19 @@ pytestmark = ignore_epoch_deprecation
 FORMS = torch_schedulers()
 NOT_SETTINGS = {"self", "optimizer", "last_epoch", "verbose"}
 WITH_FUNCTIONS = {"LambdaLR", "MultiplicativeLR"}
-STEPS = 60
 
 
-def make_optimizer(momentum: float = 0.0) -> torch.optim.SGD:
-    first, second = (torch.nn.Parameter(torch.ones(2)) for _ in range(2))
-    return torch.optim.SGD(
-        [{"params": [first]}, {"params": [second], "lr": 0.3}], lr=0.1, momentum=momentum
-    )
+def make_optimizer(momentum: float = 0.0) -> Any:
+    return sgd({"lr": 0.1}, {"lr": 0.3}, momentum=momentum)
 
 
-def values_of(optimizer: Any) -> list[tuple[float, float]]:
-    return [(group["lr"], group["momentum"]) for group in optimizer.param_groups]
+def values_of(optimizer: Any) -> tuple[list[float], list[float]]:
+    return held(optimizer), held(optimizer, "momentum")
 
 
-def values_along(optimizer: Any, scheduler: Any) -> list[Any]:
+def values_along(optimizer: Any, scheduler: Any, steps: int) -> list[Any]:
     values = [values_of(optimizer)]
-    for t in range(STEPS):
+    for t in range(steps):
         optimizer.step()
         step(scheduler, loss=math.sin(t))
         values.append(values_of(optimizer))
@@ -77,27 +72,27 @@ def test_every_scheduler_of_torch_has_its_settings() -> None:
             assert default in described.words or not isinstance(default, str)
 
 
+def assert_made_again(make: Any, momentum: float, steps: int) -> None:
+    """Assert that a scheduler of the same settings has the same values, and the settings stay."""
+    optimizer, other = make_optimizer(momentum), make_optimizer(momentum)
+    scheduler = make(optimizer)
+    settings_of = FORMS[type(scheduler).__name__].settings_of
+    before = copy.copy(settings_of(scheduler))
+    again = made_again(scheduler, other)
+    assert values_along(other, again, steps) == values_along(optimizer, scheduler, steps)
+    assert settings_of(scheduler) == before
+
+
 @each_scheduler([name for name in SCHEDULERS if name.split(",")[0] not in WITH_FUNCTIONS])
 def test_the_settings_make_the_same_scheduler(name: str) -> None:
     """Another scheduler of the same settings has the same values, and settings are not progress."""
-    optimizer, other = make_optimizer(), make_optimizer()
-    scheduler = SCHEDULERS[name](optimizer)
-    settings_of = FORMS[type(scheduler).__name__].settings_of
-    before = copy.copy(settings_of(scheduler))
-    assert values_along(other, made_again(scheduler, other)) == values_along(optimizer, scheduler)
-    assert settings_of(scheduler) == before
+    assert_made_again(SCHEDULERS[name], momentum=0.0, steps=60)
 
 
 @pytest.mark.parametrize("name", MOMENTUM_CYCLES)
 def test_the_settings_have_the_momentum(name: str) -> None:
     """Learning rates and momenta are the same where a scheduler cycles both."""
-    optimizer, other = make_optimizer(0.7), make_optimizer(0.7)
-    scheduler = MOMENTUM_CYCLES[name](optimizer)
-    again = made_again(scheduler, other)
-    for t in range(15):
-        assert values_of(other) == values_of(optimizer), t
-        optimizer.step(), other.step()
-        scheduler.step(), again.step()
+    assert_made_again(MOMENTUM_CYCLES[name], momentum=0.7, steps=15)
 
 
 def test_a_function_is_returned_as_it_is() -> None:
@@ -117,35 +112,27 @@ NUMBERS = st.floats(1e-3, 1e3)
 
 
 @given(
-    greatest=st.lists(NUMBERS, min_size=2, max_size=2),
-    divisor=NUMBERS,
-    last=NUMBERS,
-    share=st.floats(0.01, 0.45),
-    total=st.integers(200, 10**6),
-    three_phase=st.booleans(),
+    st.fixed_dictionaries(
+        {
+            "max_lr": st.lists(NUMBERS, min_size=2, max_size=2),
+            "total_steps": st.integers(200, 10**6),
+            "pct_start": st.floats(0.01, 0.45),
+            "cycle_momentum": st.just(False),
+            "div_factor": NUMBERS,
+            "final_div_factor": NUMBERS,
+            "three_phase": st.booleans(),
+        }
+    )
 )
-def test_the_numbers_of_a_one_cycle_are_recovered(
-    greatest: list[float],
-    divisor: float,
-    last: float,
-    share: float,
-    total: int,
-    three_phase: bool,
-) -> None:
+def test_the_numbers_of_a_one_cycle_are_recovered(settings: dict[str, Any]) -> None:
     """A OneCycleLR keeps quotients; the settings give the same quotients to the last bit."""
-    given_settings = {
-        "max_lr": greatest, "total_steps": total, "pct_start": share, "cycle_momentum": False,
-        "div_factor": divisor, "final_div_factor": last, "three_phase": three_phase,
-    }  # fmt: skip
     optimizer, other = make_optimizer(), make_optimizer()
     form = FORMS["OneCycleLR"]
-    one = form.make(optimizer, given_settings)
+    one = form.make(optimizer, settings)
     again = form.make(other, form.settings_of(one))
     assert again._schedule_phases == one._schedule_phases
-    keys = ("initial_lr", "max_lr", "min_lr")
-    assert [[g[k] for k in keys] for g in other.param_groups] == [
-        [g[k] for k in keys] for g in optimizer.param_groups
-    ]
+    for key in ("initial_lr", "max_lr", "min_lr"):
+        assert held(other, key) == held(optimizer, key)
 
 
 @given(up=NUMBERS | st.integers(1, 10**6), down=NUMBERS | st.integers(1, 10**6))

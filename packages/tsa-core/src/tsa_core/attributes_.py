@@ -90,11 +90,12 @@ def attributes(
     keys = [*dict.fromkeys(target.key for target in targets)]
     owners, words = _in_words(objects)
     columns = {"name": _names_of(group_names, len(owners), keys)}
-    _check_apart(owners, words, "object")
+    _check_apart(zip(owners, words), "object")
     for owner, word in zip(owners, words):
         for key in keys:
             _check_is_there(owner, key, word)
-    groups = ObjectGroups.of(owners, keys, columns)
+    entries = frozenset(keys)
+    groups = ObjectGroups([ObjectGroup(o, entries, columns, i) for i, o in enumerate(owners)])
     places = [
         (group, target, f"{target.name!r} of {word}")
         for group, word in zip(groups, words)
@@ -106,12 +107,11 @@ def attributes(
                 f"attributes: there is no {where}; {target.key!r} is {group[target.key]!r}"
             )
         check_held(target, target.read(group), where)
-    tensors = [(target.read(group), where) for group, target, where in places]
-    tensors = [(held, where) for held, where in tensors if isinstance(held, Tensor)]
-    _check_apart([held for held, _ in tensors], [where for _, where in tensors], "tensor")
+    held = [(target.read(group), where) for group, target, where in places]
+    _check_apart([each for each in held if isinstance(each[0], Tensor)], "tensor")
     for group, target, where in places:
         _check_can_be_set(group, target, where)
-    _warn_if_moved([(*place, _of_object.get(id(place[0].owner))) for place in places])
+    _warn_if_moved(places)
     _of_object.update((id(group.owner), group) for group in groups)
     return Attributes(groups)
 
@@ -150,9 +150,7 @@ def _in_words(objects: Any) -> tuple[list[Any], list[str]]:
 
 
 def _kind(owner: object) -> str:
-    if isinstance(owner, (type, ModuleType)):
-        return owner.__name__
-    return type(owner).__name__
+    return (owner if isinstance(owner, (type, ModuleType)) else type(owner)).__name__
 
 
 def _names_of(group_names: Iterable[str] | None, number: int, keys: Sequence[str]) -> list[Any]:
@@ -171,9 +169,9 @@ def _names_of(group_names: Iterable[str] | None, number: int, keys: Sequence[str
     return names
 
 
-def _check_apart(things: Sequence[object], words: Sequence[str], kind: str) -> None:
+def _check_apart(things: Iterable[tuple[object, str]], kind: str) -> None:
     first: dict[int, str] = {}
-    for thing, word in zip(things, words):
+    for thing, word in things:
         other = first.setdefault(id(thing), word)
         if other is not word:
             raise ValueError(
@@ -234,9 +232,10 @@ def _check_can_be_set(group: ObjectGroup, target: Target, where: str) -> None:
         )
 
 
-def _warn_if_moved(places: Sequence[tuple[ObjectGroup, Target, str, ObjectGroup | None]]) -> None:
+def _warn_if_moved(places: Sequence[tuple[ObjectGroup, Target, str]]) -> None:
     """Warn of an attribute that a schedule of an earlier call has moved from its initial value."""
-    for group, target, where, earlier in places:
+    for group, target, where in places:
+        earlier = _of_object.get(id(group.owner))
         if earlier is None or not target.has_initial(earlier):
             continue
         initial, held = real_number(target.initial(earlier)), real_number(target.read(group))

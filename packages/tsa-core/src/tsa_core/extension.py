@@ -13,14 +13,7 @@ from .targets.checks import cannot_be_filled, check_present, check_value
 from .targets.numbers_ import real_number
 from .targets.objects import ObjectGroups
 from .targets.stand_ins import refuse_stand_in
-from .targets.target import (
-    OptimizerLike,
-    ParamGroup,
-    Target,
-    groups_of,
-    parsed,
-    range_in_words,
-)
+from .targets.target import OptimizerLike, ParamGroup, Target, groups_of, parsed, range_in_words
 from .targets.tensors import give_each_group_its_own_tensor
 
 OptimizerT = TypeVar("OptimizerT", bound=OptimizerLike)

@@ -12,6 +12,7 @@ from itertools import accumulate, islice, repeat
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from .schedules.records import curves_of
 from .synchronous.ahead import held_ahead
 from .synchronous.clock import OptimizerSteps
 from .synchronous.membership import check_can_be_sent
@@ -269,11 +270,9 @@ def _assumed_metrics(
             "one number or one per step"
         )
     if not isinstance(metrics, Iterable) or getattr(metrics, "ndim", None) == 0:
-        try:
-            return [(real_number(metrics),)] * num_calls
-        except (TypeError, ValueError) as error:
-            raise type(error)(f"metrics: {error}; expected one number or one per step") from None
-    assumed: list[tuple[float, ...]] = [(metric,) for metric in islice(metrics, num_calls)]
+        metric = real_number(metrics, "metrics: ", "; expected one number or one per step")
+        return [(metric,)] * num_calls
+    assumed: list[tuple[float, ...]] = [(each,) for each in islice(metrics, num_calls)]
     if len(assumed) < num_calls:
         raise ValueError(f"metrics: expected one for each of {num_calls} calls, got {len(assumed)}")
     return assumed
@@ -287,7 +286,7 @@ def _steps(start: float, num_steps: int) -> Sequence[float]:
 
 def _twin(sync: SynchronousSchedule) -> SynchronousSchedule:
     """Return a copy of ``sync`` on stand-ins for its optimizers, sharing the parameters."""
-    optimizers = [*{id(member.optimizer): member.optimizer for member in sync.members}.values()]
+    optimizers = sync.distinct_optimizers()
     groups = [group for optimizer in optimizers for group in optimizer.param_groups]
     shared = [parameter for group in groups for parameter in group.get("params", ())]
     # The object whose method a curve is may hold a model, or something that cannot be copied.
@@ -310,21 +309,17 @@ def _twin(sync: SynchronousSchedule) -> SynchronousSchedule:
             f"something that cannot be copied: {error}"
         ) from error
     by_optimizer: dict[str, list[Any]] = {}
-    for name, schedule in schedules.items():
+    for member, schedule in zip(sync.members, schedules.values()):
         # A step that was put on the instance steps the original.
         getattr(schedule, "__dict__", {}).pop("step", None)
-        by_optimizer.setdefault(sync.member(name).optimizer_name, []).append(schedule)
+        by_optimizer.setdefault(member.optimizer_name, []).append(schedule)
     return SynchronousSchedule.without_effect(by_optimizer.get("", by_optimizer))
 
 
 def _functions(schedule: Any) -> Iterator[Any]:
     """Yield the functions of t that a schedule and its parts call, ours or torch's."""
     for each in with_parts(schedule):
-        curve = getattr(each, "curve", None)
-        yield from curve.values() if isinstance(curve, Mapping) else ()
-        yield from curve if isinstance(curve, tuple) else (curve,)
-        yield getattr(each, "rule", None)
-        yield from getattr(each, "lr_lambdas", ())
+        yield from (*curves_of(each), getattr(each, "rule", None), *getattr(each, "lr_lambdas", ()))
 
 
 def _stepped_ahead(
@@ -336,6 +331,5 @@ def _stepped_ahead(
         if arguments is not None:
             sync.step(*arguments)
         for member in sync.members:
-            now = member.present_numbers()
-            values[member.name].append(now)
+            values[member.name].append(member.present_numbers())
     return values

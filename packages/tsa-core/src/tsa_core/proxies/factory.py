@@ -13,12 +13,7 @@ from ..targets.stand_ins import refuse_stand_in
 from ..targets.target import OptimizerLike, Target, groups_of
 from ..targets.tensors import warn_if_captured_step_ignores
 from ..targets.undo import undone_on_error
-from ..torch_.schedulers import (
-    is_schedule,
-    takes_values,
-    why_new_groups_are_refused,
-    with_parts,
-)
+from ..torch_.schedulers import is_schedule, takes_values, why_new_groups_are_refused, with_parts
 from .proxy import ProxyOptimizer
 
 Schedule = TypeVar("Schedule")

@@ -7,17 +7,17 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
-from torch import Tensor
 from torch.optim import Optimizer
 
 from ..targets.checks import check_target
+from ..targets.objects import ObjectGroups
 from ..targets.stand_ins import StandIn, refuse_stand_in
 from ..targets.target import OptimizerLike, ParamGroup, Target, defaults_of, groups_of, parsed
 from ..targets.tensors import give_each_group_its_own_tensor
 from ..torch_.compile import skip_frames
 from ..torch_.schedulers import auxiliary_key
 from ..torch_.steps import STEP_MARKS, has_stepped, watch_steps
-from .views import ElementView, GroupView
+from .views import ElementView, GroupView, ObjectView
 
 
 class ProxyOptimizer(StandIn, Optimizer):
@@ -85,14 +85,8 @@ class ProxyOptimizer(StandIn, Optimizer):
     def param_groups(self) -> list[dict[str, Any]]:  # type: ignore[override]  # read-only here
         """One view per group of the real optimizer, in its order."""
         groups, known = self.optimizer.param_groups, self._known
-        # A view finds its group by position, so that only tensors need a look at every dict: two
-        # groups could share one.
-        if (
-            groups is not self._list
-            or len(groups) != len(known)
-            or groups[-1] is not known[-1]
-            or (self._has_tensors and not all(map(operator.is_, groups, known)))
-        ):
+        are_known = groups is self._list and len(groups) == len(known)
+        if not are_known or not all(map(operator.is_, groups, known)):
             self._renew_views(groups_of(self.optimizer))
         # These are mappings, not dicts: torch declares dicts and needs only mappings.
         return self._views  # type: ignore[return-value]
@@ -120,8 +114,9 @@ class ProxyOptimizer(StandIn, Optimizer):
             for key, value in entries.items():
                 group.setdefault(auxiliary_key(key, target.name), value)
         self._known, self._list = list(groups), groups
-        self._has_tensors = any(isinstance(target.read(group), Tensor) for group in groups)
         view = GroupView if target.index is None else ElementView
+        if isinstance(groups, ObjectGroups) and target.name in groups.plain_names:
+            view = ObjectView
         self._views = [
             view(target, groups, i, entries, self._is_first) for i, entries in enumerate(kept)
         ]

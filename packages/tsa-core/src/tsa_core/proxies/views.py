@@ -167,3 +167,28 @@ class ElementView(GroupView):
         except (LookupError, TypeError):
             check_present(self._target, self._groups)
             raise
+
+
+@skip_frames
+class ObjectView(GroupView):
+    """The same for an attribute that runs no code: without the call of the object's group."""
+
+    __slots__ = ()
+
+    def __getitem__(self, key: str) -> Any:
+        if key == "lr":
+            group: Any = self._groups[self._index]
+            try:
+                return (group.owner if group.is_dict else group.owner.__dict__)[self._key]
+            except KeyError:  # a buffer of a module, or lost
+                pass
+        return super().__getitem__(key)
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        if key == "lr" and type(value) is float and self._low <= value <= self._high:
+            group: Any = self._groups[self._index]
+            holder = group.owner if group.is_dict else group.owner.__dict__
+            if type(holder.get(self._key)) is float:
+                holder[self._key] = value
+                return
+        super().__setitem__(key, value)

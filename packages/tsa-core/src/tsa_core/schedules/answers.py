@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
-from ..targets.checks import present_values
-from ..targets.moves import describe, told_again
+from ..targets.checks import present_numbers, present_values
+from ..targets.moves import Move, describe, told_again
 from ..targets.target import ParamGroup, Value
 from .initials import InitialValues
 
+# All that a step will write, computed and checked: the position, all groups, and the move.
+Prepared: TypeAlias = tuple[float, Sequence[ParamGroup], Move]
+
 
 class TargetAnswers(InitialValues):
-    """The present values of one target too, under the names of an ``LRScheduler``."""
+    """The values of one target too, present and to come, under the names of an ``LRScheduler``."""
 
     optimizer: Any
     """The optimizer that was passed."""
@@ -25,8 +28,43 @@ class TargetAnswers(InitialValues):
     """Says which groups are driven; None: all, or those that have a curve."""
 
     @abstractmethod
+    def prepare(
+        self, epoch: float | None = None, source_values: list[float] | None = None
+    ) -> Prepared:
+        """Compute everything that a step to ``epoch`` will write; None is the next step."""
+
     def values_at(self, t: float) -> list[float]:
-        """Compute the value of each group at step ``t``, and move nothing."""
+        """Compute the target's value in each param group at step ``t``, and move nothing.
+
+        Args:
+            t: the step, ≥ 0.
+
+        Returns:
+            The value that each group would get. For a group that is left alone, its present value,
+            or None if the group has no such entry. A tensor will hold the value rounded to the
+            precision of the tensor. A derived schedule uses the present value of its source, at any
+            step.
+
+        Raises:
+            TypeError, ValueError, KeyError: as :meth:`step`.
+
+        Example:
+            >>> import torch
+            >>> from tsa_core import CurveSchedule
+            >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
+            >>> CurveSchedule(optimizer, lambda t: 0.5**t).values_at(2)
+            [0.025]
+        """
+        return self.values_of(self.prepare(t))
+
+    def values_of(self, prepared: Prepared) -> list[float]:
+        """Return the value that each group will hold; one that is left alone keeps its own."""
+        _, groups, (driven, values, *_) = prepared
+        if len(driven) == len(groups):  # all of them, or the dicts that hold their values
+            return values
+        value_of = {id(group): value for group, value in zip(driven, values)}
+        present = present_numbers(self.target, groups, driven)
+        return [value_of.get(id(group), own) for group, own in zip(groups, present)]
 
     @property
     def schedule_target(self) -> str:

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any
 
-from ..targets.checks import present_numbers
+from ..targets.checks import present_numbers, warn_if_all_zero, warn_if_some_zero
 from ..targets.moves import Move
 from ..targets.numbers_ import step_number, step_of_user
+from ..targets.objects import ObjectGroups
 from ..targets.stand_ins import behind
 from ..targets.target import OptimizerLike, ParamGroup, Target, groups_of
+from ..targets.tensors import warn_if_captured_step_ignores
 from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
 from ..torch_.steps import warn_if_not_stepped, watch_steps
-from .answers import TargetAnswers
+from .answers import Prepared, TargetAnswers
 from .records import Record, sentence_of
 from .states import Choice, check_state, load_state, positions_driven
-
-# All that a step will write, computed and checked: the position, all groups, and the move.
-Prepared: TypeAlias = tuple[float, Sequence[ParamGroup], Move]
 
 
 class TargetSchedule(TargetAnswers):
@@ -59,6 +58,18 @@ class TargetSchedule(TargetAnswers):
         # Set by the first step() without an argument: only that says that the optimizer should
         # have used the value before.
         self._order_was_checked = False
+
+    def begin(self, first: Prepared) -> None:
+        """Write the ``first`` values; warn if the schedule cannot take effect."""
+        groups, driven = self.real_optimizer.param_groups, self.driven_groups()
+        if self.real_optimizer is self.optimizer:  # on a proxy, arbitrary_schedule_factory warns
+            if self.absolute:
+                warn_if_some_zero(self.target, driven, groups)
+            else:
+                warn_if_all_zero(self.target, driven)
+            warn_if_captured_step_ignores(self.target, self.optimizer, driven)
+        watch_steps(self.optimizer)
+        self.commit(first)
 
     @abstractmethod
     def moves_to(
@@ -133,7 +144,9 @@ class TargetSchedule(TargetAnswers):
                 group[key] = value
         else:
             if may_be_new or not is_known:
-                self.take_in(groups, driven)
+                # The move of objects is in their dicts, and the records are in the groups.
+                are_dicts = over_floats and type(groups) is ObjectGroups
+                self.take_in(groups, groups if are_dicts else driven)
             for group, value in zip(driven, values):
                 self.target.write(group, value)
         self.last_epoch = position  # type: ignore[assignment]  # torch declares int, takes floats
@@ -145,39 +158,6 @@ class TargetSchedule(TargetAnswers):
         self.commit(self.prepare(max(position, 0)))
         # A part of a SequentialLR may wait before its first step.
         self.last_epoch, self._step_count = position, step_count
-
-    def values_at(self, t: float) -> list[float]:
-        """Compute the target's value in each param group at step ``t``, and move nothing.
-
-        Args:
-            t: the step, ≥ 0.
-
-        Returns:
-            The value that each group would get. For a group that is left alone, its present value,
-            or None if the group has no such entry. A tensor will hold the value rounded to the
-            precision of the tensor. A derived schedule uses the present value of its source, at any
-            step.
-
-        Raises:
-            TypeError, ValueError, KeyError: as :meth:`step`.
-
-        Example:
-            >>> import torch
-            >>> from tsa_core import CurveSchedule
-            >>> optimizer = torch.optim.SGD([torch.nn.Parameter(torch.ones(2))], lr=0.1)
-            >>> CurveSchedule(optimizer, lambda t: 0.5**t).values_at(2)
-            [0.025]
-        """
-        return self.values_of(self.prepare(t))
-
-    def values_of(self, prepared: Prepared) -> list[float]:
-        """Return the value that each group will hold; one that is left alone keeps its own."""
-        _, groups, (driven, values, *_) = prepared
-        if len(driven) == len(groups):  # all of them, or the dicts that hold their values
-            return values
-        value_of = {id(group): value for group, value in zip(driven, values)}
-        present = present_numbers(self.target, groups, driven)
-        return [value_of.get(id(group), own) for group, own in zip(groups, present)]
 
     # SequentialLR starts its schedulers with these two, the second since torch 2.9.
     def _initial_step(self) -> None:

@@ -9,21 +9,14 @@ from math import isfinite
 from types import FunctionType, MappingProxyType, MethodType
 from typing import Any
 
-from ..targets.checks import (
-    check_target,
-    warn_if_all_zero,
-    warn_if_momentum_grows,
-    warn_if_some_zero,
-)
+from ..targets.checks import check_target, warn_if_momentum_grows
 from ..targets.driven import Curve, CurvePerGroup, SeveralCurves
 from ..targets.moves import END, Move, Numbers, move_to, over_objects
 from ..targets.numbers_ import real_number
 from ..targets.objects import ObjectGroups
 from ..targets.target import OptimizerLike, ParamGroup
-from ..targets.tensors import warn_if_captured_step_ignores
 from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
-from ..torch_.steps import watch_steps
 from .base import TargetSchedule
 from .records import Record, curve_of, knows_its_end, record_of, turns_of
 
@@ -97,15 +90,7 @@ class CurveSchedule(TargetSchedule):
         check_target(self.target, self.real_optimizer.param_groups, self.driven_groups())
         first = self.prepare(0)
         self.check_ahead()
-        driven = self.driven_groups()
-        if self.real_optimizer is optimizer:  # on a proxy, arbitrary_schedule_factory warns
-            if absolute:
-                warn_if_some_zero(self.target, driven, optimizer.param_groups)
-            else:
-                warn_if_all_zero(self.target, driven)
-            warn_if_captured_step_ignores(self.target, optimizer, driven)
-        watch_steps(optimizer)
-        self.commit(first)
+        self.begin(first)
 
     def _start(self, curve: Curve | CurvePerGroup, origin: float) -> None:
         """Follow ``curve``, whose step 0 is at the position ``origin``."""
@@ -171,9 +156,8 @@ class CurveSchedule(TargetSchedule):
         if self.where is not None:
             groups = self.chosen(groups)
         number = self._ask(t)
-        if type(groups) is ObjectGroups and type(number) is float and self._step_count:
-            # Not the first time: a record goes into the group, not into the object's dict.
-            move = over_objects(groups, [number] * len(groups), number, target, self.absolute)
+        if type(groups) is ObjectGroups and type(number) is float:
+            move = over_objects(groups, number, number, target, self.absolute)
             if move is not None:
                 return move
         elif type(number) is float and number >= 0 and target.index is None:
@@ -202,15 +186,8 @@ class CurveSchedule(TargetSchedule):
         self, several: SeveralCurves, position: float, t: float, groups: Sequence[ParamGroup]
     ) -> Move:
         given, target = several.at(t), self.target
-        are_floats = {*map(type, given)} == {float}
-        if type(groups) is ObjectGroups and are_floats and self._step_count:
-            driven, indices = several.driven(groups)
-            if driven is groups:
-                each = [given[index] for index in indices]
-                move = over_objects(groups, each, min(given), target, self.absolute)
-                if move is not None:
-                    return move
-        elif not self.absolute and are_floats and min(given) >= 0:
+        are_multiples = {*map(type, given)} == {float} and min(given) >= 0 and not self.absolute
+        if are_multiples and type(groups) is not ObjectGroups:
             with suppress(LookupError, TypeError):
                 values = several.times_initial(given, groups, target)
                 total = sum(values)

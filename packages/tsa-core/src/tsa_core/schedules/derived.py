@@ -6,14 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import TypeAlias
 
-from ..targets.checks import check_target, present_numbers, warn_if_all_zero, warn_if_some_zero
-from ..targets.moves import Move, Numbers, describe, move_to, over_objects, told_again
+from ..targets.checks import check_target, present_numbers
+from ..targets.moves import Move, Numbers, describe, move_to, told_again
 from ..targets.numbers_ import real_number
 from ..targets.objects import ObjectGroups
 from ..targets.stand_ins import refuse_stand_in
 from ..targets.target import OptimizerLike, ParamGroup, Target
-from ..targets.tensors import warn_if_captured_step_ignores
-from ..torch_.steps import watch_steps
 from .base import TargetSchedule
 from .records import Record, curve_of, record_of
 
@@ -97,14 +95,7 @@ class DerivedSchedule(TargetSchedule):
         self.source_target = source
         self._rule = rule
         self._source_key = source.source_key(self.target)
-        first = self.prepare(0)
-        if absolute:
-            warn_if_some_zero(self.target, driven, groups)
-        else:
-            warn_if_all_zero(self.target, driven)
-        warn_if_captured_step_ignores(self.target, optimizer, driven)
-        watch_steps(optimizer)
-        self.commit(first)
+        self.begin(self.prepare(0))
 
     @property
     def source(self) -> str:
@@ -136,11 +127,6 @@ class DerivedSchedule(TargetSchedule):
             given = values if self.absolute else self._multiples(groups, values)
         inputs = given
         results = self._results(inputs, position)
-        is_known = self._step_count and (self.absolute or not is_closer_look)
-        if type(groups) is ObjectGroups and is_known and {*map(type, results)} == {float}:
-            objects_move = over_objects(groups, results, min(results), self.target, self.absolute)
-            if objects_move is not None:
-                return objects_move
 
         def giver(i: int) -> str:
             return f"which {self._text} gave for {inputs[i]!r}"

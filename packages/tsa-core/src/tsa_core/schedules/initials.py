@@ -28,11 +28,10 @@ class InitialValues(LRScheduler):
     """The entry of the real optimizer's groups that is driven."""
     seen: tuple[Sequence[ParamGroup], list[ParamGroup]]
     """The optimizer's list, and its dicts, when a group was last taken in."""
-    from_code: list[ParamGroup]
-    """The groups that had no initial value when the schedule took them in, so that it is the one in
-    the code; also dicts that a load has replaced."""
-    loaded: list[tuple[ParamGroup, float, float]]
-    """Those of them in which a state has put another initial value, that one, and the code's."""
+    from_code: list[tuple[ParamGroup, float, float]]
+    """The groups whose initial value in the code is known, because they had none when the schedule
+    took them in; what was recorded then or by a load, and the code's. Also dicts that a load has
+    replaced."""
 
     counts_from_code: bool
     """True if the last load chose the initial values in the code, where the state had others."""
@@ -40,7 +39,7 @@ class InitialValues(LRScheduler):
     # The constructor in torch never runs: it would replace optimizer.step, and call ours.
     def __init__(self, real_optimizer: Any, target: Target) -> None:
         self.real_optimizer, self.target = real_optimizer, target
-        self.seen, self.from_code, self.loaded = ((), []), [], []
+        self.seen, self.from_code = ((), []), []
         self.counts_from_code = False
 
     @abstractmethod
@@ -57,12 +56,13 @@ class InitialValues(LRScheduler):
             if its is not group:  # also where it is left alone now: it may be driven later
                 group[target.initial_key] = target.initial_or_present(its)
                 restored[id(its)] = group
-        self.from_code = [restored.get(id(g), g) for g in self.from_code if _place(g) in here]
-        self.loaded = [(restored.get(id(g), g), saved, own) for g, saved, own in self.loaded]
+        known = [each for each in self.from_code if _place(each[0]) in here]
+        self.from_code = [(restored.get(id(g), g), recorded, own) for g, recorded, own in known]
         for group in driven:
+            initial = target.initial_or_present(group)
             if not target.has_initial(group):
-                self.from_code.append(group)
-            group.setdefault(target.initial_key, target.initial_or_present(group))
+                self.from_code.append((group, initial, initial))
+            group.setdefault(target.initial_key, initial)
         self.seen = groups, [*groups]
 
     def has_seen(self, groups: Sequence[ParamGroup]) -> bool:
@@ -102,21 +102,20 @@ class InitialValues(LRScheduler):
 
         None if the group had recorded one before: the code that made the optimizer may say another.
         """
-        recorded = self.target.initial_or_present
-        value_at = {_place(group): recorded(group) for group in self.from_code}
-        for group, saved, in_code in self.loaded:
-            if recorded(group) == saved:  # nobody has set a new one since
-                value_at[_place(group)] = in_code
+        value_at = {}
+        for group, recorded, in_code in self.from_code:
+            present = self.target.initial_or_present(group)  # somebody may have set a new one
+            value_at[_place(group)] = in_code if present == recorded else present
         return [value_at.get(_place(group)) for group in self.real_optimizer.param_groups]
 
     @initials_in_code.setter
     def initials_in_code(self, values: Sequence[float | None]) -> None:
         """Keep the ``values``, which a load has replaced in the groups by those that they hold."""
-        pairs = zip(self.real_optimizer.param_groups, values)
-        known = [(group, value) for group, value in pairs if value is not None]
-        self.from_code = [group for group, _ in known]
-        recorded = self.target.initial_or_present
-        self.loaded = [(group, recorded(group), value) for group, value in known]
+        self.from_code = [
+            (group, self.target.initial_or_present(group), value)
+            for group, value in zip(self.real_optimizer.param_groups, values)
+            if value is not None
+        ]
 
     def check_code_holds(self, groups: Sequence[ParamGroup]) -> None:
         """Raise if the optimizer was loaded after the code's initial values had been chosen.
@@ -124,16 +123,10 @@ class InitialValues(LRScheduler):
         Groups of the last step are left out: somebody may have set a new initial value there.
         """
         seen = {*map(id, self.seen[1])}
-        chosen = {_place(group): value for group, _, value in self.loaded}
-        for group in groups:
-            if (
-                id(group) in seen
-                or _place(group) not in chosen
-                or not self.target.has_initial(group)
-            ):
-                continue
-            value, recorded = chosen[_place(group)], self.target.initial_or_present(group)
-            if value != recorded:
+        chosen = {_place(group): value for group, _, value in self.from_code}
+        for group in filter(self.target.has_initial, groups):
+            value, recorded = chosen.get(_place(group)), self.target.initial_or_present(group)
+            if id(group) not in seen and value not in (None, recorded):
                 raise RuntimeError(
                     f"the optimizer was loaded after the schedule of {self.target.name!r}, and its "
                     f"state has the initial value {recorded!r} again, where initial='code' chose "
@@ -150,8 +143,8 @@ class InitialValues(LRScheduler):
         groups = self.real_optimizer.param_groups
         check_present(self.target, groups, self.driven_groups())
         having = [group for group in groups if self.target.is_in(group)]
-        initial_of = {id(g): initial for g, initial in zip(having, self.initials_of(having))}
-        return [initial_of.get(id(group)) for group in groups]
+        initials = iter(self.initials_of(having))
+        return [next(initials) if self.target.is_in(group) else None for group in groups]
 
     @base_lrs.setter  # type: ignore[override]  # takes no tensor as an initial value
     def base_lrs(self, values: Sequence[float]) -> None:

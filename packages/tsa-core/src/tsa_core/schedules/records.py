@@ -36,25 +36,35 @@ def register_curves(
 
 def record_of(curve: Curve | CurvePerGroup) -> Record:
     """Return ``curve`` as data, or as text if it is code."""
-    return _record_of_one(curve) if callable(curve) else _of_each(_record_of_one, curve)
+    return _of_each(_record_of_one, curve)
 
 
 def curve_of(record: Record) -> Curve | CurvePerGroup:
     """Return the curve of a record that is data; raise ``ValueError`` if it is text."""
-    is_one = _is_data(record) or not isinstance(record, (list, tuple, Mapping))
-    return _curve_of_one(record) if is_one else _of_each(_curve_of_one, record)
+    curve: Curve | CurvePerGroup = _of_each(_curve_of_one, record)
+    return curve
 
 
-def _of_each(function: Callable[[Any], Any], several: Any) -> Any:
-    """Return ``function`` of each in a list or a mapping; None stays None."""
-    if isinstance(several, Mapping):
-        return {key: each if each is None else function(each) for key, each in several.items()}
-    return [each if each is None else function(each) for each in several]
+def _of_each(function: Callable[[Any], Any], given: Any) -> Any:
+    """Return ``function`` of one curve or record, or of each of several; None stays None."""
+    if callable(given) or _is_data(given) or not isinstance(given, (list, tuple, Mapping)):
+        return None if given is None else function(given)
+    if isinstance(given, Mapping):
+        return {key: _of_each(function, each) for key, each in given.items()}
+    return [_of_each(function, each) for each in given]
 
 
 def knows_its_end(curve: Curve) -> bool:
     """True if ``curve`` is data and has turns: it can be asked there, and at any later step."""
     return hasattr(type(curve), "turns") and _is_data(_record_of_one(curve))
+
+
+def curves_of(schedule: object) -> list[Any]:
+    """Return the curves that ``schedule`` follows, or None for each that it has not."""
+    curve = getattr(schedule, "curve", None)
+    if callable(curve) or not isinstance(curve, (tuple, Mapping)):
+        return [curve]
+    return [*(curve.values() if isinstance(curve, Mapping) else curve)]
 
 
 def turns_of(curve: object) -> tuple[float, ...]:
@@ -109,18 +119,14 @@ def sentence_of(entries: Mapping[str, Record]) -> str:
     """Return what a schedule follows as a reader wants to see it."""
     kind = " as absolute values" if entries["absolute"] else ""
     origin = f" from step {entries['origin']}" if entries.get("origin") else ""
-    record = entries["curve"]
-    shown = record if isinstance(record, str) else _short(_as_texts(record))
-    return f"{shown}{kind}{origin}"
+    return f"{_short(_of_each(_as_text, entries['curve']))}{kind}{origin}"
 
 
-def _as_texts(record: Record) -> Any:
-    if _is_data(record):
-        try:
-            return describe(_curve_of_one(record))
-        except ValueError:
-            return record
-    return record if isinstance(record, str) else _of_each(_as_texts, record)
+def _as_text(record: Record) -> Any:
+    try:
+        return describe(_curve_of_one(record))
+    except ValueError:  # it is text already, or not known here
+        return record
 
 
 def _short(record: Record) -> str:

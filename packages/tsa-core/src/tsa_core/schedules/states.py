@@ -11,7 +11,7 @@ from ..targets.numbers_ import real_number
 from ..targets.target import groups_of
 from ..torch_.states import check_entries
 from ..warnings_ import warn_user
-from .records import Record, differ, has_code, sentence_of
+from .records import differ, has_code, sentence_of
 
 if TYPE_CHECKING:
     from .base import TargetSchedule
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 Choice: TypeAlias = Literal["code", "saved", "same"]
 
 
-def checked_choice(argument: str, choice: object) -> Choice:
-    """Return ``choice``; an error calls it ``argument``."""
-    for each in get_args(Choice):
-        if choice == each:
-            return each  # type: ignore[no-any-return]  # one of the three
-    raise ValueError(f"{argument}: expected one of {list(get_args(Choice))}, got {choice!r}")
+def check_choices(plan: object, initial: object) -> None:
+    """Raise unless both are choices; ``initial`` may be None."""
+    choices = list(get_args(Choice))
+    for argument, choice in {"plan": plan, "initial": initial}.items():
+        if choice not in choices and not (argument == "initial" and choice is None):
+            raise ValueError(f"{argument}: expected one of {choices}, got {choice!r}")
 
 
 def check_state(
@@ -37,19 +37,10 @@ def check_state(
 ) -> None:
     """Raise unless ``state`` fits ``schedule``, whose own one is ``own``; nothing is touched."""
     what = f"state of the schedule of {schedule.label!r}"
-    checked_choice("plan", plan)
-    if initial is not None:
-        checked_choice("initial", initial)
+    check_choices(plan, initial)
     target = schedule.target
     saved = _as_saved_today(schedule, state)
-    check_entries(
-        own,
-        saved,
-        what,
-        len(own["base_lrs"]),
-        checked=own.keys() - {"curve"},
-        may_wait=True,
-    )
+    check_entries(own, saved, what, len(own["base_lrs"]), own.keys() - {"curve"}, may_wait=True)
     if saved["schedule_target"] != target.name:
         raise ValueError(f"{what}: it was saved for {saved['schedule_target']!r}")
     groups = groups_of(schedule.real_optimizer)
@@ -97,10 +88,16 @@ def load_state(
         if plan == "saved":
             schedule.follow(state)
         else:
+            how = "To go on under the saved plan, write load_state_dict(state, plan='saved')"
+            if has_code(state["curve"]):
+                how = (
+                    "A state holds only the text of code: to go on under the saved plan, build the "
+                    "schedule with it"
+                )
             warn_user(
                 f"the schedule of {schedule.label!r} was saved under {sentence_of(state)} "
                 f"and goes on under {sentence_of(schedule.follows())}, from the step after "
-                f"{state['last_epoch']}. {_how_to_follow(state['curve'])}"
+                f"{state['last_epoch']}. {how}"
             )
     elif state["driven"] != positions_driven(schedule):
         warn_user(
@@ -134,10 +131,9 @@ def _changed_initials(schedule: TargetSchedule, state: Mapping[str, Any]) -> dic
     in_code, saved = schedule.initials_in_code, state["base_lrs"]
     if schedule.absolute:
         return {}
-    pairs = enumerate(zip(in_code, saved))
     return {
         i: real_number(value)
-        for i, (own, value) in pairs
+        for i, (own, value) in enumerate(zip(in_code, saved))
         if None not in (own, value) and own != real_number(value)
     }
 
@@ -152,16 +148,6 @@ def positions_driven(schedule: TargetSchedule) -> list[int]:
 def _groups_differ(schedule: TargetSchedule, state: Mapping[str, Any]) -> str:
     now = positions_driven(schedule)
     return f"it drove the param groups {state['driven']} when saved, and the code drives {now}"
-
-
-def _how_to_follow(record: Record) -> str:
-    """Return how to go on under the saved plan, whose curve or rule is ``record``."""
-    if has_code(record):
-        return (
-            "A state holds only the text of code: to go on under the saved plan, build the "
-            "schedule with it"
-        )
-    return "To go on under the saved plan, write load_state_dict(state, plan='saved')"
 
 
 def _as_saved_today(schedule: TargetSchedule, state: Any) -> Any:

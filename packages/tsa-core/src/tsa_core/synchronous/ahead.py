@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-import torch
 from torch import Tensor
 
-from ..schedules.base import Prepared
+from ..schedules.answers import Prepared
+from ..targets.tensors import as_held
 from .member import Member, OwnMember
 from .membership import sources_first
 
@@ -27,37 +27,31 @@ def prepare_each(
 
 
 def values_ahead(
-    members: Iterable[Member], each_positions: Iterable[Mapping[Member, float]]
+    members: Sequence[Member], each_positions: Iterable[Mapping[Member, float]]
 ) -> dict[str, list[list[float]]]:
     """Return by name the values of all groups, for each mapping from members to positions.
 
     ``members`` are schedules of this library, and a tensor will hold its value rounded.
     """
-    listed = [*members]
-    ordered = [each for each in sources_first(listed) if isinstance(each, OwnMember)]
-    values: dict[str, list[list[float]]] = {member.name: [] for member in listed}
+    ordered = [each for each in sources_first(members) if isinstance(each, OwnMember)]
+    values: dict[str, list[list[float]]] = {member.name: [] for member in members}
     for positions in each_positions:
         prepared: dict[Member, Prepared] = {}
         prepare_each(ordered, positions, prepared)
-        for member in listed:
+        for member in members:
             values[member.name].append(member.schedule.values_of(prepared[member]))
     return values
 
 
 def held_ahead(
-    members: Iterable[Member], each_positions: Iterable[Mapping[Member, float]]
+    members: Sequence[Member], each_positions: Iterable[Mapping[Member, float]]
 ) -> dict[str, list[list[float]]]:
     """Return :func:`values_ahead` as the groups will hold the values: a tensor rounds them."""
-    listed = [*members]
-    values = values_ahead(listed, each_positions)
-    for member in listed:
+    values = values_ahead(members, each_positions)
+    for member in members:
         rows = values[member.name]
         for g, held in enumerate(member.target.read_or_none(member.optimizer.param_groups)):
-            if not isinstance(held, Tensor):
-                continue
-            column = [row[g] for row in rows]
-            if None not in column:  # a group that is left alone may hold what is not a number
-                exact = torch.tensor(column, dtype=torch.float64, device="cpu")
-                for row, value in zip(rows, exact.to(held.dtype).tolist()):
+            if isinstance(held, Tensor):
+                for row, value in zip(rows, as_held([row[g] for row in rows], held)):
                     row[g] = value
     return values

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -10,38 +10,25 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from ..targets.checks import check_present, did_you_mean, present_values
 from ..targets.numbers_ import step_number
-from ..targets.target import ParamGroup, Target, Value, groups_of
+from ..targets.target import ParamGroup, Value, groups_of
 from .ahead import values_ahead
-from .member import Member
+from .member import LR, Member
 from .membership import check_can_be_sent
 from .positions import Positions
 
-_LR = Target.parse("lr")
 
+class ByName(dict[str, Any]):
+    """What belongs to each member, by its name; an unknown name is answered with help."""
 
-class Schedules(Mapping[str, Any]):
-    """The schedules of a ``SynchronousSchedule`` by name; an unknown name is answered with help."""
-
-    def __init__(self, synchronous: MembersByName) -> None:
-        self._synchronous = synchronous
-
-    def __getitem__(self, name: str) -> Any:
-        return self._synchronous.member(name).schedule
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._synchronous.schedule_names)
-
-    def __len__(self) -> int:
-        return len(self._synchronous.schedule_names)
-
-    def __repr__(self) -> str:
-        return repr(dict(self))
+    def __missing__(self, name: str) -> Any:
+        hint = did_you_mean(name, self)
+        raise KeyError(f"no schedule of {name!r} here, only of {[*self]}{hint}")
 
 
 class MembersByName(LRScheduler):
     """Answers by name: the schedules, the optimizers, and the present values of the targets."""
 
-    _members: Mapping[str, Member]
+    _members: ByName
     _positions: Positions
 
     @property
@@ -65,7 +52,8 @@ class MembersByName(LRScheduler):
     @property
     def schedules(self) -> Mapping[str, Any]:
         """The members by name, in the order in which they were given; read-only."""
-        return Schedules(self)
+        schedules = {name: member.schedule for name, member in self._members.items()}
+        return MappingProxyType(ByName(schedules))
 
     @property
     def members(self) -> list[Member]:
@@ -96,10 +84,7 @@ class MembersByName(LRScheduler):
         return self.member(name).present_values()
 
     def member(self, name: str) -> Member:
-        if name not in self._members:
-            hint = did_you_mean(name, self._members)
-            raise KeyError(f"no schedule of {name!r} here, only of {self.schedule_names}{hint}")
-        return self._members[name]
+        return self._members[name]  # type: ignore[no-any-return]
 
     def get_last_schedules(self) -> dict[str, list[Value]]:
         """Return the present values of every member's target: by name, one per param group."""
@@ -150,12 +135,12 @@ class MembersByName(LRScheduler):
             KeyError: no optimizer has an ``lr``, or some of its groups have none.
         """
         groups = self._groups()
-        if not all(map(_LR.is_in, groups)):
+        if not all(map(LR.is_in, groups)):
             raise KeyError(
                 "a param group has no 'lr'. For the values of a schedule, call "
                 f"get_last_schedule(name) with one of {self.schedule_names}"
             )
-        return present_values(_LR, groups)
+        return present_values(LR, groups)
 
     get_lr = get_last_lr
 
@@ -172,9 +157,8 @@ class MembersByName(LRScheduler):
             names = [group.get("name") for group in groups]
             named = all(isinstance(each, str) for each in names) and len({*names}) == len(names)
             keys = [f"{name}/{each if named else i}" for i, each in enumerate(names)]
-            if not scalars.keys().isdisjoint(
-                keys
-            ):  # such as a group "b/c" of "a", and "c" of "a/b"
+            # Not apart are such as a group "b/c" of "a", and a group "c" of "a/b".
+            if not scalars.keys().isdisjoint(keys):
                 keys = [f"{name}/{i}" for i in range(len(groups))]
             pairs = zip(keys, member.present_numbers())
             scalars.update((key, float(value)) for key, value in pairs if value is not None)
@@ -188,8 +172,8 @@ class MembersByName(LRScheduler):
             KeyError: the optimizer has no ``lr``.
         """
         groups = self._groups()
-        check_present(_LR, groups)
-        return [_LR.initial_or_present(group) for group in groups]
+        check_present(LR, groups)
+        return [LR.initial_or_present(group) for group in groups]
 
     @property
     def _last_lr(self) -> list[Value]:
@@ -201,22 +185,19 @@ class MembersByName(LRScheduler):
 
     def _groups(self) -> list[ParamGroup]:
         """Return the groups of all optimizers that have an ``lr``, or of all if none has one."""
-        each = [groups_of(optimizer) for optimizer, _ in self.targets_by_optimizer()]
-        having = [groups for groups in each if any(map(_LR.is_in, groups))]
+        each = [groups_of(optimizer) for optimizer in self.distinct_optimizers()]
+        having = [groups for groups in each if any(map(LR.is_in, groups))]
         return [group for groups in having or each for group in groups]
 
-    def targets_by_optimizer(self) -> list[tuple[Any, list[Target]]]:
-        by_id: dict[int, tuple[Any, list[Target]]] = {}
-        for member in self._members.values():
-            by_id.setdefault(id(member.optimizer), (member.optimizer, []))[1].append(member.target)
-        return [*by_id.values()]
+    def distinct_optimizers(self) -> list[Any]:
+        return [*{id(each.optimizer): each.optimizer for each in self.members}.values()]
 
     def __repr__(self) -> str:
         present = {
             name: member.target.read_or_none(member.optimizer.param_groups)
             for name, member in self._members.items()
         }
-        optimizers = [type(optimizer).__name__ for optimizer, _ in self.targets_by_optimizer()]
+        optimizers = [type(optimizer).__name__ for optimizer in self.distinct_optimizers()]
         left_at = self._positions.left_at
         are_apart = any(position != self.last_epoch for position in left_at.values())
         place = f"at steps {left_at}" if are_apart else f"at step {self.last_epoch}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, ValuesView
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from ..schedules.base import Prepared, TargetSchedule
+from ..schedules.answers import Prepared
+from ..schedules.base import TargetSchedule
 from ..schedules.derived import DerivedSchedule
-from ..schedules.records import turns_of
+from ..schedules.records import curves_of, turns_of
 from ..schedules.states import Choice, check_state, load_state
 from ..targets.checks import check_values_fit, present_numbers, present_values
 from ..targets.numbers_ import real_number
@@ -22,10 +23,11 @@ from ..torch_.schedulers import (
     metrics_must_be_numbers,
     parts_of,
     position_of,
+    with_parts,
 )
 from ..warnings_ import warn_user
 
-_LR = Target.parse("lr")
+LR = Target.parse("lr")
 
 # Where the state of another author's scheduler has the initial values of attributes.
 INITIALS = "_initial_values"
@@ -38,8 +40,8 @@ class Chosen(NamedTuple):
     initial: Choice | None
 
 
-def member_of(schedule: Any) -> Member:
-    """Return the member that stands for ``schedule``.
+def member_of(schedule: Any, optimizer_name: str = "") -> Member:
+    """Return the member that stands for ``schedule``, whose optimizer may have a name.
 
     A subclass of ours that overrides how it steps or saves is used by its own methods.
     """
@@ -51,38 +53,37 @@ def member_of(schedule: Any) -> Member:
         )
 
     if not inherits("state_dict", "load_state_dict"):
-        return Member(schedule)
-    return OwnMember(schedule) if inherits("step") else MemberOfOwnState(schedule)
+        return Member(schedule, optimizer_name)
+    return (OwnMember if inherits("step") else MemberOfOwnState)(schedule, optimizer_name)
 
 
 class Member:
     """A schedule that computes and writes in one: torch's own, or that of another author."""
 
     is_own = False
-    schedule: Any
-    optimizer: Any
-    target: Target
-    name: str
-    arguments: StepArguments
-    parts: list[Member]
-    source_target: Target | None
     calls: int = 0
     """How often ``step`` of the schedule was called here."""
-    optimizer_name = ""
-    """The name of the optimizer, if there are several."""
     source: Member | None = None
     """The member that drives ``source_target``, if one does."""
 
-    def __init__(self, schedule: Any) -> None:
-        self.schedule = schedule
-        self.optimizer, target = behind(schedule.optimizer, _LR)
-        if isinstance(schedule, TargetSchedule):
-            target = schedule.target
-        groups_of(self.optimizer)
-        self.target: Target = target
-        self.name = target.name
-        self.arguments = StepArguments(schedule)
-        self.parts = [member_of(part) for part in parts_of(schedule)]
+    def __init__(self, schedule: Any, optimizer_name: str) -> None:
+        self.schedule: Any = schedule
+        optimizer, target = behind(schedule.optimizer, LR)
+        groups_of(optimizer)
+        self.optimizer: Any = optimizer
+        self.target: Target = schedule.target if isinstance(schedule, TargetSchedule) else target
+        self.optimizer_name: str = optimizer_name
+        self.name: str = f"{optimizer_name}/{self.target.name}".removeprefix("/")
+        self.arguments: StepArguments = StepArguments(schedule)
+        self.parts: list[Member] = [member_of(each, optimizer_name) for each in parts_of(schedule)]
+        for part in self.parts:
+            if part.target != self.target:
+                raise ValueError(
+                    f"schedules: a {type(schedule).__name__} of {self.target.name!r} has a "
+                    f"schedule of {part.target.name!r} in it. Build all parts inside one call of "
+                    f"arbitrary_schedule_factory with schedule_target={part.target.name!r}, on the "
+                    "optimizer that your factory is given; or join the curves"
+                )
         # The first one recorded the initial values of all.
         ours = [each.schedule for each in self.parts if isinstance(each, MemberOfOwnState)]
         for each in ours[1:]:
@@ -101,11 +102,9 @@ class Member:
 
     def tell_name(self) -> None:
         """Have the schedule and its parts use the member's name in their messages."""
-        for part in self.parts:
-            part.name = self.name
-            part.tell_name()
-        if isinstance(self.schedule, TargetSchedule):
-            self.schedule.label = self.name
+        for each in with_parts(self.schedule):
+            if isinstance(each, TargetSchedule):
+                each.label = self.name
 
     def driven(self) -> Any:
         """Return the groups that the schedule drives, or None for all of them."""
@@ -124,11 +123,12 @@ class Member:
 
     @property
     def position(self) -> Any:
-        """The step at which the schedule stands, or None if it does not count."""
-        return position_of(self.schedule)
+        """Where the schedule stands; if it does not count, how often it was stepped here."""
+        position = position_of(self.schedule)
+        return self.calls if position is None else position
 
-    def check_arguments(self, given: Mapping[str, Any]) -> None:
-        """Raise unless the schedule's ``step`` can be called with what is given."""
+    def check_call(self, given: Mapping[str, Any]) -> None:
+        """Raise unless ``step`` takes what is given, and can follow what the groups are now."""
         arguments = self.arguments
         missing = sorted(arguments.required - given.keys())
         if "metrics" in missing:
@@ -144,9 +144,6 @@ class Member:
                 raise TypeError(
                     f"metrics: expected a number, got {given['metrics']!r}: {error}"
                 ) from None
-
-    def check_groups(self, given: Mapping[str, Any]) -> None:
-        """Raise if the groups changed in a way that the next step cannot follow."""
         if isinstance(self.schedule.optimizer, StandIn):
             self.schedule.optimizer.check_groups()
         bases = is_torchs_own(self.schedule) and getattr(self.schedule, "base_lrs", None)
@@ -161,9 +158,7 @@ class Member:
         """Step the schedule with those of the given arguments that it takes."""
         arguments = self.arguments
         self.calls += 1
-        if not given:
-            self.schedule.step()
-        elif arguments.any_position and not arguments.any_keyword:
+        if arguments.any_position and not arguments.any_keyword:
             self.schedule.step(*given.values())
         else:
             self.schedule.step(**{key: given[key] for key in given if arguments.take(key)})
@@ -173,11 +168,9 @@ class Member:
     @property
     def boundaries(self) -> tuple[float, ...]:
         """The steps at which the curve turns, if it knows them."""
-        curve = getattr(self.schedule, "curve", None)
-        several = curve.values() if isinstance(curve, Mapping) else curve
-        each = several if isinstance(several, (tuple, ValuesView)) else (curve,)
         origin = self.schedule.follows().get("origin", 0) if self.is_own else 0  # since replan
-        return tuple(sorted({turn + origin for one in each for turn in turns_of(one)}))
+        turns = {turn for curve in curves_of(self.schedule) for turn in turns_of(curve)}
+        return tuple(sorted(turn + origin for turn in turns))
 
     # -- state -----------------------------------------------------------------------------------
 
@@ -217,16 +210,13 @@ class Member:
         if initials and chosen.initial == "same":
             both = "the initial values were {1}, and the code has {0}".format(*initials)
             raise ValueError(f"{what}: {both}; expected the same")
-        if initials and chosen.initial == "code" and (may_wait or not self.takes_initial_values):
+        takes_initials = torch_states.takes_initial_values(self.schedule) and not may_wait
+        if initials and chosen.initial == "code" and not takes_initials:
             raise ValueError(
                 f"{what}: initial='code' goes with a LambdaLR or a CosineAnnealingWarmRestarts on "
                 "its own. The other schedulers in torch compute each value from the one before. "
                 "Write initial='saved', or a curve"
             )
-
-    @property
-    def takes_initial_values(self) -> bool:
-        return torch_states.takes_initial_values(self.schedule)
 
     def changed_initials(self, state: Mapping[str, Any]) -> tuple[list[Any], list[Any]] | None:
         """Return the initial values in the code and in ``state``, if both are known and differ."""
@@ -246,26 +236,28 @@ class Member:
         """Load a checked state, and write the values that it reports into the optimizer."""
         initials = self.changed_initials(state)
         if initials and chosen.initial is None:
+            takes_code = torch_states.takes_initial_values(self.schedule)
+            or_code = ", or initial='code' for those in the code" * takes_code
             warn_user(
                 f"{self.what}: the initial values were {initials[1]} when the state was saved, and "
                 f"the code has {initials[0]}. The run goes on from the saved ones; write "
-                "load_state_dict(state, initial='saved') if they are meant"
-                + (", or initial='code' for those in the code" * self.takes_initial_values)
+                f"load_state_dict(state, initial='saved') if they are meant{or_code}"
             )
-        self.schedule.load_state_dict(self.for_torch(state, chosen))
         # torch leaves the optimizer as it is, and its recurrences would go on from there.
-        values = state.get("_last_lr", ())
-        if initials and chosen.initial == "code":
-            values = torch_states.values_from(self.schedule, initials[0])
-        for group, value in zip(self.schedule.optimizer.param_groups, values):
-            _LR.write(group, real_number(value))
+        self.write(state.get("_last_lr", ()))
         if chosen.initial != "code":
             for group, value in zip(self.optimizer.param_groups, state.get(INITIALS, ())):
                 group[self.target.initial_key] = real_number(value)
-        self.load_own_parts(state, chosen)
+        self.load_schedule(state, chosen)
+        if initials and chosen.initial == "code":
+            self.write(torch_states.values_from(self.schedule, initials[0]))
 
-    def for_torch(self, state: Mapping[str, Any], chosen: Chosen) -> dict[str, Any]:
-        """Return the state that torch is to load; warn if the code's settings replace others."""
+    def write(self, values: Iterable[Any]) -> None:
+        for group, value in zip(self.schedule.optimizer.param_groups, values):
+            LR.write(group, real_number(value))
+
+    def load_schedule(self, state: Mapping[str, Any], chosen: Chosen) -> None:
+        """Load the schedule and its parts; warn if the code's settings replace others."""
         changed = torch_states.changed_settings(self.schedule, state)
         if changed and chosen.plan == "code":
             both = _both(changed, " and goes on under")
@@ -276,18 +268,10 @@ class Member:
         loaded = torch_states.state_to_load(self.schedule, state, changed, chosen.plan == "saved")
         loaded.pop(INITIALS, None)
         if self.parts:
-            pairs = zip(self.parts, state["_schedulers"])
-            loaded["_schedulers"] = [part.for_torch(each, chosen) for part, each in pairs]
-        return loaded
-
-    def load_own_parts(self, state: Mapping[str, Any], chosen: Chosen) -> None:
-        """Load the parts that are schedules of this library; torch has loaded the others."""
+            loaded["_schedulers"] = []  # torch loads those that it finds here
+        self.schedule.load_state_dict(loaded)
         for part, its_state in zip(self.parts, state.get("_schedulers", ())):
-            part.load_own_parts(its_state, chosen)
-
-    def schedules(self) -> list[Any]:
-        """Return the schedule and its parts, and theirs."""
-        return [self.schedule, *(each for part in self.parts for each in part.schedules())]
+            part.load_schedule(its_state, chosen)
 
 
 def _both(changed: Mapping[str, tuple[Any, Any]], between: str) -> str:
@@ -298,9 +282,10 @@ def _both(changed: Mapping[str, tuple[Any, Any]], between: str) -> str:
 class MemberOfOwnState(Member):
     """A schedule of this library that overrides ``step``: its state is as those of all ours."""
 
+    schedule: TargetSchedule
+
     def save(self) -> dict[str, Any]:
-        state: dict[str, Any] = self.schedule.state_dict()
-        return state
+        return self.schedule.state_dict()
 
     def check(self, state: Any, chosen: Chosen, may_wait: bool = False) -> None:
         check_state(self.schedule, self.save(), state, chosen.plan, chosen.initial)
@@ -308,11 +293,7 @@ class MemberOfOwnState(Member):
     def load(self, state: Mapping[str, Any], chosen: Chosen) -> None:
         load_state(self.schedule, state, chosen.plan, chosen.initial)
 
-    def for_torch(self, state: Mapping[str, Any], chosen: Chosen) -> dict[str, Any]:
-        return self.save()  # torch's compound loads the present state, load_own_parts the saved one
-
-    def load_own_parts(self, state: Mapping[str, Any], chosen: Chosen) -> None:
-        self.load(state, chosen)
+    load_schedule = load
 
 
 class OwnMember(MemberOfOwnState):
@@ -325,11 +306,13 @@ class OwnMember(MemberOfOwnState):
         source, values = self.source, None
         if source in upcoming and isinstance(source, OwnMember):
             values = source.upcoming_values(upcoming[source])
-        prepared: Prepared = self.schedule.prepare(epoch, values)
-        return prepared
+        return self.schedule.prepare(epoch, values)
 
     def upcoming_values(self, prepared: Prepared) -> list[float]:
         """Return the values that the groups will hold; a tensor rounds them."""
-        values: list[float] = self.schedule.values_of(prepared)
+        values = self.schedule.values_of(prepared)
         _, groups, (_, _, over_floats, _) = prepared
-        return values if over_floats else as_held(self.target, groups, values)
+        if over_floats:
+            return values
+        held = self.target.read_or_none(groups)
+        return [as_held([value], each)[0] for value, each in zip(values, held)]

@@ -1,4 +1,4 @@
-"""Which schedules can be members together, what they are called, and in which order they move."""
+"""Which schedules can be members together, their names and order, and the arguments they take."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def members_of(schedules: object) -> list[Member]:
     an iterable for each optimizer. In an iterable, a ``SynchronousSchedule`` of several optimizers
     keeps their names.
     """
-    members_of_each: dict[str, list[Member]] = {}
-    if isinstance(schedules, Mapping):
+    if isinstance(schedules, Mapping) and schedules:
+        members = []
         for name, some in schedules.items():
             if not isinstance(name, str) or not name or "/" in name:
                 raise TypeError(
@@ -32,33 +32,26 @@ def members_of(schedules: object) -> list[Member]:
                     f"{name!r}"
                 )
             listed = _flattened(some, f"schedules[{name!r}]")
-            members_of_each[name] = [member_of(schedule) for schedule, _ in listed]
+            members += [member_of(schedule, name) for schedule, _ in listed]
     else:
-        for schedule, name in _flattened(schedules, "schedules"):
-            members_of_each.setdefault(name, []).append(member_of(schedule))
-    for name, some in members_of_each.items():
-        for member in some if name else ():
-            member.optimizer_name = name
-            member.name = f"{name}/{member.name}"
-    members = [member for some in members_of_each.values() for member in some]
-    _check_groups_apart(members)
-    _check_objects_apart(members)
-    for name, some in members_of_each.items() or [("", members)]:
-        argument = f"schedules[{name!r}]" if name else "schedules"
-        if not some:
-            raise ValueError(f"{argument}: expected at least one schedule, got an empty list")
-        named = next((each for each in members if each.optimizer_name), None)
-        if not name and named is not None:
-            raise ValueError(
-                f"schedules: the schedule of {some[0].name!r} has no name of its optimizer, and "
-                f"{named.name!r} has one. {_NAME_EACH}"
-            )
+        members = [member_of(*each) for each in _flattened(schedules, "schedules")]
+    _check_apart(members)
+    of_each: dict[str, list[Member]] = {}
+    for member in members:
+        of_each.setdefault(member.optimizer_name, []).append(member)
+    nameless, named = of_each.get("", ()), next(filter(None, of_each), None)
+    if nameless and named:
+        raise ValueError(
+            f"schedules: the schedule of {nameless[0].name!r} has no name of its optimizer, and "
+            f"{of_each[named][0].name!r} has one. {_NAME_EACH}"
+        )
+    for name, some in of_each.items():
         for i, member in enumerate(some):
             if member.optimizer is not some[0].optimizer:
                 raise ValueError(
-                    f"{argument}: the schedule of {member.target.name!r} at position {i} is on a "
-                    f"different optimizer than that of {some[0].target.name!r} at position 0. "
-                    f"{_NAME_EACH}"
+                    f"{f'schedules[{name!r}]' if name else 'schedules'}: the schedule of "
+                    f"{member.target.name!r} at position {i} is on a different optimizer than that "
+                    f"of {some[0].target.name!r} at position 0. {_NAME_EACH}"
                 )
     _connect(members)
     return members
@@ -88,9 +81,8 @@ def check_can_be_sent(members: Iterable[Member], argument: str, otherwise: str) 
     for member in members:
         if not member.is_own:
             raise TypeError(
-                f"{argument}: the schedule of {member.name!r} ({type(member.schedule).__name__}) "
-                "cannot be sent to a position, because it steps from where it stands. Use a plain "
-                f"CurveSchedule or a built-in for it, or {otherwise}"
+                f"{argument}: {member.what} cannot be sent to a position, because it steps from "
+                f"where it stands. Use a plain CurveSchedule or a built-in for it, or {otherwise}"
             )
 
 
@@ -101,7 +93,10 @@ def _flattened(schedules: object, argument: str) -> Iterator[tuple[Any, str]]:
             f"{argument}: expected a list of schedules, got {schedules!r} "
             f"({type(schedules).__name__}){'; write [schedule]' * is_schedule(schedules)}"
         )
-    for i, schedule in enumerate(schedules):
+    each = [*schedules]
+    if not each:
+        raise ValueError(f"{argument}: expected at least one schedule, got an empty list")
+    for i, schedule in enumerate(each):
         members = getattr(schedule, "members", None)  # a SynchronousSchedule
         if members is not None and all(isinstance(member, Member) for member in members):
             if schedule.clock is not None:
@@ -119,61 +114,53 @@ def _flattened(schedules: object, argument: str) -> Iterator[tuple[Any, str]]:
             )
 
 
-def _check_groups_apart(members: Sequence[Member]) -> None:
-    """Raise if the members are on an optimizer and on a wrapper of it."""
-    owners: dict[int, tuple[Member, object]] = {}  # the groups too, so that no id is used again
+def _check_apart(members: Sequence[Member]) -> None:
+    """Raise if two optimizers share a thing that one schedule moves, and another moves or reads."""
+    movers: dict[object, tuple[Member, object]] = {}  # the things too, so that no id is used again
     for member in members:
-        for group in member.optimizer.param_groups:
-            owner, _ = owners.setdefault(id(group), (member, group))
-            if owner.optimizer is not member.optimizer:
-                raise ValueError(
-                    f"schedules: the schedules of {owner.name!r} and {member.name!r} are on "
-                    f"different objects, a {type(owner.optimizer).__name__} and a "
-                    f"{type(member.optimizer).__name__}, with the same param groups. Build all "
-                    "schedules on the same one of them"
-                )
-
-
-def _check_objects_apart(members: Sequence[Member]) -> None:
-    """Raise if an attribute is driven through one call of ``attributes``, and used in another."""
-
-    def places(member: Member, target: Target | None) -> Iterator[tuple[int, str]]:
-        driven = member.driven()
-        for group in member.optimizer.param_groups if driven is None else driven:
-            if target is not None and isinstance(group, ObjectGroup):
-                yield id(group.owner), target.key
-
-    drivers = {place: member for member in members for place in places(member, member.target)}
+        for key, thing, _ in _places(member, member.target):
+            movers.setdefault(key, (member, thing))
     for member in members:
-        used = [*places(member, member.target), *places(member, member.source_target)]
-        for place in used:
-            driver = drivers.get(place, member)
-            if driver.optimizer is not member.optimizer:
-                raise ValueError(
-                    f"schedules: the schedules of {driver.name!r} and {member.name!r} use the same "
-                    f"{place[1]!r} of an object through two calls of attributes(). Call it once, "
-                    "with all names, and build both schedules on the result"
-                )
+        for target in filter(None, (member.target, member.source_target)):
+            for key, _, why in _places(member, target):
+                mover, _ = movers.get(key, (member, None))
+                if mover.optimizer is not member.optimizer:
+                    kinds = [type(each.optimizer).__name__ for each in (mover, member)]
+                    why = why.format(" and ".join(f"a {kind}" for kind in kinds))
+                    raise ValueError(f"schedules: {mover.name!r} and {member.name!r} {why}")
 
 
-def _check_parts(member: Member) -> None:
-    """Raise if a compound scheduler has a schedule of a different target in it."""
-    for part in member.parts:
-        if part.target != member.target:
-            raise ValueError(
-                f"schedules: a {type(member.schedule).__name__} of {member.target.name!r} has a "
-                f"schedule of {part.target.name!r} in it. Build all parts inside one call of "
-                f"arbitrary_schedule_factory with schedule_target={part.target.name!r}, on the "
-                "optimizer that your factory is given; or join the curves"
+def _places(member: Member, target: Target) -> Iterator[tuple[object, object, str]]:
+    """Yield what holds ``target``, each with a key, and why it goes with one optimizer only."""
+    groups, driven = member.optimizer.param_groups, member.driven()
+    for group, held in zip(groups, target.read_or_none(groups)):
+        yield (
+            id(group),
+            group,
+            "are on different objects, {}, with the same param groups. Build all schedules on the "
+            "same one of them",
+        )
+        if isinstance(held, Tensor) and target == member.target:
+            yield (
+                id(held),
+                held,
+                "are the same tensor, which both schedules would fill. Make the optimizers again, "
+                "each with its own tensor",
             )
-        _check_parts(part)
+    for group in groups if driven is None else driven:
+        if isinstance(group, ObjectGroup):
+            yield (
+                (id(group.owner), target.key),
+                group,
+                f"use the same {target.key!r} of an object through two calls of attributes(). Call "
+                "it once, with all names, and build both schedules on the result",
+            )
 
 
 def _connect(members: Sequence[Member]) -> None:
     """Tell each derived member what drives its source; raise if two members move one target."""
     by_target: dict[tuple[int, Target | None], Member] = {}
     for member in members:
-        _check_parts(member)
         if by_target.setdefault((id(member.optimizer), member.target), member) is not member:
             raise RuntimeError(
                 f"schedules: two of them schedule {member.target.name!r}, but a target takes one. "
@@ -181,7 +168,7 @@ def _connect(members: Sequence[Member]) -> None:
                 "inside one arbitrary_schedule_factory call. To give param groups different "
                 "schedules, make one CurveSchedule with a curve for each group"
             )
-    for member in members:
+    for member in reversed(members):  # the one that closes a circle is the first of them
         momentum = "betas[0]" if "betas" in defaults_of(member.optimizer) else "momentum"
         is_driven = (id(member.optimizer), Target.parse(momentum)) in by_target
         if is_driven and member.target.name == "lr" and cycles_momentum(member.schedule):
@@ -197,43 +184,53 @@ def _connect(members: Sequence[Member]) -> None:
                 f"own, so it would step before {member.source.name!r}, its source, has moved. "
                 "Override moves_to instead, or step it after the SynchronousSchedule"
             )
-    _check_tensors_apart(members)
-    for member in members:
         names, each = [member.name], member.source
-        while each is not None:
+        while each is not None and each is not member:
             names.append(each.name)
-            if each is member:
-                raise ValueError(f"schedules: these derive from one another: {' of '.join(names)}")
-            each = each.source if len(names) <= len(members) else None
-
-
-def _check_tensors_apart(members: Sequence[Member]) -> None:
-    """Raise if two optimizers hold one tensor: each schedule would move both of them."""
-    owners: dict[int, Member] = {}
-    for member in members:
-        for held in member.target.read_or_none(member.optimizer.param_groups):
-            owner = owners.setdefault(id(held), member) if isinstance(held, Tensor) else member
-            if owner.optimizer is not member.optimizer:
-                raise ValueError(
-                    f"schedules: {owner.name!r} and {member.name!r} are the same tensor, which "
-                    "both schedules would fill. Make the optimizers again, each with its own "
-                    "tensor"
-                )
+            each = each.source
+        if each is member:
+            names.append(member.name)
+            raise ValueError(f"schedules: these derive from one another: {' of '.join(names)}")
 
 
 def warn_if_unit_is_arbitrary(members: Sequence[Member]) -> None:
     """Warn of multiples of a source that gets absolute values: their unit is arbitrary."""
     for member in members:
         source = member.source
-        if (
-            source is None
-            or member.schedule.absolute
-            or not getattr(source.schedule, "absolute", False)
-        ):
-            continue
-        warn_user(
-            f"{member.name!r} derives from multiples of {source.name!r}, whose schedule gives "
-            "absolute values. A multiple is then the value divided by the initial value, "
-            f"{source.schedule.base_lrs}. If values are meant, write absolute=True for the derived "
-            "schedule too; if not, ignore this warning"
-        )
+        if source and getattr(source.schedule, "absolute", False) and not member.schedule.absolute:
+            warn_user(
+                f"{member.name!r} derives from multiples of {source.name!r}, whose schedule gives "
+                "absolute values. A multiple is then the value divided by the initial value, "
+                f"{source.schedule.base_lrs}. If values are meant, write absolute=True for the "
+                "derived schedule too; if not, ignore this warning"
+            )
+
+
+def named_arguments(
+    members: Sequence[Member], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the arguments by name, without those that are None; raise if no member takes one.
+
+    ``members`` are those without a clock. By position, metrics come first if a member takes them,
+    then the epoch.
+    """
+    takers = [member.name for member in members if member.arguments.take("metrics")]
+    names = ("metrics", "epoch") if takers else ("epoch",)
+    usage = "call step() or step(epoch)" + (
+        f", with the metrics of {takers} before it" if takers else ": none takes metrics"
+    )
+    if not members:
+        usage = "the clock says the position; call step()"
+    if len(args) > len(names):
+        raise TypeError(f"step: too many positional arguments; {usage}")
+    given = dict(zip(names, args))
+    for name, value in kwargs.items():
+        if name in given:
+            raise TypeError(f"step: got multiple values for argument {name!r}; {usage}")
+        if name not in names and not any(member.arguments.take(name) for member in members):
+            raise TypeError(f"step: got an unexpected keyword argument {name!r}; {usage}")
+        given[name] = value
+    given = {name: value for name, value in given.items() if value is not None}
+    if given and not members:
+        raise TypeError(f"step: got {[*given]}, and {usage}")
+    return given

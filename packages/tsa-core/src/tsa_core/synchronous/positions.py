@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from types import BuiltinMethodType, MappingProxyType, MethodType, MethodWrapperType
-from typing import Any, NamedTuple, TypeAlias
+from types import BuiltinMethodType, MethodType, MethodWrapperType
+from typing import Any, TypeAlias
 
 from ..targets.checks import did_you_mean
 from ..targets.numbers_ import step_number
@@ -15,14 +15,8 @@ Clock: TypeAlias = Callable[[], float]
 """A function without arguments that returns a position."""
 
 
-class Ticks(NamedTuple):
-    """One clock, and the members that go by it."""
-
-    label: str
-    """The clock in messages: ``"clock"``, or ``"clock['lr']"``."""
-    clock: Clock
-    members: list[Member]
-    names: list[str]
+# What a clock is called in messages, ``"clock"`` or ``"clock['lr']"``, and who goes by it.
+Ticks: TypeAlias = tuple[str, Clock, list[Member]]
 
 
 class Positions:
@@ -37,7 +31,6 @@ class Positions:
 
     def __init__(self, members: Mapping[str, Member], clock: object) -> None:
         self._members = members
-        self._calls = 0
         if clock is None:
             self.clock, self._ticks = None, []
         elif isinstance(clock, Mapping):
@@ -45,37 +38,34 @@ class Positions:
         else:
             self.clock = _checked("clock", clock)
             check_can_be_sent(members.values(), "clock", "leave out the clock and call step()")
-            self._ticks = [Ticks("clock", self.clock, [*members.values()], [*members])]
-        clocked = [member for ticks in self._ticks for member in ticks.members]
+            self._ticks = [("clock", self.clock, [*members.values()])]
+        clocked = [member for *_, some in self._ticks for member in some]
         self.without_clock = [each for each in members.values() if each not in clocked]
         self._own = [each for each in self.without_clock if isinstance(each, OwnMember)]
         self.note()
 
     def note(self) -> None:
         """Note where each member stands: the next step starts there."""
-        self.left_at = {
+        self.left_at = self._stand_at()
+
+    def check(self) -> None:
+        """Raise if a member is not where the last step left it."""
+        stand_at, left_at = self._stand_at(), self.left_at
+        for name in stand_at if stand_at != left_at else ():
+            if stand_at[name] != left_at[name]:
+                raise RuntimeError(
+                    f"the schedule of {name!r} stands at step {stand_at[name]}, and was left at "
+                    f"step {left_at[name]} here. It was stepped or loaded alone, or an earlier "
+                    "step failed. Step and load only the SynchronousSchedule, or build it again "
+                    "from where its members stand"
+                )
+
+    def _stand_at(self) -> dict[str, Any]:
+        return {
             # Of ours, the position is read here: the property takes longer.
             name: member.schedule.last_epoch if member.is_own else member.position
             for name, member in self._members.items()
         }
-
-    def count_a_call(self) -> None:
-        """Note that all members without a clock went one step."""
-        self._calls += 1
-        self.note()
-
-    def check(self) -> None:
-        """Raise if a member is not where the last step left it."""
-        left_at = self.left_at
-        for name, member in self._members.items():
-            position = member.schedule.last_epoch if member.is_own else member.position
-            if position != left_at[name] or (position is None and member.calls != self._calls):
-                raise RuntimeError(
-                    f"the schedule of {name!r} stands at step {position}, and was left at step "
-                    f"{left_at[name]} here. It was stepped or loaded alone, or an earlier step "
-                    "failed. Step and load only the SynchronousSchedule, or build it again from "
-                    "where its members stand"
-                )
 
     def sent_to(self, epoch: float | None) -> dict[Member, float | None]:
         """Return where the next step sends each member of this library; None is one step further.
@@ -84,29 +74,19 @@ class Positions:
         Each clock is asked once.
         """
         goes_to: dict[Member, float | None] = dict.fromkeys(self._own, epoch)
-        for label, clock, members, names in self._ticks:
+        for label, clock, members in self._ticks:
             position = step_number(clock(), label)
-            moves = False
-            for name in names:
-                left_at = self.left_at[name]
-                if position < left_at:
-                    raise RuntimeError(self._went_back(position, label, names))
-                moves = moves or position != left_at
-            if moves:
+            left_at = [self.left_at[member.name] for member in members]
+            if position < max(left_at):
+                names = f" of {[member.name for member in members]}" if label != "clock" else ""
+                raise RuntimeError(
+                    f"step: the clock says {position}, and the schedules{names} stand at "
+                    f"{max(left_at)}. A clock cannot go back: restore what it counts together with "
+                    "the schedules, or build the schedules again"
+                )
+            if position > min(left_at):
                 goes_to.update(dict.fromkeys(members, position))
         return goes_to
-
-    def _went_back(self, position: float, label: str, names: list[str]) -> str:
-        furthest = max(self.left_at[name] for name in names)
-        whose = "the schedules" if label == "clock" else f"the schedules of {names}"
-        return (
-            f"step: the clock says {position}, and {whose} stand at {furthest}. A clock cannot go "
-            "back: restore what it counts together with the schedules, or build the schedules again"
-        )
-
-
-def read_only(clock: Clock | dict[str, Clock] | None) -> Clock | Mapping[str, Clock] | None:
-    return MappingProxyType(clock) if isinstance(clock, dict) else clock
 
 
 def _by_name(members: Mapping[str, Member], clocks: Mapping[Any, Any]) -> list[Ticks]:
@@ -125,14 +105,13 @@ def _by_name(members: Mapping[str, Member], clocks: Mapping[Any, Any]) -> list[T
                 f"{label}: {name!r} is computed from {member.source_target.name!r}, and moves "
                 f"with that target; {where}"
             )
-        ticks = next((each for each in every if _are_one(each.clock, clock)), None)
-        if ticks is None:
-            ticks = Ticks(label, clock, [], [])
-            every.append(ticks)
-        for each_name, each in members.items():  # what derives from it goes with it
-            if each is member or member in each.sources():
-                ticks.members.append(each)
-                ticks.names.append(each_name)
+        # What derives from a member goes with it.
+        going = [each for each in members.values() if each is member or member in each.sources()]
+        together = next((some for _, other, some in every if _are_one(other, clock)), None)
+        if together is None:
+            every.append((label, clock, going))
+        else:
+            together += going
     return every
 
 

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
+from types import MappingProxyType
 from typing import Any
 
-from ..schedules.base import Prepared
+from ..schedules.answers import Prepared
 from ..schedules.curve import CurveSchedule
 from ..schedules.derived import DerivedSchedule
-from ..schedules.states import Choice, checked_choice
+from ..schedules.states import Choice, check_choices
 from ..targets.moves import told_again
 from ..targets.numbers_ import step_of_user
 from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
+from ..torch_.schedulers import with_parts
 from .ahead import prepare_each
-from .arguments import named_arguments
-from .by_name import MembersByName
+from .by_name import ByName, MembersByName
 from .member import Chosen, Member, OwnMember
-from .membership import follows_a_step, members_of, sources_first, warn_if_unit_is_arbitrary
-from .positions import Clock, Positions, read_only
+from .membership import (
+    follows_a_step,
+    members_of,
+    named_arguments,
+    sources_first,
+    warn_if_unit_is_arbitrary,
+)
+from .positions import Clock, Positions
 
 
 class SynchronousSchedule(MembersByName):
@@ -75,7 +82,7 @@ class SynchronousSchedule(MembersByName):
         members = members_of(schedules)
         self._stand_for(members, clock)
         warn_if_unit_is_arbitrary(members)
-        with self._undone_on_error([]):
+        with self._undone_on_error():
             self._derive_again(members)  # a source may have been built later
         for member in members:
             member.tell_name()
@@ -88,14 +95,13 @@ class SynchronousSchedule(MembersByName):
         return synchronous
 
     def _stand_for(self, members: list[Member], clock: Clock | Mapping[str, Clock] | None) -> None:
-        self._members = {member.name: member for member in members}
+        self._members = ByName({member.name: member for member in members})
         self._positions = Positions(self._members, clock)
         ordered = sources_first(members)
         self._foreign = [member for member in ordered if not member.is_own]
         own = [member for member in ordered if isinstance(member, OwnMember)]
         self._late = [member for member in own if follows_a_step(member, members)]
         self._early = [member for member in own if member not in self._late]
-        self._demands = any(member.arguments.required for member in members)
         self._step_count = 1
 
     def _derive_again(self, sources: Iterable[Member]) -> None:
@@ -137,7 +143,7 @@ class SynchronousSchedule(MembersByName):
         for name, member in members.items():
             if not isinstance(member.schedule, CurveSchedule):
                 raise TypeError(f"curves: the schedule of {name!r} has no curve to replace")
-        with self._undone_on_error(self.members):
+        with self._undone_on_error():
             for name, member in members.items():
                 try:
                     member.schedule.replan(curves[name])
@@ -148,14 +154,15 @@ class SynchronousSchedule(MembersByName):
                     raise told_again(error, f"curves[{name!r}]{colon}{what}") from error
             self._derive_again(members.values())
 
-    def _undone_on_error(self, members: Iterable[Member]) -> AbstractContextManager[None]:
-        optimizers = [optimizer for optimizer, _ in self.targets_by_optimizer()]
-        return undone_on_error(optimizers, [each for m in members for each in m.schedules()])
+    def _undone_on_error(self) -> AbstractContextManager[None]:
+        schedules = [each for member in self.members for each in with_parts(member.schedule)]
+        return undone_on_error(self.distinct_optimizers(), schedules)
 
     @property
     def clock(self) -> Callable[[], float] | Mapping[str, Callable[[], float]] | None:
         """The clock, or the clocks by the names of members, read-only; or None."""
-        return read_only(self._positions.clock)
+        clock = self._positions.clock
+        return MappingProxyType(clock) if isinstance(clock, dict) else clock
 
     @uncompiled
     def step(self, *args: Any, **kwargs: Any) -> None:
@@ -186,32 +193,28 @@ class SynchronousSchedule(MembersByName):
         positions = self._positions
         # Most steps have no arguments, and to look at none takes longer than to step a member.
         given = named_arguments(positions.without_clock, args, kwargs) if args or kwargs else {}
-        if given or self._demands:
-            for member in positions.without_clock:
-                member.check_arguments(given)
+        for member in self._foreign:
+            member.check_call(given)
         if "epoch" in given:
-            position = positions.without_clock[0].position or 0  # None: another author's
-            given["epoch"] = step_of_user(given["epoch"], position)
+            given["epoch"] = step_of_user(given["epoch"], positions.without_clock[0].position)
         positions.check()
         sent_to = positions.sent_to(given.get("epoch"))
         if not sent_to and not self._foreign:
             return  # every clock stands still
         # All that can fail comes first. Our values are computed. The other schedulers step and may
         # raise. Then come the values that derive from theirs, and only then ours are written.
-        for member in self._foreign:
-            member.check_groups(given)
         prepared: dict[Member, Prepared] = {}
         prepare_each(self._early, sent_to, prepared)
         if self._foreign:  # else none is late
             for late in self._late:
-                late.schedule.take_in_new()
+                late.schedule.take_in_new()  # type: ignore[attr-defined]  # it is derived
             for member in self._foreign:
                 member.step(given)
             prepare_each(self._late, sent_to, prepared)
         for member, values in prepared.items():
             member.schedule.commit(values)
         self._step_count += 1
-        positions.count_a_call()
+        positions.note()
 
     def state_dict(self) -> dict[str, Any]:
         """Return ``{name: state of that member}``."""
@@ -255,8 +258,8 @@ class SynchronousSchedule(MembersByName):
         """
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"state_dict: expected a dict, got {type(state_dict).__name__}")
-        checked_choice("plan", plan)
-        chosen = Chosen(plan, None if initial is None else checked_choice("initial", initial))
+        check_choices(plan, initial)
+        chosen = Chosen(plan, initial)
         missing = [name for name in self._members if name not in state_dict]
         unknown = [name for name in state_dict if name not in self._members]
         if missing or unknown:
@@ -266,7 +269,7 @@ class SynchronousSchedule(MembersByName):
             )
         for name, member in self._members.items():
             member.check(state_dict[name], chosen)
-        with self._undone_on_error(self.members):
+        with self._undone_on_error():
             for name, member in self._members.items():
                 member.load(state_dict[name], chosen)  # may fail, or warn and that may raise
             if initial == "code":

@@ -105,9 +105,9 @@ def present_values(
 
     ``KeyError`` with the groups that lack it, if they are driven.
     """
-    if not all(map(target.is_in, groups)):
-        check_present(target, groups, driven)
     values = target.read_or_none(groups)
+    if any(value is None for value in values):
+        check_present(target, groups, driven)
     return [value.clone() if isinstance(value, Tensor) else value for value in values]
 
 

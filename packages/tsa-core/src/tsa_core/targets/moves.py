@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from math import isfinite
+from operator import mul
 from typing import NamedTuple, TypeAlias
 
 from .checks import check_target
@@ -79,10 +81,13 @@ def move_to(
 
     ``initials_of`` returns the initial values of groups that may not have recorded them yet.
     """
-    try:
-        move = _over_floats_or_alike(numbers, target, all_groups, absolute)
-    except (ArithmeticError, AttributeError, LookupError, TypeError):
-        move = None  # a group joined or has lost the target, or a number is not one
+    groups, each, move = numbers.groups, numbers.each, None
+    if type(groups) is ObjectGroups and numbers.types == {float}:
+        move = over_objects(groups, each, min(each), target, absolute)
+    if move is None:
+        # An error: a group joined or has lost the target, or a number is not one.
+        with suppress(ArithmeticError, AttributeError, LookupError, TypeError):
+            move = _over_floats_or_alike(numbers, target, all_groups, absolute)
     if move is not None:
         return move
     check_target(target, all_groups, numbers.groups)
@@ -91,31 +96,36 @@ def move_to(
 
 
 def over_objects(
-    groups: ObjectGroups, each: Sequence[float], least: float, target: Target, absolute: bool
+    groups: ObjectGroups,
+    each: Sequence[float] | float,
+    least: float,
+    target: Target,
+    absolute: bool,
 ) -> Move | None:
     """Return the move that gives each object its number, if all are known and hold plain floats.
 
-    It is :func:`move_to` for floats, of which ``least`` is the least. It writes into the dicts that
-    hold the floats, because a group of an object takes several times as long as a dict.
+    ``each`` is one number for all objects, or one per object; ``least`` is the least of them. It is
+    :func:`move_to` for floats. It writes into the dicts that hold the floats, because a group of an
+    object takes several times as long as a dict.
     """
-    key, holders = target.key, groups.holders(target.key)
-    if holders is None:
+    if least < 0 and target.is_never_negative:
         return None
     try:
-        triples = zip(holders, groups.columns[target.initial_key], each)
-        # TypeError for a new group
-        values = [initial * number for held, initial, number in triples if type(held[key]) is float]
-        if len(values) != len(holders):
+        holders = groups.holders(target.key)
+        if holders is None:
             return None
-        if absolute:
-            values = [*each]
+        initials = groups.columns[target.initial_key]
+        if isinstance(each, float):
+            values = [initial * each for initial in initials]  # TypeError for a new group
+        else:
+            values = [*map(mul, initials, each)]
         total = sum(values)
     except (LookupError, TypeError):
         return None
     if type(total) is not float or not isfinite(total):
         return None
-    if least < 0 and target.is_never_negative:
-        return None
+    if absolute:
+        values = [each] * len(values) if isinstance(each, float) else [*each]
     return holders, values, True, False
 
 

@@ -45,17 +45,16 @@ def step_of_user(value: object, position: float) -> float:
 
     Warn of a step from ``position`` back to a fraction: it is probably a metric.
     """
+    metric = (
+        "If it is a metric, call step(): only schedulers such as ReduceLROnPlateau take metrics"
+    )
     is_floating_point = getattr(value, "is_floating_point", None)
     if callable(is_floating_point) and is_floating_point():  # a tensor, and probably a loss
-        raise TypeError(
-            f"epoch: expected a step, got {value!r}. If it is a metric, call step(): only "
-            "schedulers such as ReduceLROnPlateau take metrics"
-        )
+        raise TypeError(f"epoch: expected a step, got {value!r}. {metric}")
     step = step_number(value)
     if step < position and step != step // 1:
         warn_user(
-            f"step: {step!r} goes back from step {position!r} to a fraction of a step. If it is a "
-            "metric, call step(): only schedulers such as ReduceLROnPlateau take metrics. If it "
-            "is a position, ignore this warning"
+            f"step: {step!r} goes back from step {position!r} to a fraction of a step. {metric}. "
+            "If it is a position, ignore this warning"
         )
     return step

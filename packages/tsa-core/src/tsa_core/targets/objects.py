@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
-from operator import attrgetter
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,8 +20,6 @@ _PLAIN_SETTERS: tuple[object, ...] = (
 )
 _PLAIN_GETTERS: tuple[object, ...] = (object.__getattribute__, SimpleNamespace.__getattribute__)
 
-_dict_of = attrgetter("__dict__")
-
 
 class Missing:
     """Stands in a column where a group has no such entry; a class, which copies keep."""
@@ -35,7 +32,7 @@ class ObjectGroup(MutableMapping[str, Any]):
     all groups share. Nothing is added to the object.
     """
 
-    __slots__ = ("__weakref__", "_columns", "_index", "is_dict", "names", "owner", "plain_names")
+    __slots__ = ("__weakref__", "_index", "columns", "is_dict", "names", "owner", "plain_names")
 
     owner: Any
     """The object."""
@@ -45,12 +42,14 @@ class ObjectGroup(MutableMapping[str, Any]):
     """Those that only replace a float in a dict, and run no code, when they are set to another."""
     is_dict: bool
     """True if the entries are those of a dict, or of another mapping."""
+    columns: dict[str, list[Any]]
+    """By key, the entries of all groups that are kept beside the objects."""
 
     def __init__(
         self, owner: Any, names: frozenset[str], columns: dict[str, list[Any]], index: int
     ) -> None:
         self.owner, self.names = owner, names
-        self._columns, self._index = columns, index
+        self.columns, self._index = columns, index
         self.is_dict = isinstance(owner, Mapping)
         self.plain_names = frozenset(name for name in names if self._is_plain(name))
 
@@ -66,7 +65,7 @@ class ObjectGroup(MutableMapping[str, Any]):
 
     def __getitem__(self, key: str) -> Any:
         if key not in self.names:
-            entry = self._columns[key][self._index]
+            entry = self.columns[key][self._index]
             if entry is Missing:
                 raise KeyError(key)
             return entry
@@ -80,10 +79,10 @@ class ObjectGroup(MutableMapping[str, Any]):
     def __setitem__(self, key: str, value: Any) -> None:
         owner = self.owner
         if key not in self.names:
-            column = self._columns.get(key)
+            column = self.columns.get(key)
             if column is None:
-                size = len(next(iter(self._columns.values())))
-                column = self._columns[key] = [Missing] * size
+                size = len(next(iter(self.columns.values())))
+                column = self.columns[key] = [Missing] * size
             column[self._index] = value
         elif self.is_dict:
             owner[key] = value
@@ -99,10 +98,10 @@ class ObjectGroup(MutableMapping[str, Any]):
     def __delitem__(self, key: str) -> None:
         if key in self.names or key not in self:
             raise KeyError(key)  # what belongs to the object stays
-        self._columns[key][self._index] = Missing
+        self.columns[key][self._index] = Missing
 
     def __iter__(self) -> Iterator[str]:
-        return (key for key in [*sorted(self.names), *self._columns] if key in self)
+        return (key for key in [*sorted(self.names), *self.columns] if key in self)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -116,39 +115,28 @@ class ObjectGroups(tuple[ObjectGroup, ...]):
 
     columns: dict[str, list[Any]]
     """By key, the entries that are kept beside the objects, one per group."""
-    _owners: list[Any]
-    _are_dicts: bool
-    _plain: frozenset[str]
+    plain_names: frozenset[str]
+    """Those that are plain in each group."""
 
-    def __new__(  # noqa: PYI034  # typing has Self since Python 3.11
-        cls, groups: Sequence[ObjectGroup], columns: dict[str, list[Any]]
-    ) -> ObjectGroups:
-        new = super().__new__(cls, groups)
-        new.columns = columns
-        new._owners = [group.owner for group in groups]
-        new._are_dicts = all(type(owner) is dict for owner in new._owners)
-        are_of_one_kind = len({group.is_dict for group in groups}) == 1
-        plain = [group.plain_names for group in groups]
-        new._plain = frozenset.intersection(*plain) if are_of_one_kind else frozenset()
-        return new
-
-    @classmethod
-    def of(
-        cls, owners: Sequence[Any], names: Iterable[str], columns: dict[str, list[Any]]
-    ) -> ObjectGroups:
-        """Return one group per owner, with its ``names``; each column has one entry per owner."""
-        keys = frozenset(names)
-        return cls([ObjectGroup(each, keys, columns, i) for i, each in enumerate(owners)], columns)
-
-    def __reduce__(self) -> Any:
-        return ObjectGroups, (tuple(self), self.columns)
+    def __init__(self, groups: Sequence[ObjectGroup]) -> None:
+        self.columns = groups[0].columns
+        self.plain_names = frozenset.intersection(*(group.plain_names for group in groups))
+        self._owners = [group.owner for group in groups]
+        self._has_dicts = any(type(owner) is dict for owner in self._owners)
 
     def holders(self, name: str) -> list[Any] | None:
-        """Return the dicts into which a float can be written, or None.
+        """Return the dicts that hold ``name``, if they hold floats that only have to be replaced.
 
-        None if code of an object may run when the attribute is set. The dicts are looked up each
-        time, because an object can get another one.
+        None if one holds something else, or if code of an object may run when the attribute is set;
+        ``KeyError`` if one has lost it. They are looked up each time, because an object can get
+        another dict.
         """
-        if name not in self._plain:
+        if name not in self.plain_names:
             return None
-        return self._owners if self._are_dicts else [*map(_dict_of, self._owners)]
+        holders, has_dicts = [], self._has_dicts
+        for owner in self._owners:
+            holder = owner if has_dicts and type(owner) is dict else owner.__dict__
+            if type(holder[name]) is not float:
+                return None
+            holders.append(holder)
+        return holders

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, MutableMapping, Sequence
-from operator import countOf, itemgetter
 from typing import Any
 
 import torch
@@ -70,17 +69,15 @@ def _other_values(target: Target, group: ParamGroup) -> Iterator[object]:
         )
 
 
-def as_held(target: Target, groups: Sequence[ParamGroup], values: list[float]) -> list[float]:
-    """Return ``values``, one per group, as the groups will hold them: a tensor rounds them."""
-    read = itemgetter(target.key) if target.index is None else target.read
-    if countOf(map(type, map(read, groups)), float) == len(values):
+def as_held(values: list[Any], held: object) -> list[Any]:
+    """Return ``values`` as they will be in the place of ``held``: a tensor rounds them.
+
+    None stands for a group that is left alone.
+    """
+    if not isinstance(held, Tensor) or None in values:
         return values
-    return [
-        torch.tensor(value, dtype=torch.float64, device="cpu").to(each.dtype).item()
-        if isinstance(each, Tensor)
-        else value
-        for each, value in zip(map(read, groups), values)
-    ]
+    exact = torch.tensor(values, dtype=torch.float64, device="cpu")
+    return exact.to(held.dtype).tolist()
 
 
 def warn_if_captured_step_ignores(

@@ -19,15 +19,13 @@ def undone_on_error(optimizers: Iterable[Any], schedules: Iterable[Any] = ()) ->
     That is the attributes of ``schedules``, the entries of all groups and defaults of
     ``optimizers``, and the tensors among them.
     """
-    attributes = [(each, dict(getattr(each, "__dict__", {}))) for each in schedules]
     holders = [holder for optimizer in optimizers for holder in _holders(optimizer)]
-    entries = [(holder, dict(holder)) for holder in holders]
+    attributes = [getattr(schedule, "__dict__", {}) for schedule in schedules]
+    entries = [(holder, dict(holder)) for holder in (*holders, *attributes)]
     tensors = [(held, held.detach().clone()) for holder in holders for held in _tensors_in(holder)]
     try:
         yield
     except BaseException:
-        for schedule, saved in attributes:
-            getattr(schedule, "__dict__", {}).update(saved)
         for holder, held in entries:
             for key in holder.keys() - held.keys():
                 del holder[key]

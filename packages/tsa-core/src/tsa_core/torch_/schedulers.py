@@ -74,18 +74,13 @@ def cycles_momentum(schedule: Any) -> bool:
 class StepArguments:
     """The arguments that a schedule's ``step`` takes."""
 
-    any_position: bool
-    any_keyword: bool
-    names: set[str]
-    required: set[str]
-
     def __init__(self, schedule: Any) -> None:
         parameters = inspect.signature(schedule.step).parameters.values()
-        self.any_position = any(each.kind is each.VAR_POSITIONAL for each in parameters)
-        self.any_keyword = any(each.kind is each.VAR_KEYWORD for each in parameters)
+        self.any_position: bool = any(each.kind is each.VAR_POSITIONAL for each in parameters)
+        self.any_keyword: bool = any(each.kind is each.VAR_KEYWORD for each in parameters)
         named = [p for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-        self.names = {each.name for each in named}
-        self.required = {each.name for each in named if each.default is each.empty}
+        self.names: set[str] = {each.name for each in named}
+        self.required: set[str] = {each.name for each in named if each.default is each.empty}
 
     def take(self, name: str) -> bool:
         return name in self.names or self.any_position or self.any_keyword

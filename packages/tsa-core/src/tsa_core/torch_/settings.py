@@ -205,10 +205,7 @@ _KEPT: dict[type[Any], Callable[[Any], dict[str, Any]]] = {
     torch_lr.CyclicLR: _kept_by_cyclic,
     torch_lr.OneCycleLR: _kept_by_one_cycle,
     torch_lr.ReduceLROnPlateau: lambda s: {"min_lr": s.min_lrs},
-    SWALR: lambda s: {
-        "swa_lr": _in_groups(s, "swa_lr"),
-        "anneal_strategy": _strategy(s),
-    },
+    SWALR: lambda s: {"swa_lr": _in_groups(s, "swa_lr"), "anneal_strategy": _strategy(s)},
 }
 
 

@@ -17,12 +17,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from torch import Tensor
-from torch.optim.lr_scheduler import (
-    CosineAnnealingWarmRestarts,
-    LambdaLR,
-    ReduceLROnPlateau,
-    SequentialLR,
-)
+from torch.optim import lr_scheduler as torch_lr
 
 from ..targets.numbers_ import real_number
 from .schedulers import is_torchs_own
@@ -68,7 +63,7 @@ def with_values(schedule: Any, values: list[float]) -> dict[str, Any]:
     they are the very tensors that the groups hold. A plateau has none in torch < 2.3.
     """
     state: dict[str, Any] = schedule.state_dict()
-    has_values = "_last_lr" in state or isinstance(schedule, ReduceLROnPlateau)
+    has_values = "_last_lr" in state or isinstance(schedule, torch_lr.ReduceLROnPlateau)
     return {**state, "_last_lr": values} if has_values else state
 
 
@@ -82,8 +77,8 @@ def check_state(schedule: Any, state: Any, what: str, num_groups: int, may_wait:
     if is_torchs_own(schedule):
         # Of other private entries, and of those of a newer torch, only torch knows.
         checked |= {key for key in own.keys() - _VERSION_DEPENDENT if not key.startswith("_")}
-    check_entries(own, state, what, num_groups, checked=checked, may_wait=may_wait)
-    if isinstance(schedule, SequentialLR):
+    check_entries(own, state, what, num_groups, checked, may_wait)
+    if isinstance(schedule, torch_lr.SequentialLR):
         _check_milestones(own, state, what)
 
 
@@ -92,9 +87,8 @@ def check_entries(
     state: Any,
     what: str,
     num_groups: int,
-    *,
     checked: Collection[str],
-    may_wait: bool = False,
+    may_wait: bool,
 ) -> None:
     """Raise unless ``state`` has the entries of ``own``, the schedule's present state.
 
@@ -179,7 +173,7 @@ def _check_milestones(own: Mapping[str, Any], state: Mapping[str, Any], what: st
 
 def takes_initial_values(schedule: Any) -> bool:
     """True if torch computes each value from ``base_lrs``: others go on from the value before."""
-    return type(schedule) in (LambdaLR, CosineAnnealingWarmRestarts)
+    return type(schedule) in (torch_lr.LambdaLR, torch_lr.CosineAnnealingWarmRestarts)
 
 
 def values_from(schedule: Any, base_lrs: list[float]) -> list[float]:
@@ -271,14 +265,16 @@ def _progress_under_new_settings(
     schedule: Any, changed: Iterable[str], state: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the progress that depends on settings which are different in the code."""
-    if isinstance(schedule, CosineAnnealingWarmRestarts) and {"T_0", "T_mult"} & set(changed):
+    if isinstance(schedule, torch_lr.CosineAnnealingWarmRestarts) and {"T_0", "T_mult"} & set(
+        changed
+    ):
         # torch advances T_cur and T_i step by step and reads T_0 at the beginning only.
         T_cur, T_i = max(state["last_epoch"], 0), schedule.T_0
         while T_cur >= T_i:
             T_cur -= T_i
             T_i *= schedule.T_mult
         return {"T_cur": T_cur, "T_i": T_i}
-    if isinstance(schedule, ReduceLROnPlateau) and "mode" in changed:
+    if isinstance(schedule, torch_lr.ReduceLROnPlateau) and "mode" in changed:
         # The best of one mode is nearly the worst of the other.
         return {"best": schedule.mode_worse, "num_bad_epochs": 0}
     return {}

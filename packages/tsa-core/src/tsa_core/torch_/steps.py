@@ -45,12 +45,9 @@ class StepCounter:
     keeps the count too, for groups that come from a checkpoint without one.
     """
 
-    key: str
-    count: int
-
     def __init__(self, key: str, count: int, may_nest: bool) -> None:
-        self.key = key
-        self.count = count
+        self.key: str = key
+        self.count: int = count
         self._may_nest = may_nest
         self._awaited: _LateFlag | None = None  # of the last step
         self._saves_the_awaited = False
@@ -65,18 +62,14 @@ class StepCounter:
             and _only_makes_state(optimizer, self.count_in(optimizer))
         ):
             return
-        groups, key, count = optimizer.param_groups, self.key, self.count
-        if groups[0].get(key) != count:
-            count = self.count_in(optimizer)
+        count = self.count_in(optimizer)
         # GradScaler sets found_inf for the time of a step that skips its update by itself.
         flag = getattr(optimizer, "found_inf", None)
         if flag is None and self._awaited is None:
             count += 1
         else:
             count += self._steps_now_known(optimizer, flag, count)
-        self.count = count
-        for group in groups:
-            group[key] = count
+        self.write(optimizer, count)
 
     def count_in(self, optimizer: Any) -> int:
         """Return the number of steps; the groups say it, because a load replaces them."""
