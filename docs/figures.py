@@ -139,7 +139,8 @@ def builtin_calls() -> list[str]:
 
 def curve_of_builtin(expression: str) -> curves.Curve:
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
-    return eval(expression, {**vars(tsa), "optimizer": optimizer}).curve
+    names = {name: getattr(tsa, name) for name in tsa.__all__}
+    return eval(expression, {**names, "optimizer": optimizer}).curve
 
 
 def draw_builtin(expression: str, path: Path) -> None:

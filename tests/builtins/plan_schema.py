@@ -124,8 +124,9 @@ def of_curve(name: str) -> dict[str, Any]:
 
 def of_built_in(name: str) -> dict[str, Any]:
     takes = plan_arguments(BUILT_INS[name])
-    properties = {"schedule": {"const": name}, **{k: ARGUMENTS[v.type] for k, v in takes.items()}}
-    required = ["schedule", *(key for key, each in takes.items() if each.is_needed)]
+    types = {key: ARGUMENTS[each.annotation] for key, each in takes.items()}
+    properties = {"schedule": {"const": name}, **types}
+    required = ["schedule", *(key for key, each in takes.items() if each.default is each.empty)]
     return closed(
         {**properties, "default_value": DEFAULT_VALUE}, required, BUILT_INS[name].__doc__ or ""
     )

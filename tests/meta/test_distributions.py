@@ -86,6 +86,9 @@ def test_the_meta_package_has_the_names_that_users_need() -> None:
         for name in set(package.__all__) - FOR_AUTHORS - {"__version__"}:
             assert getattr(torch_schedule_anything, name) is getattr(package, name)
 
+    for package in (*SIBLINGS.values(), torch_schedule_anything):
+        assert set(dir(package)) == set(package.__all__)
+        assert not hasattr(package, "no_such_name")
     shown = {name for name in dir(torch_schedule_anything) if name[0] != "_"}
     imported: dict[str, Any] = {}
     exec("from torch_schedule_anything import *", imported)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterator
 
-from ..checks.numbers_ import finite, positive
-from .curve import Curve, CurveLike, Formula, boundaries_of, checked, one_step
+from ..checks import finite, positive
+from .curve import Curve, CurveLike, Formula, boundaries_of, checked, one_step, turning
 from .rounding import LONGEST_HAIR, NEAR, NO_LONGER, cycle_at, hair
-from .turns import next_stair
 from .value import Value, arguments
 
 __all__ = ["clip", "delay", "repeat", "staircase", "stretch"]
@@ -128,6 +128,10 @@ class Repeat(_OfOneCurve):
         """The step at which a cycle starts: steps·(1 + growth + … + growth^(cycle − 1))."""
         return self.steps * ((self._length(cycle) - 1) / (self.growth - 1))
 
+    def _turns(self) -> Iterator[float]:
+        yield self.steps
+        yield from (t for t in turning(self.curve) if t < self.steps)
+
     def __repr__(self) -> str:
         growth = f", growth={self.growth!r}" * (self.growth != 1)
         decay = f", decay={self.decay!r}" * (self.decay != 1)
@@ -187,6 +191,10 @@ class Delay(_OfOneCurve):
         later = (boundary + self.steps for boundary in boundaries_of(self.curve))
         return tuple(boundary for boundary in later if boundary >= 0)
 
+    def _turns(self) -> Iterator[float]:
+        yield self.steps
+        yield from (t + self.steps for t in turning(self.curve))
+
 
 def delay(curve: CurveLike, steps: float) -> Curve:
     """Play ``curve`` that many steps later, and hold its beginning until then.
@@ -229,6 +237,9 @@ class Stretch(_OfOneCurve):
     @property
     def boundaries(self) -> tuple[float, ...]:
         return tuple(boundary * self.factor for boundary in boundaries_of(self.curve))
+
+    def _turns(self) -> Iterator[float]:
+        return (t * self.factor for t in turning(self.curve))
 
 
 def stretch(curve: CurveLike, factor: float) -> Curve:
@@ -274,7 +285,14 @@ class Staircase(_OfOneCurve):
 
     @property
     def boundaries(self) -> tuple[float, ...]:
-        return tuple(sorted({next_stair(b, self.every) for b in boundaries_of(self.curve)}))
+        return tuple(sorted({*map(self._next_stair, boundaries_of(self.curve))}))
+
+    def _turns(self) -> Iterator[float]:
+        return map(self._next_stair, turning(self.curve))
+
+    def _next_stair(self, t: float) -> float:
+        # The number of the stair is infinite if ``every`` is too short for any float.
+        return math.ceil(t / self.every) * self.every if t / self.every < math.inf else t
 
 
 def staircase(curve: CurveLike, every: float) -> Curve:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Protocol, TypeAlias, TypeVar, overload
 
-from ..checks.numbers_ import finite
-from .turns import turns_of
-from .value import Value
+from ..checks import finite
+from .value import Value, arguments
 
 __all__ = ["Constant", "Curve"]
 
@@ -89,6 +89,15 @@ class Curve:
         """
         return turns_of(self)
 
+    def _turns(self) -> Iterator[float]:
+        """Some of the ``turns``, in any order: those of each kind, and of the curves in it."""
+        given = arguments(self)  # type: ignore[arg-type]  # every kind is a Value
+        yield from self.boundaries
+        # At these steps a shape has come to its end, or is well under way.
+        yield from (given[name] for name in ("steps", "timescale") if name in given)
+        for each in flat(given.values()):
+            yield from turning(each)
+
     def _at(self, t: float, span: float = 0) -> float:
         """The formula of each kind: λ at one step. ``rounding`` says what ``span`` is."""
         raise NotImplementedError(
@@ -126,6 +135,24 @@ def one_step(curve: CurveLike) -> Formula:
 
 def boundaries_of(curve: CurveLike) -> tuple[float, ...]:
     return tuple(getattr(curve, "boundaries", ()))
+
+
+def turns_of(curve: object) -> tuple[float, ...]:
+    """The ``turns`` of a curve, or of any callable that knows its boundaries."""
+    return tuple(sorted({t for t in turning(curve) if 0 < t < math.inf}))
+
+
+def turning(curve: object) -> Iterator[float]:
+    if isinstance(curve, Curve) and isinstance(curve, Value):
+        return curve._turns()  # noqa: SLF001  # the class is above
+    known = getattr(curve, "boundaries", ())
+    known = known if isinstance(known, tuple) else ()
+    return (t for t in known if isinstance(t, (int, float)))
+
+
+def flat(values: Any) -> Iterator[Any]:
+    for each in values:
+        yield from flat(each) if isinstance(each, tuple) else (each,)
 
 
 def at_each(curve: CurveLike, t: Any) -> Any:

@@ -7,12 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-from ..checks.data import shown
-from ..checks.numbers_ import finite
-from .by_step import by_step
+from ..checks import finite, shown
 from .curve import Constant, Curve
 from .rounding import hair
-from .sequences import Relay, in_turn
+from .sequences import Relay, by_step, in_turn
 from .transitions import own_arguments, transition_named
 from .value import Value
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ..checks.data import (
+from ..checks import (
     check_entries,
     check_level,
     check_name,
@@ -48,16 +48,12 @@ def to_dict(curve: CurveLike) -> dict[str, Any]:
     return record_of(curve)
 
 
-def record_of(curve: CurveLike, *, by_step: bool = False) -> dict[str, Any]:
+def record_of(curve: CurveLike, by_step: bool = False, level: int = 1) -> dict[str, Any]:
     """``curve`` as a dict, as :func:`to_dict` makes it.
 
     With ``by_step``, values at steps are a mapping from the steps, which a person reads with more
     ease. Its keys are strings, as in JSON.
     """
-    return _record(curve, by_step, 1)
-
-
-def _record(curve: CurveLike, by_step: bool, level: int) -> dict[str, Any]:
     name = type(curve).__name__
     if not isinstance(curve, Value):
         raise TypeError(
@@ -77,7 +73,7 @@ def _record(curve: CurveLike, by_step: bool, level: int) -> dict[str, Any]:
 
 def _plain(value: Any, by_step: bool, level: int) -> Any:
     if callable(value):
-        return _record(value, by_step, level + 1)
+        return record_of(value, by_step, level + 1)
     if isinstance(value, tuple):
         return [_plain(element, by_step, level + 1) for element in value]
     return value

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
-from ..checks.numbers_ import at_least_zero
-from .by_step import by_step
-from .curve import Curve, CurveLike, Formula, at_each, boundaries_of, checked, listed, one_step
+from ..checks import at_least_zero
+from .curve import (
+    Curve,
+    CurveLike,
+    Formula,
+    at_each,
+    boundaries_of,
+    checked,
+    listed,
+    one_step,
+    turning,
+)
 from .rounding import LONGEST_HAIR, NEAR, NO_LONGER, hair
 from .value import Value
 
@@ -16,6 +27,7 @@ __all__ = ["join", "switch"]
 
 # The keys are steps. A mapping's type does not let an int be a float among them.
 CurveByStep: TypeAlias = Mapping[Any, CurveLike] | Sequence[tuple[float, CurveLike]]
+T = TypeVar("T")
 
 
 class Relay(Curve):
@@ -76,6 +88,12 @@ class Join(Value, Relay):
             raise ValueError(f"boundaries: expected them in order, got {list(boundaries)}")
         self._set(curves=curves, **in_turn(curves, boundaries))
 
+    def _turns(self) -> Iterator[float]:
+        starts = (0, *self.boundaries)
+        for start, end, curve in zip(starts, (*self.boundaries, math.inf), self.curves):
+            yield start
+            yield from (t for t in (start + t for t in turning(curve)) if start < t <= end)
+
     def __repr__(self) -> str:
         return f"join({list(self.curves)!r}, {list(self.boundaries)!r})"
 
@@ -113,6 +131,39 @@ def join(curves: Iterable[CurveLike], boundaries: Iterable[float]) -> Curve:
     return Join(curves, boundaries)
 
 
+def by_step(
+    name: str,
+    what: str,
+    given: Mapping[Any, Any] | Iterable[Any],
+    checked: Callable[[str, Any], T],
+) -> tuple[tuple[float, T], ...]:
+    """The pairs of a step and a value in ``given``, in order of their steps.
+
+    ``checked`` takes the beginning of an error and a value. Errors call a value ``what``.
+    """
+    pairs = given.items() if isinstance(given, Mapping) else given
+    try:
+        listed = [(step, value) for step, value in pairs]
+    except (TypeError, ValueError):
+        raise TypeError(f"{name}: expected a mapping {{step: {what}}}, got {given!r}") from None
+    if not listed:
+        raise ValueError(f"{name}: expected at least one {{step: {what}}}, got none")
+    in_order = sorted(
+        (
+            (
+                at_least_zero(f"{name}: a step", step),
+                checked(f"{name}: the {what} at {step}", value),
+            )
+            for step, value in listed
+        ),
+        key=lambda pair: pair[0],
+    )
+    for (step, _), (following, _) in pairwise(in_order):
+        if step == following:
+            raise ValueError(f"{name}: expected each step once, got {step!r} twice")
+    return tuple(in_order)
+
+
 class Switch(Value, Curve):
     _made_from = ("curves",)
     __slots__ = (*_made_from, "_parts", "_steps")
@@ -138,14 +189,18 @@ class Switch(Value, Curve):
 
     @property
     def boundaries(self) -> tuple[float, ...]:
-        ends = (*self._steps[1:], float("inf"))
         inside = {
             boundary
-            for (start, curve), end in zip(self.curves, ends)
+            for (start, curve), end in zip(self.curves, (*self._steps[1:], math.inf))
             for boundary in boundaries_of(curve)
             if start <= boundary < end
         }
         return tuple(sorted({*self._steps[1:], *inside}))
+
+    def _turns(self) -> Iterator[float]:
+        for (start, curve), end in zip(self.curves, (*self._steps[1:], math.inf)):
+            yield start
+            yield from (t for t in turning(curve) if start < t <= end)
 
     def __repr__(self) -> str:
         return f"switch({dict(self.curves)!r})"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from math import exp, log1p, sqrt
 
-from ..checks.data import flag
-from ..checks.numbers_ import at_least_zero, finite, positive
+from ..checks import at_least_zero, finite, flag, positive
 from .curve import Curve
 from .value import Value
 

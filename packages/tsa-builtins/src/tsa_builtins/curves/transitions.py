@@ -7,8 +7,7 @@ import math
 from math import cos, log1p, pi, sqrt
 from typing import Any, ClassVar, TypeAlias
 
-from ..checks.data import check_name, shown
-from ..checks.numbers_ import at_least_zero, finite, positive, within_reach
+from ..checks import at_least_zero, check_name, finite, positive, shown, within_reach
 from .curve import Curve
 from .value import Value, argument_names
 

@@ -9,12 +9,13 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import partial
 from io import TextIOWrapper
 from typing import Any
 
 from tsa_core import Preview
 
-from ..checks.data import check_size, instead
+from ..checks import check_size, instead
 from .files import PlanError, read_plan
 from .optimizers import (
     OPTIMIZERS,
@@ -26,8 +27,6 @@ from .optimizers import (
 )
 from .plan import LEVELS_AROUND_CURVES, from_plan
 from .report import Course
-
-Make = Callable[[str], Any]
 
 EPILOG = """\
 The exit status is 0 if every plan is right, 1 if one is not, and 2 if the command is not. Errors
@@ -127,27 +126,32 @@ def _setting(text: str) -> tuple[str, list[float]]:
 def _check(path: str, options: argparse.Namespace, parser: argparse.ArgumentParser) -> None:
     """Check one plan and print what it does; raise if it is wrong."""
     plan = read_plan(path)
+
+    def build(part: Any) -> Any:
+        """Return the schedule of a part of the plan, on new optimizers."""
+        names = optimizer_names(part)
+        optimizer = {name: make(name) for name in names} if names else make("")
+        return from_plan(optimizer, part, stretch=options.stretch)
+
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             check_size("plan", plan, LEVELS_AROUND_CURVES)  # before anything looks into it
             make = _maker(plan, options, parser)
-            schedule = from_plan(_made(plan, make), plan, stretch=options.stretch)
+            schedule = build(plan)
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             message = error.args[0] if error.args else type(error).__name__
             raise PlanError(f"{path}: {message}") from error
     doubts = [] if options.optimizer else _doubts(plan)
     for message in (*doubts, *dict.fromkeys(str(each.message) for each in caught)):
         print(f"{path}: warning: {message}", file=sys.stderr)
-    is_assumed = not options.optimizer
 
-    def build(keys: Sequence[str]) -> Any:
-        chosen = {key: plan[key] for key in keys}
-        return from_plan(_made(chosen, make), chosen, stretch=options.stretch)
-
+    courses = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        courses = [Course(plan, name, build, is_assumed) for name in schedule.schedule_names]
+        for member in schedule.members:
+            part = {each.name: plan[each.name] for each in (member, *member.sources())}
+            courses.append(Course(plan, member.name, partial(build, part), not options.optimizer))
         try:
             lines = [
                 line for course in courses for line in course.lines(options.steps, options.unit)
@@ -190,12 +194,9 @@ def _draw(courses: Sequence[Course], end: float, path: str, unit: str | None) ->
 # -- the optimizers of a plan ----------------------------------------------------------------------
 
 
-def _made(plan: Any, make: Make) -> Any:
-    names = optimizer_names(plan)
-    return {name: make(name) for name in names} if names else make("")
-
-
-def _maker(plan: Any, options: argparse.Namespace, parser: argparse.ArgumentParser) -> Make:
+def _maker(
+    plan: Any, options: argparse.Namespace, parser: argparse.ArgumentParser
+) -> Callable[[str], Any]:
     """Return a function from the names of optimizers to new ones; exit if they cannot be."""
     if not options.optimizer:
         return lambda name: assumed_optimizer(entries_of(plan, name))

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 
 from tsa_core import torch_schedulers
+from tsa_core.targets.driven import OTHERS
 from tsa_core.targets.target import Target
 
-from ..checks.data import instead
-from .read import OTHERS, is_one_curve
+from ..checks import instead
+from .read import is_one_curve
 
 OPTIMIZERS: Mapping[str, Any] = {
     name: each
@@ -44,11 +45,10 @@ def optimizer_names(plan: object) -> list[str]:
 
 def entries_of(plan: object, name: str) -> dict[str, Any]:
     """Return the entries of one optimizer, by target; ``name`` is empty if it is alone."""
-    entries = {} if not isinstance(plan, Mapping) else plan
     prefix = f"{name}/" if name else ""
     return {
         key.removeprefix(prefix): each
-        for key, each in entries.items()
+        for key, each in (plan.items() if isinstance(plan, Mapping) else ())
         if isinstance(key, str) and key.startswith(prefix) and isinstance(each, Mapping)
     }
 

@@ -17,11 +17,10 @@ from tsa_core import (
 )
 from tsa_core.targets.undo import undone_on_error
 
-from ..checks.data import check_size, entry, errors_at, instead, mapping, shown
-from ..checks.numbers_ import positive
+from ..checks import check_size, entry, errors_at, instead, mapping, positive, shown
 from ..curves.record import CurveReader
 from .read import Recipe, Unit, read_entry
-from .write import entry_of, with_default_value
+from .write import plan_of
 
 __all__ = ["Plan", "from_plan", "to_plan"]
 
@@ -105,26 +104,22 @@ def from_plan(
     check_size("plan", plan, LEVELS_AROUND_CURVES)
     unit = Unit(stretch, CurveReader())
     recipes = [_recipe(key, value, optimizers, unit) for key, value in plan.items()]
-    unused = [name for name in optimizers if name not in {each for each, _, _ in recipes}]
-    if unused:
-        raise ValueError(
-            f"optimizer: the plan has nothing for {unused[0]!r}; add an entry such as "
-            f"'{unused[0]}/lr', or leave out that optimizer"
-        )
-    keys = {(name, target) for name, target, _ in recipes}
-    for name, target, recipe in recipes:
-        _check_present(recipe, optimizers[name], target)
-        if recipe.source is not None and (name, recipe.source) not in keys:
-            _check_source(recipe, optimizers[name], recipe.source)
-    in_order = _sources_first(recipes)
+    planned = {recipe.optimizer_name for recipe in recipes}
+    for name in optimizers:
+        if name not in planned:
+            raise ValueError(
+                f"optimizer: the plan has nothing for {name!r}; add an entry such as "
+                f"'{name}/lr', or leave out that optimizer"
+            )
+    by_key = {(recipe.optimizer_name, recipe.target): recipe for recipe in recipes}
+    for recipe in recipes:
+        _check_present(recipe, optimizers[recipe.optimizer_name], by_key)
+    in_order = _sources_first(by_key)
     with undone_on_error(optimizers.values()):
-        built = {
-            (name, target): _put(recipe, optimizers[name], target)
-            for name, target, recipe in in_order
-        }
+        made = {key: _put(recipe, optimizers[key[0]]) for key, recipe in in_order.items()}
         schedules: dict[str, list[Any]] = {}
-        for name, target, _ in recipes:
-            schedules.setdefault(name, []).append(built[name, target])
+        for name, target in by_key:
+            schedules.setdefault(name, []).append(made[name, target])
         return SynchronousSchedule(schedules.get(_ONLY, schedules))
 
 
@@ -159,15 +154,7 @@ def to_plan(schedule: Any) -> dict[str, dict[str, Any]]:
         >>> to_plan(constant_schedule(optimizer, 0.5))
         {'lr': {'curve': {'kind': 'Constant', 'value': 0.5}}}
     """
-    if not isinstance(schedule, SynchronousSchedule):
-        schedule = SynchronousSchedule([schedule])
-    plan = {}
-    for member in schedule.members:
-        written = entry_of(member.name, member.schedule)
-        plan[member.name] = with_default_value(
-            written, member.schedule, member.optimizer, member.target.name
-        )
-    return plan
+    return plan_of(schedule)
 
 
 LEVELS_AROUND_CURVES = 8
@@ -175,6 +162,9 @@ LEVELS_AROUND_CURVES = 8
 
 # The name of an optimizer that is alone. No mapping of a user's has it.
 _ONLY = ""
+
+_Key: TypeAlias = tuple[str, str]
+"""The name of an optimizer, and a target."""
 
 
 def _how_to_load(plan: object) -> str:
@@ -221,10 +211,7 @@ def _checked_optimizers(optimizer: Any) -> Mapping[str, Any]:
     return optimizers
 
 
-def _recipe(
-    key: object, value: object, optimizers: Mapping[str, Any], unit: Unit
-) -> tuple[str, str, Recipe]:
-    """Return the name of the optimizer, the target, and what to put there."""
+def _recipe(key: object, value: object, optimizers: Mapping[str, Any], unit: Unit) -> Recipe:
     if not isinstance(key, str):
         raise TypeError(f"plan: expected the names of targets as keys, got {shown(key)}")
     name, target = _ONLY, str.__str__(key)
@@ -239,15 +226,15 @@ def _recipe(
             raise ValueError(
                 f"{key}: {name!r} is not an optimizer here; {instead(name, optimizers)}"
             )
-    recipe = read_entry(key, value, unit)
-    if _ONLY not in optimizers and recipe.source is not None:
-        recipe = recipe.following(_source_beside(recipe, name, optimizers))
-    return name, target, recipe
+    recipe = read_entry(key, value, unit)._replace(optimizer_name=name, target=target)
+    if name == _ONLY or recipe.source is None:
+        return recipe
+    return recipe._replace(source=_source_beside(recipe, recipe.source, optimizers))
 
 
-def _source_beside(recipe: Recipe, name: str, optimizers: Mapping[str, Any]) -> str:
-    """Return the source without the name of its optimizer, which is ``name`` too."""
-    source = recipe.source or ""
+def _source_beside(recipe: Recipe, source: str, optimizers: Mapping[str, Any]) -> str:
+    """Return the source without the name of its optimizer, which is that of the target too."""
+    name = recipe.optimizer_name
     first, slash, target = source.partition("/")
     if not slash or first == name:
         return target or source
@@ -262,46 +249,40 @@ def _source_beside(recipe: Recipe, name: str, optimizers: Mapping[str, Any]) -> 
     )
 
 
-def _sources_first(recipes: list[tuple[str, str, Recipe]]) -> list[tuple[str, str, Recipe]]:
-    """Return ``recipes``, each after its source; raise if they follow one another."""
-    by_key = {(name, target): (name, target, recipe) for name, target, recipe in recipes}
-    ordered: dict[tuple[str, str], tuple[str, str, Recipe]] = {}
-    for name, target, recipe in recipes:
-        chain: dict[tuple[str, str], tuple[str, str, Recipe]] = {}
-        key: tuple[str, str] | None = (name, target)
+def _sources_first(by_key: Mapping[_Key, Recipe]) -> dict[_Key, Recipe]:
+    """Return the recipes, each after its source; raise if they follow one another."""
+    ordered: dict[_Key, Recipe] = {}
+    for key, recipe in by_key.items():
+        chain: dict[_Key, Recipe] = {}
         while key in by_key and key not in ordered and key not in chain:
             chain[key] = by_key[key]
-            source = by_key[key][2].source
-            key = None if source is None else (name, source)
+            key = key[0], chain[key].source or ""
         if key in chain:
-            names = [each for _, each in (*chain, key)]
             raise ValueError(
                 f"{entry(recipe.path, 'follows')}: expected another target, got a circle: "
-                f"{' follows '.join(names)}"
+                f"{' follows '.join(target for _, target in (*chain, key))}"
             )
         ordered.update(reversed(chain.items()))
-    return [*ordered.values()]
+    return ordered
 
 
-def _put(recipe: Recipe, optimizer: Any, target: str) -> Any:
+def _put(recipe: Recipe, optimizer: Any) -> Any:
     with _errors_of(recipe.path, IN_THIS_ENTRY):
         if recipe.default_value is not None:
-            extend_optimizer(optimizer, target, recipe.default_value)
-        return recipe.put(optimizer, target)
+            extend_optimizer(optimizer, recipe.target, recipe.default_value)
+        return recipe.put(optimizer, recipe.target, recipe.source)
 
 
-def _check_present(recipe: Recipe, optimizer: Any, target: str) -> None:
-    """Raise if no group has the target: then its name is wrong, and nothing was added yet."""
-    key = target.partition("[")[0]
+def _check_present(recipe: Recipe, optimizer: Any, by_key: Mapping[_Key, Recipe]) -> None:
+    """Raise if no group has the target, or its source: nothing was added yet."""
+    key, source = recipe.target.partition("[")[0], recipe.source
     if recipe.default_value is None and not any(key in group for group in optimizer.param_groups):
         with _errors_of(recipe.path, IN_THIS_ENTRY):
-            get_param_groups_regrouped_by_key(optimizer, target)
-
-
-def _check_source(recipe: Recipe, optimizer: Any, source: str) -> None:
-    """Raise if a source that the plan does not drive is not in the optimizer either."""
-    with _errors_of(entry(recipe.path, "follows"), f"write an entry {source!r} with default_value"):
-        get_param_groups_regrouped_by_key(optimizer, source)
+            get_param_groups_regrouped_by_key(optimizer, recipe.target)
+    if source is not None and (recipe.optimizer_name, source) not in by_key:
+        remedy = f"write an entry {source!r} with default_value"
+        with _errors_of(entry(recipe.path, "follows"), remedy):
+            get_param_groups_regrouped_by_key(optimizer, source)
 
 
 IN_THIS_ENTRY = "write default_value in this entry"

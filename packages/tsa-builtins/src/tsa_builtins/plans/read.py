@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, NamedTuple
 
 from tsa_core import (
@@ -13,8 +12,9 @@ from tsa_core import (
     arbitrary_schedule_factory,
     torch_schedulers,
 )
+from tsa_core.targets.driven import OTHERS
 
-from ..checks.data import (
+from ..checks import (
     check_entries,
     check_name,
     closest,
@@ -38,9 +38,6 @@ from ..schedules.registry import BUILT_INS, STEP_ARGUMENTS, plan_arguments
 WAYS = ("schedule", "scheduler", "curve", "follows")
 """The entries that say what drives the target. Each entry of a plan has exactly one of them."""
 
-OTHERS = "*"
-
-
 HOW_TO_NAME = (
     "no group has a name. Name each of them, as in {'params': …, 'name': 'backbone'}, or write a "
     "list with one curve per group"
@@ -48,17 +45,15 @@ HOW_TO_NAME = (
 
 
 class Recipe(NamedTuple):
-    """A checked entry. ``put(optimizer, target)`` makes the schedule, and may raise too."""
+    """A checked entry. ``put(optimizer, target, source)`` makes the schedule, and may raise too."""
 
     path: str
     put: Callable[..., Any]
     default_value: float | None
     source: str | None
     """The target that it follows, of the same optimizer."""
-
-    def following(self, source: str) -> Recipe:
-        """Return the recipe with its source under another name."""
-        return self._replace(source=source, put=partial(self.put, source=source))
+    optimizer_name: str = ""
+    target: str = ""
 
 
 class Unit(NamedTuple):
@@ -113,15 +108,17 @@ def _read_built_in(path: str, description: Mapping[Any, Any], unit: Unit) -> Any
     built_in = BUILT_INS[name]
     takes = plan_arguments(built_in)
     given = [key for key in description if key != "schedule"]
-    check_entries(path, given, takes, [key for key, each in takes.items() if each.is_needed], name)
+    needed = [key for key, each in takes.items() if each.default is each.empty]
+    check_entries(path, given, takes, needed, name)
     arguments = {
-        key: ARGUMENT_READERS[takes[key].type](entry(path, key), description[key]) for key in given
+        key: ARGUMENT_READERS[takes[key].annotation](entry(path, key), description[key])
+        for key in given
     }
     if unit.stretch != 1:
         for key in STEP_ARGUMENTS & arguments.keys():
             arguments[key] *= unit.stretch
 
-    def put(optimizer: Any, target: str) -> Any:
+    def put(optimizer: Any, target: str, _: object) -> Any:
         with errors_at(path, takes):
             return built_in(optimizer, **arguments, schedule_target=target)
 
@@ -150,7 +147,7 @@ def _read_curve(path: str, description: Mapping[Any, Any], unit: Unit) -> Any:
     curve = _curve_or_curves(at_curve, description["curve"], unit)
     absolute = _absolute(path, description)
 
-    def put(optimizer: Any, target: str) -> Any:
+    def put(optimizer: Any, target: str, _: object) -> Any:
         if isinstance(curve, dict):
             _check_group_names(at_curve, curve, optimizer)
         with errors_at(path, ("curve",)):
@@ -223,11 +220,16 @@ def _read_scheduler(path: str, description: Mapping[Any, Any], unit: Unit) -> An
         key: _setting(entry(path, key), description[key], form.settings[key], unit) for key in given
     }
     if "schedulers" in settings:
-        _check_order(entry(path, "milestones"), settings.get("milestones", []))
+        milestones = settings.get("milestones", [])
+        if milestones != sorted(milestones):
+            at_milestones = entry(path, "milestones")
+            raise ValueError(
+                f"{at_milestones}: expected steps in rising order, got {shown(milestones)}"
+            )
 
     def make(optimizer: Any) -> Any:
         made = {
-            key: [part.put(optimizer, "lr") for part in value]
+            key: [part.put(optimizer, "lr", None) for part in value]
             if form.settings[key].kind == "schedulers"
             else value
             for key, value in settings.items()
@@ -235,17 +237,12 @@ def _read_scheduler(path: str, description: Mapping[Any, Any], unit: Unit) -> An
         with errors_at(f"{path}: {name}"):
             return form.make(optimizer, made)
 
-    def put(optimizer: Any, target: str) -> Any:
+    def put(optimizer: Any, target: str, _: object) -> Any:
         if isinstance(optimizer, ProxyOptimizer):  # a part is built on the proxy of its compound
             return make(optimizer)
         return arbitrary_schedule_factory(optimizer, make, schedule_target=target)
 
     return put
-
-
-def _check_order(path: str, milestones: list[float]) -> None:
-    if milestones != sorted(milestones):
-        raise ValueError(f"{path}: expected steps in rising order, got {shown(milestones)}")
 
 
 def _check_steps(path: str, value: float | list[float], steps: Any) -> None:
@@ -304,7 +301,7 @@ def _read_follower(path: str, description: Mapping[Any, Any], unit: Unit) -> Any
         rule = Power(number(entry(path, "power"), description.get("power", 1)))
     absolute = _absolute(path, description)
 
-    def put(optimizer: Any, target: str, source: str = source) -> Any:
+    def put(optimizer: Any, target: str, source: str) -> Any:
         with errors_at(path, ("rule",)):
             return DerivedSchedule(optimizer, rule, target, of=source, absolute=absolute)
 

@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tsa_core import CurveSchedule, DerivedSchedule, torch_schedulers
-from tsa_core.targets.target import Target
+from tsa_core.targets.driven import OTHERS
 from tsa_core.torch_.schedulers import takes_values
 
 from ..curves import Power
-from ..curves.turns import turns_of
+from ..curves.curve import turns_of
 from .files import PlanError
 from .optimizers import is_multiple
-from .read import OTHERS
 from .words import in_words, number, step_number
 
 MOST_STEPS = 1_000_000
@@ -31,7 +30,7 @@ class Course:
     Args:
         plan: the plan, which has been built once.
         name: the name of the target, as the plan has it.
-        build: makes a new ``SynchronousSchedule`` of some entries of the plan.
+        build: makes a new ``SynchronousSchedule`` of the target and what it follows.
         is_assumed: true if nobody said what the optimizer holds. The numbers are then multiples.
     """
 
@@ -39,25 +38,25 @@ class Course:
         self,
         plan: Mapping[str, Any],
         name: str,
-        build: Callable[[Sequence[str]], Any],
+        build: Callable[[], Any],
         is_assumed: bool,
     ) -> None:
         self.name = name
         self._plan = plan
         self._description = plan[name]
         self._is_assumed = is_assumed
-        keys = [name, *_sources(plan, name)]
-        self._build: Callable[[], Any] = lambda: build(keys)
-        self._built = build(keys)
-        self._member = self._built.member(name)
+        self._build = build
+        self._member = build().member(name)
         self._groups: list[Any] = [*self._member.optimizer.param_groups]
         target = self._member.target
         self._initials = [float(target.initial_or_present(group)) for group in self._groups]
         gives_values = "scheduler" in self._description and takes_values(self._member.schedule)
         self._in_multiples = is_assumed and is_multiple(self._description) and not gives_values
-        members = self._built.members
-        self._jumps: bool = all(member.is_own for member in members)
-        self.depends_on_metrics: bool = any("metrics" in m.arguments.required for m in members)
+        self._members: list[Any] = [self._member, *self._member.sources()]
+        self._jumps: bool = all(member.is_own for member in self._members)
+        self.depends_on_metrics: bool = any(
+            "metrics" in member.arguments.required for member in self._members
+        )
         have_names = any(isinstance(group.get("name"), str) for group in self._groups)
         self.group_names: list[str] = [
             str(group.get("name", OTHERS if have_names else f"group {g}"))
@@ -151,26 +150,24 @@ class Course:
             kind = f"values; the shape multiplies the initial value {initials}"
         else:
             kind = f"values, from the initial value {initials}"
-        for source in self._assumed_sources() if self._is_assumed else ():
-            target = Target.parse(source.rpartition("/")[2])
+        for source, target in self._assumed_sources() if self._is_assumed else ():
             initial = number(float(target.initial_or_present(self._groups[0])))
             kind += f", if the initial value of {source!r} is {initial}"
         return kind
 
-    def _assumed_sources(self) -> Iterator[str]:
+    def _assumed_sources(self) -> Iterator[tuple[str, Any]]:
         """Yield the sources whose initial value is assumed, and changes the numbers."""
-        plan, name, source = self._plan, self.name, _source(self._plan, self.name)
-        while source is not None:
-            described = plan.get(source, {})
-            takes_value = plan[name].get("absolute") is True
-            gives_value = source in plan and takes_values(self._built.member(source).schedule)
-            depends = gives_value != takes_value or (gives_value and "scheduler" in described)
+        for member in self._members:
+            if member.source_target is None:
+                return
+            name = member.name.removesuffix(member.target.name) + member.source_target.name
+            described = self._plan.get(name, {})
+            gives_value = member.source is not None and takes_values(member.source.schedule)
+            depends = gives_value != member.schedule.absolute
+            depends = depends or (gives_value and "scheduler" in described)
             is_known = "default_value" in described or _sets_initial_values(described)
             if depends and not is_known:
-                yield source
-            if source not in plan:
-                return
-            name, source = source, _source(plan, source)
+                yield name, member.source_target
 
     def _rows(self, end: float | None, unit: str | None) -> list[list[str]]:
         """Return the lines of each group: the values at 0, at its turns and at ``end``."""
@@ -228,8 +225,7 @@ class Course:
         return text if rule.exponent == 1 else f"{text}, to the power {number(rule.exponent)}"
 
     def _turns(self, g: int) -> list[float]:
-        members = [self._member, *self._member.sources()]
-        found = {t for each in members for t in _turns_of(each, self._groups[g], g)}
+        found = {t for each in self._members for t in _turns_of(each, self._groups[g], g)}
         return sorted(found if self._jumps else {math.ceil(t) for t in found})
 
 
@@ -244,24 +240,6 @@ def _step_before(t: float) -> float:
     return t - 1 if t == int(t) and t >= 1 else t * (1 - 1e-6)
 
 
-# -- the sources of a target -----------------------------------------------------------------------
-
-
-def _source(plan: Mapping[str, Any], name: str) -> str | None:
-    """Return what ``name`` follows, with the name of its optimizer."""
-    source = plan[name].get("follows") if name in plan else None
-    prefix, slash, _ = name.rpartition("/")
-    return source if source is None or "/" in source else f"{prefix}{slash}{source}"
-
-
-def _sources(plan: Mapping[str, Any], name: str) -> Iterator[str]:
-    """Yield what ``name`` follows, what that follows, and so on, as far as the plan drives it."""
-    source = _source(plan, name)
-    while source is not None and source in plan:
-        yield source
-        source = _source(plan, source)
-
-
 # -- a schedule on one group -----------------------------------------------------------------------
 
 
@@ -271,8 +249,7 @@ def _curve_on(schedule: CurveSchedule, group: Mapping[str, Any], g: int) -> Any:
     if callable(curve):
         return curve
     if isinstance(curve, Mapping):
-        name = str(group.get("name", OTHERS))
-        return curve[name] if name in curve else curve.get(OTHERS)
+        return curve.get(group.get("name", OTHERS), curve.get(OTHERS))
     return curve[g]
 
 

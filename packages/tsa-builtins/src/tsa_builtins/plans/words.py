@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ..curves.curve import Product, Sum
-from ..curves.turns import flat
+from ..curves.curve import Product, Sum, flat
 from ..curves.value import Value, argument_names, arguments
 
 PHRASES = {

@@ -5,13 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tsa_core import CurveSchedule, DerivedSchedule, torch_schedulers
+from tsa_core import (
+    CurveSchedule,
+    DerivedSchedule,
+    SchedulerForm,
+    SynchronousSchedule,
+    torch_schedulers,
+)
 from tsa_core.targets.moves import describe
 
-from ..checks.data import entry, errors_at, item
+from ..checks import entry, errors_at, item
 from ..curves import Curve, Power, delay
 from ..curves.record import record_of
 from ..schedules.doubts import initial_values
+
+
+def plan_of(schedule: Any) -> dict[str, dict[str, Any]]:
+    """Return the plan that describes ``schedule``."""
+    if not isinstance(schedule, SynchronousSchedule):
+        schedule = SynchronousSchedule([schedule])
+    return {
+        member.name: _with_default_value(entry_of(member.name, member.schedule), member)
+        for member in schedule.members
+    }
 
 
 def entry_of(path: str, schedule: Any, *, is_part: bool = False) -> dict[str, Any]:
@@ -32,7 +48,7 @@ def entry_of(path: str, schedule: Any, *, is_part: bool = False) -> dict[str, An
         return _entry_of_follower(path, schedule)
     form = torch_schedulers().get(type(schedule).__name__)
     if form is not None and form.scheduler_class is type(schedule):
-        return _entry_of_scheduler(path, schedule)
+        return _entry_of_scheduler(path, schedule, form)
     if isinstance(schedule, DerivedSchedule) and not isinstance(schedule.rule, Curve):
         what = f"a DerivedSchedule, and its rule, {describe(schedule.rule)}, is a function"
     else:
@@ -79,11 +95,10 @@ def _entry_of_follower(name: str, schedule: DerivedSchedule) -> dict[str, Any]:
     return {**written, **({"absolute": True} if schedule.absolute else {})}
 
 
-def _entry_of_scheduler(path: str, schedule: Any) -> dict[str, Any]:
+def _entry_of_scheduler(path: str, schedule: Any, form: SchedulerForm) -> dict[str, Any]:
     name = type(schedule).__name__
-    form = torch_schedulers()[name]
     written: dict[str, Any] = {"scheduler": name}
-    for key, value in _settings_of(schedule).items():
+    for key, value in form.settings_of(schedule).items():
         kind = form.settings[key].kind
         if kind == "schedulers":
             at_key = entry(path, key)
@@ -100,24 +115,20 @@ def _entry_of_scheduler(path: str, schedule: Any) -> dict[str, Any]:
     return written
 
 
-def with_default_value(
-    written: dict[str, Any], schedule: Any, optimizer: Any, target: str
-) -> dict[str, Any]:
+def _with_default_value(written: dict[str, Any], member: Any) -> dict[str, Any]:
     """Add the initial value of a target that the optimizer does not have by itself."""
-    defaults = getattr(optimizer, "defaults", None)
+    schedule, target = member.schedule, member.target.name
+    defaults = getattr(member.optimizer, "defaults", None)
     if not defaults or target in defaults or "[" in target:
         return written
-    values, first = initial_values(optimizer, target), written
+    values, first = initial_values(member.optimizer, target), written
     while "schedulers" in first:
         # The first part found what was there before. A later one may have set initial values.
-        schedule = _settings_of(schedule)["schedulers"][0]
+        form = torch_schedulers()[first["scheduler"]]
+        schedule = form.settings_of(schedule)["schedulers"][0]
         values = [*map(float, getattr(schedule, "base_lrs", values))]
         first = first["schedulers"][0]
     # One number cannot stand for several. A CyclicLR and a OneCycleLR begin with their own.
     if values and ({*values} == {values[0]} or "max_lr" in first):
         return {**written, "default_value": values[0]}
     return written
-
-
-def _settings_of(schedule: Any) -> dict[str, Any]:
-    return torch_schedulers()[type(schedule).__name__].settings_of(schedule)

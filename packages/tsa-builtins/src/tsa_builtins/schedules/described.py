@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import inspect
 import textwrap
+from collections.abc import Iterable
 
 from ..curves.transitions import shown_shapes
 
 
-def described(name: str, docstring: str, arguments: list[str]) -> str:
+def described(name: str, docstring: str, annotations: Iterable[str]) -> str:
     """Return the docstring of a built-in with its arguments, errors and warnings."""
+    *arguments, _ = annotations  # the last is what it returns
     text, example = inspect.cleandoc(docstring).split("Example:")
     anneals = "num_training_steps" in arguments
     texts = {**(_ANNEALING if anneals else _HOLDING), **_OWN.get(name, {})}
-    lines = [f"{each}: {texts[each]}" for each in arguments]
     steps = [letter for each, letter in _STEPS.items() if each in arguments]
     return _DOCSTRING.format(
         text=text,
-        arguments="\n".join(_wrapped(line) for line in lines),
+        arguments="\n".join(f"    {each}: {texts[each]}" for each in arguments),
         letter="V" if "value" in arguments else "W",
         steps="".join(_STEPS_WARNING.format(each, " < M" * anneals) for each in steps),
         example=example,
     )
-
-
-def _wrapped(line: str) -> str:
-    if len(line) <= 96:  # most lines are short, and textwrap takes time at each import
-        return f"    {line}"
-    return textwrap.fill(line, 96, initial_indent="    ", subsequent_indent="        ")
 
 
 _STEPS = {"num_warmup_steps": "L", "num_decay_steps": "D"}
@@ -54,7 +49,9 @@ _OWN = {
     "warmup_stable_decay": {
         "num_decay_steps": "D, the length of the decay in steps, 0 ≤ D ≤ M − L; need not be whole.",
         "num_training_steps": "M, the step at which the decay ends, > 0; includes the warmup.",
-        "decay": f"the shape of the decay: {shown_shapes()}.",
+        "decay": textwrap.fill(
+            f"the shape of the decay: {shown_shapes()}.", 88, subsequent_indent=" " * 8
+        ),
     },
     "inverse_sqrt_with_warmup": {
         "warmup_to_value": "W, λ at the end of the warmup.",

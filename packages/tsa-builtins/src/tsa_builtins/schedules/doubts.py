@@ -11,54 +11,43 @@ from tsa_core import OptimizerLike
 from tsa_core.targets.stand_ins import behind
 from tsa_core.targets.target import Target
 
-from ..checks.numbers_ import finite
+from ..checks import finite
 
 
 def doubts_about(given: Mapping[str, Any]) -> Iterator[str]:
     """Yield a message for each of the checked arguments of a built-in that is in doubt."""
     most = given.get("num_training_steps", math.inf)
     for parameter in ("num_warmup_steps", "num_decay_steps"):
-        if doubt := _about_steps(parameter, finite(parameter, given.get(parameter, 0)), most):
-            yield doubt
+        steps = finite(parameter, given.get(parameter, 0))
+        # A run that is at most 1 long is not counted in steps, but in runs or epochs.
+        if 0 < steps < 1 < most:
+            yield (
+                f"{parameter}={steps!r} is less than one step: it counts steps, in the "
+                "unit of step(), and is not a fraction of the run. If a fraction is meant, write "
+                f"{parameter}={steps!r} * num_training_steps; if not, ignore this warning"
+            )
     if given["absolute"] is False:
         parameter = "value" if "value" in given else "warmup_to_value"
         multiple = finite(parameter, given[parameter])
-        doubt = _about_multiple(parameter, multiple, given["optimizer"], given["schedule_target"])
-        if doubt:
-            yield doubt
+        if multiple not in (0, 1):  # as a value, either would give the same
+            yield from _about_multiple(f"{parameter}={multiple!r}", multiple, given)
 
 
-def _about_multiple(
-    parameter: str, multiple: float, optimizer: OptimizerLike, schedule_target: str
-) -> str | None:
-    """Return a message if the multiple is a group's initial value."""
-    if multiple in (0, 1):  # as a value, either would give the same
-        return None
+def _about_multiple(written: str, multiple: float, given: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a message if the multiple is a group's initial value."""
     try:
-        optimizer, target = behind(optimizer, Target.parse(schedule_target))
+        optimizer, target = behind(given["optimizer"], Target.parse(given["schedule_target"]))
     except (TypeError, ValueError):
-        return None  # CurveSchedule says what is wrong
+        return  # CurveSchedule says what is wrong
     for initial in initial_values(optimizer, target.name):
         # A float32 tensor of 0.001 holds 0.0010000000475.
         if math.isclose(initial, multiple, rel_tol=1e-6):
-            return (
-                f"{parameter}={multiple!r} is the initial value of {target.name!r}, and "
-                f"multiplies it, which gives {initial * multiple:g}. If {multiple!r} is meant "
-                "as the value, write absolute=True; if the multiple is meant, ignore this warning"
+            yield (
+                f"{written} is the initial value of {target.name!r}, and multiplies it, which "
+                f"gives {initial * multiple:g}. If {multiple!r} is meant as the value, write "
+                "absolute=True; if the multiple is meant, ignore this warning"
             )
-    return None
-
-
-def _about_steps(parameter: str, steps: float, num_training_steps: float) -> str | None:
-    """Return a message if a part is shorter than one step of a longer run."""
-    # A run that is at most 1 long is not counted in steps, but in runs or epochs.
-    if not 0 < steps < 1 < num_training_steps:
-        return None
-    return (
-        f"{parameter}={steps!r} is less than one step: it counts steps, in the "
-        "unit of step(), and is not a fraction of the run. If a fraction is meant, write "
-        f"{parameter}={steps!r} * num_training_steps; if not, ignore this warning"
-    )
+            return
 
 
 def initial_values(optimizer: OptimizerLike, schedule_target: str) -> list[float]:

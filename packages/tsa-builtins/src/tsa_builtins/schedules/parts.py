@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, MutableMapping
 from typing import Any, TypeAlias
 
-from ..checks.data import flag
-from ..checks.numbers_ import at_least_zero, finite, positive
+from ..checks import at_least_zero, finite, flag, positive
 from ..curves import Linear
 
 Where: TypeAlias = Callable[[MutableMapping[str, Any]], bool]

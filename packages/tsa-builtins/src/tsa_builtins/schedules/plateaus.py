@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tsa_core import OptimizerLike
 
-from ..checks.numbers_ import at_least_zero, finite
+from ..checks import at_least_zero, finite
 from ..curves import Constant, Curve, join
 from ..curves.rounding import hair
 from ..curves.transitions import Shape, transition_named

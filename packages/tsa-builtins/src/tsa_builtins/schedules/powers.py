@@ -1,15 +1,16 @@
-"""The built-ins whose annealing is a power of the progress."""
+"""The built-ins that anneal by a power of the progress, or fall by a power of the step."""
 
 from __future__ import annotations
 
 from tsa_core import OptimizerLike
 
-from ..checks.numbers_ import positive
-from ..curves import Curve, Polynomial, join
+from ..checks import at_least_zero, finite, positive
+from ..curves import Curve, InverseSqrt, Polynomial, join
 from .parts import Where, checked, fall, rise
 from .registry import built_in
 
 __all__ = [
+    "inverse_sqrt_with_warmup",
     "linear_schedule_with_inverse_warmup",
     "linear_schedule_with_warmup",
     "polynomial_schedule_with_inverse_warmup",
@@ -289,3 +290,38 @@ def sqrt_schedule_with_inverse_warmup(
     """
     W, A, L, M = checked(warmup_to_value, anneal_to_value, num_warmup_steps, num_training_steps)
     return join([fall(W, warmup_multiplier, L), Polynomial(W, A, M - L, 0.5)], [L])
+
+
+@built_in
+def inverse_sqrt_with_warmup(
+    optimizer: OptimizerLike,
+    warmup_to_value: float,
+    num_warmup_steps: float,
+    schedule_target: str = "lr",
+    *,
+    absolute: bool = False,
+    where: Where | None = None,
+    skip_zero: bool = False,
+) -> Curve:
+    """The target rises from 0 to W, then falls forever as one over the square root of the step.
+
+    value(t) = initial value × λ(t):
+
+    - warmup, t ≤ L: λ(t) = W·t/L, or W·(t + 1)/(L + 1) if ``skip_zero``
+    - after, t > L: λ(t) = W·√(L/t)
+
+    This is the learning rate of *Attention Is All You Need* (https://arxiv.org/abs/1706.03762).
+
+    Example:
+        >>> schedule = inverse_sqrt_with_warmup(optimizer, 1.0, 4)
+        >>> [round(schedule.curve(t), 4) for t in (1, 4, 16, 400)]
+        [0.25, 1.0, 0.5, 0.1]
+    """
+    W = finite("warmup_to_value", warmup_to_value)
+    L = at_least_zero("num_warmup_steps", num_warmup_steps)
+    if L == 0:
+        raise ValueError(
+            "num_warmup_steps: expected more than 0, because W·√(L/t) is 0 with L = 0; without a "
+            f"warmup, write CurveSchedule(optimizer, {W!r} * curves.InverseSqrt(1, timescale))"
+        )
+    return join([rise(W, L, skip_zero), InverseSqrt(W, L)], [L])

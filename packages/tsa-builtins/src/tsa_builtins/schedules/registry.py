@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, NamedTuple, ParamSpec
+from typing import Any, ParamSpec
 
 from tsa_core import CurveSchedule
 from tsa_core.warnings_ import warn_user
@@ -28,12 +28,12 @@ def built_in(curve_of: Callable[P, Curve]) -> Callable[P, CurveSchedule]:
 
     It takes the arguments of :class:`tsa_core.CurveSchedule` too, and describes all of them.
     """
-    name, signature = curve_of.__name__, inspect.signature(curve_of)
+    name = curve_of.__name__
 
     @functools.wraps(curve_of)
     def put(*args: P.args, **kwargs: P.kwargs) -> CurveSchedule:
         curve = curve_of(*args, **kwargs)
-        given = signature.bind(*args, **kwargs)
+        given = inspect.signature(curve_of).bind(*args, **kwargs)
         given.apply_defaults()
         # A warning may raise, so it comes first: then nothing has moved.
         for doubt in doubts_about(given.arguments):
@@ -41,11 +41,11 @@ def built_in(curve_of: Callable[P, Curve]) -> Callable[P, CurveSchedule]:
         optimizer, target, absolute, where = map(given.arguments.get, _OF_EVERY_SCHEDULE)
         return CurveSchedule(optimizer, curve, target, absolute=absolute, where=where)  # type: ignore[arg-type]  # it checks them
 
-    made: Any = put
-    made.__signature__ = signature.replace(return_annotation=CurveSchedule)
-    made.__annotations__ = {**curve_of.__annotations__, "return": CurveSchedule}
+    # inspect.signature follows put to curve_of, and shows what put returns.
+    curve_of.__annotations__["return"] = CurveSchedule
+    put.__annotations__ = curve_of.__annotations__
     if curve_of.__doc__:  # None under python -OO
-        put.__doc__ = described(name, curve_of.__doc__, [*signature.parameters])
+        put.__doc__ = described(name, curve_of.__doc__, curve_of.__annotations__)
     BUILT_INS[name] = put
     return put
 
@@ -53,17 +53,10 @@ def built_in(curve_of: Callable[P, Curve]) -> Callable[P, CurveSchedule]:
 _OF_EVERY_SCHEDULE = ("optimizer", "schedule_target", "absolute", "where")
 
 
-class Argument(NamedTuple):
-    """An argument of a built-in: its type as it is declared, and whether it is needed."""
-
-    type: str
-    is_needed: bool
-
-
-def plan_arguments(built_in: Callable[..., Any]) -> dict[str, Argument]:
+def plan_arguments(built_in: Callable[..., Any]) -> dict[str, inspect.Parameter]:
     """Return the arguments that a plan can give: those that are data, without the target."""
     return {
-        parameter.name: Argument(parameter.annotation, parameter.default is inspect.Parameter.empty)
-        for parameter in inspect.signature(built_in).parameters.values()
-        if parameter.name not in ("optimizer", "schedule_target", "where")
+        name: parameter
+        for name, parameter in inspect.signature(built_in).parameters.items()
+        if name not in ("optimizer", "schedule_target", "where")
     }

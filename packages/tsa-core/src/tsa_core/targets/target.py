@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
 import torch
@@ -25,7 +24,7 @@ class OptimizerLike(Protocol):
         """One mapping per group, from the names of hyperparameters to their values."""
 
 
-_ELEMENT = re.compile(r"(?P<key>.+)\[(?P<index>0|[1-9][0-9]*)\]")
+_ELEMENT = r"(?P<key>.+)\[(?P<index>0|[1-9][0-9]*)\]"
 
 # The optimizers in torch refuse these below 0 at construction, and betas of 1 and more.
 _NEVER_NEGATIVE = frozenset({"lr", "weight_decay", "momentum", "betas"})
@@ -60,14 +59,25 @@ def _limits(dtype: torch.dtype) -> tuple[float, float]:
     return limits.eps, limits.max
 
 
-@dataclass(frozen=True, slots=True)
 class Target:
-    """One entry of a param group (``"weight_decay"``) or of a tuple in it (``"betas[0]"``)."""
+    """One entry of a param group (``"weight_decay"``) or of a tuple in it (``"betas[0]"``).
 
-    name: str
-    key: str
-    index: int | None
-    initial_key: str
+    It is not a dataclass, which compiles its methods at each import of this package.
+    """
+
+    __slots__ = ("index", "initial_key", "key", "name")
+
+    def __init__(self, name: str, key: str, index: int | None) -> None:
+        self.name: str = name
+        self.key: str = key
+        self.index: int | None = index
+        self.initial_key: str = f"initial_{name}"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Target) and self.name == other.name
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
     @classmethod
     def parse(cls, name: object, parameter: str = "schedule_target") -> Target:
@@ -79,7 +89,7 @@ class Target:
             )
         # A subclass of str (an Enum member, NumPy's str_) formats and pickles differently.
         name = str.__str__(name)
-        element = _ELEMENT.fullmatch(name)
+        element = re.fullmatch(_ELEMENT, name)
         if element is None and (not name or "[" in name or "]" in name):
             raise ValueError(
                 f"{parameter}: expected the name of a param-group entry ('weight_decay') "
@@ -93,7 +103,7 @@ class Target:
                 f"{parameter}: {LEGACY_KEY!r} is where torch-schedule-anything 1.x keeps initial "
                 "values, and not a hyperparameter; choose a different name"
             )
-        return cls(name, key, index, f"initial_{name}")
+        return cls(name, key, index)
 
     # -- the value -------------------------------------------------------------------------------
 

@@ -1,13 +1,13 @@
-"""Data as the parsers of files give it: checked, with the path of what is wrong."""
+"""Numbers and data, checked, with the name or path of what is wrong."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
-
-from .numbers_ import finite
+from numbers import Integral, Real
+from typing import Any
 
 MOST_LEVELS = 200
 """How deep dicts and lists may be nested. Python ends a recursion at some 1000 calls."""
@@ -26,6 +26,7 @@ def entry(path: str, key: object) -> str:
 
 
 def item(path: str, i: int) -> str:
+    """Return the path of an element: ``lr.curves[0]``."""
     return f"{path}[{i}]"
 
 
@@ -91,15 +92,10 @@ def mapping(path: str, value: object, what: str, remedy: str = "") -> dict[Any, 
 
 
 def sequence(path: str, value: object, what: str) -> Sequence[Any]:
+    """Return ``value``, if it is a list of ``what``."""
     if isinstance(value, (str, bytes)) or not isinstance(value, Sequence):
         raise TypeError(f"{path}: expected a list of {what}, got {shown(value)}")
     return value
-
-
-class _Size(NamedTuple):
-    values: int
-    dicts: int
-    levels: int
 
 
 def check_size(path: str, value: object, levels_around: int = 0) -> None:
@@ -108,14 +104,14 @@ def check_size(path: str, value: object, levels_around: int = 0) -> None:
     Each object is looked at once, however often it stands there. ``levels_around`` more levels are
     allowed.
     """
-    sizes: dict[int, tuple[object, _Size]] = {}
+    sizes: dict[int, tuple[int, int, int, object]] = {}  # with the object, to keep it alive
 
-    def size_of(value: Any, level: int) -> _Size:
+    def size_of(value: Any, level: int) -> tuple[int, int, int, object]:
+        """Return the number of values, of dicts and of levels in ``value``."""
         is_dict = isinstance(value, Mapping)
         if not is_dict and (isinstance(value, (str, bytes)) or not isinstance(value, Sequence)):
-            return _Size(1, 0, 0)
-        known = sizes.get(id(value))
-        if known is None:
+            return 1, 0, 0, None
+        if id(value) not in sizes:
             check_level(path, level - levels_around)
             values, dicts, levels = 1, int(is_dict), 0
             for key in value if is_dict else range(len(value)):
@@ -123,25 +119,25 @@ def check_size(path: str, value: object, levels_around: int = 0) -> None:
                     each = value[key]
                 except Exception:  # OmegaConf's ???: the reader says so, with the path
                     continue
-                size = size_of(each, level + 1)
-                values, dicts = values + size.values, dicts + size.dicts
-                levels = max(levels, size.levels)
-            known = sizes[id(value)] = (value, _Size(values, dicts, levels + 1))
-        size = known[1]
-        check_level(path, level + size.levels - 1 - levels_around)
-        both = (size.values, MOST_VALUES, "values"), (size.dicts, MOST_DICTS, "dicts")
-        for count, most, what in both:
+                more_values, more_dicts, levels_inside, _ = size_of(each, level + 1)
+                values, dicts = values + more_values, dicts + more_dicts
+                levels = max(levels, levels_inside)
+            sizes[id(value)] = (values, dicts, levels + 1, value)
+        values, dicts, levels, _ = sizes[id(value)]
+        check_level(path, level + levels - 1 - levels_around)
+        for count, most, what in (values, MOST_VALUES, "values"), (dicts, MOST_DICTS, "dicts"):
             if count > most:
                 raise ValueError(
                     f"{path}: expected at most {most:,} {what}, got {count:,}. Each alias counts "
                     "each time that it appears"
                 )
-        return size
+        return sizes[id(value)]
 
     size_of(value, 1)
 
 
 def check_level(path: str, level: int) -> None:
+    """Raise if ``level`` is too deep."""
     if level > MOST_LEVELS:
         raise ValueError(
             f"{path}: nested more than {MOST_LEVELS} deep; write curves side by side, such as "
@@ -150,6 +146,7 @@ def check_level(path: str, level: int) -> None:
 
 
 def flag(path: str, value: object) -> bool:
+    """Return ``value``, if it is a bool."""
     if not isinstance(value, bool):
         raise TypeError(f"{path}: expected true or false, got {shown(value)}")
     return value
@@ -167,6 +164,7 @@ def number(path: str, value: object) -> float:
 
 
 def numbers(path: str, value: object) -> list[float]:
+    """Return ``value``, if it is a list of numbers."""
     return [number(item(path, i), each) for i, each in enumerate(sequence(path, value, "numbers"))]
 
 
@@ -212,3 +210,46 @@ def with_path(error: Exception) -> Exception:
     """Return ``error``, whose message begins with a path: :func:`errors_at` adds no other."""
     setattr(error, _HAS_PATH, True)
     return error
+
+
+# -- numbers of curves and built-ins ---------------------------------------------------------------
+
+
+def finite(name: str, value: object) -> float:
+    """``value`` as a Python number if it is real and finite; else an error with ``name``."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(
+            f"{name}: expected a finite real number, got {value!r} ({type(value).__name__})"
+        )
+    try:
+        number = float(value)
+    except OverflowError:  # an int or a fraction beyond every float
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{name}: expected a finite real number, got {value!r}")
+    return int(value) if isinstance(value, Integral) else number
+
+
+def at_least_zero(name: str, value: object) -> float:
+    """Return ``value`` as :func:`finite` does, if it is 0 or more."""
+    number = finite(name, value)
+    if number < 0:
+        raise ValueError(f"{name}: expected 0 or more, got {value!r}")
+    return number
+
+
+def positive(name: str, value: object) -> float:
+    """Return ``value`` as :func:`finite` does, if it is above 0."""
+    number = finite(name, value)
+    if number <= 0:
+        raise ValueError(f"{name}: expected more than 0, got {value!r}")
+    return number
+
+
+def within_reach(name: str, value: float, other_name: str, other: float) -> None:
+    """Raise if the way from ``other`` to ``value`` is longer than any float."""
+    if abs(float(value) - float(other)) == math.inf:
+        raise ValueError(
+            f"{name}: expected a number less than 1.8e308 away from {other_name} = {other!r}, "
+            f"got {value!r}"
+        )
