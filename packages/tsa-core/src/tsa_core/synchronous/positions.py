@@ -74,17 +74,24 @@ class Positions:
         goes_to: dict[Member, float | None] = dict.fromkeys(self._own, epoch)
         for label, clock, members in self._ticks:
             position = step_number(clock(), label)
-            left_at = [self.left_at[member.name] for member in members]
-            if position < max(left_at):
-                names = f" of {[member.name for member in members]}" if label != "clock" else ""
-                raise RuntimeError(
-                    f"step: the clock says {position}, and the schedules{names} stand at "
-                    f"{max(left_at)}. A clock cannot go back: restore what it counts together with "
-                    "the schedules, or build the schedules again"
-                )
-            if position > min(left_at):
+            moves = False  # a loop, because lists of positions take longer
+            for member in members:
+                left_at = self.left_at[member.name]
+                if position < left_at:
+                    raise RuntimeError(self._went_back(position, label, members))
+                moves = moves or position > left_at
+            if moves:
                 goes_to.update(dict.fromkeys(members, position))
         return goes_to
+
+    def _went_back(self, position: float, label: str, members: list[Member]) -> str:
+        names = f" of {[member.name for member in members]}" if label != "clock" else ""
+        furthest = max(self.left_at[member.name] for member in members)
+        return (
+            f"step: the clock says {position}, and the schedules{names} stand at {furthest}. A "
+            "clock cannot go back: restore what it counts together with the schedules, or build "
+            "the schedules again"
+        )
 
 
 def _by_name(members: Mapping[str, Member], clocks: Mapping[Any, Any]) -> list[Ticks]:
