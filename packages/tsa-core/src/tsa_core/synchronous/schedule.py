@@ -82,7 +82,7 @@ class SynchronousSchedule(MembersByName):
         members = members_of(schedules)
         self._stand_for(members, clock)
         warn_if_unit_is_arbitrary(members)
-        # Without the schedules: CPython 3.11 is slower to read attributes of an object from then on.
+        # Not of the schedules: CPython 3.11 then reads their attributes more slowly at each step.
         with undone_on_error(self.distinct_optimizers()):
             self._derive_again(members)  # a source may have been built later
         for member in members:
