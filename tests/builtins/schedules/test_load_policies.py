@@ -350,7 +350,7 @@ def test_a_run_goes_on_under_the_plan_in_the_code(run: str, untouched: Untouched
 
 # -- which groups are driven -----------------------------------------------------------------------
 
-DRIVEN = {"ab": [0, 1], "a": [0], "b": [1]}
+DRIVEN = {"ab": [0, 1], "a": [0], "b": [1], "": []}
 
 
 def choosing(names: str, optimizer: Any) -> CurveSchedule:
@@ -359,7 +359,10 @@ def choosing(names: str, optimizer: Any) -> CurveSchedule:
     return CurveSchedule(optimizer, CODE, TARGET, where=where)
 
 
-@pytest.mark.parametrize(("saved", "code_has"), [("ab", "a"), ("a", "b"), ("b", "ab"), ("a", "a")])
+@pytest.mark.parametrize(
+    ("saved", "code_has"),
+    [("ab", "a"), ("a", "b"), ("b", "ab"), ("a", "a"), ("a", ""), ("", "a")],
+)
 def test_other_groups_than_the_saved_ones_never_go_on_in_silence(
     saved: str, code_has: str, untouched: Untouched
 ) -> None:

@@ -148,7 +148,7 @@ def _check_kind(own: Any, saved: Any) -> None:
     if not isinstance(own, list | tuple):
         return
     are_numbers = any(isinstance(each, _NUMBERS) for each in own)
-    are_functions = not are_numbers and all(isinstance(each, Mapping | None) for each in own)
+    are_functions = own and all(isinstance(each, Mapping | None) for each in own)
     for element in saved:
         if are_numbers and not (element is None and None in own):  # None: a group left alone
             real_number(element)
