@@ -449,6 +449,7 @@ class Interleavings(RuleBasedStateMachine):
             optimizer.param_groups = optimizer.param_groups[::-1]
         oracle.held.reverse()
         oracle.initial.reverse()
+        self.saved = None  # a state is loaded by position, and has the old order
 
     @rule(i=INDEX, g=st.integers(0, 3))
     def replace_a_dict(self, i: int, g: int) -> None:
