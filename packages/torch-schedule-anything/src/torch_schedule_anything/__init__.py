@@ -9,6 +9,8 @@ The names that only authors of frameworks and of other schedules need are in ``t
 
 from typing import TYPE_CHECKING
 
+from tsa_core.lazily import names_from as _names_from
+
 __version__ = "2.0.0"
 
 # Type checkers take the names from the imports; a program imports a name when it asks for it.
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from tsa_core import preview as preview
 else:
     import tsa_builtins
-    from tsa_core.lazily import names_from
 
     _OF_CORE = (
         "CurveSchedule",
@@ -44,7 +45,7 @@ else:
         _OF_CORE, "tsa_core"
     )
     __all__ = sorted(_MODULES)
-    __getattr__ = names_from(__name__, _MODULES)
+    __getattr__ = _names_from(__name__, _MODULES)
 
     def __dir__():
         return __all__
