@@ -27,7 +27,9 @@ if TYPE_CHECKING:
     from tsa_core import get_param_groups_regrouped_by_key as get_param_groups_regrouped_by_key
     from tsa_core import preview as preview
 else:
-    import tsa_builtins
+    import tsa_builtins as _builtins
+
+    del TYPE_CHECKING  # it is not a name for users
 
     _OF_CORE = (
         "CurveSchedule",
@@ -41,7 +43,7 @@ else:
         "get_param_groups_regrouped_by_key",
         "preview",
     )
-    _MODULES = dict.fromkeys(tsa_builtins.__all__, "tsa_builtins") | dict.fromkeys(
+    _MODULES = dict.fromkeys(_builtins.__all__, "tsa_builtins") | dict.fromkeys(
         _OF_CORE, "tsa_core"
     )
     __all__ = sorted(_MODULES)
