@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import re
 from collections import OrderedDict, UserDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -357,10 +358,11 @@ def test_what_goes_with_an_optimizer_alone_is_refused() -> None:
     ):
         with pytest.raises(KeyError, match=r"'q' is not in .* attributes\(object, 'q'\)"):
             call()
-    other = attributes(objects, "p")
-    schedules = {"a": [put_curve(handle, "p")], "b": [put_curve(other, "p")]}
-    with pytest.raises(ValueError, match=r"'a/p'.*'b/p'|'b/p'.*'a/p'.*two calls of attributes"):
-        SynchronousSchedule(schedules)
+    for owners, key in ((objects, "p"), ({"{p}": 0.5}, "{p}")):
+        schedules = {name: [put_curve(attributes(owners, key), key)] for name in "ab"}
+        says = f"'a/{key}' and 'b/{key}' use the same '{key}' of an object through two calls of"
+        with pytest.raises(ValueError, match=re.escape(says)):
+            SynchronousSchedule(schedules)
     with pytest.raises(RuntimeError, match="two of them schedule 'p'"):
         SynchronousSchedule([put_curve(handle, "p"), put_curve(handle, "p")])
 

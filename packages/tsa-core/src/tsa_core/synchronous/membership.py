@@ -126,7 +126,7 @@ def _check_apart(members: Sequence[Member]) -> None:
                 mover, _ = movers.get(key, (member, None))
                 if mover.optimizer is not member.optimizer:
                     kinds = [type(each.optimizer).__name__ for each in (mover, member)]
-                    why = why.format(" and ".join(f"a {kind}" for kind in kinds))
+                    why = why.replace("{}", " and ".join(f"a {kind}" for kind in kinds))
                     raise ValueError(f"schedules: {mover.name!r} and {member.name!r} {why}")
 
 
