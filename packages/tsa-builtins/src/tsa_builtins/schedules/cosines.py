@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tsa_core import OptimizerLike
+import tsa_core
 
 from ..curves import Cosine, Curve, QuarterCosine, join
 from .parts import Where, checked, fall, rise
@@ -17,7 +17,7 @@ __all__ = [
 
 @built_in
 def cosine_annealing_with_warmup(
-    optimizer: OptimizerLike,
+    optimizer: tsa_core.OptimizerLike,
     warmup_to_value: float,
     anneal_to_value: float,
     num_warmup_steps: float,
@@ -50,7 +50,7 @@ def cosine_annealing_with_warmup(
 
 @built_in
 def cosine_annealing_with_inverse_warmup(
-    optimizer: OptimizerLike,
+    optimizer: tsa_core.OptimizerLike,
     warmup_to_value: float,
     anneal_to_value: float,
     num_warmup_steps: float,
@@ -85,7 +85,7 @@ def cosine_annealing_with_inverse_warmup(
 
 @built_in
 def half_cosine_annealing_with_warmup(
-    optimizer: OptimizerLike,
+    optimizer: tsa_core.OptimizerLike,
     warmup_to_value: float,
     anneal_to_value: float,
     num_warmup_steps: float,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tsa_core import OptimizerLike
+import tsa_core
 
 from ..checks import at_least_zero, finite
 from ..curves import Constant, Curve, join
@@ -21,7 +21,7 @@ __all__ = [
 
 @built_in
 def warmup_stable_decay(
-    optimizer: OptimizerLike,
+    optimizer: tsa_core.OptimizerLike,
     warmup_to_value: float,
     anneal_to_value: float,
     num_warmup_steps: float,
@@ -65,7 +65,7 @@ def warmup_stable_decay(
 
 @built_in
 def constant_with_warmup(
-    optimizer: OptimizerLike,
+    optimizer: tsa_core.OptimizerLike,
     warmup_to_value: float,
     num_warmup_steps: float,
     schedule_target: str = "lr",
@@ -93,7 +93,7 @@ def constant_with_warmup(
 
 @built_in
 def constant_with_inverse_warmup(
-    optimizer: OptimizerLike,
+    optimizer: tsa_core.OptimizerLike,
     warmup_to_value: float,
     num_warmup_steps: float,
     warmup_multiplier: float = 20.0,
@@ -121,7 +121,7 @@ def constant_with_inverse_warmup(
 
 @built_in
 def constant_schedule(
-    optimizer: OptimizerLike,
+    optimizer: tsa_core.OptimizerLike,
     value: float,
     schedule_target: str = "lr",
     *,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tsa_core import OptimizerLike
+import tsa_core
 
 from ..checks import at_least_zero, finite, positive
 from ..curves import Curve, InverseSqrt, Polynomial, join
@@ -24,7 +24,7 @@ __all__ = [
 
 @built_in
 def polynomial_schedule_with_warmup(
-    optimizer: OptimizerLike,
+    optimizer: tsa_core.OptimizerLike,
     warmup_to_value: float,
     anneal_to_value: float,
     num_warmup_steps: float,
@@ -58,7 +58,7 @@ def polynomial_schedule_with_warmup(
 
 @built_in
 def polynomial_schedule_with_inverse_warmup(
-    optimizer: OptimizerLike,
+    optimizer: tsa_core.OptimizerLike,
     warmup_to_value: float,
     anneal_to_value: float,
     num_warmup_steps: float,
@@ -92,7 +92,7 @@ def polynomial_schedule_with_inverse_warmup(
 
 @built_in
 def linear_schedule_with_warmup(
-    optimizer: OptimizerLike,
+    optimizer: tsa_core.OptimizerLike,
     warmup_to_value: float,
     anneal_to_value: float,
     num_warmup_steps: float,
@@ -124,7 +124,7 @@ def linear_schedule_with_warmup(
 
 @built_in
 def linear_schedule_with_inverse_warmup(
-    optimizer: OptimizerLike,
+    optimizer: tsa_core.OptimizerLike,
     warmup_to_value: float,
     anneal_to_value: float,
     num_warmup_steps: float,
@@ -158,7 +158,7 @@ def linear_schedule_with_inverse_warmup(
 
 @built_in
 def quadratic_schedule_with_warmup(
-    optimizer: OptimizerLike,
+    optimizer: tsa_core.OptimizerLike,
     warmup_to_value: float,
     anneal_to_value: float,
     num_warmup_steps: float,
@@ -190,7 +190,7 @@ def quadratic_schedule_with_warmup(
 
 @built_in
 def quadratic_schedule_with_inverse_warmup(
-    optimizer: OptimizerLike,
+    optimizer: tsa_core.OptimizerLike,
     warmup_to_value: float,
     anneal_to_value: float,
     num_warmup_steps: float,
@@ -224,7 +224,7 @@ def quadratic_schedule_with_inverse_warmup(
 
 @built_in
 def sqrt_schedule_with_warmup(
-    optimizer: OptimizerLike,
+    optimizer: tsa_core.OptimizerLike,
     warmup_to_value: float,
     anneal_to_value: float,
     num_warmup_steps: float,
@@ -258,7 +258,7 @@ def sqrt_schedule_with_warmup(
 
 @built_in
 def sqrt_schedule_with_inverse_warmup(
-    optimizer: OptimizerLike,
+    optimizer: tsa_core.OptimizerLike,
     warmup_to_value: float,
     anneal_to_value: float,
     num_warmup_steps: float,
@@ -294,7 +294,7 @@ def sqrt_schedule_with_inverse_warmup(
 
 @built_in
 def inverse_sqrt_with_warmup(
-    optimizer: OptimizerLike,
+    optimizer: tsa_core.OptimizerLike,
     warmup_to_value: float,
     num_warmup_steps: float,
     schedule_target: str = "lr",

@@ -6,8 +6,9 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+from ..errors_ import describe, told_again
 from ..targets.checks import present_numbers, present_values
-from ..targets.moves import Move, describe, told_again
+from ..targets.moves import Move
 from ..targets.target import ParamGroup, Value
 from .initials import InitialValues
 

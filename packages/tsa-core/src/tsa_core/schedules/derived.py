@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import TypeAlias
 
+from ..errors_ import describe, told_again
 from ..targets.checks import check_target, present_numbers
-from ..targets.moves import Move, Numbers, describe, move_to, told_again
+from ..targets.moves import Move, Numbers, move_to
 from ..targets.numbers_ import real_number
 from ..targets.objects import ObjectGroups
 from ..targets.stand_ins import refuse_stand_in

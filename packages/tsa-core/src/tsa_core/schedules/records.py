@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..targets.driven import Curve, CurvePerGroup
-from ..targets.moves import describe
+from ..errors_ import describe
+
+if TYPE_CHECKING:
+    from ..targets.driven import Curve, CurvePerGroup
 
 # One curve is a dict (data) or a string (the text of code); several are a list or a dict of them.
 Record: TypeAlias = Any

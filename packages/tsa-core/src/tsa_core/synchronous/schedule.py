@@ -7,11 +7,11 @@ from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any
 
+from ..errors_ import told_again
 from ..schedules.answers import Prepared
 from ..schedules.curve import CurveSchedule
 from ..schedules.derived import DerivedSchedule
 from ..schedules.states import Choice, check_choices
-from ..targets.moves import told_again
 from ..targets.numbers_ import step_of_user
 from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled

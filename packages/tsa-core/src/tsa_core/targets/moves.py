@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from math import isfinite
 from operator import mul
 from typing import NamedTuple, TypeAlias
 
+from ..errors_ import describe
 from .checks import check_target
 from .numbers_ import real_number
 from .objects import ObjectGroups
@@ -18,7 +18,6 @@ from .tensors import are_of_one_kind, share_a_tensor
 # A curve or a rule may return these without a closer look. A bool is an int, and is refused.
 _PLAIN_NUMBERS = {float, int}
 
-
 END = 10**18
 """A step at which every curve has long reached its end."""
 
@@ -26,21 +25,6 @@ END = 10**18
 # a third of the time of a step. First fact: each group holds a float, which is replaced without
 # another look. Second: a group may lack its initial value, or share its tensor with another one.
 Move: TypeAlias = tuple[Sequence[ParamGroup], list[float], bool, bool]
-
-
-def describe(function: object) -> str:
-    """Return ``repr`` without memory addresses: the same in another process."""
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(function))
-
-
-def told_again(error: Exception, message: str) -> Exception:
-    """Return an error of the same kind, or a ``RuntimeError``, with a message that says more."""
-    known = (ArithmeticError, LookupError, TypeError, ValueError)
-    kind: type[Exception] = type(error) if isinstance(error, known) else RuntimeError
-    try:
-        return kind(message)
-    except TypeError:  # its constructor takes something else
-        return RuntimeError(message)
 
 
 def given_by(curve: object) -> str:
