@@ -92,6 +92,9 @@ class TargetSchedule(TargetAnswers):
     def check_ahead(self) -> None:
         """Raise if what is followed will lead out of the range; a rule does not know."""
 
+    def check_position(self, groups: Sequence[ParamGroup]) -> None:
+        """Warn if a load has changed the values alone; a rule has no position to load."""
+
     @uncompiled
     def step(self, epoch: float | None = None) -> None:
         """Advance by one step, or go to the step ``epoch``, and write the values.
@@ -106,6 +109,8 @@ class TargetSchedule(TargetAnswers):
 
         Warns:
             UserWarning: ``epoch`` goes back to a fraction, and is probably a metric.
+            UserWarning: the optimizer was loaded since the last step and holds other values, and
+                the state of the schedule was not loaded. A derived schedule needs no state.
 
         If the call raises, nothing has moved.
         """
@@ -130,14 +135,17 @@ class TargetSchedule(TargetAnswers):
         if self.optimizer is not self.real_optimizer:
             self.optimizer.check_groups()  # parts of a compound on a proxy follow it
         groups = self.real_optimizer.param_groups or groups_of(self.real_optimizer)
-        if self.counts_from_code and not self.has_seen(groups):
+        is_known = groups is self.seen[0] or self.has_seen(groups)
+        if self.counts_from_code and not is_known:
             self.check_code_holds(groups)
-        return position, groups, self.moves_to(position, groups, source_values)
+        move = self.moves_to(position, groups, source_values)
+        if epoch is None and not is_known:
+            self.check_position(groups)
+        return position, groups, is_known, move
 
     def commit(self, prepared: Prepared) -> None:
         """Write what :meth:`prepare` returned."""
-        position, groups, (driven, values, over_floats, may_be_new) = prepared
-        is_known = groups is self.seen[0] or self.has_seen(groups)
+        position, groups, is_known, (driven, values, over_floats, may_be_new) = prepared
         if over_floats and is_known:
             key = self.target.key  # in line, because a call per group takes longer than the write
             for group, value in zip(driven, values):

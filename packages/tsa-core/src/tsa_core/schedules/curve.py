@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from math import isfinite
+from math import isclose, isfinite
 from types import FunctionType, MappingProxyType, MethodType
 from typing import Any
 
@@ -17,6 +17,7 @@ from ..targets.objects import ObjectGroups
 from ..targets.target import OptimizerLike, ParamGroup
 from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
+from ..warnings_ import warn_user
 from .base import TargetSchedule
 from .records import Record, curve_of, knows_its_end, record_of, turns_of
 
@@ -132,6 +133,25 @@ class CurveSchedule(TargetSchedule):
                 furthest += move[1]
         if not isinstance(groups, ObjectGroups):  # the momentum of an average may end at 1
             warn_if_momentum_grows(target, furthest)
+
+    def check_position(self, groups: Sequence[ParamGroup]) -> None:
+        """Warn if a load of the optimizer has changed the values, and left the position."""
+        target, driven = self.target, {*map(id, self.driven_groups())}
+        pairs = [
+            (real_number(target.read(before)), real_number(target.read(now)))
+            for before, now in self.replaced(groups)
+            if id(now) in driven and target.is_in(before)
+        ]
+        # A checkpoint may hold a tensor where the code has a float, or the reverse.
+        if not all(isclose(before, now, rel_tol=1e-6) for before, now in pairs):
+            before, now = ([*each] for each in zip(*pairs))
+            warn_user(
+                f"the optimizer was loaded, which changed {target.name!r} from {before} to {now}, "
+                f"and the schedule of {self.label!r} was not: it goes on from step "
+                f"{self.last_epoch}. To resume a run, load the state of the schedule too, or call "
+                "step(epoch) with the step of the checkpoint. If only the optimizer is meant, "
+                "ignore this warning"
+            )
 
     @property
     def curve(self) -> Curve | CurvePerGroup:

@@ -117,6 +117,12 @@ class InitialValues(LRScheduler):
             if value is not None
         ]
 
+    def replaced(self, groups: Sequence[ParamGroup]) -> list[tuple[ParamGroup, ParamGroup]]:
+        """Return each group that a load has put in place of another one: that one, and the group."""
+        before = {_place(each): each for each in self.seen[1]}
+        pairs = [(before.get(_place(group), group), group) for group in groups]
+        return [pair for pair in pairs if pair[0] is not pair[1]]
+
     def check_code_holds(self, groups: Sequence[ParamGroup]) -> None:
         """Raise if the optimizer was loaded after the code's initial values had been chosen.
 

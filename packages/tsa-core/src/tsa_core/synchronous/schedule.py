@@ -190,6 +190,7 @@ class SynchronousSchedule(MembersByName):
 
         Warns:
             UserWarning: the epoch goes back to a fraction, and is probably a metric.
+            UserWarning: the optimizer was loaded alone; see :meth:`CurveSchedule.step`.
         """
         positions = self._positions
         # Most steps have no arguments, and to look at none takes longer than to step a member.
