@@ -62,69 +62,56 @@ some_steps = st.integers(1, 40).map(lambda n: n / 2)
 
 # -- the shapes ------------------------------------------------------------------------------------
 
-
-TWO_VALUES = st.tuples(values, values)
-
-
-@dataclass(frozen=True)
-class Transition:
-    """A shape from ``start`` at 0 to ``end`` at ``steps``."""
-
-    formula: Callable[..., float]
-    """λ in between, of progress p, the length, ``start``, ``end`` and the other arguments."""
-    ends: Any = TWO_VALUES
-    others: dict[str, Any] = field(default_factory=dict)
-    """The arguments after ``steps``, with a strategy for each."""
+Formula = Callable[..., float]
 
 
-def blend(done: Callable[..., float]) -> Callable[..., float]:
+def blend(done: Formula) -> Formula:
     """The formula of a shape that has gone the share ``done(p, n)`` of its way of n steps."""
 
-    def formula(p: float, n: float, start: float, end: float, **others: float) -> float:
-        return start * (1 - done(p, n, **others)) + end * done(p, n, **others)
+    def formula(p: float, n: float, start: float, end: float, **own: float) -> float:
+        return start * (1 - done(p, n, **own)) + end * done(p, n, **own)
 
     return formula
 
 
-def between_logarithms(p: float, n: float, start: float, end: float) -> float:
-    between = (1 - p) * math.log(abs(start)) + p * math.log(abs(end))
-    return math.copysign(math.exp(between), start)
-
-
-sizes = st.floats(0.01, 4)
-of_one_sign = st.tuples(sizes, sizes, st.sampled_from([-1, 1])).map(
-    lambda drawn: (drawn[2] * drawn[0], drawn[2] * drawn[1])
-)
-
-TRANSITIONS = {
-    "Linear": Transition(blend(lambda p, n: p)),
-    "Cosine": Transition(blend(lambda p, n: math.sin(math.pi / 2 * p) ** 2)),
-    "QuarterCosine": Transition(blend(lambda p, n: 1 - math.sin(math.pi / 2 * (1 - p)))),
-    "OneMinusSqrt": Transition(blend(lambda p, n: p**0.5)),
-    "Polynomial": Transition(
-        blend(lambda p, n, exponent: 1 - (1 - p) ** exponent),
-        others={"exponent": st.sampled_from([0.5, 1, 2, 3.7])},
+# λ between the ends, of progress p, the length n, ``start``, ``end`` and the other arguments.
+TRANSITIONS: dict[str, Formula] = {
+    "Linear": blend(lambda p, n: p),
+    "Cosine": blend(lambda p, n: math.sin(math.pi / 2 * p) ** 2),
+    "QuarterCosine": blend(lambda p, n: 1 - math.sin(math.pi / 2 * (1 - p))),
+    "OneMinusSqrt": blend(lambda p, n: p**0.5),
+    "Polynomial": blend(lambda p, n, exponent: 1 - (1 - p) ** exponent),
+    "Exponential": lambda p, n, start, end: math.copysign(
+        abs(start) ** (1 - p) * abs(end) ** p, start
     ),
-    "Exponential": Transition(between_logarithms, ends=of_one_sign),
-    "Logarithmic": Transition(blend(lambda p, n: math.log(1 + p * n, 1 + n))),
+    "Logarithmic": blend(lambda p, n: math.log(1 + p * n, 1 + n)),
 }
+# The arguments after ``steps``, with a strategy for each.
+OWN = {"Polynomial": {"exponent": st.sampled_from([0.5, 1, 2, 3.7])}}
 
 
 def at_progress(
-    transition: Transition, t: float, start: float, end: float, steps: float, **others: float
+    formula: Formula, t: float, start: float, end: float, steps: float, **own: float
 ) -> float:
     if t <= 0:
         return start
-    return end if t >= steps else transition.formula(t / steps, steps, start, end, **others)
+    return end if t >= steps else formula(t / steps, steps, start, end, **own)
+
+
+def of_one_sign(sign: int) -> st.SearchStrategy[float]:
+    return st.floats(0.01, 4).map(lambda size: sign * size)
+
+
+signs = st.sampled_from([-1, 1])
 
 
 @st.composite
 def transitions(draw: st.DrawFn, name: str) -> Pair:
-    transition = TRANSITIONS[name]
-    ends, length = draw(transition.ends), draw(steps)
-    others = {argument: draw(strategy) for argument, strategy in transition.others.items()}
-    curve = getattr(curves, name)(*ends, length, **others)
-    return pair(curve, lambda t: at_progress(transition, t, *ends, length, **others), ends)
+    end = of_one_sign(draw(signs)) if name == "Exponential" else values
+    ends, length = (draw(end), draw(end)), draw(steps)
+    own = draw(st.fixed_dictionaries(OWN.get(name, {})))
+    curve = getattr(curves, name)(*ends, length, **own)
+    return pair(curve, lambda t: at_progress(TRANSITIONS[name], t, *ends, length, **own), ends)
 
 
 @st.composite
@@ -137,25 +124,23 @@ def inverse_powers(draw: st.DrawFn, name: str, exponents: list[float]) -> Pair:
 
 @st.composite
 def piecewise(draw: st.DrawFn) -> Pair:
-    sign = draw(st.sampled_from([-1, 1]))
-    levels = draw(st.dictionaries(steps, sizes.map(lambda x: sign * x), min_size=1, max_size=5))
-    shapes = {}
+    levels = draw(st.dictionaries(steps, of_one_sign(draw(signs)), min_size=1, max_size=5))
+    shapes: dict[float, tuple[str, dict[str, float]]] = {}
     for step in sorted(levels)[1:]:
-        name = draw(st.sampled_from(["", *TRANSITIONS]))
-        others = TRANSITIONS[name].others if name else {}
-        shapes[step] = (name, {key: draw(each) for key, each in others.items()})
+        name = draw(st.sampled_from([*TRANSITIONS]))
+        shapes[step] = (name, draw(st.fixed_dictionaries(OWN.get(name, {}))))
 
     def value(t: float) -> float:
         before = max((step for step in levels if step <= t), default=min(levels))
         after = min((step for step in levels if step > t), default=max(levels))
-        name, others = shapes.get(after, ("", {}))
+        name, own = shapes.get(after, ("Linear", {}))
         ends = levels[before], levels[after], after - before
-        return at_progress(TRANSITIONS[name or "Linear"], t - before, *ends, **others)
+        return at_progress(TRANSITIONS[name], t - before, *ends, **own)
 
     points: dict[float, Any] = dict(levels)
-    for step, (name, others) in shapes.items():
-        if name:
-            points[step] = (levels[step], name, *others.values())
+    for step, (name, own) in shapes.items():
+        if name != "Linear" or draw(st.booleans()):
+            points[step] = (levels[step], name, *own.values())
     return pair(curves.Piecewise(points), value, levels.values())
 
 
@@ -218,7 +203,7 @@ SHAPES: dict[str, Kind] = {
 # -- the combinations: each closed form goes through all the parts ---------------------------------
 
 
-def of_parts(curve: Any, closed_form: Callable[[float], float], parts: Collection[Pair]) -> Pair:
+def of_parts(curve: Any, closed_form: Callable[[float], float], *parts: Pair) -> Pair:
     """A curve that plays one of its parts at each step."""
     return pair(curve, closed_form, [end for part in parts for end in (part.low, part.high)])
 
@@ -236,7 +221,7 @@ def joins(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
         return playing.closed_form(t - since)
 
     curve = curves.join([pair.curve for pair in pairs], boundaries)
-    return of_parts(curve, value, pairs)
+    return of_parts(curve, value, *pairs)
 
 
 # A number stands for a curve beside an operator.
@@ -309,7 +294,7 @@ def switches(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
         return by_step[playing].closed_form(t)
 
     curve = curves.switch({step: pair.curve for step, pair in by_step.items()})
-    return of_parts(curve, value, by_step.values())
+    return of_parts(curve, value, *by_step.values())
 
 
 @st.composite
