@@ -5,6 +5,7 @@ A kind has arguments that it takes, numbers that it refuses, and random curves w
 
 from __future__ import annotations
 
+import copy
 import math
 import operator
 from collections.abc import Callable, Collection
@@ -13,6 +14,7 @@ from fractions import Fraction
 from typing import Any
 
 from hypothesis import strategies as st
+from small_runs import through_json, through_pickle
 
 from tsa_builtins import curves
 
@@ -337,6 +339,17 @@ KINDS = {**SHAPES, **COMBINATIONS}
 def make(name: str, **changed: Any) -> Any:
     """The example of a kind, with some arguments changed."""
     return getattr(curves, name)(**{**KINDS[name].example, **changed})
+
+
+def assert_comes_back(curve: curves.Curve) -> None:
+    """Copies, JSON, pickle and the expression that ``repr`` shows give an equal curve."""
+    record = curves.to_dict(curve)
+    assert through_json(record) == record
+    copies = copy.copy(curve), copy.deepcopy(curve), through_pickle(curve)
+    for back in (*copies, curves.from_dict(record), eval(repr(curve), dict(vars(curves)))):
+        assert back == curve
+        assert hash(back) == hash(curve)
+        assert repr(back) == repr(curve)
 
 
 EXAMPLES = [

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import math
 
 import numpy as np
 import pytest
 import torch
 from cases import examples
-from curve_forms import DEPTH, KINDS, SHAPES, Pair, pairs, shapes
+from curve_forms import DEPTH, KINDS, SHAPES, Pair, assert_comes_back, pairs, shapes
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from small_runs import through_json, through_pickle
 
 from tsa_builtins import curves
 
@@ -41,22 +39,6 @@ def assert_on_closed_form(pair: Pair, t: float) -> None:
     assert value == pytest.approx(pair.closed_form(t), rel=1e-12, abs=rounding(pair))
     assert math.isfinite(value)
     assert pair.low - rounding(pair) <= value <= pair.high + rounding(pair)
-
-
-def assert_comes_back(curve: curves.Curve) -> None:
-    """Copies, JSON, pickle and the expression that ``repr`` shows give an equal curve."""
-    record = curves.to_dict(curve)
-    assert through_json(record) == record
-    for back in (
-        curves.from_dict(record),
-        copy.copy(curve),
-        copy.deepcopy(curve),
-        through_pickle(curve),
-        eval(repr(curve), dict(vars(curves))),
-    ):
-        assert back == curve
-        assert hash(back) == hash(curve)
-        assert repr(back) == repr(curve)
 
 
 @pytest.mark.parametrize("name", KINDS)
