@@ -30,6 +30,11 @@ class Pair:
     low: float
     high: float
 
+    @property
+    def rounding(self) -> float:
+        """The rounding of all levels, relative to the largest number that can occur."""
+        return 1e-12 * max(1, 4**DEPTH, abs(self.low), abs(self.high))
+
     def __repr__(self) -> str:
         return repr(self.curve)
 
@@ -216,11 +221,8 @@ def joins(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
     boundaries = sorted(draw(steps) for _ in pairs[1:])
 
     def value(t: float) -> float:
-        playing, since = pairs[0], 0.0
-        for pair, boundary in zip(pairs[1:], boundaries):
-            if t >= boundary:
-                playing, since = pair, boundary
-        return playing.closed_form(t - since)
+        playing = sum(t >= boundary for boundary in boundaries)
+        return pairs[playing].closed_form(t - (0, *boundaries)[playing])
 
     curve = curves.join([pair.curve for pair in pairs], boundaries)
     return of_parts(curve, value, *pairs)

@@ -1,4 +1,4 @@
-"""The values of shapes and combinations, at the steps that matter."""
+"""The values of curves: random ones on their closed forms, and others at the steps that matter."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from cases import examples
-from curve_forms import ENDS, TRANSITIONS, make, third
-from hypothesis import given, settings
+from curve_forms import KINDS, TRANSITIONS, Pair, assert_comes_back, make, pairs, shapes, third
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from small_runs import adamw, advance
 from torch.optim.lr_scheduler import LambdaLR, MultiplicativeLR
 
+from tsa_builtins import curves
 from tsa_builtins.curves import (
     Constant,
     Cosine,
@@ -34,7 +36,56 @@ from tsa_builtins.curves import (
     switch,
 )
 
-START, END, STEPS = ENDS["start"], ENDS["end"], ENDS["steps"]
+# -- random curves, four combinations deep --------------------------------------------------------
+
+times = st.one_of(
+    st.integers(-10, 200),
+    st.integers(-20, 400).map(lambda n: n / 2),
+    st.floats(-10, 200).map(lambda x: round(x, 2)),
+    st.sampled_from([10**6, 10**9, 1e9 + 0.5]),
+)
+
+
+def test_every_public_curve_is_drawn() -> None:
+    """Every public name that makes a curve is among the kinds of the tests."""
+    assert set(KINDS) == set(curves.__all__) - {"Curve", "from_dict", "to_dict"}
+
+
+def assert_on_closed_form(pair: Pair, t: float) -> None:
+    """λ(t) is that of the closed form, and in the range of its parts."""
+    # Close to a jump or a bound of clip the last bit may decide. The steps drawn avoid both.
+    value = pair.curve(t)
+    assert value == pytest.approx(pair.closed_form(t), rel=1e-12, abs=pair.rounding)
+    assert math.isfinite(value)
+    assert pair.low - pair.rounding <= value <= pair.high + pair.rounding
+
+
+@pytest.mark.parametrize("name", KINDS)
+@settings(max_examples=examples(40))
+@given(data=st.data(), t=times)
+def test_a_kind_of_curve_has_the_value_of_its_closed_form(
+    name: str, data: st.DataObject, t: float
+) -> None:
+    """λ(t) of a shape, or of a combination of shapes, is the value that the formulas give."""
+    kind = KINDS[name]
+    pair = data.draw(kind.pairs(shapes) if callable(kind.pairs) else kind.pairs)
+    assert_on_closed_form(pair, t)
+    assert_comes_back(pair.curve)
+
+
+@given(pair=pairs, ts=st.lists(times, max_size=6))
+@example(pair=Pair(curves.PiecewiseConstant({3: 1, 0.5: 2}), lambda t: 2 - (t >= 3), 1, 2), ts=[0])
+def test_a_combination_of_combinations_has_the_value_of_its_closed_form(
+    pair: Pair, ts: list[float]
+) -> None:
+    """An array or a tensor of steps gives, bit for bit, what the steps give one by one."""
+    for t in ts:
+        assert_on_closed_form(pair, t)
+    one_by_one = [float(pair.curve(t)) for t in ts]
+    assert pair.curve(np.array(ts, dtype=float)).tolist() == one_by_one
+    assert pair.curve(torch.tensor(ts, dtype=torch.float64)).tolist() == one_by_one
+    assert_comes_back(pair.curve)
+
 
 # -- the shapes ------------------------------------------------------------------------------------
 
@@ -42,14 +93,14 @@ START, END, STEPS = ENDS["start"], ENDS["end"], ENDS["steps"]
 @pytest.mark.parametrize("name", TRANSITIONS)
 def test_a_transition_holds_both_ends(name: str) -> None:
     """A transition is exactly ``start`` up to 0, and exactly ``end`` from ``steps`` on, forever."""
-    curve, jump = make(name), make(name, steps=0)
-    assert [curve(t) for t in (-math.inf, -10, 0)] == [START] * 3
-    assert [curve(t) for t in (STEPS, STEPS + 1, 10**18, 10**30, math.inf)] == [END] * 5
-    assert (jump(0), jump(1e-9)) == (START, END)
+    curve, jump = (make(name, start=0.2, end=1.4, steps=steps) for steps in (8, 0))
+    assert [curve(t) for t in (-math.inf, -10, 0)] == [0.2] * 3
+    assert [curve(t) for t in (8, 9, 10**18, 10**30, math.inf)] == [1.4] * 5
+    assert (jump(0), jump(1e-9)) == (0.2, 1.4)
     # Also where start + (end − start) rounds, and where end − start is hardly a float.
     for start, end in ((1e16, 1.0), (0.3, 0.7), (1e308, 5e307), (8e307, -8e307)):
         wide = make(name, start=start, end=abs(end) if name == "Exponential" else end)
-        assert wide(STEPS) == wide.end
+        assert wide(8) == wide.end
         assert all(min(start, wide.end) <= wide(t / 4) <= max(start, end) for t in range(40))
 
 
@@ -76,7 +127,6 @@ def test_power_is_a_power() -> None:
             Power(exponent)(t)
 
 
-# The closed forms of random curves are in test_curves_oracle.py; these are to the last bit.
 VALUES: dict[str, tuple[Any, dict[float, float]]] = {
     # The next curve plays from its boundary on; of equal boundaries, the last curve plays.
     "join": (join([third, Linear(5, 6, 10), Constant(9), lambda t: 100 + t], [6, 16, 16]),

@@ -14,6 +14,7 @@ from tsa_builtins.curves import Constant, Linear
 from tsa_core import CurveSchedule, ProxyOptimizer, SynchronousSchedule
 
 UP, DOWN, HALF = Linear(0, 1, 10), Linear(1, 0, 20), Constant(0.5)
+NAMED, UNNAMED = ("stem", "body", "head"), ("stem", None, 3)
 
 
 def optimizer_of(*names: Any) -> torch.optim.AdamW:
@@ -43,11 +44,11 @@ def after(schedule: Any, steps: int) -> list[float]:
 )
 def test_each_group_follows_its_own_curve(curve: Any, multipliers: list[float]) -> None:
     """A group has a curve by its name, by ``"*"`` or by order; ``None`` leaves it alone."""
-    optimizer = optimizer_of("stem", "body", "head")
-    schedule = CurveSchedule(optimizer, curve)
+    schedule = SynchronousSchedule([CurveSchedule(optimizer_of(*NAMED), curve)])
     expected = [initial * factor for initial, factor in zip((0.1, 0.2, 0.3), multipliers)]
-    assert after(schedule, 4) == pytest.approx(expected, rel=1e-12)
-    assert schedule.get_last_lr() == held(optimizer)
+    values = after(schedule, 4)
+    assert values == pytest.approx(expected, rel=1e-12)
+    assert schedule.get_last_schedule("lr") == schedule.get_last_lr() == values
 
 
 def test_a_star_stands_for_groups_without_a_name() -> None:
@@ -71,16 +72,13 @@ class Listing(dict[str, Any]):
         return iter([*self.keys(), *self.keys()])
 
 
-NAMED, UNNAMED = ("stem", "body", "head"), ("stem", None, 3)
-
-
 @pytest.mark.parametrize(
     ("names", "curve", "error", "named"),
     [
         (NAMED, Listing(stem=UP, body=UP), ValueError, "two curves.*'stem'"),
         (NAMED, {"haed": UP, "*": UP}, ValueError, "'haed'.*did you mean 'head'"),
         (UNNAMED, {"setm": UP, "*": UP}, ValueError, "'setm'.*did you mean 'stem'"),
-        (NAMED, dict.fromkeys([*NAMED, "neck"], UP), ValueError, "'neck'"),
+        (NAMED, {**dict.fromkeys(NAMED, UP), "neck": None}, ValueError, "'neck'"),
         (NAMED, {"stem": UP, "body": UP}, ValueError, "param group 2.*'head'"),
         (UNNAMED, {"stem": UP}, ValueError, r"param group 1.*'\*'"),
         (NAMED, {}, ValueError, "param group 0.*'stem'"),
@@ -129,19 +127,6 @@ def test_a_group_added_without_a_curve_is_refused(untouched: Untouched) -> None:
     with untouched(optimizer), pytest.raises(ValueError, match="'neck'"):
         schedule.step()
     assert schedule.last_epoch == 0
-
-
-def test_a_synchronous_schedule_gives_one_value_per_group() -> None:
-    """``get_last_schedule`` has a value per group, also for groups that are left alone."""
-    optimizer = optimizer_of("stem", "body", "head")
-    lr = CurveSchedule(optimizer, {"head": DOWN, "body": None, "*": UP})
-    decay = CurveSchedule(optimizer, [UP, None, None], schedule_target="weight_decay")
-    schedule = SynchronousSchedule([lr, decay])
-    after(schedule, 4)
-    lrs = pytest.approx([0.1 * 0.4, 0.2, 0.3 * 0.8], rel=1e-12)
-    assert schedule.get_last_schedule("lr") == schedule.get_last_lr() == lrs
-    decays = pytest.approx([0.01 * 0.4, 0.01, 0.01], rel=1e-12)
-    assert schedule.get_last_schedule("weight_decay") == decays
 
 
 def test_a_proxy_shows_the_names_of_groups() -> None:
