@@ -166,8 +166,8 @@ def warmups(draw: st.DrawFn) -> Pair:
     length, skip_zero = draw(steps), draw(st.booleans())
 
     def value(t: float) -> float:
-        ahead = 1 if skip_zero else 0
-        return 1 if t >= length or length == 0 else (max(t, 0) + ahead) / (length + ahead)
+        t = max(t, 0)
+        return 1 if t >= length else (t + skip_zero) / (length + skip_zero)
 
     return Pair(curves.Warmup(length, skip_zero), value, 0, 1)
 
@@ -271,8 +271,7 @@ def repeats(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
         return a.closed_form(since) * float(decay) ** cycle
 
     curve = curves.repeat(a.curve, length, growth=growth, decay=decay)
-    towards = [0.0] if decay < 1 else []
-    return pair(curve, value, [a.low, a.high, *towards])
+    return pair(curve, value, [a.low, a.high, *([0.0] if decay < 1 else [])])
 
 
 @st.composite
@@ -304,12 +303,8 @@ def switches(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
 @st.composite
 def staircases(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
     a, every = draw(parts), draw(some_steps)
-    exact = Fraction(every)
-
-    def value(t: float) -> float:
-        return a.closed_form(float(Fraction(t) // exact * exact))
-
-    return Pair(curves.staircase(a.curve, every), value, a.low, a.high)
+    curve, exact = curves.staircase(a.curve, every), Fraction(every)
+    return Pair(curve, lambda t: a.closed_form(float(Fraction(t) // exact * exact)), a.low, a.high)
 
 
 PARTS = [curves.Linear(0, 1, 4), curves.Cosine(1, 0, 4)]
