@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import math
 import operator
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -21,14 +21,12 @@ from tsa_builtins import curves
 DEPTH = 4
 
 
-@dataclass(frozen=True)
 class Pair:
-    """A curve, its closed form, and the range of its values."""
+    """A curve, its closed form, and the range of its values, from the least to the greatest."""
 
-    curve: Any
-    closed_form: Callable[[float], float]
-    low: float
-    high: float
+    def __init__(self, curve: Any, closed_form: Callable[[float], float], *values: float) -> None:
+        self.curve, self.closed_form = curve, closed_form
+        self.low, self.high = min(values), max(values)
 
     @property
     def rounding(self) -> float:
@@ -37,11 +35,6 @@ class Pair:
 
     def __repr__(self) -> str:
         return repr(self.curve)
-
-
-def pair(curve: Any, closed_form: Callable[[float], float], values: Collection[float]) -> Pair:
-    """A curve whose values are between the least and the greatest of ``values``."""
-    return Pair(curve, closed_form, min(values), max(values))
 
 
 @dataclass(frozen=True)
@@ -118,7 +111,7 @@ def transitions(draw: st.DrawFn, name: str) -> Pair:
     ends, length = (draw(end), draw(end)), draw(steps)
     own = draw(st.fixed_dictionaries(OWN.get(name, {})))
     curve = getattr(curves, name)(*ends, length, **own)
-    return pair(curve, lambda t: at_progress(TRANSITIONS[name], t, *ends, length, **own), ends)
+    return Pair(curve, lambda t: at_progress(TRANSITIONS[name], t, *ends, length, **own), *ends)
 
 
 @st.composite
@@ -126,7 +119,7 @@ def inverse_powers(draw: st.DrawFn, name: str, exponents: list[float]) -> Pair:
     start, scale, exponent = draw(values), draw(some_steps), draw(st.sampled_from(exponents))
     others = (exponent,) if len(exponents) > 1 else ()
     curve = getattr(curves, name)(start, scale, *others)
-    return pair(curve, lambda t: start * (scale / (scale + max(t, 0))) ** exponent, [start, 0])
+    return Pair(curve, lambda t: start * (scale / (scale + max(t, 0))) ** exponent, start, 0)
 
 
 @st.composite
@@ -148,7 +141,7 @@ def piecewise(draw: st.DrawFn) -> Pair:
     for step, (name, own) in shapes.items():
         if name != "Linear" or draw(st.booleans()):
             points[step] = (levels[step], name, *own.values())
-    return pair(curves.Piecewise(points), value, levels.values())
+    return Pair(curves.Piecewise(points), value, *levels.values())
 
 
 @st.composite
@@ -158,7 +151,7 @@ def stairs(draw: st.DrawFn) -> Pair:
     def value(t: float) -> float:
         return points[max((step for step in points if step <= t), default=min(points))]
 
-    return pair(curves.PiecewiseConstant(points), value, points.values())
+    return Pair(curves.PiecewiseConstant(points), value, *points.values())
 
 
 @st.composite
@@ -172,7 +165,7 @@ def warmups(draw: st.DrawFn) -> Pair:
     return Pair(curves.Warmup(length, skip_zero), value, 0, 1)
 
 
-constants = values.map(lambda value: pair(curves.Constant(value), lambda t: value, [value]))
+constants = values.map(lambda value: Pair(curves.Constant(value), lambda t: value, value))
 # Whole and above 0, so that every step has a power.
 powers = st.integers(1, 2).map(lambda n: Pair(curves.Power(n), lambda t: t**n, -100, 1e19))
 
@@ -210,26 +203,21 @@ SHAPES: dict[str, Kind] = {
 # -- the combinations: each closed form goes through all the parts ---------------------------------
 
 
-def of_parts(curve: Any, closed_form: Callable[[float], float], *parts: Pair) -> Pair:
-    """A curve that plays one of its parts at each step."""
-    return pair(curve, closed_form, [end for part in parts for end in (part.low, part.high)])
-
-
 @st.composite
 def joins(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
-    pairs = draw(st.lists(parts, min_size=1, max_size=4))
-    boundaries = sorted(draw(steps) for _ in pairs[1:])
+    in_turn = draw(st.lists(parts, min_size=1, max_size=4))
+    boundaries = sorted(draw(steps) for _ in in_turn[1:])
 
     def value(t: float) -> float:
         playing = sum(t >= boundary for boundary in boundaries)
-        return pairs[playing].closed_form(t - (0, *boundaries)[playing])
+        return in_turn[playing].closed_form(t - (0, *boundaries)[playing])
 
-    curve = curves.join([pair.curve for pair in pairs], boundaries)
-    return of_parts(curve, value, *pairs)
+    curve = curves.join([part.curve for part in in_turn], boundaries)
+    return Pair(curve, value, *(end for part in in_turn for end in (part.low, part.high)))
 
 
 # A number stands for a curve beside an operator.
-constant_numbers = values.map(lambda value: pair(value, lambda t: value, [value]))
+constant_numbers = values.map(lambda value: Pair(value, lambda t: value, value))
 
 
 @st.composite
@@ -237,10 +225,10 @@ def operations(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
     operate = draw(st.sampled_from([operator.add, operator.sub, operator.mul]))
     sides = [(parts, parts), (parts, constant_numbers), (constant_numbers, parts)]
     a, b = map(draw, draw(st.sampled_from(sides)))
-    return pair(
+    return Pair(
         operate(a.curve, b.curve),
         lambda t: operate(a.closed_form(t), b.closed_form(t)),
-        [operate(x, y) for x in (a.low, a.high) for y in (b.low, b.high)],
+        *(operate(x, y) for x in (a.low, a.high) for y in (b.low, b.high)),
     )
 
 
@@ -271,7 +259,7 @@ def repeats(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
         return a.closed_form(since) * float(decay) ** cycle
 
     curve = curves.repeat(a.curve, length, growth=growth, decay=decay)
-    return pair(curve, value, [a.low, a.high, *([0.0] if decay < 1 else [])])
+    return Pair(curve, value, a.low, a.high, *([0] if decay < 1 else []))
 
 
 @st.composite
@@ -296,8 +284,8 @@ def switches(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
         playing = max((step for step in by_step if step <= t), default=min(by_step))
         return by_step[playing].closed_form(t)
 
-    curve = curves.switch({step: pair.curve for step, pair in by_step.items()})
-    return of_parts(curve, value, *by_step.values())
+    curve = curves.switch({step: part.curve for step, part in by_step.items()})
+    return Pair(curve, value, *(end for part in by_step.values() for end in (part.low, part.high)))
 
 
 @st.composite
