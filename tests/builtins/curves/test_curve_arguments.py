@@ -14,15 +14,7 @@ from cases import crossed
 from curve_forms import COMBINATIONS, KINDS, SHAPES, TRANSITIONS, make, third
 
 from tsa_builtins import curves
-from tsa_builtins.curves import (
-    Constant,
-    Curve,
-    Piecewise,
-    PiecewiseConstant,
-    Warmup,
-    join,
-    switch,
-)
+from tsa_builtins.curves import Constant, Curve, Piecewise, PiecewiseConstant, Warmup, join, switch
 
 
 def taking(name: str, argument: str) -> Callable[[Any], Any]:
