@@ -27,17 +27,15 @@ import torch
 import transformers
 
 
-def dinov2(
-    base: float, final: float, steps: int, warmup: int = 0, start: float = 0.0
-) -> Callable[[int], float]:
+def dinov2(base: float, final: float, steps: int, warmup: int = 0) -> Callable[[int], float]:
     """The formula of DINOv2's ``CosineScheduler``, which is not on a package index.
 
-    The warmup reaches ``base`` at its last step, ``warmup`` − 1, as ``np.linspace`` does.
+    The warmup goes from 0 to ``base`` at its last step, ``warmup`` − 1, as ``np.linspace`` does.
     """
 
     def value(t: int) -> float:
         if t < warmup:
-            return start + (base - start) * t / (warmup - 1)
+            return base * t / (warmup - 1)
         if t >= steps:
             return final
         done = (t - warmup) / (steps - warmup)
