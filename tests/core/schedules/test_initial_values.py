@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from helpers import (
     Untouched,
     across,
@@ -65,10 +66,6 @@ def load_other_values(optimizer: Any, target: str, as_kind: Any = float) -> None
     optimizer.load_state_dict(copy.deepcopy(other.state_dict()))
 
 
-def in_a_sync(schedule: Any, is_member: bool) -> Any:
-    return SynchronousSchedule([schedule]) if is_member else schedule
-
-
 # -- a load without records ------------------------------------------------------------------------
 
 
@@ -79,7 +76,7 @@ def test_a_load_without_a_record_keeps_the_initial_value(
     """A group that a load replaced keeps the initial value of its place, as torch's do."""
     optimizer = adamw_with(target, *map(KINDS[kind], CODE))
     schedule = CurveSchedule(optimizer, CURVES[curve], target)
-    whole = in_a_sync(schedule, is_member)
+    whole: Any = SynchronousSchedule([schedule]) if is_member else schedule
     load_other_values(optimizer, target, KINDS[kind])
     assert floats(optimizer, target) == OTHER  # until the next step
     assert schedule.base_lrs == CODE
@@ -107,59 +104,53 @@ def test_a_load_with_a_record_brings_its_initial_value() -> None:
         optimizer.load_state_dict(sgd(*({"lr": x} for x in OTHER)).state_dict())
 
 
-def test_a_group_that_is_left_alone_during_a_load_keeps_its_initial_value() -> None:
-    """A group that is driven again after a load counts from the value in the code."""
-    optimizer = sgd(*({"lr": x, "is_free": True} for x in CODE))
+def test_only_groups_that_were_driven_and_replaced_keep_it() -> None:
+    """Also one that is left alone for some time. Others count from what they load or join with."""
+
+    def groups(*entries: tuple[float, bool]) -> torch.optim.SGD:
+        return sgd(*({"lr": x, "is_free": is_free} for x, is_free in entries))
+
+    optimizer = groups((0.5, True), (0.25, True), (0.125, False))
     schedule = CurveSchedule(optimizer, halving, where=lambda group: group["is_free"])
-    frozen = sgd(*({"lr": x, "is_free": False} for x in OTHER))
-    optimizer.load_state_dict(frozen.state_dict())
+    optimizer.load_state_dict(groups((0.375, True), (0.0625, False), (1.0, False)).state_dict())
+    add_group(optimizer, lr=8.0, is_free=True)
     advance(schedule)
-    assert held(optimizer) == OTHER
+    assert held(optimizer) == [0.5 / 2, 0.0625, 1.0, 8.0 / 2]
+    assert schedule.base_lrs == [0.5, 0.25, 1.0, 8.0]
     for group in optimizer.param_groups:
         group["is_free"] = True
     advance(schedule)
-    assert held(optimizer) == of_torch(CODE)[1]
-
-
-def test_only_the_groups_that_are_driven_and_were_replaced_keep_it() -> None:
-    """One that joins after the load has its own, and one that is left alone keeps what it loads."""
-    optimizer, other = (sgd({"lr": a}, {"lr": b, "name": "b"}) for a, b in (CODE, OTHER))
-    schedule = CurveSchedule(optimizer, {"b": None, "*": halving})
-    optimizer.load_state_dict(other.state_dict())
-    add_group(optimizer, lr=8.0)
-    advance(schedule)
-    assert held(optimizer) == [0.25, OTHER[1], 4.0]
-    assert schedule.base_lrs == [CODE[0], OTHER[1], 8.0]
+    assert held(optimizer) == [0.5 / 4, 0.25 / 4, 1.0 / 4, 8.0 / 4]
 
 
 @across(kind=KINDS, derived_first=[True, False])
 def test_a_derived_schedule_and_its_source_keep_theirs(kind: str, derived_first: bool) -> None:
-    """Target and source count from the values in the code: both are halved at each step."""
+    """Target and source count from the values in the code, also a source that nobody schedules."""
 
     def groups(values: list[float]) -> Any:
         as_kind = KINDS[kind]
-        return adamw(*({"lr": as_kind(x), "weight_decay": as_kind(x / 4)} for x in values))
+        entries = (
+            {"lr": as_kind(x), "weight_decay": as_kind(x / 4), "by_hand": x, "scale": 1.0}
+            for x in values
+        )
+        return adamw(*entries)
 
     optimizer = groups(CODE)
     derived = DerivedSchedule(optimizer, same, "weight_decay")
     members = [derived, put_curve(optimizer)]
-    sync = SynchronousSchedule(members if derived_first else members[::-1])
+    sync = SynchronousSchedule(
+        [
+            DerivedSchedule(optimizer, same, "scale", of="by_hand"),
+            *(members if derived_first else members[::-1]),
+        ]
+    )
     optimizer.load_state_dict(groups(OTHER).state_dict())
     assert derived.base_lrs == [x / 4 for x in CODE]
     for row in of_torch(CODE, OTHER):
         advance(sync)
         assert floats(optimizer) == row
         assert floats(optimizer, "weight_decay") == [x / 4 for x in row]
-
-
-def test_a_derived_schedule_keeps_the_initial_value_of_a_source_that_nobody_schedules() -> None:
-    """The loaded value of the source is a multiple of the one in the code."""
-    optimizer = adamw(*({"lr": x, "weight_decay": 1.0} for x in CODE))
-    derived = DerivedSchedule(optimizer, same, "weight_decay")
-    load_other_values(optimizer, "lr")
-    for _ in range(2):
-        advance(derived)
-        assert held(optimizer, "weight_decay") == [0.375 / 0.5, 0.0625 / 0.25]
+        assert held(optimizer, "scale") == [0.375 / 0.5, 0.0625 / 0.25]
 
 
 def test_the_record_of_a_source_is_not_that_of_another_entry() -> None:
@@ -212,14 +203,10 @@ class WithItsOwnStep(CurveSchedule):
         super().step(epoch)
 
 
-def put_with_its_own_step(optimizer: Any, target: str) -> CurveSchedule:
-    return WithItsOwnStep(optimizer, halving, target)
-
-
 WHOLES: dict[str, Callable[[Any, str], Any]] = {
     "a schedule": put_curve,
     "a member": lambda o, target: SynchronousSchedule([put_curve(o, target)]),
-    "its own step": lambda o, target: SynchronousSchedule([put_with_its_own_step(o, target)]),
+    "its own step": lambda o, target: SynchronousSchedule([WithItsOwnStep(o, halving, target)]),
     "on a proxy": lambda o, target: put(o, target, put_curve),
 }
 
@@ -328,23 +315,6 @@ def test_any_other_choice_is_refused(initial: Any, untouched: Untouched) -> None
             whole.load_state_dict(loaded, initial=initial)
 
 
-def test_each_schedule_warns_once() -> None:
-    """Of several members, each one that differs warns once, and an equal one does not."""
-
-    def start(lr: float, decay: float, scale: float) -> Any:
-        optimizer = adamw({"lr": lr, "weight_decay": decay, "scale": scale})
-        targets = ("lr", "weight_decay", "scale")
-        return SynchronousSchedule([put_curve(optimizer, target) for target in targets])
-
-    saved, resumed = start(0.5, 0.25, 2.0), start(0.125, 0.25, 4.0)
-    advance(saved, STEPS)
-    with pytest.warns(UserWarning, match="initial values") as caught:
-        resumed.load_state_dict(saved.state_dict())
-    first, second = (str(warning.message) for warning in caught)
-    assert "'lr' were [0.5] when the state was saved, and the code has [0.125]" in first
-    assert "'scale' were [2.0] when the state was saved, and the code has [4.0]" in second
-
-
 @pytest.mark.parametrize(
     ("curve", "absolute", "values"),
     [(halving, True, [0.125, 0.125]), ([halving, None], False, [CODE[0] / 8, CODE[1]])],
@@ -361,20 +331,30 @@ def test_values_that_nobody_multiplies_may_differ(curve: Any, absolute: bool, va
 
 @across(initial=["code", "saved", None], order=[1, -1])
 def test_what_derives_follows_the_choice(initial: Any, order: int) -> None:
-    """Source and derived target both go on from the values of one origin, at once."""
+    """Source and derived target both go on from the values of one origin, at once.
+
+    Each member that differs warns once, and one that is equal does not.
+    """
 
     def start(lr: float, decay: float) -> Any:
-        optimizer = adamw({"lr": lr, "weight_decay": decay})
-        members = [DerivedSchedule(optimizer, same, "weight_decay"), put_curve(optimizer)]
+        optimizer = adamw({"lr": lr, "weight_decay": decay, "scale": 1.0})
+        derived = DerivedSchedule(optimizer, same, "weight_decay")
+        members = [derived, put_curve(optimizer, "scale"), put_curve(optimizer)]
         return SynchronousSchedule(members[::order])
 
     saved, resumed = start(0.5, 0.25), start(0.125, 2.0)
     advance(saved, STEPS)
     state = json.loads(json.dumps(saved.state_dict()))
-    load(resumed, state, initial, num_warnings=2)
+    caught = load(resumed, state, initial, num_warnings=2)
+    if initial is None:
+        said = " ".join(sorted(str(warning.message) for warning in caught))
+        were = "were [{}] when the state was saved, and the code has [{}]"
+        assert f"'lr' {were.format(0.5, 0.125)}" in said
+        assert f"'weight_decay' {were.format(0.25, 2.0)}" in said
     lr, decay = (0.125, 2.0) if initial == "code" else (0.5, 0.25)
     for t in range(STEPS, STEPS + 3):
-        expected = {"lr": [lr * halving(t)], "weight_decay": [decay * halving(t)]}
+        factor = halving(t)
+        expected = {"lr": [lr * factor], "weight_decay": [decay * factor], "scale": [factor]}
         assert resumed.get_last_schedules() == expected
         advance(resumed)
 
@@ -481,20 +461,15 @@ def test_the_saved_plan_and_the_values_in_the_code_go_together() -> None:
     assert held(optimizer) == [0.5 * (1 + STEPS), 0.25 * (1 + STEPS)]
 
 
-@pytest.mark.parametrize("is_member", [True, False])
-def test_values_in_the_code_have_to_fit_the_step(is_member: bool, untouched: Untouched) -> None:
+def test_values_in_the_code_have_to_fit_the_step(untouched: Untouched) -> None:
     """If the values of "code" leave the range at the saved step, the load is refused as a whole."""
-
-    def start(beta: float) -> Any:
-        optimizer = adamw_with("betas[0]", beta)
-        return CurveSchedule(optimizer, lambda t: 1.0 + t, "betas[0]")
-
-    saved, resumed = start(0.125), start(0.5)
+    saved, resumed = (
+        CurveSchedule(adamw_with("betas[0]", beta), lambda t: 1.0 + t, "betas[0]")
+        for beta in (0.125, 0.5)
+    )
     advance(saved, STEPS)
-    whole = in_a_sync(resumed, is_member)
-    state: Any = {"betas[0]": saved.state_dict()} if is_member else saved.state_dict()
-    before = whole.state_dict()
+    before = resumed.state_dict()
     says = r"'betas\[0\]' at step 3: .* value 2\.0;"
     with untouched(resumed.optimizer), pytest.raises(ValueError, match=says):
-        whole.load_state_dict(state, initial="code")
-    assert whole.state_dict() == before
+        resumed.load_state_dict(saved.state_dict(), initial="code")
+    assert resumed.state_dict() == before
