@@ -28,12 +28,13 @@ from helpers import (
     put,
     put_curve,
     put_lambda,
+    same,
     sgd,
 )
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import ChainedScheduler, LambdaLR, LRScheduler
 
-from tsa_core import CurveSchedule, SynchronousSchedule, extend_optimizer
+from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule, extend_optimizer
 
 
 def grow(t: float) -> float:
@@ -260,9 +261,12 @@ def test_a_second_schedule_starts_from_the_initial_value() -> None:
 
 def test_an_initial_value_of_0_in_every_group_warns_at_the_users_line() -> None:
     """No multiple moves it. A curve may be 0, as at the start of a warmup, and so may one group."""
-    with pytest.warns(UserWarning, match="'momentum' starts at 0 .* absolute=True") as caught:
-        CurveSchedule(sgd({}, {}), halving, "momentum")
-    assert [warning.filename for warning in caught] == [__file__]
+    for make in (CurveSchedule, DerivedSchedule):
+        with pytest.warns(
+            UserWarning, match=r"'momentum' starts at 0 .*overwrite_values=True.* absolute=True"
+        ) as caught:
+            make(sgd({}, {}), halving, "momentum")
+        assert [warning.filename for warning in caught] == [__file__]
     opt = sgd({"lr": 0.0}, {"lr": 0.5})
     CurveSchedule(opt, lambda t: 0.0)
     schedule = CurveSchedule(opt, lambda t: t)
@@ -315,7 +319,12 @@ def test_a_group_without_a_curve_does_not_warn() -> None:
 
 
 @across(
-    put_schedule=[put_curve, put_lambda, lambda o, target: put(o, target, put_curve)],
+    put_schedule=[
+        put_curve,
+        put_lambda,
+        lambda o, target: put(o, target, put_curve),
+        lambda o, target: DerivedSchedule(o, same, target, of="eps"),
+    ],
     target=["lr", "betas[0]"],
 )
 def test_a_float_of_a_capturable_group_warns(target: str, put_schedule: Any) -> None:

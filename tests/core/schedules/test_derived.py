@@ -80,19 +80,24 @@ def in_proportion(optimizer: Any) -> DerivedSchedule:
     return DerivedSchedule(optimizer, same, "weight_decay")
 
 
-# -- uses -----------------------------------------------------------------------------------------
-
-
 def test_the_learning_rate_from_a_batch_size_that_the_user_sets() -> None:
-    """The learning rate grows with the square root of what the user assigns, at the next step."""
+    """The learning rate grows with the square root of what the user assigns, at the next step.
+
+    What is read ahead assumes that the source stays.
+    """
     optimizer = extend_optimizer(two_groups(), "batch_size", 16)
     derived = DerivedSchedule(optimizer, math.sqrt, "lr", of="batch_size")
-    for first, second in [(64, 16), (4, 0), (16, 256)]:
-        optimizer.param_groups[0]["batch_size"] = first
-        optimizer.param_groups[1]["batch_size"] = second
+    for t, batch_sizes in enumerate([(64, 16), (4, 0), (16, 256)], 1):
+        before = held(optimizer)
+        for group, batch_size in zip(optimizer.param_groups, batch_sizes):
+            group["batch_size"] = batch_size
+        after = [x * math.sqrt(size / 16) for x, size in zip((0.5, 2.0), batch_sizes)]
+        assert derived.get_lr() == derived.values_at(0) == derived.values_at(99.5) == after
+        assert preview(derived, 3).values["lr"] == [before, after, after]
+        assert held(optimizer) == before
         advance(derived)
-        expected = [0.5 * math.sqrt(first / 16), 2.0 * math.sqrt(second / 16)]
-        assert held(optimizer) == derived.get_lr() == derived.get_last_lr() == expected
+        assert held(optimizer) == derived.get_last_lr() == after
+        assert derived.last_epoch == t
 
 
 # -- whatever moves the source --------------------------------------------------------------------
@@ -177,38 +182,7 @@ def test_the_first_value_follows_a_source_that_was_built_later(source: Any) -> N
     assert sync.get_last_schedules() == {"weight_decay": [0.15625], "lr": [0.3125]}
 
 
-def test_it_works_alone() -> None:
-    """Alone, it computes from what the groups hold, and what is read ahead assumes they stay."""
-    optimizer = two_groups()
-    curve, derived = put_curve(optimizer), in_proportion(optimizer)
-    for t in range(1, 4):
-        advance(curve)
-        before = [0.25 * 0.5 ** (t - 1), 0.0625 * 0.5 ** (t - 1)]
-        after = [0.25 * 0.5**t, 0.0625 * 0.5**t]
-        assert derived.values_at(0) == derived.values_at(99.5) == after
-        assert preview(derived, 3).values["weight_decay"] == [before, after, after]
-        assert held(optimizer, "weight_decay") == before
-        derived.step()
-        assert held(optimizer, "weight_decay") == after
-        assert derived.last_epoch == t
-
-
 # -- what a rule is given -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("target", ["lr", "weight_decay"])
-def test_an_initial_value_that_is_a_tensor_stays_one_number(target: str) -> None:
-    """A tensor that was put in the place of an initial value reaches no rule and no group."""
-    optimizer = two_groups()
-    root, given = noting(math.sqrt)
-    derived = DerivedSchedule(optimizer, root, "weight_decay")
-    sync = SynchronousSchedule([put_curve(optimizer), derived])
-    optimizer.param_groups[1][f"initial_{target}"] = torch.tensor(0.5)
-    first = 0.5 if target == "weight_decay" else 0.0625
-    for t in range(1, 4):
-        advance(sync)
-        assert held(optimizer, "weight_decay") == [x * math.sqrt(0.5**t) for x in (0.25, first)]
-    assert {type(each) for each in [*given, *held(optimizer, "weight_decay")]} == {float}
 
 
 SOURCES: dict[str, Callable[[Any], list[Any]]] = {
@@ -232,14 +206,14 @@ def test_a_multiple_is_value_by_initial_value_to_the_last_bit(
 ) -> None:
     """A rule is given what each group holds, which a tensor rounds, as a float.
 
-    Tensors may also take the place of what was there.
+    Tensors may also take the place of the source, and of either initial value.
     """
     rates = [0.1 * i for i in range(1, 21)]  # rounding tells a multiple from the curve's λ
     groups = [{"lr": rate if dtype is None else torch.tensor(rate, dtype=dtype)} for rate in rates]
     optimizer = sgd(*groups, weight_decay=0.5)
     extend_optimizer(extend_optimizer(optimizer, "copy", 1.0), "x", 0.3)
     root, given = noting(math.sqrt)
-    initial = floats(optimizer)
+    initial, decay = floats(optimizer), [0.5] * len(rates)
     schedules: list[Any] = [
         *SOURCES[source](optimizer),
         DerivedSchedule(optimizer, same, "copy", absolute=True),
@@ -249,14 +223,17 @@ def test_a_multiple_is_value_by_initial_value_to_the_last_bit(
         schedules = [SynchronousSchedule(schedules)]
     for t in range(9):
         if t in (3, 6):
-            optimizer.param_groups[t - 3]["lr"] = torch.tensor(0.3)
+            first, second, third = optimizer.param_groups[t : t + 3]
+            first["lr"] = torch.tensor(0.3)
+            second["initial_lr"], initial[t + 1] = torch.tensor(0.5), 0.5
+            third["initial_weight_decay"], decay[t + 2] = torch.tensor(0.25), 0.25
         optimizer.step()
         for each in schedules:
             each.step()
         assert held(optimizer, "copy") == floats(optimizer) != rates
-        multiples = [value / first for value, first in zip(floats(optimizer), initial)]
-        assert held(optimizer, "weight_decay") == [0.5 * math.sqrt(m) for m in multiples]
-    assert {type(each) for each in given} == {float}
+        expected = [d * math.sqrt(x / i) for d, x, i in zip(decay, floats(optimizer), initial)]
+        assert held(optimizer, "weight_decay") == expected
+    assert {type(each) for each in [*given, *held(optimizer, "weight_decay")]} == {float}
 
 
 @pytest.mark.parametrize("kind", [float, torch.tensor])
@@ -740,13 +717,3 @@ def test_the_values_of_a_subclass_are_followed() -> None:
     for expected in (0.25, 0.2, 0.2):
         advance(sync)
         assert held(optimizer) == held(optimizer, "weight_decay") == [expected]
-
-
-def test_a_target_that_cannot_move_warns() -> None:
-    """A captured step sees no float change, and multiples of 0 stay 0; values are a way out."""
-    with pytest.warns(UserWarning, match="'weight_decay' is a float .* capturable=True"):
-        in_proportion(two_groups(capturable=True))
-    says = r"(?s)'weight_decay'.*overwrite_values=True.*absolute=True"
-    with pytest.warns(UserWarning, match=says):
-        in_proportion(adamw(weight_decay=0.0))
-    DerivedSchedule(adamw(weight_decay=0.0), same, "weight_decay", absolute=True)
