@@ -106,12 +106,14 @@ def test_a_part_that_was_stepped_before_starts_anew_at_its_milestone() -> None:
 
 
 def test_a_curve_on_a_proxy_is_named_by_the_proxys_target_in_messages() -> None:
-    """Warnings and errors of a curve on a proxy name the proxy's target, and come once."""
+    """They come once, and a warning points at the user's line through torch's frames."""
     optimizer = adamw({"clip": 1.0}, weight_decay=0.0)
     with pytest.warns(UserWarning, match="'weight_decay' starts at 0") as caught:
         put(optimizer, "weight_decay", put_curve)
     assert len(caught) == 1
     with pytest.raises(ValueError, match="multiple of 'clip' at step 0: nan"):
         put(optimizer, "clip", lambda proxy: CurveSchedule(proxy, lambda t: math.nan))
-    with pytest.warns(UserWarning, match="this schedule of 'clip'"):
-        put(optimizer, "clip", put_curve).step()
+    schedule = ChainedScheduler([put(optimizer, "clip", put_curve)])
+    with pytest.warns(UserWarning, match="first value of this schedule of 'clip'") as caught:
+        schedule.step()
+    assert [warning.filename for warning in caught] == [__file__]

@@ -32,7 +32,7 @@ from helpers import (
     sgd,
 )
 from torch.nn import Parameter
-from torch.optim.lr_scheduler import ChainedScheduler, LambdaLR, LRScheduler
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
 from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule, extend_optimizer
 
@@ -151,7 +151,6 @@ def test_step_goes_to_any_epoch(epoch: Any, kind: type) -> None:
 
 @pytest.mark.parametrize(("num_groups", "absolute"), [(1, False), (7, False), (7, True)])
 def test_a_curve_is_called_once_per_step(num_groups: int, absolute: bool) -> None:
-    """A curve is called once at construction and once per step, for any number of groups."""
     called_with = []
 
     def curve(t: float) -> float:
@@ -217,7 +216,6 @@ def test_an_invalid_number_is_refused_before_any_group_moves(
     absolute=[False, True],
 )
 def test_every_real_number_lands_as_a_python_float(as_kind: Any, absolute: bool) -> None:
-    """A number of any type that a curve gives leaves Python floats in the groups."""
     # torch.load(weights_only=True) would refuse a checkpoint that holds a NumPy scalar.
     opt = sgd({"lr": 0.5}, {"lr": 3.0})
     schedule = CurveSchedule(opt, lambda t: as_kind(2.0), absolute=absolute)
@@ -232,7 +230,6 @@ WRONG_NUMBERS_OF_CURVES = [[], [halving], [halving, halving, None]]
 
 @pytest.mark.parametrize("curve", [*NOT_CURVES, *WRONG_NUMBERS_OF_CURVES])
 def test_an_invalid_curve_is_refused(curve: Any, untouched: Untouched) -> None:
-    """An invalid curve is an error that begins with the argument's name, and nothing has moved."""
     opt, error = sgd({}, {}), ValueError if curve in WRONG_NUMBERS_OF_CURVES else TypeError
     with untouched(opt), pytest.raises(error, match=r"^curve: "):
         CurveSchedule(opt, curve)
@@ -240,7 +237,6 @@ def test_an_invalid_curve_is_refused(curve: Any, untouched: Untouched) -> None:
 
 @pytest.mark.parametrize("epoch", [-1, math.nan, math.inf, 1j, "3", True, [3]], ids=repr)
 def test_an_invalid_epoch_is_refused(epoch: Any, untouched: Untouched) -> None:
-    """An invalid epoch is an error with the argument's name and value, and nothing has moved."""
     error = ValueError if type(epoch) in (int, float) else TypeError
     schedule = put_curve(sgd({}, {}))
     advance(schedule, 2)
@@ -261,10 +257,9 @@ def test_a_second_schedule_starts_from_the_initial_value() -> None:
 
 def test_an_initial_value_of_0_in_every_group_warns_at_the_users_line() -> None:
     """No multiple moves it. A curve may be 0, as at the start of a warmup, and so may one group."""
+    says = "'momentum' starts at 0 .*overwrite_values=True.* absolute=True"
     for make in (CurveSchedule, DerivedSchedule):
-        with pytest.warns(
-            UserWarning, match=r"'momentum' starts at 0 .*overwrite_values=True.* absolute=True"
-        ) as caught:
+        with pytest.warns(UserWarning, match=says) as caught:
             make(sgd({}, {}), halving, "momentum")
         assert [warning.filename for warning in caught] == [__file__]
     opt = sgd({"lr": 0.0}, {"lr": 0.5})
@@ -302,7 +297,6 @@ def test_a_shared_tensor_becomes_one_tensor_per_group() -> None:
 
 
 def test_a_group_without_a_curve_does_not_warn() -> None:
-    """A group without a curve causes no warning, whatever value it holds."""
     opt = adamw({"lr": torch.tensor(0.1)}, {"lr": 0.0}, capturable=True)
     CurveSchedule(opt, [halving, None])
     CurveSchedule(opt, [None, None])
@@ -403,7 +397,6 @@ def test_the_repr_shows_target_optimizer_curve_step_and_values() -> None:
     target=["weight_decay", "betas[1]"],
 )
 def test_a_value_that_cannot_be_saved_names_target_and_group(value: Any, target: str) -> None:
-    """``state_dict`` raises for a value that is not a finite number, with target and group."""
     optimizer = adamw({}, {})
     schedule = put_curve(optimizer, target)
     sync = SynchronousSchedule([put_curve(optimizer), schedule])
@@ -416,7 +409,6 @@ def test_a_value_that_cannot_be_saved_names_target_and_group(value: Any, target:
 
 
 def test_loaded_tensors_and_numpy_numbers_become_python_numbers() -> None:
-    """Tensors and NumPy numbers in a loaded state become plain numbers in groups and state."""
     # Some checkpoint formats turn every number into a tensor.
     schedule = put_curve(sgd())
     changed = {
@@ -443,20 +435,12 @@ def test_the_initial_value_of_a_1x_checkpoint_is_found() -> None:
     assert put_curve(opt, "other").base_lrs == [3.0]
 
 
-def test_the_warning_points_at_the_users_line_through_torchs_frames() -> None:
-    """A warning inside torch's compound scheduler points at the line that stepped it."""
-    schedule = ChainedScheduler([put_curve(sgd())])
-    with pytest.warns(UserWarning, match="first value of this schedule") as caught:
-        schedule.step()
-    assert [w.filename for w in caught if "first value" in str(w.message)] == [__file__]
-
-
 # -- what other code sets --------------------------------------------------------------------------
 
 
-def test_the_last_values_can_be_assigned_and_stay_what_they_are() -> None:
-    """An assignment to ``_last_lr`` is accepted, and changes neither values nor state."""
-    # torchtitan's container of schedulers assigns it when it loads.
+def test_other_code_can_assign_last_values_and_initial_values() -> None:
+    """The first has no effect; the second are what the next step counts from, and are checked."""
+    # torchtitan's container of schedulers assigns _last_lr when it loads.
     schedule: Any = put_curve(sgd({"lr": 0.5}, {"lr": 3.0}))
     advance(schedule)
     state = schedule.state_dict()
@@ -464,8 +448,17 @@ def test_the_last_values_can_be_assigned_and_stay_what_they_are() -> None:
         schedule._last_lr = values
         assert schedule._last_lr == schedule.get_lr() == schedule.get_last_lr() == [0.25, 1.5]
     assert schedule.state_dict() == state
+    schedule.base_lrs = [1.0, 4.0]
+    for wrong in ([1.0], [1.0, "x"], [1.0, math.inf]):
+        error = TypeError if "x" in wrong else ValueError
+        with pytest.raises(error, match="base_lrs: "):
+            schedule.base_lrs = wrong
+    assert schedule.base_lrs == [1.0, 4.0]
     advance(schedule)
-    assert schedule._last_lr == held(schedule.optimizer) == [0.125, 0.75]
+    assert schedule._last_lr == held(schedule.optimizer) == [0.25, 1.0]
+    partly: Any = CurveSchedule(sgd({}, {"lr": 3.0}), [None, halving])
+    partly.base_lrs = [1.0, 4.0]
+    assert "initial_lr" not in partly.optimizer.param_groups[0]
 
 
 def test_get_lr_follows_a_last_epoch_that_other_code_set() -> None:
@@ -489,25 +482,8 @@ def test_get_lr_follows_a_last_epoch_that_other_code_set() -> None:
     assert put(ours, "clip", put_curve).get_lr() == [8.0, 8.0]
 
 
-def test_other_code_can_set_the_initial_values_as_base_lrs() -> None:
-    """Assigning ``base_lrs`` sets the initial values, and invalid ones are refused."""
-    schedule: Any = put_curve(sgd({}, {"lr": 3.0}))
-    schedule.base_lrs = [1.0, 4.0]
-    advance(schedule)
-    assert schedule.get_last_lr() == [0.5, 2.0]
-    partly: Any = CurveSchedule(sgd({}, {"lr": 3.0}), [None, halving])
-    partly.base_lrs = [1.0, 4.0]
-    assert "initial_lr" not in partly.optimizer.param_groups[0]
-    for wrong in ([1.0], [1.0, "x"], [1.0, math.inf]):
-        error = TypeError if "x" in wrong else ValueError
-        with pytest.raises(error, match="base_lrs: "):
-            schedule.base_lrs = wrong
-    assert schedule.base_lrs == [1.0, 4.0]
-
-
 @pytest.mark.parametrize("put_schedule", [put_curve, put_lambda])
 def test_a_number_in_place_of_a_tuple_is_not_written_over(put_schedule: Any) -> None:
-    """A step raises and writes nothing if a number took the place of the target's tuple."""
     opt = adamw(betas=(0.5, 0.75))
     schedule = put_schedule(opt, "betas[0]")
     opt.step()
