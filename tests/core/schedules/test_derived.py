@@ -217,7 +217,7 @@ def test_a_multiple_is_value_by_initial_value_to_the_last_bit(
 ) -> None:
     """A rule is given what each group holds, which a tensor rounds, as a float.
 
-    Tensors may also take the place of the source, and of either initial value.
+    Tensors may also take the place of either initial value, and of the source.
     """
     rates = [0.1 * i for i in range(1, 21)]  # rounding tells a multiple from the curve's λ
     groups = [{"lr": rate if dtype is None else torch.tensor(rate, dtype=dtype)} for rate in rates]
@@ -233,11 +233,11 @@ def test_a_multiple_is_value_by_initial_value_to_the_last_bit(
     if in_sync:
         schedules = [SynchronousSchedule(schedules)]
     for t in range(9):
-        if t in (3, 6):
-            first, second, third = optimizer.param_groups[t : t + 3]
-            first["lr"] = torch.tensor(0.3)
-            second["initial_lr"], initial[t + 1] = torch.tensor(0.5), 0.5
-            third["initial_weight_decay"], decay[t + 2] = torch.tensor(0.25), 0.25
+        if t == 2:
+            optimizer.param_groups[4]["initial_lr"], initial[4] = torch.tensor(0.5), 0.5
+            optimizer.param_groups[5]["initial_weight_decay"], decay[5] = torch.tensor(0.25), 0.25
+        elif t in (4, 6):
+            optimizer.param_groups[t - 4]["lr"] = torch.tensor(0.3)
         optimizer.step()
         for each in schedules:
             each.step()
