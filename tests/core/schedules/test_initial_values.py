@@ -73,7 +73,10 @@ def load_other_values(optimizer: Any, target: str, as_kind: Any = float) -> None
 def test_a_load_without_a_record_keeps_the_initial_value(
     target: str, curve: Any, is_member: bool, kind: str
 ) -> None:
-    """A group that a load replaced keeps the initial value of its place, as torch's do."""
+    """A group that a load replaced keeps the initial value of its place, as torch's do.
+
+    A load with a record brings its own, which stays in later loads without one.
+    """
     optimizer = adamw_with(target, *map(KINDS[kind], CODE))
     schedule = CurveSchedule(optimizer, curve, target)
     whole: Any = SynchronousSchedule([schedule]) if is_member else schedule
@@ -89,19 +92,14 @@ def test_a_load_without_a_record_keeps_the_initial_value(
     load_other_values(optimizer, target, KINDS[kind])
     whole.step(2)
     assert floats(optimizer, target) == expected[1]
-
-
-def test_a_load_with_a_record_brings_its_initial_value() -> None:
-    """Groups whose state has a record start from it, also after later loads without a record."""
-    optimizer, other = sgd(*({"lr": x} for x in CODE)), sgd(*({"lr": x} for x in OTHER))
-    schedule = put_curve(optimizer)
-    other.param_groups[1]["initial_lr"] = 8.0
+    other = adamw_with(target, *OTHER)
+    other.param_groups[1][f"initial_{target}"] = 0.75  # a record, which it starts from
     optimizer.load_state_dict(other.state_dict())
-    for t in (1, 2):
-        assert schedule.base_lrs == [0.5, 8.0]
-        advance(schedule)
-        assert held(optimizer) == [0.5 * 0.5**t, 8.0 * 0.5**t]
-        optimizer.load_state_dict(sgd(*({"lr": x} for x in OTHER)).state_dict())
+    for t in (3, 4):
+        assert schedule.base_lrs == [0.5, 0.75]
+        advance(whole)
+        assert floats(optimizer, target) == [0.5 * 0.5**t, 0.75 * 0.5**t]
+        load_other_values(optimizer, target, KINDS[kind])
 
 
 def test_only_groups_that_were_driven_and_replaced_keep_it() -> None:
