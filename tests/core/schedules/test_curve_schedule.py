@@ -280,6 +280,9 @@ def test_a_shared_tensor_becomes_one_tensor_per_group() -> None:
     assert schedule.base_lrs == [0.5, 0.5, 4.0, 0.5]
     state = schedule.state_dict()
     opt.param_groups[3]["lr"] = opt.param_groups[1]["lr"] = shared
+    advance(schedule)
+    assert floats(opt) == [0.125, 1.5, 1.0, 0.25]
+    opt.param_groups[1]["lr"] = shared
     schedule.load_state_dict(state)
     assert floats(opt) == [0.25, 1.0, 2.0, 0.25]
 
