@@ -5,36 +5,36 @@ A kind has arguments that it takes, numbers that it refuses, and random curves w
 
 from __future__ import annotations
 
+import copy
 import math
 import operator
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
 from hypothesis import strategies as st
+from small_runs import through_json, through_pickle
 
 from tsa_builtins import curves
 
 DEPTH = 4
 
 
-@dataclass(frozen=True)
 class Pair:
-    """A curve, its closed form, and the range of its values."""
+    """A curve, its closed form, and the range of its values, from the least to the greatest."""
 
-    curve: Any
-    closed_form: Callable[[float], float]
-    low: float
-    high: float
+    def __init__(self, curve: Any, closed_form: Callable[[float], float], *values: float) -> None:
+        self.curve, self.closed_form = curve, closed_form
+        self.low, self.high = min(values), max(values)
+
+    @property
+    def rounding(self) -> float:
+        """The rounding of all levels, relative to the largest number that can occur."""
+        return 1e-12 * max(1, 4**DEPTH, abs(self.low), abs(self.high))
 
     def __repr__(self) -> str:
         return repr(self.curve)
-
-
-def pair(curve: Any, closed_form: Callable[[float], float], values: Collection[float]) -> Pair:
-    """A curve whose values are between the least and the greatest of ``values``."""
-    return Pair(curve, closed_form, min(values), max(values))
 
 
 @dataclass(frozen=True)
@@ -62,69 +62,56 @@ some_steps = st.integers(1, 40).map(lambda n: n / 2)
 
 # -- the shapes ------------------------------------------------------------------------------------
 
-
-TWO_VALUES = st.tuples(values, values)
-
-
-@dataclass(frozen=True)
-class Transition:
-    """A shape from ``start`` at 0 to ``end`` at ``steps``."""
-
-    formula: Callable[..., float]
-    """λ in between, of progress p, the length, ``start``, ``end`` and the other arguments."""
-    ends: Any = TWO_VALUES
-    others: dict[str, Any] = field(default_factory=dict)
-    """The arguments after ``steps``, with a strategy for each."""
+Formula = Callable[..., float]
 
 
-def blend(done: Callable[..., float]) -> Callable[..., float]:
+def blend(done: Formula) -> Formula:
     """The formula of a shape that has gone the share ``done(p, n)`` of its way of n steps."""
 
-    def formula(p: float, n: float, start: float, end: float, **others: float) -> float:
-        return start * (1 - done(p, n, **others)) + end * done(p, n, **others)
+    def formula(p: float, n: float, start: float, end: float, **own: float) -> float:
+        return start * (1 - done(p, n, **own)) + end * done(p, n, **own)
 
     return formula
 
 
-def between_logarithms(p: float, n: float, start: float, end: float) -> float:
-    between = (1 - p) * math.log(abs(start)) + p * math.log(abs(end))
-    return math.copysign(math.exp(between), start)
-
-
-sizes = st.floats(0.01, 4)
-of_one_sign = st.tuples(sizes, sizes, st.sampled_from([-1, 1])).map(
-    lambda drawn: (drawn[2] * drawn[0], drawn[2] * drawn[1])
-)
-
-TRANSITIONS = {
-    "Linear": Transition(blend(lambda p, n: p)),
-    "Cosine": Transition(blend(lambda p, n: math.sin(math.pi / 2 * p) ** 2)),
-    "QuarterCosine": Transition(blend(lambda p, n: 1 - math.sin(math.pi / 2 * (1 - p)))),
-    "OneMinusSqrt": Transition(blend(lambda p, n: p**0.5)),
-    "Polynomial": Transition(
-        blend(lambda p, n, exponent: 1 - (1 - p) ** exponent),
-        others={"exponent": st.sampled_from([0.5, 1, 2, 3.7])},
+# λ between the ends, of progress p, the length n, ``start``, ``end`` and the other arguments.
+TRANSITIONS: dict[str, Formula] = {
+    "Linear": blend(lambda p, n: p),
+    "Cosine": blend(lambda p, n: math.sin(math.pi / 2 * p) ** 2),
+    "QuarterCosine": blend(lambda p, n: 1 - math.sin(math.pi / 2 * (1 - p))),
+    "OneMinusSqrt": blend(lambda p, n: p**0.5),
+    "Polynomial": blend(lambda p, n, exponent: 1 - (1 - p) ** exponent),
+    "Exponential": lambda p, n, start, end: math.copysign(
+        abs(start) ** (1 - p) * abs(end) ** p, start
     ),
-    "Exponential": Transition(between_logarithms, ends=of_one_sign),
-    "Logarithmic": Transition(blend(lambda p, n: math.log(1 + p * n, 1 + n))),
+    "Logarithmic": blend(lambda p, n: math.log(1 + p * n, 1 + n)),
 }
+# The arguments after ``steps``, with a strategy for each.
+OWN = {"Polynomial": {"exponent": st.sampled_from([0.5, 1, 2, 3.7])}}
 
 
 def at_progress(
-    transition: Transition, t: float, start: float, end: float, steps: float, **others: float
+    formula: Formula, t: float, start: float, end: float, steps: float, **own: float
 ) -> float:
     if t <= 0:
         return start
-    return end if t >= steps else transition.formula(t / steps, steps, start, end, **others)
+    return end if t >= steps else formula(t / steps, steps, start, end, **own)
+
+
+def of_one_sign(sign: int) -> st.SearchStrategy[float]:
+    return st.floats(0.01, 4).map(lambda size: sign * size)
+
+
+signs = st.sampled_from([-1, 1])
 
 
 @st.composite
 def transitions(draw: st.DrawFn, name: str) -> Pair:
-    transition = TRANSITIONS[name]
-    ends, length = draw(transition.ends), draw(steps)
-    others = {argument: draw(strategy) for argument, strategy in transition.others.items()}
-    curve = getattr(curves, name)(*ends, length, **others)
-    return pair(curve, lambda t: at_progress(transition, t, *ends, length, **others), ends)
+    end = of_one_sign(draw(signs)) if name == "Exponential" else values
+    ends, length = (draw(end), draw(end)), draw(steps)
+    own = draw(st.fixed_dictionaries(OWN.get(name, {})))
+    curve = getattr(curves, name)(*ends, length, **own)
+    return Pair(curve, lambda t: at_progress(TRANSITIONS[name], t, *ends, length, **own), *ends)
 
 
 @st.composite
@@ -132,31 +119,29 @@ def inverse_powers(draw: st.DrawFn, name: str, exponents: list[float]) -> Pair:
     start, scale, exponent = draw(values), draw(some_steps), draw(st.sampled_from(exponents))
     others = (exponent,) if len(exponents) > 1 else ()
     curve = getattr(curves, name)(start, scale, *others)
-    return pair(curve, lambda t: start * (scale / (scale + max(t, 0))) ** exponent, [start, 0])
+    return Pair(curve, lambda t: start * (scale / (scale + max(t, 0))) ** exponent, start, 0)
 
 
 @st.composite
 def piecewise(draw: st.DrawFn) -> Pair:
-    sign = draw(st.sampled_from([-1, 1]))
-    levels = draw(st.dictionaries(steps, sizes.map(lambda x: sign * x), min_size=1, max_size=5))
-    shapes = {}
+    levels = draw(st.dictionaries(steps, of_one_sign(draw(signs)), min_size=1, max_size=5))
+    shapes: dict[float, tuple[str, dict[str, float]]] = {}
     for step in sorted(levels)[1:]:
-        name = draw(st.sampled_from(["", *TRANSITIONS]))
-        others = TRANSITIONS[name].others if name else {}
-        shapes[step] = (name, {key: draw(each) for key, each in others.items()})
+        name = draw(st.sampled_from([*TRANSITIONS]))
+        shapes[step] = (name, draw(st.fixed_dictionaries(OWN.get(name, {}))))
 
     def value(t: float) -> float:
         before = max((step for step in levels if step <= t), default=min(levels))
         after = min((step for step in levels if step > t), default=max(levels))
-        name, others = shapes.get(after, ("", {}))
+        name, own = shapes.get(after, ("Linear", {}))
         ends = levels[before], levels[after], after - before
-        return at_progress(TRANSITIONS[name or "Linear"], t - before, *ends, **others)
+        return at_progress(TRANSITIONS[name], t - before, *ends, **own)
 
     points: dict[float, Any] = dict(levels)
-    for step, (name, others) in shapes.items():
-        if name:
-            points[step] = (levels[step], name, *others.values())
-    return pair(curves.Piecewise(points), value, levels.values())
+    for step, (name, own) in shapes.items():
+        if name != "Linear" or draw(st.booleans()):
+            points[step] = (levels[step], name, *own.values())
+    return Pair(curves.Piecewise(points), value, *levels.values())
 
 
 @st.composite
@@ -166,7 +151,7 @@ def stairs(draw: st.DrawFn) -> Pair:
     def value(t: float) -> float:
         return points[max((step for step in points if step <= t), default=min(points))]
 
-    return pair(curves.PiecewiseConstant(points), value, points.values())
+    return Pair(curves.PiecewiseConstant(points), value, *points.values())
 
 
 @st.composite
@@ -174,13 +159,13 @@ def warmups(draw: st.DrawFn) -> Pair:
     length, skip_zero = draw(steps), draw(st.booleans())
 
     def value(t: float) -> float:
-        ahead = 1 if skip_zero else 0
-        return 1 if t >= length or length == 0 else (max(t, 0) + ahead) / (length + ahead)
+        t = max(t, 0)
+        return 1 if t >= length else (t + skip_zero) / (length + skip_zero)
 
     return Pair(curves.Warmup(length, skip_zero), value, 0, 1)
 
 
-constants = values.map(lambda value: pair(curves.Constant(value), lambda t: value, [value]))
+constants = values.map(lambda value: Pair(curves.Constant(value), lambda t: value, value))
 # Whole and above 0, so that every step has a power.
 powers = st.integers(1, 2).map(lambda n: Pair(curves.Power(n), lambda t: t**n, -100, 1e19))
 
@@ -218,29 +203,21 @@ SHAPES: dict[str, Kind] = {
 # -- the combinations: each closed form goes through all the parts ---------------------------------
 
 
-def of_parts(curve: Any, closed_form: Callable[[float], float], parts: Collection[Pair]) -> Pair:
-    """A curve that plays one of its parts at each step."""
-    return pair(curve, closed_form, [end for part in parts for end in (part.low, part.high)])
-
-
 @st.composite
 def joins(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
-    pairs = draw(st.lists(parts, min_size=1, max_size=4))
-    boundaries = sorted(draw(steps) for _ in pairs[1:])
+    in_turn = draw(st.lists(parts, min_size=1, max_size=4))
+    boundaries = sorted(draw(steps) for _ in in_turn[1:])
 
     def value(t: float) -> float:
-        playing, since = pairs[0], 0.0
-        for pair, boundary in zip(pairs[1:], boundaries):
-            if t >= boundary:
-                playing, since = pair, boundary
-        return playing.closed_form(t - since)
+        playing = sum(t >= boundary for boundary in boundaries)
+        return in_turn[playing].closed_form(t - (0, *boundaries)[playing])
 
-    curve = curves.join([pair.curve for pair in pairs], boundaries)
-    return of_parts(curve, value, pairs)
+    curve = curves.join([part.curve for part in in_turn], boundaries)
+    return Pair(curve, value, *(end for part in in_turn for end in (part.low, part.high)))
 
 
 # A number stands for a curve beside an operator.
-constant_numbers = values.map(lambda value: pair(value, lambda t: value, [value]))
+constant_numbers = values.map(lambda value: Pair(value, lambda t: value, value))
 
 
 @st.composite
@@ -248,10 +225,10 @@ def operations(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
     operate = draw(st.sampled_from([operator.add, operator.sub, operator.mul]))
     sides = [(parts, parts), (parts, constant_numbers), (constant_numbers, parts)]
     a, b = map(draw, draw(st.sampled_from(sides)))
-    return pair(
+    return Pair(
         operate(a.curve, b.curve),
         lambda t: operate(a.closed_form(t), b.closed_form(t)),
-        [operate(x, y) for x in (a.low, a.high) for y in (b.low, b.high)],
+        *(operate(x, y) for x in (a.low, a.high) for y in (b.low, b.high)),
     )
 
 
@@ -282,8 +259,7 @@ def repeats(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
         return a.closed_form(since) * float(decay) ** cycle
 
     curve = curves.repeat(a.curve, length, growth=growth, decay=decay)
-    towards = [0.0] if decay < 1 else []
-    return pair(curve, value, [a.low, a.high, *towards])
+    return Pair(curve, value, a.low, a.high, *([0] if decay < 1 else []))
 
 
 @st.composite
@@ -308,19 +284,15 @@ def switches(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
         playing = max((step for step in by_step if step <= t), default=min(by_step))
         return by_step[playing].closed_form(t)
 
-    curve = curves.switch({step: pair.curve for step, pair in by_step.items()})
-    return of_parts(curve, value, by_step.values())
+    curve = curves.switch({step: part.curve for step, part in by_step.items()})
+    return Pair(curve, value, *(end for part in by_step.values() for end in (part.low, part.high)))
 
 
 @st.composite
 def staircases(draw: st.DrawFn, parts: st.SearchStrategy[Pair]) -> Pair:
     a, every = draw(parts), draw(some_steps)
-    exact = Fraction(every)
-
-    def value(t: float) -> float:
-        return a.closed_form(float(Fraction(t) // exact * exact))
-
-    return Pair(curves.staircase(a.curve, every), value, a.low, a.high)
+    curve, exact = curves.staircase(a.curve, every), Fraction(every)
+    return Pair(curve, lambda t: a.closed_form(float(Fraction(t) // exact * exact)), a.low, a.high)
 
 
 PARTS = [curves.Linear(0, 1, 4), curves.Cosine(1, 0, 4)]
@@ -352,6 +324,17 @@ KINDS = {**SHAPES, **COMBINATIONS}
 def make(name: str, **changed: Any) -> Any:
     """The example of a kind, with some arguments changed."""
     return getattr(curves, name)(**{**KINDS[name].example, **changed})
+
+
+def assert_comes_back(curve: curves.Curve) -> None:
+    """Copies, JSON, pickle and the expression that ``repr`` shows give an equal curve."""
+    record = curves.to_dict(curve)
+    assert through_json(record) == record
+    copies = copy.copy(curve), copy.deepcopy(curve), through_pickle(curve)
+    for back in (*copies, curves.from_dict(record), eval(repr(curve), dict(vars(curves)))):
+        assert back == curve
+        assert hash(back) == hash(curve)
+        assert repr(back) == repr(curve)
 
 
 EXAMPLES = [

@@ -1,17 +1,18 @@
-"""Curves as values: frozen, equal to their equals, shown, recorded, and called with arrays."""
+"""Curves as values: combined, frozen, equal to equals, shown, recorded, called with arrays."""
 
 from __future__ import annotations
 
 import math
 from fractions import Fraction
+from functools import reduce
+from operator import add, mul, sub
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from cases import crossed
-from curve_forms import EXAMPLES, third
-from small_runs import through_json
+from curve_forms import EXAMPLES, assert_comes_back, third
 
 import tsa_builtins.curves
 from tsa_builtins.curves import (
@@ -35,6 +36,63 @@ def evaluated(expression: str) -> Any:
     return eval(expression, {**vars(tsa_builtins.curves), "A": A, "B": B})
 
 
+# -- operators -------------------------------------------------------------------------------------
+
+UP = Linear(0, 1, 10)
+
+
+def test_operators_work_step_by_step() -> None:
+    """Curves, callables and numbers are combined on either side, to the last bit."""
+    assert (UP + UP)(5) == sum([UP, UP])(5) == 1
+    assert (UP + third)(6) == (third + UP)(6) == 2.6
+    assert ((UP - third)(6), (third - UP)(6)) == (-1.4, 1.4)
+    assert (UP * third)(6) == (third * UP)(6) == 1.2
+    assert (np.float64(3) + UP)(5) == (UP + np.float64(3))(5) == 3.5
+    assert (np.float64(3) * UP)(5) == (UP * np.float64(3))(5) == 1.5
+    assert ((UP - 3)(5), (3 - UP)(5), (-UP)(5)) == (-2.5, 2.5, -0.5)
+    assert (1 - (UP - (0.25 - UP)))(5) == 1 - (0.5 - (0.25 - 0.5))
+
+
+CHAINS: dict[str, Any] = {
+    "a + b + c": lambda each: reduce(add, each),
+    "c + (b + a)": lambda each: reduce(lambda a, b: b + a, each),
+    "(a + a) + (b + b)": lambda each: reduce(add, map(add, each, each)),
+    "a * b * c": lambda each: reduce(mul, each),
+    "c * (b * a)": lambda each: reduce(lambda a, b: b * a, each),
+    "(a * a) * (b * b)": lambda each: reduce(mul, map(mul, each, each)),
+    "a - b - c": lambda each: reduce(sub, each),
+}
+
+
+@pytest.mark.parametrize("chain", CHAINS.values(), ids=CHAINS)
+def test_hundreds_of_operands_are_flat(chain: Any) -> None:
+    """A curve of 400 factors or terms is called, shown, saved, pickled, hashed and compared."""
+    curves = [Linear(1, 1 + i / 1e4, 10) for i in range(400)]
+    curve = chain(curves)
+    assert curve(7) == pytest.approx(chain([each(7) for each in curves]), rel=1e-12)
+    assert_comes_back(curve)
+
+
+@pytest.mark.parametrize("operator", [add, sub, mul])
+def test_an_operand_that_is_not_a_finite_number_is_refused(operator: Any) -> None:
+    """On either side, Python's TypeError, or a ValueError that names the operands."""
+    name = "factors" if operator is mul else "terms"
+    for bad in ("2", None, True, 1j, [2], np.array([1.0, 2.0]), torch.tensor(2.0)):
+        for operands in ((UP, bad), (bad, UP)):
+            with pytest.raises(TypeError):
+                operator(*operands)
+    for bad in (math.nan, math.inf, 10**400):
+        for operands in ((UP, bad), (bad, UP)):
+            with pytest.raises(ValueError, match=f"{name}: expected a finite"):
+                operator(*operands)
+
+
+def test_a_right_operand_with_a_product_of_its_own_is_asked() -> None:
+    """Python asks the right operand of ``*`` if the curve on the left cannot multiply it."""
+    own = type("Scaling", (), {"__rmul__": lambda self, other: "mine"})()
+    assert UP * own == "mine"
+
+
 # -- a value ---------------------------------------------------------------------------------------
 
 
@@ -51,10 +109,8 @@ def test_a_curve_is_frozen() -> None:
 def test_different_curves_differ() -> None:
     """Curves of two kinds are not equal, nor are curves that differ in one argument."""
     assert len(set(EXAMPLES)) == len(EXAMPLES)
-    assert Linear(0, 1, 4) != Linear(0, 1, 5)
-    assert Linear(0, 1, 4) != Cosine(0, 1, 4)
-    assert Linear(0, 1, 4) != "Linear(start=0, end=1, steps=4)"
-    assert (Linear(0, 1, 4) == "Linear(start=0, end=1, steps=4)") is False
+    others = (Linear(0, 1, 5), Cosine(0, 1, 4), repr(A))
+    assert [other == A for other in others] == [False] * 3
 
 
 def test_the_classes_of_combinations_are_not_public() -> None:
@@ -89,6 +145,8 @@ SHOWN = {
     "(2 * A) * (A * 3)": "2 * A * A * 3",
     "join([Constant(1), A], [9])": "join([Constant(value=1), A], [9])",
     "Piecewise({4: 0.5, 0: 1})": "Piecewise({0: 1, 4: 0.5})",
+    "Piecewise([(0, 0), (5, (1, 'Linear'))])": "Piecewise({0: 0, 5: 1})",
+    "Piecewise({5: [1, 'Cosine'], 0: 0})": "Piecewise({0: 0, 5: (1, 'Cosine')})",
 }
 
 
@@ -97,9 +155,7 @@ def test_the_code_that_is_shown_is_short_and_makes_the_curve_again() -> None:
     for expression, shown in SHOWN.items():
         curve = evaluated(expression)
         assert repr(curve) == shown.replace("A", repr(A)).replace("B", repr(B))
-        for back in (evaluated(shown), from_dict(through_json(to_dict(curve)))):
-            assert back == curve
-            assert hash(back) == hash(curve)
+        assert_comes_back(curve)
 
 
 def test_a_curve_holds_python_numbers() -> None:
@@ -110,7 +166,6 @@ def test_a_curve_holds_python_numbers() -> None:
 
 
 # -- a record --------------------------------------------------------------------------------------
-
 
 LINE = {"kind": "Linear", "start": 0, "end": 1, "steps": 4}
 ONE = {"kind": "Constant", "value": 1}
@@ -162,30 +217,21 @@ def joined(*parts: Any, boundaries: Any = (1,)) -> dict[str, Any]:
     [
         ([LINE], TypeError, "record"),
         ({}, ValueError, r"record: a curve needs 'kind', one of \['Clip', "),
-        ({**LINE, "kind": "Spline"}, ValueError, "kind: 'Spline'"),
         ({**LINE, "kind": ["Linear"]}, TypeError, "kind: .*'Linear'"),
         ({**LINE, "kind": "Curve"}, ValueError, "kind: 'Curve'"),
         ({**LINE, "kind": "_Transition"}, ValueError, "kind: '_Transition'"),
-        ({"kind": "PiecewiseLinear", "points": {}}, ValueError, "kind: .*did you mean 'Piecewise"),
         (joined({"kind": "Const"}, LINE), ValueError,
          r"curves\[0\]\.kind: 'Const' is not a kind of curve; did you mean 'Constant'\?"),
-        ({**LINE, 3: 2}, ValueError, "3"),
-        ({**LINE, "exponent": 2, 3: 2}, ValueError, "exponent: a Linear has no such entry"),
+        ({**LINE, 3: 2}, ValueError, "3: a Linear has no such entry; it has 'start', 'end', "),
         ({**joined(LINE), "curvse": []}, ValueError,
          "curvse: a Join has no such entry; it has 'curves', "),
-        ({"kind": "Linear", "start": 0, "steps": 4}, ValueError, ".*'end'"),
         ({"kind": "Repeat", "curve": LINE}, ValueError, "record: a Repeat needs 'steps'$"),
         (joined(LINE, {**LINE, "steps": -3}), ValueError,
          r"curves\[1\]\.steps: expected 0 or more, got -3"),
-        (joined(LINE, {**LINE, "steps": "1e3"}), TypeError,
-         r"curves\[1\]\.steps: expected a number, got "),
-        ({**LINE, "steps": [4]}, TypeError, "steps"),
         (joined(LINE, LINE, boundaries=[None]), TypeError,
          r"boundaries\[0\]: expected a finite real number"),
         ({**joined(), "curves": LINE}, TypeError, "curves"),
         (joined(3, boundaries=[]), TypeError, "curves"),
-        ({"kind": "Clip", "curve": 1, "low": 0, "high": 1}, TypeError, "curve"),
-        ({"kind": "Stretch", "curve": LINE, "factor": 0}, ValueError, "factor"),
         ({"kind": "Warmup", "steps": 4, "skip_zero": 1}, TypeError,
          "skip_zero: expected true or false"),
         ({"kind": "Switch", "curves": {"0": ONE, "50": {**LINE, "steps": -1}}}, ValueError,
@@ -232,8 +278,6 @@ def test_a_record_may_be_written_in_several_ways() -> None:
 # -- arrays ----------------------------------------------------------------------------------------
 
 SOME_STEPS = [[-3, 0, 1], [2, 4, 7], [8, 11, 1000]]
-
-
 STEPS_OF_A_DTYPE = [
     *(np.array(SOME_STEPS, dtype) for dtype in (np.int64, np.float32, np.float64, object)),
     *(torch.tensor(SOME_STEPS, dtype=dtype) for dtype in (torch.int64, torch.float32)),
@@ -256,11 +300,9 @@ def test_an_array_of_any_shape_is_taken() -> None:
     curve = Linear(0, 1, 8)
     for shape in ((), (0,), (1,), (3, 0), (1, 2, 3), (6,)):
         array = np.arange(math.prod(shape)).reshape(shape)
-        assert curve(array).shape == curve(array.T).T.shape == shape
-        assert (curve(array) == array / 8).all()
-        assert (curve(array.T) == array.T / 8).all()
-        tensor = torch.from_numpy(array).T if len(shape) == 2 else torch.from_numpy(array)
-        assert curve(tensor).dim() == len(shape)
+        for steps in (array, array.T, torch.from_numpy(array), torch.from_numpy(array.T)):
+            assert curve(steps).shape == steps.shape
+            assert (curve(steps) == steps / 8).all()
     tensor = torch.tensor([2.0, 4.0], requires_grad=True)
     assert curve(tensor).tolist() == [0.25, 0.5]
     assert not curve(tensor).requires_grad

@@ -14,16 +14,13 @@ from tsa_builtins.curves import Constant, Linear
 from tsa_core import CurveSchedule, ProxyOptimizer, SynchronousSchedule
 
 UP, DOWN, HALF = Linear(0, 1, 10), Linear(1, 0, 20), Constant(0.5)
+NAMED, UNNAMED = ("stem", "body", "head"), ("stem", None, 3)
 
 
-def optimizer_of(*names: Any, lr: float = 0.1) -> torch.optim.AdamW:
-    """One group per name, with initial values lr, 2·lr, …; ``None`` is a group without a name."""
-    return adamw(
-        *(
-            {"lr": lr * (1 + i), **({} if name is None else {"name": name})}
-            for i, name in enumerate(names)
-        )
-    )
+def optimizer_of(*names: Any) -> torch.optim.AdamW:
+    """One group per name, with initial values 0.1, 0.2, …; ``None`` is a group without a name."""
+    named = [{} if name is None else {"name": name} for name in names]
+    return adamw(*({"lr": 0.1 * (1 + i), **each} for i, each in enumerate(named)))
 
 
 def after(schedule: Any, steps: int) -> list[float]:
@@ -47,11 +44,11 @@ def after(schedule: Any, steps: int) -> list[float]:
 )
 def test_each_group_follows_its_own_curve(curve: Any, multipliers: list[float]) -> None:
     """A group has a curve by its name, by ``"*"`` or by order; ``None`` leaves it alone."""
-    optimizer = optimizer_of("stem", "body", "head")
-    schedule = CurveSchedule(optimizer, curve)
+    schedule = SynchronousSchedule([CurveSchedule(optimizer_of(*NAMED), curve)])
     expected = [initial * factor for initial, factor in zip((0.1, 0.2, 0.3), multipliers)]
-    assert after(schedule, 4) == pytest.approx(expected, rel=1e-12)
-    assert schedule.get_last_lr() == held(optimizer)
+    values = after(schedule, 4)
+    assert values == pytest.approx(expected, rel=1e-12)
+    assert schedule.get_last_schedule("lr") == schedule.get_last_lr() == values
 
 
 def test_a_star_stands_for_groups_without_a_name() -> None:
@@ -76,41 +73,32 @@ class Listing(dict[str, Any]):
 
 
 @pytest.mark.parametrize(
-    ("curve", "error", "named"),
+    ("names", "curve", "error", "named"),
     [
-        (Listing(stem=UP, body=UP), ValueError, "two curves.*'stem'"),
-        ({"haed": UP, "*": UP}, ValueError, "'haed'.*did you mean 'head'"),
-        ({"stem": UP, "body": UP, "head": UP, "neck": None}, ValueError, "'neck'"),
-        ({"stem": UP, "body": UP}, ValueError, "param group 2.*'head'"),
-        ({}, ValueError, "param group 0.*'stem'"),
-        ({"*": 0.5}, TypeError, "0.5"),
-        ([UP, UP], ValueError, "2 curves for 3"),
-        ([], ValueError, "0 curves for 3"),
-        ({0: UP, "*": UP}, TypeError, "0 .int"),
-        ({None: UP, "*": UP}, TypeError, "None"),
-        ([UP, UP, "cosine"], TypeError, "cosine"),
-        ({"stem", "body", "head"}, TypeError, "set"),
-        ({"*": lambda t: float("nan")}, ValueError, "nan"),
+        (NAMED, Listing(stem=UP, body=UP), ValueError, "two curves.*'stem'"),
+        (NAMED, {"haed": UP, "*": UP}, ValueError, "'haed'.*did you mean 'head'"),
+        (UNNAMED, {"setm": UP, "*": UP}, ValueError, "'setm'.*did you mean 'stem'"),
+        (NAMED, {**dict.fromkeys(NAMED, UP), "neck": None}, ValueError, "'neck'"),
+        (NAMED, {"stem": UP, "body": UP}, ValueError, "param group 2.*'head'"),
+        (UNNAMED, {"stem": UP}, ValueError, r"param group 1.*'\*'"),
+        (NAMED, {}, ValueError, "param group 0.*'stem'"),
+        (NAMED, {"*": 0.5}, TypeError, "0.5"),
+        (NAMED, [UP, UP], ValueError, "2 curves for 3"),
+        (NAMED, [], ValueError, "0 curves for 3"),
+        (NAMED, {0: UP, "*": UP}, TypeError, "0 .int"),
+        (NAMED, {None: UP, "*": UP}, TypeError, "None"),
+        (NAMED, [UP, UP, "cosine"], TypeError, "cosine"),
+        (NAMED, {*NAMED}, TypeError, "set"),
+        (NAMED, {"*": lambda t: float("nan")}, ValueError, "nan"),
     ],
 )
 def test_curves_that_do_not_fit_are_refused(
-    curve: Any, error: type[Exception], named: str, untouched: Untouched
+    names: Any, curve: Any, error: type[Exception], named: str, untouched: Untouched
 ) -> None:
     """The error names the group, the name or the number that does not fit; nothing is touched."""
-    optimizer = optimizer_of("stem", "body", "head")
+    optimizer = optimizer_of(*names)
     with untouched(optimizer), pytest.raises(error, match=named):
         CurveSchedule(optimizer, curve)
-
-
-def test_a_group_without_a_name_and_a_curve_is_refused(untouched: Untouched) -> None:
-    """A group without a name needs ``"*"``, and the error says so. A misspelt name is answered."""
-    optimizer = optimizer_of("stem", None, 3)
-    for curve, named in (
-        ({"stem": UP}, r"param group 1.*'\*'"),
-        ({"setm": UP, "*": UP}, r"'setm'.*did you mean 'stem'"),
-    ):
-        with untouched(optimizer), pytest.raises(ValueError, match=named):
-            CurveSchedule(optimizer, curve)
 
 
 def test_a_group_added_later_finds_its_curve() -> None:
@@ -139,19 +127,6 @@ def test_a_group_added_without_a_curve_is_refused(untouched: Untouched) -> None:
     with untouched(optimizer), pytest.raises(ValueError, match="'neck'"):
         schedule.step()
     assert schedule.last_epoch == 0
-
-
-def test_a_synchronous_schedule_gives_one_value_per_group() -> None:
-    """``get_last_schedule`` has a value per group, also for groups that are left alone."""
-    optimizer = optimizer_of("stem", "body", "head")
-    lr = CurveSchedule(optimizer, {"head": DOWN, "body": None, "*": UP})
-    decay = CurveSchedule(optimizer, [UP, None, None], schedule_target="weight_decay")
-    schedule = SynchronousSchedule([lr, decay])
-    after(schedule, 4)
-    lrs = pytest.approx([0.1 * 0.4, 0.2, 0.3 * 0.8], rel=1e-12)
-    assert schedule.get_last_schedule("lr") == schedule.get_last_lr() == lrs
-    decays = pytest.approx([0.01 * 0.4, 0.01, 0.01], rel=1e-12)
-    assert schedule.get_last_schedule("weight_decay") == decays
 
 
 def test_a_proxy_shows_the_names_of_groups() -> None:

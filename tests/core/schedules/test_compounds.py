@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -15,65 +16,57 @@ from helpers import (
     held,
     ignore_epoch_deprecation,
     put,
+    put_curve,
     sgd,
     through_a_file,
     values_in_a_run,
 )
 from torch.optim.lr_scheduler import ChainedScheduler, ExponentialLR, LambdaLR, SequentialLR
 
-import tsa_core
+from tsa_core import CurveSchedule, SynchronousSchedule
 
 pytestmark = ignore_epoch_deprecation  # SequentialLR of torch < 2.9 passes a deprecated epoch
-
-Part = Callable[[Any, Callable[[float], float]], Any]
 
 
 def warmup(t: float) -> float:
     return min(t, 4) / 4
 
 
-def first_of_a_sequence(optimizer: Any, part: Part) -> Any:
-    return SequentialLR(optimizer, [part(optimizer, warmup), ExponentialLR(optimizer, 0.9)], [4])
+def exponential(optimizer: Any) -> ExponentialLR:
+    return ExponentialLR(optimizer, 0.9)
 
 
-def last_of_a_sequence(optimizer: Any, part: Part) -> Any:
-    return SequentialLR(optimizer, [ExponentialLR(optimizer, 0.9), part(optimizer, halving)], [3])
-
-
-def all_of_a_sequence(optimizer: Any, part: Part) -> Any:
-    parts = [part(optimizer, warmup), part(optimizer, halving), part(optimizer, warmup)]
-    return SequentialLR(optimizer, parts, [4, 7])
-
-
-def chained(optimizer: Any, part: Part) -> Any:
-    return ChainedScheduler([part(optimizer, warmup), ExponentialLR(optimizer, 0.9)])
-
-
-def chained_in_a_sequence(optimizer: Any, part: Part) -> Any:
-    inner = ChainedScheduler([part(optimizer, halving)])
-    return SequentialLR(optimizer, [ExponentialLR(optimizer, 0.9), inner], [20])
-
-
-COMPOUNDS = [first_of_a_sequence, last_of_a_sequence, all_of_a_sequence, chained]
+# Of an optimizer, and of what puts a curve on it.
+COMPOUNDS: dict[str, Callable[[Any, Any], Any]] = {
+    "first": lambda o, part: SequentialLR(o, [part(o, warmup), exponential(o)], [4]),
+    "last": lambda o, part: SequentialLR(o, [exponential(o), part(o, halving)], [3]),
+    "all": lambda o, part: SequentialLR(
+        o, [part(o, warmup), part(o, halving), part(o, warmup)], [4, 7]
+    ),
+    "chained": lambda o, part: ChainedScheduler([part(o, warmup), exponential(o)]),
+}
 if hasattr(SequentialLR, "recursive_undo"):  # older torch cannot put a ChainedScheduler into it
-    COMPOUNDS.append(chained_in_a_sequence)
+    COMPOUNDS["chained in a sequence"] = lambda o, part: SequentialLR(
+        o, [exponential(o), ChainedScheduler([part(o, halving)])], [20]
+    )
 
 
 def adamw_where_all_is(value: float) -> torch.optim.AdamW:
     return adamw({"betas": (value, 0.99), "clip": value}, lr=value, weight_decay=value)
 
 
-def of_values(optimizer: Any, curve: Callable[[float], float]) -> tsa_core.CurveSchedule:
-    return tsa_core.CurveSchedule(optimizer, lambda t: 0.7 * curve(t), absolute=True)
+def of_values(optimizer: Any, curve: Callable[[float], float]) -> CurveSchedule:
+    return CurveSchedule(optimizer, lambda t: 0.7 * curve(t), absolute=True)
 
 
 @across(compound=COMPOUNDS, target=["lr", "weight_decay", "clip", "betas[0]"])
-@pytest.mark.parametrize("part", [tsa_core.CurveSchedule, of_values])
-def test_curves_in_a_compound_equal_lambda_lr(compound: Any, target: str, part: Any) -> None:
+@pytest.mark.parametrize("part", [CurveSchedule, of_values])
+def test_curves_in_a_compound_equal_lambda_lr(compound: str, target: str, part: Any) -> None:
     """A compound of curves on the optimizer, or on any target, is one of ``LambdaLR``."""
-    expected = values_in_a_run(compound(sgd(lr=0.7), LambdaLR), 11)
-    assert values_in_a_run(compound(adamw_where_all_is(0.7), part), 11) == expected
-    schedule = put(adamw_where_all_is(0.7), target, lambda proxy: compound(proxy, part))
+    make = COMPOUNDS[compound]
+    expected = values_in_a_run(make(sgd(lr=0.7), LambdaLR), 11)
+    assert values_in_a_run(make(adamw_where_all_is(0.7), part), 11) == expected
+    schedule = put(adamw_where_all_is(0.7), target, lambda proxy: make(proxy, part))
     for value in expected:
         assert schedule.get_last_lr() == value
         assert values_in_a_run(schedule, 1) == [value]
@@ -85,8 +78,8 @@ def test_a_sequence_of_values_starts_from_0_and_resumes(target: str, stop: int) 
 
     def start() -> tuple[Any, Any]:
         optimizer = adamw_where_all_is(0.0)
-        make = lambda proxy: all_of_a_sequence(proxy, of_values)  # noqa: E731
-        return optimizer, tsa_core.SynchronousSchedule([put(optimizer, target, make)])
+        schedule = put(optimizer, target, lambda proxy: COMPOUNDS["all"](proxy, of_values))
+        return optimizer, SynchronousSchedule([schedule])
 
     optimizer, schedule = start()
     for t in range(9):
@@ -107,26 +100,20 @@ def test_a_part_that_was_stepped_before_starts_anew_at_its_milestone() -> None:
         optimizer = sgd()
         second = part(optimizer, halving)
         advance(second, 2)
-        schedule = SequentialLR(optimizer, [ExponentialLR(optimizer, 0.9), second], [2])
-        return values_in_a_run(schedule, 5)
+        return values_in_a_run(SequentialLR(optimizer, [exponential(optimizer), second], [2]), 5)
 
-    assert values_with(tsa_core.CurveSchedule) == values_with(LambdaLR)
+    assert values_with(CurveSchedule) == values_with(LambdaLR)
 
 
 def test_a_curve_on_a_proxy_is_named_by_the_proxys_target_in_messages() -> None:
-    """Warnings and errors of a curve on a proxy name the proxy's target, and come once."""
-    optimizer = adamw(lr=0.1, weight_decay=0.0)
-
-    def put_on_a_proxy(curve: Callable[[float], float], **options: Any) -> Any:
-        return tsa_core.arbitrary_schedule_factory(
-            optimizer, lambda proxy: tsa_core.CurveSchedule(proxy, curve), **options
-        )
-
+    """They come once, and a warning points at the user's line through torch's frames."""
+    optimizer = adamw({"clip": 1.0}, weight_decay=0.0)
     with pytest.warns(UserWarning, match="'weight_decay' starts at 0") as caught:
-        put_on_a_proxy(halving, schedule_target="weight_decay")
+        put(optimizer, "weight_decay", put_curve)
     assert len(caught) == 1
     with pytest.raises(ValueError, match="multiple of 'clip' at step 0: nan"):
-        put_on_a_proxy(lambda t: float("nan"), schedule_target="clip", default_value=1.0)
-    schedule = put_on_a_proxy(halving, schedule_target="clip", default_value=1.0)
-    with pytest.warns(UserWarning, match="this schedule of 'clip'"):
+        put(optimizer, "clip", lambda proxy: CurveSchedule(proxy, lambda t: math.nan))
+    schedule = ChainedScheduler([put(optimizer, "clip", put_curve)])
+    with pytest.warns(UserWarning, match="first value of this schedule of 'clip'") as caught:
         schedule.step()
+    assert [warning.filename for warning in caught] == [__file__]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 from helpers import (
     Untouched,
     across,
@@ -34,11 +35,6 @@ from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule, extend
 # Powers of 2, or sums of few, so that halving is exact in a float32 tensor too.
 CODE, OTHER = [0.5, 0.25], [0.375, 0.0625]
 TARGETS = ("lr", "weight_decay", "betas[0]", "scale")
-CURVES: dict[str, Any] = {
-    "one": halving,
-    "in order": [halving, halving],
-    "for all others": {"*": halving},
-}
 STEPS = 3
 
 
@@ -65,21 +61,25 @@ def load_other_values(optimizer: Any, target: str, as_kind: Any = float) -> None
     optimizer.load_state_dict(copy.deepcopy(other.state_dict()))
 
 
-def in_a_sync(schedule: Any, is_member: bool) -> Any:
-    return SynchronousSchedule([schedule]) if is_member else schedule
-
-
 # -- a load without records ------------------------------------------------------------------------
 
 
-@across(target=TARGETS, curve=CURVES, is_member=[True, False], kind=KINDS)
+@across(
+    target=TARGETS,
+    curve=[halving, [halving, halving], {"*": halving}],
+    is_member=[True, False],
+    kind=KINDS,
+)
 def test_a_load_without_a_record_keeps_the_initial_value(
-    target: str, curve: str, is_member: bool, kind: str
+    target: str, curve: Any, is_member: bool, kind: str
 ) -> None:
-    """A group that a load replaced keeps the initial value of its place, as torch's do."""
+    """A group that a load replaced keeps the initial value of its place, as torch's do.
+
+    A load with a record brings its own, which stays in later loads without one.
+    """
     optimizer = adamw_with(target, *map(KINDS[kind], CODE))
-    schedule = CurveSchedule(optimizer, CURVES[curve], target)
-    whole = in_a_sync(schedule, is_member)
+    schedule = CurveSchedule(optimizer, curve, target)
+    whole: Any = SynchronousSchedule([schedule]) if is_member else schedule
     load_other_values(optimizer, target, KINDS[kind])
     assert floats(optimizer, target) == OTHER  # until the next step
     assert schedule.base_lrs == CODE
@@ -92,74 +92,63 @@ def test_a_load_without_a_record_keeps_the_initial_value(
     load_other_values(optimizer, target, KINDS[kind])
     whole.step(2)
     assert floats(optimizer, target) == expected[1]
-
-
-def test_a_load_with_a_record_brings_its_initial_value() -> None:
-    """Groups whose state has a record start from it, also after later loads without a record."""
-    optimizer, other = sgd(*({"lr": x} for x in CODE)), sgd(*({"lr": x} for x in OTHER))
-    schedule = put_curve(optimizer)
-    other.param_groups[1]["initial_lr"] = 8.0
+    other = adamw_with(target, *OTHER)
+    other.param_groups[1][f"initial_{target}"] = 0.75  # a record, which it starts from
     optimizer.load_state_dict(other.state_dict())
-    for t in (1, 2):
-        assert schedule.base_lrs == [0.5, 8.0]
-        advance(schedule)
-        assert held(optimizer) == [0.5 * 0.5**t, 8.0 * 0.5**t]
-        optimizer.load_state_dict(sgd(*({"lr": x} for x in OTHER)).state_dict())
+    for t in (3, 4):
+        assert schedule.base_lrs == [0.5, 0.75]
+        advance(whole)
+        assert floats(optimizer, target) == [0.5 * 0.5**t, 0.75 * 0.5**t]
+        load_other_values(optimizer, target, KINDS[kind])
 
 
-def test_a_group_that_is_left_alone_during_a_load_keeps_its_initial_value() -> None:
-    """A group that is driven again after a load counts from the value in the code."""
-    optimizer = sgd(*({"lr": x, "is_free": True} for x in CODE))
+def test_only_groups_that_were_driven_and_replaced_keep_it() -> None:
+    """Also one that is left alone for some time. Others count from what they load or join with."""
+
+    def groups(*entries: tuple[float, bool]) -> torch.optim.SGD:
+        return sgd(*({"lr": x, "is_free": is_free} for x, is_free in entries))
+
+    optimizer = groups((0.5, True), (0.25, True), (0.125, False))
     schedule = CurveSchedule(optimizer, halving, where=lambda group: group["is_free"])
-    frozen = sgd(*({"lr": x, "is_free": False} for x in OTHER))
-    optimizer.load_state_dict(frozen.state_dict())
+    optimizer.load_state_dict(groups((0.375, True), (0.0625, False), (1.0, False)).state_dict())
+    add_group(optimizer, lr=8.0, is_free=True)
     advance(schedule)
-    assert held(optimizer) == OTHER
+    assert held(optimizer) == [0.5 / 2, 0.0625, 1.0, 8.0 / 2]
+    assert schedule.base_lrs == [0.5, 0.25, 1.0, 8.0]
     for group in optimizer.param_groups:
         group["is_free"] = True
     advance(schedule)
-    assert held(optimizer) == of_torch(CODE)[1]
-
-
-def test_only_the_groups_that_are_driven_and_were_replaced_keep_it() -> None:
-    """One that joins after the load has its own, and one that is left alone keeps what it loads."""
-    optimizer, other = (sgd({"lr": a}, {"lr": b, "name": "b"}) for a, b in (CODE, OTHER))
-    schedule = CurveSchedule(optimizer, {"b": None, "*": halving})
-    optimizer.load_state_dict(other.state_dict())
-    add_group(optimizer, lr=8.0)
-    advance(schedule)
-    assert held(optimizer) == [0.25, OTHER[1], 4.0]
-    assert schedule.base_lrs == [CODE[0], OTHER[1], 8.0]
+    assert held(optimizer) == [0.5 / 4, 0.25 / 4, 1.0 / 4, 8.0 / 4]
 
 
 @across(kind=KINDS, derived_first=[True, False])
 def test_a_derived_schedule_and_its_source_keep_theirs(kind: str, derived_first: bool) -> None:
-    """Target and source count from the values in the code: both are halved at each step."""
+    """Target and source count from the values in the code, also a source that nobody schedules."""
 
     def groups(values: list[float]) -> Any:
         as_kind = KINDS[kind]
-        return adamw(*({"lr": as_kind(x), "weight_decay": as_kind(x / 4)} for x in values))
+        entries = (
+            {"lr": as_kind(x), "weight_decay": as_kind(x / 4), "by_hand": x, "scale": 1.0}
+            for x in values
+        )
+        return adamw(*entries)
 
     optimizer = groups(CODE)
     derived = DerivedSchedule(optimizer, same, "weight_decay")
     members = [derived, put_curve(optimizer)]
-    sync = SynchronousSchedule(members if derived_first else members[::-1])
+    sync = SynchronousSchedule(
+        [
+            DerivedSchedule(optimizer, same, "scale", of="by_hand"),
+            *(members if derived_first else members[::-1]),
+        ]
+    )
     optimizer.load_state_dict(groups(OTHER).state_dict())
     assert derived.base_lrs == [x / 4 for x in CODE]
     for row in of_torch(CODE, OTHER):
         advance(sync)
         assert floats(optimizer) == row
         assert floats(optimizer, "weight_decay") == [x / 4 for x in row]
-
-
-def test_a_derived_schedule_keeps_the_initial_value_of_a_source_that_nobody_schedules() -> None:
-    """The loaded value of the source is a multiple of the one in the code."""
-    optimizer = adamw(*({"lr": x, "weight_decay": 1.0} for x in CODE))
-    derived = DerivedSchedule(optimizer, same, "weight_decay")
-    load_other_values(optimizer, "lr")
-    for _ in range(2):
-        advance(derived)
-        assert held(optimizer, "weight_decay") == [0.375 / 0.5, 0.0625 / 0.25]
+        assert held(optimizer, "scale") == [0.375 / 0.5, 0.0625 / 0.25]
 
 
 def test_the_record_of_a_source_is_not_that_of_another_entry() -> None:
@@ -188,23 +177,6 @@ def saved_run(target: str, values: list[float], curve: Any = halving, **settings
     return json.loads(json.dumps(schedule.state_dict())), optimizer
 
 
-def load(whole: Any, state: Any, initial: Any, num_warnings: int = 1) -> Any:
-    """Load the state, and return the warnings, which there are if nothing was chosen."""
-    if initial is not None:
-        return whole.load_state_dict(state, initial=initial)
-    with pytest.warns(UserWarning, match="initial values") as caught:
-        whole.load_state_dict(state)
-    assert [warning.filename for warning in caught] == [__file__] * num_warnings
-    return caught
-
-
-def go_on(whole: Any, optimizer: Any, target: str, expected: list[list[float]]) -> None:
-    """Assert that the optimizer holds the rows of a run from the saved step on."""
-    for row in expected[STEPS - 1 :]:
-        assert floats(optimizer, target) == row
-        advance(whole)
-
-
 class WithItsOwnStep(CurveSchedule):
     """A schedule that a ``SynchronousSchedule`` steps by its own method."""
 
@@ -212,77 +184,82 @@ class WithItsOwnStep(CurveSchedule):
         super().step(epoch)
 
 
-def put_with_its_own_step(optimizer: Any, target: str) -> CurveSchedule:
-    return WithItsOwnStep(optimizer, halving, target)
-
-
 WHOLES: dict[str, Callable[[Any, str], Any]] = {
     "a schedule": put_curve,
     "a member": lambda o, target: SynchronousSchedule([put_curve(o, target)]),
-    "its own step": lambda o, target: SynchronousSchedule([put_with_its_own_step(o, target)]),
+    "its own step": lambda o, target: SynchronousSchedule([WithItsOwnStep(o, halving, target)]),
     "on a proxy": lambda o, target: put(o, target, put_curve),
 }
 
 
-@across(make=WHOLES, target=TARGETS, kind=["tensor", "float"], is_loaded=[False, False, True, True])
+@across(make=WHOLES, target=TARGETS, kind=["tensor", "float"])
+@pytest.mark.parametrize(
+    ("order", "in_code"),
+    [("build", CODE), ("build, load", CODE), ("load, build", CODE), ("build", OTHER)],
+)
 @pytest.mark.parametrize("initial", [None, "saved", "code", "same"])
 def test_other_initial_values_than_in_the_code(
-    initial: Any, make: str, target: str, kind: str, is_loaded: bool, untouched: Untouched
+    initial: Any, order: str, in_code: Any, make: str, target: str, kind: str, untouched: Untouched
 ) -> None:
     """The saved ones go on with one warning, or those that were asked for; or it is refused.
 
-    A load of the optimizer after building does not hide the difference.
+    A load of the optimizer after building does not hide the difference. After a load before it,
+    the values in the code are unknown, and nothing is said, as of values that are equal.
     """
     state, saved = saved_run(target, OTHER)
-    optimizer = adamw_with(target, *map(KINDS[kind], CODE))
-    whole = WHOLES[make](optimizer, target)
-    if is_loaded:
-        optimizer.load_state_dict(copy.deepcopy(saved.state_dict()))
+    optimizer = adamw_with(target, *map(KINDS[kind], in_code))
+    for action in order.split(", "):
+        if action == "build":
+            whole = WHOLES[make](optimizer, target)
+        else:
+            optimizer.load_state_dict(copy.deepcopy(saved.state_dict()))
     schedule = whole
     if isinstance(whole, SynchronousSchedule):
         schedule, state = whole.schedules[target], {target: state}
-    if initial == "same":
+    differs = in_code == CODE and order != "load, build"
+    if differs and initial == "same":
         both = f"{target!r} were {OTHER}, and the code has {CODE}"
         with untouched(optimizer), pytest.raises(ValueError, match=re.escape(both)):
             whole.load_state_dict(state, initial=initial)
         assert whole.last_epoch == 0
         return
-    caught = load(whole, state, initial)
-    for text in (repr(target), str(OTHER), str(CODE), "initial='code'", "initial='saved'"):
-        assert initial is not None or text in str(caught[0].message)
-    values = CODE if initial == "code" else OTHER
+    if differs and initial is None:
+        with pytest.warns(UserWarning, match="initial values") as caught:
+            whole.load_state_dict(state)
+        (warning,) = caught
+        assert warning.filename == __file__
+        for text in (repr(target), str(OTHER), str(CODE), "initial='code'", "initial='saved'"):
+            assert text in str(warning.message)
+    else:
+        whole.load_state_dict(state, initial=initial)
+    values = CODE if differs and initial == "code" else OTHER
     assert schedule.base_lrs == values
     again = adamw_with(target, *values)  # a second resume finds the values that go on
     second = json.loads(json.dumps(whole.state_dict()))
     WHOLES[make](again, target).load_state_dict(second, initial="same")
     assert floats(again, target) == floats(optimizer, target)
-    go_on(whole, optimizer, target, of_torch(values))
-
-
-@across(is_loaded=[False, True], target=TARGETS)
-@pytest.mark.parametrize("initial", [None, "saved", "code", "same"])
-def test_values_that_are_equal_or_unknown_load(initial: Any, is_loaded: bool, target: str) -> None:
-    """Each choice loads them silently; on a loaded optimizer, those in the code are unknown."""
-    values = OTHER if is_loaded else CODE
-    state, saved = saved_run(target, values)
-    optimizer = adamw_with(target, *CODE)
-    if is_loaded:
-        optimizer.load_state_dict(copy.deepcopy(saved.state_dict()))
-    schedule = put_curve(optimizer, target)
-    schedule.load_state_dict(state, initial=initial)
-    go_on(schedule, optimizer, target, of_torch(values))
+    for row in of_torch(values)[STEPS - 1 :]:
+        assert floats(optimizer, target) == row
+        advance(whole)
 
 
 def test_only_the_groups_that_differ_are_listed() -> None:
-    """The warning has the values of the groups that differ, and "code" changes them alone."""
-    state, _ = saved_run("lr", [0.5, 0.0625, 0.125])
-    optimizer = adamw_with("lr", 0.5, 0.25, 0.125)
-    schedule = put_curve(optimizer)
+    """A group that joined before the load leaves the others known; "code" changes those alone."""
+
+    def start(lr: float) -> Any:
+        schedule = put_curve(sgd({"lr": 0.5}, {"lr": lr}))
+        add_group(schedule.optimizer, lr=4.0)
+        return schedule
+
+    saved, resumed = start(0.0625), start(0.25)
+    advance(saved, STEPS)
+    state = saved.state_dict()
+    start(0.0625).load_state_dict(state, initial="same")
     with pytest.warns(UserWarning, match=r"were \[0.0625\] .* code has \[0.25\]\. The run goes"):
-        schedule.load_state_dict(state)
-    assert held(optimizer) == [0.5 / 8, 0.0625 / 8, 0.125 / 8]
-    schedule.load_state_dict(state, initial="code")
-    assert held(optimizer) == [0.5 / 8, 0.25 / 8, 0.125 / 8]
+        resumed.load_state_dict(state)
+    assert held(resumed.optimizer) == [0.5 / 8, 0.0625 / 8, 4.0 / 8]
+    resumed.load_state_dict(state, initial="code")
+    assert held(resumed.optimizer) == [0.5 / 8, 0.25 / 8, 4.0 / 8]
 
 
 @pytest.mark.parametrize("how", ["step", "values_at"])
@@ -328,23 +305,6 @@ def test_any_other_choice_is_refused(initial: Any, untouched: Untouched) -> None
             whole.load_state_dict(loaded, initial=initial)
 
 
-def test_each_schedule_warns_once() -> None:
-    """Of several members, each one that differs warns once, and an equal one does not."""
-
-    def start(lr: float, decay: float, scale: float) -> Any:
-        optimizer = adamw({"lr": lr, "weight_decay": decay, "scale": scale})
-        targets = ("lr", "weight_decay", "scale")
-        return SynchronousSchedule([put_curve(optimizer, target) for target in targets])
-
-    saved, resumed = start(0.5, 0.25, 2.0), start(0.125, 0.25, 4.0)
-    advance(saved, STEPS)
-    with pytest.warns(UserWarning, match="initial values") as caught:
-        resumed.load_state_dict(saved.state_dict())
-    first, second = (str(warning.message) for warning in caught)
-    assert "'lr' were [0.5] when the state was saved, and the code has [0.125]" in first
-    assert "'scale' were [2.0] when the state was saved, and the code has [4.0]" in second
-
-
 @pytest.mark.parametrize(
     ("curve", "absolute", "values"),
     [(halving, True, [0.125, 0.125]), ([halving, None], False, [CODE[0] / 8, CODE[1]])],
@@ -361,20 +321,32 @@ def test_values_that_nobody_multiplies_may_differ(curve: Any, absolute: bool, va
 
 @across(initial=["code", "saved", None], order=[1, -1])
 def test_what_derives_follows_the_choice(initial: Any, order: int) -> None:
-    """Source and derived target both go on from the values of one origin, at once."""
+    """Source and derived target both go on from the values of one origin, at once.
+
+    Each member that differs warns once, and one that is equal does not.
+    """
 
     def start(lr: float, decay: float) -> Any:
-        optimizer = adamw({"lr": lr, "weight_decay": decay})
-        members = [DerivedSchedule(optimizer, same, "weight_decay"), put_curve(optimizer)]
+        optimizer = adamw({"lr": lr, "weight_decay": decay, "scale": 1.0})
+        derived = DerivedSchedule(optimizer, same, "weight_decay")
+        members = [derived, put_curve(optimizer, "scale"), put_curve(optimizer)]
         return SynchronousSchedule(members[::order])
 
     saved, resumed = start(0.5, 0.25), start(0.125, 2.0)
     advance(saved, STEPS)
     state = json.loads(json.dumps(saved.state_dict()))
-    load(resumed, state, initial, num_warnings=2)
+    if initial is None:
+        with pytest.warns(UserWarning, match="initial values") as caught:
+            resumed.load_state_dict(state)
+        first, second = sorted(str(warning.message) for warning in caught)
+        assert "'lr' were [0.5] when the state was saved, and the code has [0.125]" in first
+        assert "'weight_decay' were [0.25] when" in second
+    else:
+        resumed.load_state_dict(state, initial=initial)
     lr, decay = (0.125, 2.0) if initial == "code" else (0.5, 0.25)
     for t in range(STEPS, STEPS + 3):
-        expected = {"lr": [lr * halving(t)], "weight_decay": [decay * halving(t)]}
+        factor = halving(t)
+        expected = {"lr": [lr * factor], "weight_decay": [decay * factor], "scale": [factor]}
         assert resumed.get_last_schedules() == expected
         advance(resumed)
 
@@ -413,13 +385,11 @@ def test_torch_schedulers_take_part_or_not(name: str, initial: Any, untouched: U
     if name in WITHOUT_ONE:
         load()  # nothing to choose
     elif initial is None:
-        with pytest.warns(UserWarning, match=re.escape(f"{OTHER} when the state")) as caught:
+        both = re.escape(f"{OTHER} when the state") + ".*" + re.escape(str(CODE))
+        with pytest.warns(UserWarning, match=f"'lr'.*{both}") as caught:
             load()
-        both = str(caught[0].message)
-        assert len(caught) == 1
-        assert "'lr'" in both
-        assert str(CODE) in both
-        assert ("'code'" in both) == takes_code
+        (warning,) = caught
+        assert ("'code'" in str(warning.message)) == takes_code
     elif initial == "same" or (initial == "code" and not takes_code):
         why = "initial values .*were" if initial == "same" else "each value from the one before"
         with untouched(optimizer), pytest.raises(ValueError, match=rf"'lr'.*{why}"):
@@ -449,25 +419,7 @@ def test_a_copy_knows_the_values_in_the_code(target: str, duplicate: Any) -> Non
     with pytest.warns(UserWarning, match=re.escape("the code has [0.75, 0.75]")):
         copied.load_state_dict(state)
     schedule.load_state_dict(state, initial="code")
-    go_on(schedule, schedule.optimizer, target, of_torch(CODE))
-
-
-def test_groups_that_joined_do_not_hide_the_difference() -> None:
-    """A group that joined before the load leaves the values of the other groups known."""
-
-    def start(lr: float) -> Any:
-        optimizer = sgd(lr=lr)
-        schedule = put_curve(optimizer)
-        add_group(optimizer, lr=4.0)
-        return schedule
-
-    saved = start(0.5)
-    advance(saved, STEPS)
-    for lr, initial, expected in ((0.125, None, 0.5), (0.125, "code", 0.125), (0.5, "same", 0.5)):
-        resumed = start(lr)
-        caught = load(resumed, saved.state_dict(), initial)
-        assert initial is not None or "'lr' were [0.5] " in str(caught[0].message)
-        assert held(resumed.optimizer) == [expected / 8, 0.5]
+    assert floats(schedule.optimizer, target) == of_torch(CODE)[STEPS - 1]
 
 
 def test_the_saved_plan_and_the_values_in_the_code_go_together() -> None:
@@ -481,20 +433,15 @@ def test_the_saved_plan_and_the_values_in_the_code_go_together() -> None:
     assert held(optimizer) == [0.5 * (1 + STEPS), 0.25 * (1 + STEPS)]
 
 
-@pytest.mark.parametrize("is_member", [True, False])
-def test_values_in_the_code_have_to_fit_the_step(is_member: bool, untouched: Untouched) -> None:
+def test_values_in_the_code_have_to_fit_the_step(untouched: Untouched) -> None:
     """If the values of "code" leave the range at the saved step, the load is refused as a whole."""
-
-    def start(beta: float) -> Any:
-        optimizer = adamw_with("betas[0]", beta)
-        return CurveSchedule(optimizer, lambda t: 1.0 + t, "betas[0]")
-
-    saved, resumed = start(0.125), start(0.5)
+    saved, resumed = (
+        CurveSchedule(adamw_with("betas[0]", beta), lambda t: 1.0 + t, "betas[0]")
+        for beta in (0.125, 0.5)
+    )
     advance(saved, STEPS)
-    whole = in_a_sync(resumed, is_member)
-    state: Any = {"betas[0]": saved.state_dict()} if is_member else saved.state_dict()
-    before = whole.state_dict()
+    before = resumed.state_dict()
     says = r"'betas\[0\]' at step 3: .* value 2\.0;"
     with untouched(resumed.optimizer), pytest.raises(ValueError, match=says):
-        whole.load_state_dict(state, initial="code")
-    assert whole.state_dict() == before
+        resumed.load_state_dict(saved.state_dict(), initial="code")
+    assert resumed.state_dict() == before
