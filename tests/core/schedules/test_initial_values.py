@@ -61,6 +61,81 @@ def load_other_values(optimizer: Any, target: str, as_kind: Any = float) -> None
     optimizer.load_state_dict(copy.deepcopy(other.state_dict()))
 
 
+def advance_after_load(schedule: Any) -> None:
+    """Advance one step after a load of other values, which warns that it was only the optimizer."""
+    with pytest.warns(UserWarning, match="^the optimizer was loaded, which changed "):
+        advance(schedule)
+
+
+# -- a load of the optimizer alone -----------------------------------------------------------------
+
+
+@across(target=TARGETS, curve=[halving, {"*": halving}], is_member=[True, False], kind=KINDS)
+def test_a_load_of_other_values_without_the_position_warns(
+    target: str, curve: Any, is_member: bool, kind: str
+) -> None:
+    """Once, of what it changed in a driven group; the run goes on where the schedule stands."""
+    _, saved = saved_run(target, CODE)
+    optimizer = adamw_with(target, *map(KINDS[kind], CODE))
+    schedule = CurveSchedule(optimizer, curve, target)
+    whole: Any = SynchronousSchedule([schedule]) if is_member else schedule
+    optimizer.load_state_dict(copy.deepcopy(saved.state_dict()))
+    message = (
+        f"the optimizer was loaded, which changed {target!r} from [0.5, 0.25] to [0.0625, 0.03125],"
+        f" and the schedule of {target!r} was not: it goes on from step 0. To resume a run, load "
+        "the state of the schedule too, or call step(epoch) with the step of the checkpoint. If "
+        "only the optimizer is meant, ignore this warning"
+    )
+    for _ in range(2):  # a warning that is made an error: nothing has moved
+        with pytest.raises(UserWarning, match=f"^{re.escape(message)}$"):
+            advance(whole)
+        assert (schedule.last_epoch, floats(optimizer, target)) == (0, [0.0625, 0.03125])
+    with pytest.warns(UserWarning, match=f"^{re.escape(message)}$"):
+        advance(whole)
+    advance(whole)
+    assert floats(optimizer, target) == [0.125, 0.0625]
+
+
+LOADS: dict[str, Callable[[Any, Any, Any, Any], object]] = {
+    "the optimizer first": lambda o, s, optimizer, state: (
+        o.load_state_dict(optimizer),
+        s.load_state_dict(state),
+    ),
+    "the schedule first": lambda o, s, optimizer, state: (
+        s.load_state_dict(state),
+        o.load_state_dict(optimizer),
+    ),
+    "a given step": lambda o, s, optimizer, state: (o.load_state_dict(optimizer), s.step(STEPS)),
+    "the same values": lambda o, s, optimizer, state: o.load_state_dict(o.state_dict()),
+}
+
+
+@pytest.mark.parametrize("load", LOADS.values(), ids=LOADS)
+def test_a_load_that_brings_the_position_or_no_other_value_does_not_warn(load: Any) -> None:
+    """Warnings are errors here. A group that is left alone may change, and a rule has no position.
+
+    A checkpoint may hold a float where the code has a tensor, which rounds it.
+    """
+
+    def run() -> tuple[Any, SynchronousSchedule]:
+        optimizer = adamw({"lr": torch.tensor(0.1)}, {"lr": 0.5}, {"lr": 0.25})
+        schedule = CurveSchedule(optimizer, [halving, halving, None])
+        return optimizer, SynchronousSchedule([schedule])
+
+    optimizer, sync = run()
+    advance(sync, STEPS)
+    optimizer.param_groups[2]["lr"] = 8.0
+    saved = copy.deepcopy(optimizer.state_dict())
+    saved["param_groups"][0]["lr"] = 0.1 / 8
+    resumed, again = run()
+    derived = DerivedSchedule(resumed, same, "weight_decay", where=lambda g: g["lr"] != 8.0)
+    load(resumed, again, saved, sync.state_dict())
+    t = again.last_epoch + 1
+    advance(again)
+    derived.step()
+    assert floats(resumed)[:2] == pytest.approx([0.1 / 2**t, 0.5 / 2**t], rel=1e-6)
+
+
 # -- a load without records ------------------------------------------------------------------------
 
 
@@ -86,7 +161,7 @@ def test_a_load_without_a_record_keeps_the_initial_value(
     expected = of_torch(CODE, OTHER)
     assert schedule.values_at(2) == expected[1]
     for row in expected:
-        advance(whole)
+        advance_after_load(whole)
         assert floats(optimizer, target) == row
         load_other_values(optimizer, target, KINDS[kind])
     load_other_values(optimizer, target, KINDS[kind])
@@ -97,7 +172,7 @@ def test_a_load_without_a_record_keeps_the_initial_value(
     optimizer.load_state_dict(other.state_dict())
     for t in (3, 4):
         assert schedule.base_lrs == [0.5, 0.75]
-        advance(whole)
+        advance_after_load(whole)
         assert floats(optimizer, target) == [0.5 * 0.5**t, 0.75 * 0.5**t]
         load_other_values(optimizer, target, KINDS[kind])
 
@@ -112,7 +187,7 @@ def test_only_groups_that_were_driven_and_replaced_keep_it() -> None:
     schedule = CurveSchedule(optimizer, halving, where=lambda group: group["is_free"])
     optimizer.load_state_dict(groups((0.375, True), (0.0625, False), (1.0, False)).state_dict())
     add_group(optimizer, lr=8.0, is_free=True)
-    advance(schedule)
+    advance_after_load(schedule)
     assert held(optimizer) == [0.5 / 2, 0.0625, 1.0, 8.0 / 2]
     assert schedule.base_lrs == [0.5, 0.25, 1.0, 8.0]
     for group in optimizer.param_groups:
@@ -135,7 +210,8 @@ def test_a_derived_schedule_and_its_source_keep_theirs(kind: str, derived_first:
 
     optimizer = groups(CODE)
     derived = DerivedSchedule(optimizer, same, "weight_decay")
-    members = [derived, put_curve(optimizer)]
+    schedule = put_curve(optimizer)
+    members = [derived, schedule]
     sync = SynchronousSchedule(
         [
             DerivedSchedule(optimizer, same, "scale", of="by_hand"),
@@ -145,7 +221,7 @@ def test_a_derived_schedule_and_its_source_keep_theirs(kind: str, derived_first:
     optimizer.load_state_dict(groups(OTHER).state_dict())
     assert derived.base_lrs == [x / 4 for x in CODE]
     for row in of_torch(CODE, OTHER):
-        advance(sync)
+        (advance if schedule.last_epoch else advance_after_load)(sync)
         assert floats(optimizer) == row
         assert floats(optimizer, "weight_decay") == [x / 4 for x in row]
         assert held(optimizer, "scale") == [0.375 / 0.5, 0.0625 / 0.25]

@@ -124,11 +124,22 @@ def test_groups_that_cannot_be_chosen_are_refused(
         CurveSchedule(optimizer, curve, "weight_decay", where=where)
 
 
-def test_a_state_without_a_number_names_the_target() -> None:
-    """A group that is left alone may hold anything, and a state has one number per group."""
-    optimizer = decay_and_norms()
-    schedule = CurveSchedule(optimizer, [halving, None], "weight_decay")
-    for held_there in (float("nan"), float("inf"), None, "x"):
-        optimizer.param_groups[1]["weight_decay"] = held_there
-        with pytest.raises((TypeError, ValueError), match="'weight_decay' in a param group: "):
-            schedule.state_dict()
+@pytest.mark.parametrize("odd", [float("nan"), float("inf"), None, True, "x", (0.5, 0.25)])
+def test_a_group_that_is_left_alone_may_hold_anything(odd: Any) -> None:
+    """A state, a preview and a log have no number of it, and a resume leaves it as it is."""
+
+    def start() -> tuple[Any, SynchronousSchedule]:
+        optimizer = decay_and_norms()
+        optimizer.param_groups[1]["weight_decay"] = odd
+        schedule = CurveSchedule(optimizer, [halving, None], "weight_decay")
+        return optimizer, SynchronousSchedule([schedule])
+
+    (optimizer, sync), (again, resumed) = start(), start()
+    advance(sync)
+    assert sync.schedules["weight_decay"].base_lrs == [0.5, None]
+    assert preview(sync, 2).values == {"weight_decay": [[0.25, None], [0.125, None]]}
+    assert sync.get_last_scalars() == {"weight_decay/decay": 0.25}
+    resumed.load_state_dict(json.loads(json.dumps(sync.state_dict())))
+    advance(resumed)
+    assert again.param_groups[0]["weight_decay"] == 0.125
+    assert again.param_groups[1]["weight_decay"] is odd is optimizer.param_groups[1]["weight_decay"]

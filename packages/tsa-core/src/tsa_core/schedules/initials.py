@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from itertools import compress
 from operator import is_
 from typing import Any
 
 from torch.optim.lr_scheduler import LRScheduler
 
-from ..targets.checks import check_present, check_values_fit
+from ..targets.checks import check_present, check_values_fit, present_numbers
 from ..targets.numbers_ import real_number
 from ..targets.target import ParamGroup, Target
 from ..targets.tensors import give_each_group_its_own_tensor
@@ -118,7 +119,7 @@ class InitialValues(LRScheduler):
         ]
 
     def replaced(self, groups: Sequence[ParamGroup]) -> list[tuple[ParamGroup, ParamGroup]]:
-        """Return each group that a load has put in place of another one: that one, and the group."""
+        """Return each group that a load has put in place of another, after that other one."""
         before = {_place(each): each for each in self.seen[1]}
         pairs = [(before.get(_place(group), group), group) for group in groups]
         return [pair for pair in pairs if pair[0] is not pair[1]]
@@ -141,16 +142,17 @@ class InitialValues(LRScheduler):
 
     @property  # type: ignore[override]  # torch keeps a list, of tensors too
     def base_lrs(self) -> list[float | None]:
-        """The initial value of each param group; None where there is no such entry.
+        """The initial value of each param group; None in one that is left alone and has no number.
 
         Assign a list with one number per group to set them; the next step counts from them. Some
         wrappers do so after they have scaled the learning rate themselves.
         """
-        groups = self.real_optimizer.param_groups
-        check_present(self.target, groups, self.driven_groups())
-        having = [group for group in groups if self.target.is_in(group)]
-        initials = iter(self.initials_of(having))
-        return [next(initials) if self.target.is_in(group) else None for group in groups]
+        groups, driven = self.real_optimizer.param_groups, self.driven_groups()
+        check_present(self.target, groups, driven)
+        ids, numbers = {*map(id, driven)}, present_numbers(self.target, groups, [])
+        has_one = [id(g) in ids or number is not None for g, number in zip(groups, numbers)]
+        initials = iter(self.initials_of([*compress(groups, has_one)]))
+        return [next(initials) if has else None for has in has_one]
 
     @base_lrs.setter  # type: ignore[override]  # takes no tensor as an initial value
     def base_lrs(self, values: Sequence[float]) -> None:

@@ -121,8 +121,7 @@ def present_numbers(
     if target.index is None:
         with suppress(LookupError, TypeError):
             values = [group[target.key] for group in groups]
-            total = sum(values)
-            if type(total) is float and isfinite(total):
+            if {*map(type, values)} == {float} and isfinite(sum(values)):
                 return values
     check_present(target, groups, driven)
     numbers: list[Any] = [None] * len(groups)
