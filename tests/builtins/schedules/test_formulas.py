@@ -16,6 +16,7 @@ from small_runs import adamw, advance, every_name, held
 
 import tsa_builtins
 from tsa_builtins import from_plan
+from tsa_core import CurveSchedule
 
 # The last is an element of a tuple. Of betas, values outside [0, 1) are refused.
 INITIAL_VALUES = {
@@ -72,7 +73,7 @@ def test_a_run_of_steps_follows_the_closed_form(
     schedule = build(name, opt, plan, target, **given)
     assert schedule.optimizer is opt
     assert "step" not in vars(opt)
-    assert isinstance(schedule, torch.optim.lr_scheduler.LRScheduler)
+    assert isinstance(schedule, CurveSchedule)
     assert schedule.absolute is given.get("absolute", False)
     assert schedule.base_lrs == INITIAL_VALUES[target]
     values = []
