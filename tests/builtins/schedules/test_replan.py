@@ -16,19 +16,8 @@ from small_runs import Untouched, adamw, advance, held, ignore_epoch_deprecation
 from torch.optim.lr_scheduler import SequentialLR
 
 from tsa_builtins import from_plan, to_plan
-from tsa_builtins.curves import (
-    Constant,
-    InverseSqrt,
-    Linear,
-    delay,
-    join,
-)
-from tsa_core import (
-    CurveSchedule,
-    DerivedSchedule,
-    SynchronousSchedule,
-    preview,
-)
+from tsa_builtins.curves import Constant, InverseSqrt, Linear, delay, join
+from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule, preview
 
 INITIAL = [0.5, 0.25, 0.125]
 TARGETS = ("lr", "weight_decay", "betas[0]", "clip")
@@ -82,41 +71,39 @@ FORMS: list[tuple[Any, list[Callable[[float], float] | None]]] = [
 
 
 @pytest.mark.parametrize(
-    ("form", "position", "absolute"), crossed(FORMS, [0, 3, 2.5, 40, 5], [False, True])
+    ("form", "position", "absolute", "target"),
+    crossed(FORMS, [0, 3, 2.5, 40, 5], [False, True], TARGETS),
 )
-def test_step_0_of_the_new_curve_is_now(form: Any, position: float, absolute: bool) -> None:
+def test_step_0_of_the_new_curve_is_now(
+    form: Any, position: float, absolute: bool, target: str
+) -> None:
     """The new curve is written at once, and holds its beginning at the steps before its step 0."""
-    new, lambdas = form
-    for target in TARGETS:
-        optimizer = three_groups()
-        tensors = held(optimizer, "clip")
-        schedule = CurveSchedule(optimizer, OLD, target, absolute=absolute)
-        optimizer.step()
-        schedule.step(position)
-        factors = [1.0] * 3 if absolute else INITIAL
-        kept = times(old(position), factors)
-        assert held(optimizer, target) == kept
-        schedule.replan(new)
-        expected = [
-            [
-                each(s) * factor if each else value
-                for each, factor, value in zip(lambdas, factors, kept)
-            ]
-            for s in range(6)
-        ]
-        ahead = preview(schedule, 5)
-        assert [*ahead.steps] == [position + s for s in range(5)]
-        assert ahead.values[target] == expected[:5]
-        for s in range(5):
-            assert schedule.last_epoch == position + s
-            assert held(optimizer, target) == schedule.get_last_lr() == expected[s]
-            assert schedule.values_at(position + s + 1) == expected[s + 1]
-            advance(schedule)
-        for t in {position, position / 2, max(position - 1, 0), 0}:
-            schedule.step(t)
-            assert held(optimizer, target) == schedule.values_at(t) == expected[0]
-        assert all(held(optimizer, other) == INITIAL for other in {*TARGETS} - {target})
-        assert all(now is tensor for now, tensor in zip(held(optimizer, "clip"), tensors))
+    optimizer, (new, lambdas) = three_groups(), form
+    tensors = held(optimizer, "clip")
+    schedule = CurveSchedule(optimizer, OLD, target, absolute=absolute)
+    optimizer.step()
+    schedule.step(position)
+    factors = [1.0] * 3 if absolute else INITIAL
+    kept = times(old(position), factors)
+    assert held(optimizer, target) == kept
+    schedule.replan(new)
+    expected = [
+        [each(s) * factor if each else value for each, factor, value in zip(lambdas, factors, kept)]
+        for s in range(6)
+    ]
+    ahead = preview(schedule, 5)
+    assert [*ahead.steps] == [position + s for s in range(5)]
+    assert ahead.values[target] == expected[:5]
+    for s in range(5):
+        assert schedule.last_epoch == position + s
+        assert held(optimizer, target) == schedule.get_last_lr() == expected[s]
+        assert schedule.values_at(position + s + 1) == expected[s + 1]
+        advance(schedule)
+    for t in {position, position / 2, max(position - 1, 0), 0}:
+        schedule.step(t)
+        assert held(optimizer, target) == schedule.values_at(t) == expected[0]
+    assert all(held(optimizer, other) == INITIAL for other in {*TARGETS} - {target})
+    assert all(now is tensor for now, tensor in zip(held(optimizer, "clip"), tensors))
 
 
 DATA = {"kind": "Linear", "start": 0.75, "end": 0.25, "steps": 8}
@@ -307,10 +294,8 @@ def test_a_refused_replan_puts_back_all_entries(untouched: Untouched) -> None:
 
     def meddling(t: float) -> float:
         for group in optimizer.param_groups:
-            group["betas"] = (0.75, 0.75)
-            group["note"] = "new"
-            group["weight_decay"] = 9.0
             group["clip"].fill_(9.0)
+            group.update(betas=(0.75, 0.75), note="new", weight_decay=9.0)
         raise OSError("no value")
 
     with untouched(optimizer), pytest.raises(OSError, match="no value"):
