@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 from cases import crossed
-from closed_forms import NAMES, Plan, build
 from small_runs import Untouched, adamw, advance, ignore_epoch_deprecation, through_json
 from torch.optim import lr_scheduler as torch_lr
 
@@ -212,18 +211,14 @@ def replanned_sequence(optimizer: Any) -> Any:
     return schedule
 
 
-COMPOUNDS = {
+OTHERS = {
+    "a rule": Run(stepped(rule(square)), rule(abs), "<function square", True, along_code),
     "milestones in a chain": Run(stepped(chain(2, 7, 7)), chain(2, 8), "milestones"),
     "a later part": Run(stepped(sequence(CODE)), sequence(CODE, 0.25), "gamma"),
     "a curve": Run(stepped(sequence(LINE)), sequence(CODE), "Linear"),
     "a replanned curve": Run(replanned_sequence, sequence(CODE), "Linear"),
 }
-OF_BUILT_INS = {
-    name: of_curve(build(name, two_groups(), Plan(W=0.75, R=1.5)).curve, "(join|Constant)")
-    for name in NAMES
-}
-RULES = {"a rule": Run(stepped(rule(square)), rule(abs), "<function square", True, along_code)}
-RUNS = {**CURVES, **OF_BUILT_INS, **RULES, **TORCH, **COMPOUNDS}
+RUNS = {**CURVES, **TORCH, **OTHERS}
 POLICIES: list[Any] = ["code", "saved", "same"]
 REMEDY = "To go on under the saved plan, write load_state_dict(state, plan='saved')"
 REMEDY_FOR_CODE = "to go on under the saved plan, build the schedule with it"
