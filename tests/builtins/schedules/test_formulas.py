@@ -178,19 +178,14 @@ def test_the_decay_follows_any_shape(shape: str) -> None:
         assert curve(t) == pytest.approx(1.5 * t / 4 if t < 4 else decayed, rel=1e-12)
 
 
-def test_no_plateau_and_no_decay() -> None:
-    """With L + D = M there is no plateau; with D = 0 the value drops after M."""
-    assert stable(1.0, 0.0, 10, 20, 30)(15) == 0.5
-    curve = stable(1.0, 0.2, 10, 0, 30)
-    assert [curve(t) for t in (10, 29, 30, 31)] == [1.0, 1.0, 1.0, 0.2]
-
-
-@pytest.mark.parametrize(("L", "D", "M"), [(0.1, 0.9, 1), (0.1, 0.2, 0.3), (0.7, 0.1, 0.8)])
-def test_parts_that_add_up_are_taken_although_floats_do_not(L: float, D: float, M: float) -> None:
+def test_a_decay_may_fill_the_run_or_be_none() -> None:
     """0.1 + 0.2 is more than 0.3 for a float, and exactly the run for its author."""
-    curve = stable(1.0, 0.0, L, D, M)
-    assert curve(L) == pytest.approx(1, abs=1e-7)
-    assert curve(M) == 0
+    for L, D, M in ((10, 20, 30), (0.1, 0.9, 1), (0.1, 0.2, 0.3), (0.7, 0.1, 0.8)):
+        curve = stable(1.0, 0.0, L, D, M)
+        assert [curve(L), curve(L + D / 4)] == pytest.approx([1, 0.5], abs=1e-7)
+        assert curve(M) == 0
+    curve = stable(1.0, 0.2, 10, 0, 30)  # which drops after the run
+    assert [curve(t) for t in (10, 29, 30, 31)] == [1.0, 1.0, 1.0, 0.2]
 
 
 # -- plans -----------------------------------------------------------------------------------------

@@ -14,13 +14,9 @@ from cases import crossed
 from small_runs import Untouched, adamw, advance, ignore_epoch_deprecation, through_json
 from torch.optim import lr_scheduler as torch_lr
 
-from tsa_builtins.curves import Constant, Cosine, Linear, PiecewiseConstant, join
-from tsa_core import (
-    CurveSchedule,
-    DerivedSchedule,
-    SynchronousSchedule,
-    arbitrary_schedule_factory,
-)
+from tsa_builtins import from_plan
+from tsa_builtins.curves import Constant, Cosine, Linear, PiecewiseConstant, join, to_dict
+from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule
 
 pytestmark = ignore_epoch_deprecation
 
@@ -67,15 +63,16 @@ def in_code(optimizer: Any) -> CurveSchedule:
 Make = Callable[[Any], Any]
 
 
+Expected = Callable[[list[float]], list[list[float]]]
+
+
 class Run(NamedTuple):
     """A run that is saved, and how the code builds it."""
 
     start: Make
     code: Make
     says: str  # what both messages show of the saved plan
-    is_code: bool = False  # so the saved plan is not in the state
-    # From the saved values, the rows under the plan in the code.
-    expected: Callable[[list[float]], list[list[float]]] | None = None
+    expected: Expected | None = None  # from the saved values, the rows under the plan in the code
 
 
 def along_code(values: list[float]) -> list[list[float]]:
@@ -83,18 +80,22 @@ def along_code(values: list[float]) -> list[list[float]]:
     return [values, *([code(t) * initial for initial in INITIAL] for t in steps)]
 
 
+def until_saved(schedule: Any) -> Any:
+    advance(schedule, SAVED_AT - int(schedule.last_epoch))
+    return schedule
+
+
 def of_curve(curve: Any, says: str, absolute: bool = False, replanned: Any = None) -> Run:
     """A run of a curve, which from step 3 on follows ``replanned``, if that is given."""
 
-    def start(optimizer: Any) -> CurveSchedule:
+    def start(optimizer: Any) -> Any:
         schedule = CurveSchedule(optimizer, curve, TARGET, absolute=absolute)
         if replanned is not None:
             advance(schedule, 3)
             schedule.replan(replanned)
-        advance(schedule, SAVED_AT - int(schedule.last_epoch))
-        return schedule
+        return until_saved(schedule)
 
-    return Run(start, in_code, says, says == FUNCTION, along_code)
+    return Run(start, in_code, says, along_code)
 
 
 FUNCTION = "<function code"
@@ -117,7 +118,6 @@ CURVES = {
     "a product of a function": of_curve(LINE * code, FUNCTION),
     "replanned, a function": of_curve(CODE, FUNCTION, replanned=code),
 }
-
 FIRST, SECOND = {"a": CODE, "*": None}, [None, CODE]
 # The code leaves other groups alone: "saved" drives all of its own.
 LEFT_ALONE = {
@@ -132,91 +132,72 @@ LEFT_ALONE = {
 }
 
 
+def of_plan(says: str, saved: Any, new: Any, expected: Expected | None = None) -> Run:
+    """A run of an entry of a plan, beside another entry in the code."""
+    return Run(
+        lambda o: until_saved(from_plan(o, {TARGET: saved})),
+        lambda o: from_plan(o, {TARGET: new}),
+        says,
+        expected,
+    )
+
+
+def torch_itself(scheduler: str, **settings: Any) -> Expected:
+    """The rows of a scheduler on lr that stands where the run was saved, with the saved values."""
+
+    def rows_of_torch(values: list[float]) -> list[list[float]]:
+        plain = adamw(*({"lr": initial} for initial in INITIAL))
+        reference = getattr(torch_lr, scheduler)(plain, **settings)
+        reference.last_epoch, reference._step_count = SAVED_AT, SAVED_AT + 1
+        for group, value in zip(plain.param_groups, values):
+            group["lr"] = value
+        return rows(reference, target="lr")
+
+    return rows_of_torch
+
+
+STEP = {"scheduler": "StepLR", "step_size": 2}
+MILESTONES = {"scheduler": "MultiStepLR", "milestones": [2, 7, 7]}
+CYCLE = {"base_lr": 0.125, "max_lr": 0.5, "step_size_up": 4, "cycle_momentum": False}
+ONE = {"scheduler": "OneCycleLR", "max_lr": 0.5, "cycle_momentum": False, "total_steps": 20}
+LINEAR = {"pct_start": 0.5, "anneal_strategy": "linear"}
+TORCH = {
+    says: of_plan(says, saved, {**saved, **new}, torch_itself(**{**saved, **new}))
+    for says, saved, new in (
+        ("gamma", STEP, {"gamma": 0.5}),
+        ("step_size", STEP, {"step_size": 4}),
+        ("milestones", MILESTONES, {"milestones": [2, 8]}),
+        ("T_max", {"scheduler": "CosineAnnealingLR", "T_max": 12}, {"T_max": 16, "eta_min": 0.01}),
+        ("total_iters", {"scheduler": "PolynomialLR", "power": 2.0}, {"total_iters": 12}),
+        ("mode", {"scheduler": "CyclicLR", **CYCLE}, {"mode": "triangular2"}),
+        ("total_steps", ONE, {**LINEAR, "total_steps": 25}),
+    )
+}
+
+
 def rule(function: Callable[[float], float]) -> Make:
     return lambda o: SynchronousSchedule(
         [CurveSchedule(o, CODE), DerivedSchedule(o, function, TARGET)]
     )
 
 
-def put(make: Make) -> Make:
-    return lambda o: SynchronousSchedule(
-        [arbitrary_schedule_factory(o, make, schedule_target=TARGET)]
-    )
+def chain(*milestones: int) -> Any:
+    parts = [{"scheduler": "ExponentialLR", "gamma": 0.5}, {**MILESTONES, "milestones": milestones}]
+    return {"scheduler": "ChainedScheduler", "schedulers": parts}
 
 
-def stepped(make: Make) -> Make:
-    def start(optimizer: Any) -> Any:
-        schedule = make(optimizer)
-        advance(schedule, SAVED_AT)
-        return schedule
-
-    return start
-
-
-def of_torch(name: str, saved: dict[str, Any], new: dict[str, Any], says: str) -> Run:
-    """A run of a scheduler in torch with some settings, beside others in the code."""
-    kind = getattr(torch_lr, name)
-
-    def torch_itself(values: list[float]) -> list[list[float]]:
-        plain = adamw(*({"lr": initial} for initial in INITIAL))
-        reference = kind(plain, **new)
-        reference.last_epoch, reference._step_count = SAVED_AT, SAVED_AT + 1
-        for group, value in zip(plain.param_groups, values):
-            group["lr"] = value
-        return rows(reference, target="lr")
-
-    start, in_code = (put(lambda o, given=given: kind(o, **given)) for given in (saved, new))
-    return Run(stepped(start), in_code, says, expected=torch_itself)
-
-
-CYCLE = {"base_lr": 0.125, "max_lr": 0.5, "step_size_up": 4, "cycle_momentum": False}
-ONE = {"max_lr": 0.5, "cycle_momentum": False}
-LINEAR = {"pct_start": 0.5, "anneal_strategy": "linear"}
-TORCH = {
-    says: of_torch(name, saved, new, says)
-    for says, name, saved, new in (
-        ("gamma", "StepLR", {"step_size": 2}, {"step_size": 2, "gamma": 0.5}),
-        ("step_size", "StepLR", {"step_size": 3}, {"step_size": 4}),
-        ("milestones", "MultiStepLR", {"milestones": [2, 7, 7]}, {"milestones": [2, 8]}),
-        ("T_max", "CosineAnnealingLR", {"T_max": 12, "eta_min": 0.01}, {"T_max": 16}),
-        ("total_iters", "PolynomialLR", {"total_iters": 9, "power": 2.0}, {"total_iters": 12}),
-        ("mode", "CyclicLR", CYCLE, {**CYCLE, "mode": "triangular2"}),
-        ("total_steps", "OneCycleLR", {**ONE, "total_steps": 20},
-         {**ONE, **LINEAR, "total_steps": 25}),
-    )
-}  # fmt: skip
-
-
-def chain(*milestones: int) -> Make:
-    return put(
-        lambda o: torch_lr.ChainedScheduler(
-            [torch_lr.ExponentialLR(o, 0.5), torch_lr.MultiStepLR(o, milestones)]
-        )
-    )
-
-
-def sequence(curve: Any, gamma: float = 0.5) -> Make:
-    def make(proxy: Any) -> Any:
-        parts = [CurveSchedule(proxy, curve), torch_lr.StepLR(proxy, 1, gamma)]
-        return torch_lr.SequentialLR(proxy, parts, [8])
-
-    return put(make)
-
-
-def replanned_sequence(optimizer: Any) -> Any:
-    schedule = sequence(CODE)(optimizer)
-    advance(schedule, 3)
-    schedule.schedules[TARGET]._schedulers[0].replan(LINE)
-    advance(schedule, SAVED_AT - 3)
-    return schedule
+def sequence(curve: Any, **last: float) -> Any:
+    parts = [{"curve": to_dict(curve)}, {**STEP, **last}]
+    return {"scheduler": "SequentialLR", "schedulers": parts, "milestones": [8]}
 
 
 OTHERS = {
-    "a rule": Run(stepped(rule(square)), rule(abs), "<function square", True, along_code),
-    "milestones in a chain": Run(stepped(chain(2, 7, 7)), chain(2, 8), "milestones"),
-    "a later part": Run(stepped(sequence(CODE)), sequence(CODE, 0.25), "gamma"),
-    "a curve": Run(stepped(sequence(LINE)), sequence(CODE), "Linear"),
-    "a replanned curve": Run(replanned_sequence, sequence(CODE), "Linear"),
+    "a rule": Run(
+        lambda o: until_saved(rule(square)(o)), rule(abs), "<function square", along_code
+    ),
+    "milestones in a chain": of_plan("milestones", chain(2, 7, 7), chain(2, 8)),
+    "a later part": of_plan("gamma", sequence(CODE), sequence(CODE, gamma=0.25)),
+    "a curve": of_plan("Linear", sequence(LINE), sequence(CODE)),
 }
 RUNS = {**CURVES, **TORCH, **OTHERS}
 POLICIES: list[Any] = ["code", "saved", "same"]
@@ -243,7 +224,7 @@ def as_saved(state: Any) -> Any:
 @pytest.mark.parametrize(("run", "load"), crossed({**RUNS, **LEFT_ALONE}, LOADS))
 def test_a_run_resumes_under_its_saved_plan(run: str, load: tuple[str, Any]) -> None:
     """With "saved", a run goes on as if it had not been stopped, bit for bit, and silently."""
-    (start, code_has, _, is_code, _), (order, kind) = {**RUNS, **LEFT_ALONE}[run], load
+    (start, code_has, says, _), (order, kind) = {**RUNS, **LEFT_ALONE}[run], load
     optimizer, again = two_groups(kind), two_groups(kind)
     schedule, expected = start(optimizer), rows(start(two_groups(kind)))
     saved, state = copy.deepcopy(optimizer.state_dict()), as_saved(schedule.state_dict())
@@ -252,8 +233,8 @@ def test_a_run_resumes_under_its_saved_plan(run: str, load: tuple[str, Any]) -> 
         advance(equal, 3)
         equal.load_state_dict(state, plan=policy)
         assert rows(equal) == expected
-    if is_code:
-        return
+    if says.startswith("<function"):
+        return  # it is code, and so not in the state
     for action in order.split(", "):
         if action == "build":
             resumed = code_has(again)
@@ -271,8 +252,8 @@ def test_a_run_resumes_under_its_saved_plan(run: str, load: tuple[str, Any]) -> 
 @pytest.mark.parametrize("run", RUNS)
 def test_a_run_goes_on_under_the_plan_in_the_code(run: str, untouched: Untouched) -> None:
     """With "same", a difference raises. With "code", one warning shows both, and how to go on."""
-    start, code_has, says, is_code, expected = RUNS[run]
-    of_torch = run in TORCH or says in TORCH
+    start, code_has, says, expected = RUNS[run]
+    is_code, of_torch = says.startswith("<function"), says in TORCH
     optimizer, again = two_groups(), two_groups()
     state, resumed = as_saved(start(optimizer).state_dict()), code_has(again)
     before = repr(resumed), resumed.state_dict()
@@ -342,20 +323,24 @@ FANCY, LACKS = {"kind": "Fancy"}, "cannot be read: .*'Fancy' is not a kind of cu
 
 
 @pytest.mark.parametrize(
-    ("curve", "says"),
+    ("key", "value", "says"),
     [
-        ({**DATA, "steps": -5}, "cannot be read: .*steps: .* got -5"),
-        (FANCY, LACKS),
-        ([DATA, FANCY], LACKS),
-        ({"a": FANCY, "*": None}, LACKS),
+        ("origin", None, "missing .*'origin'"),
+        ("absolute", None, "missing .*'absolute'"),
+        ("curve", {**DATA, "steps": -5}, "cannot be read: .*steps: .* got -5"),
+        ("curve", FANCY, LACKS),
+        ("curve", [DATA, FANCY], LACKS),
+        ("curve", {"a": FANCY, "*": None}, LACKS),
     ],
 )
 def test_a_saved_plan_that_cannot_be_read_says_why(
-    curve: Any, says: str, untouched: Untouched
+    key: str, value: Any, says: str, untouched: Untouched
 ) -> None:
-    """The message says what is wrong with the data, and does not call it code."""
+    """The message says what is wrong with the data, or missing, and does not call it code."""
     schedule = in_code(two_groups())
-    state = {**schedule.state_dict(), "curve": curve}
+    state = {**schedule.state_dict(), key: value}
+    if value is None:
+        del state[key]
     with untouched(schedule.optimizer), pytest.raises(ValueError, match=says):
         schedule.load_state_dict(state, plan="saved")
 

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_runs import Untouched, adamw, advance, held, through_json
 
-from tsa_builtins import from_plan
+from tsa_builtins import from_plan, to_plan
 from tsa_builtins.curves import (
     Constant,
     Cosine,
@@ -236,22 +236,16 @@ def test_a_plan_is_refused_only_for_a_value_that_it_gives(
     ],
 )
 def test_a_momentum_of_1_or_more_warns_once(curve: Any, absolute: bool, value: str) -> None:
-    """One warning, when the schedule is built, names the target and the largest value."""
+    """One warning, wherever a plan begins, names the target and the largest value."""
     says = rf"^'momentum' will be {re.escape(value)}(\.0)?\. .*ignore this warning"
     with pytest.warns(UserWarning, match=says) as caught:
         schedule = CurveSchedule(two_groups(momentum=0.5), curve, "momentum", absolute=absolute)
     assert [warning.filename for warning in caught] == [__file__]
     advance(schedule, 12)  # and no step warns again
-
-
-def test_a_plan_and_a_replan_warn_of_it_too() -> None:
-    """The warning comes wherever a plan begins."""
-    plan = {"momentum": {"absolute": True, "curve": to_dict(Linear(0.5, 1.25, 9))}}
-    with pytest.warns(UserWarning, match=r"'momentum' will be 1\.25"):
-        from_plan(two_groups(momentum=0.5), plan)
-    schedule = CurveSchedule(two_groups(momentum=0.5), HALF, "momentum")
-    with pytest.warns(UserWarning, match=r"'momentum' will be 1\.5"):
-        schedule.replan(Linear(1, 3, 9))
+    with pytest.warns(UserWarning, match=says):
+        from_plan(two_groups(momentum=0.5), to_plan(schedule))
+    with pytest.warns(UserWarning, match=says):
+        schedule.replan(curve)
 
 
 def test_other_values_neither_warn_nor_raise() -> None:
