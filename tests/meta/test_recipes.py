@@ -152,11 +152,6 @@ def deepspeed_beta(n: int) -> float:
     return 0.9 - (0.9 - 0.8) * deepspeed_scale(n) if n <= 3000 else 0.9
 
 
-def deepspeed_warmup(n: int) -> float:
-    """``WarmupLR`` after n calls of its ``step``; before the first one it gives the minimum."""
-    return min(math.log(n) / math.log(1000), 1) if n > 0 else 0.0
-
-
 def dinov2_rates(it: int) -> list[float]:
     """The warmup is ``np.linspace``, which has both ends."""
     lr = half_wave(it, 12_500, 125_000, 0.004, 1e-6) if it >= 12_500 else 0.004 * it / 12_499
@@ -238,7 +233,8 @@ CODES = {
     "DeepSpeed": Codes(
         [1000, 3000, 9000],
         {"lr": deepspeed, "betas[0]": deepspeed_beta},
-        {"warmup": deepspeed_warmup},
+        # WarmupLR after n calls of its step; before the first one it gives the minimum.
+        {"warmup": lambda n: min(math.log(n) / math.log(1000), 1) if n > 0 else 0.0},
     ),
     "DINOv2": Codes(
         [1250, 12_500, 37_500, 125_000, 125_010],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -53,10 +54,7 @@ def test_pytorch_83159() -> None:
 
 def test_pytorch_22343() -> None:
     """Weight decay follows the numbers that torch's own scheduler gives a learning rate."""
-
-    def cosine(optimizer: Any) -> CosineAnnealingLR:
-        return CosineAnnealingLR(optimizer, T_max=10, eta_min=0.01)
-
+    cosine = partial(CosineAnnealingLR, T_max=10, eta_min=0.01)
     plain = torch.optim.SGD([parameter()], lr=0.1)
     on_lr = cosine(plain)
     optimizer = torch.optim.AdamW([parameter()], lr=1e-3, weight_decay=0.1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -44,15 +45,15 @@ def steps(parameter: str, plan: Plan, number: str) -> Doubtful:
     return "lr", plan, [rf"{says}{parameter}={number} \* num_training_steps;"]
 
 
-MEANT_AS_VALUES = {
-    "float": multiple("lr", 0.001, "1e-06"),
-    "the first group's": multiple("lr", 0.25, "0.0625"),
-    "float32 tensor": multiple("tensor", 0.001, "1e-06"),
-    "element": multiple("coefficients[0]", 0.001, "1e-06"),
-    "tensor that groups share": multiple("shared", 0.05, "0.0025"),
-    "NumPy's number": multiple("lr", np.float64(0.001), "1e-06"),
-    "the optimizer's default": multiple("weight_decay", 0.01, "0.0001"),
-}
+MEANT_AS_VALUES = [
+    multiple("lr", 0.001, "1e-06"),
+    multiple("lr", 0.25, "0.0625"),  # the first group's
+    multiple("lr", np.float64(0.001), "1e-06"),
+    multiple("tensor", 0.001, "1e-06"),  # which holds 0.0010000000475
+    multiple("coefficients[0]", 0.001, "1e-06"),
+    multiple("shared", 0.05, "0.0025"),
+    multiple("weight_decay", 0.01, "0.0001"),  # the optimizer's default
+]
 MEANT_AS_FRACTIONS = [
     steps("num_warmup_steps", Plan(L=L), repr(float(L)))
     for L in (0.1, 0.999, 1e-9, np.float64(0.06))
@@ -63,7 +64,7 @@ BOTH = ("lr", Plan(W=0.001, L=0.1), ["num_warmup_steps=0.1 ", "(warmup_to_|)valu
 @pytest.mark.parametrize(
     ("name", "doubtful"),
     [
-        *crossed(NAMES, MEANT_AS_VALUES.values()),
+        *crossed(NAMES, MEANT_AS_VALUES),
         *crossed(WITH_WARMUP, MEANT_AS_FRACTIONS),
         *crossed(some(WITH_WARMUP), [BOTH]),
         ("warmup_stable_decay", steps("num_decay_steps", Plan(L=11.75), "0.125")),
@@ -75,20 +76,18 @@ def test_a_doubt_is_a_warning_that_says_what_to_write(
     """It points at the user's line and changes no value. As an error, it leaves all untouched."""
     (target, plan, says), opt = doubtful, optimizer()
     make, given = getattr(tsa_builtins, name), arguments(name, plan)
-    initial = [float(value) for value in held(opt, target)]
+    λ = closed_form(name, plan, 4)
+    expected = pytest.approx([float(value) * λ for value in held(opt, target)])
 
     def call() -> Any:
         return make(opt, **given, schedule_target=target)
 
     with pytest.warns(UserWarning, match=f"^{name}: ") as caught:
-        schedule = call()
+        assert call().values_at(4) == expected
     line = call.__code__.co_firstlineno + 1
     assert [(each.filename, each.lineno) for each in caught] == [(__file__, line)] * len(says)
     for each, text in zip(caught, says):
-        assert re.search(f"^{name}: {text}", str(each.message))
-        assert str(each.message).endswith("ignore this warning")
-    λ = closed_form(name, plan, 4)
-    assert schedule.values_at(4) == pytest.approx([value * λ for value in initial])
+        assert re.search(f"^{name}: {text}.*ignore this warning$", str(each.message))
     opt = optimizer()
     warnings.simplefilter("error")  # pytest puts the filters back after each test
     with untouched(opt), pytest.raises(UserWarning, match=f"^{name}: {says[0]}"):
@@ -114,19 +113,13 @@ def test_other_numbers_do_not_warn(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", some(NAMES))
-def test_the_recorded_initial_value_counts(name: str) -> None:
-    """A schedule that is built again compares with the initial value, not with the present one."""
+def test_the_recorded_initial_value_of_the_real_target_counts(name: str) -> None:
+    """A built-in that is built again looks at the initial value, and through a proxy."""
     opt = optimizer()
     tsa_builtins.constant_schedule(opt, 0.5)
     build(name, opt, Plan(W=0.125))
     with pytest.warns(UserWarning, match="which gives 0.0625"):
         build(name, opt, Plan(W=0.25))
-
-
-@pytest.mark.parametrize("name", some(NAMES))
-def test_a_proxy_is_looked_through(name: str) -> None:
-    """On a proxy's ``lr`` the warning names the real target."""
-    opt = optimizer()
     with pytest.warns(UserWarning, match="initial value of 'weight_decay'") as caught:
         tsa_core.arbitrary_schedule_factory(
             opt, lambda proxy: build(name, proxy, Plan(W=0.01)), schedule_target="weight_decay"
@@ -135,20 +128,16 @@ def test_a_proxy_is_looked_through(name: str) -> None:
     tsa_builtins.constant_schedule(tsa_core.ProxyOptimizer(opt, "weight_decay"), 0.001)
 
 
-def test_the_initial_value_in_an_optimizer_of_version_1_is_found() -> None:
-    """Version 1 kept initial values elsewhere, and its checkpoints still do."""
-    opt = adamw({"noise": 0.25, "schedule_namespaces": {"noise": {"initial_lr": 0.5}}})
-    with pytest.warns(UserWarning, match="value=0.5 is the initial value of 'noise'"):
-        schedule = tsa_builtins.constant_schedule(opt, 0.5, "noise")
-    assert tsa_builtins.to_plan(schedule)["noise"]["default_value"] == 0.5
-
-
-def test_a_group_that_is_not_like_torchs_can_be_scheduled() -> None:
-    """Groups without parameters are scheduled, and their initial values are looked at too."""
-
-    class Bare:
-        param_groups = ({"threshold": 5.0},)
-
-    with pytest.warns(UserWarning, match="value=5.0 is the initial value of 'threshold'"):
-        tsa_builtins.constant_schedule(Bare(), 5.0, "threshold")
-    assert Bare.param_groups[0]["threshold"] == 25.0
+@pytest.mark.parametrize(
+    ("group", "initial"),
+    [
+        ({"noise": 5.0}, 5.0),
+        ({"noise": 0.25, "schedule_namespaces": {"noise": {"initial_lr": 0.5}}}, 0.5),
+    ],
+)
+def test_groups_that_are_not_like_torchs_are_looked_at(group: Any, initial: float) -> None:
+    """A group may be without parameters, and have its initial value where version 1 kept it."""
+    opt = SimpleNamespace(param_groups=[group])
+    with pytest.warns(UserWarning, match=f"value={initial} is the initial value of 'noise'"):
+        tsa_builtins.constant_schedule(opt, initial, "noise")
+    assert held(opt, "noise") == [initial * initial]

@@ -6,7 +6,6 @@ import random
 from typing import Any
 
 import pytest
-import torch
 from cases import crossed, examples, some
 from closed_forms import ANNEALING, FOREVER, NAMES, RISING, Plan, arguments, build, closed_form
 from curve_forms import TRANSITIONS, at_progress
@@ -16,27 +15,16 @@ from small_runs import adamw, advance, every_name, held
 
 import tsa_builtins
 from tsa_builtins import from_plan
+from tsa_core import CurveSchedule
 
 # The last is an element of a tuple. Of betas, values outside [0, 1) are refused.
 INITIAL_VALUES = {
     "lr": [0.1, 0.003, 2.0],
     "weight_decay": [0.01, 0.5, 0.07],
+    "scale": [0.3, 4.0, 0.05],
     "coefficients[0]": [0.9, 0.8, 0.95],
 }
-TARGETS = tuple(INITIAL_VALUES)
-# lr and weight decay are never negative. An entry of the user's takes their place in such a plan.
-INITIAL_VALUES["scale"] = [0.3, 4.0, 0.05]
-PLANS = {
-    "a warmup and an annealing": Plan(),
-    "no warmup": Plan(L=0),
-    "no annealing": Plan(L=12),
-    "steps that are not whole": Plan(L=0.06 * 70, M=12.5),
-    "upwards": Plan(W=0.2, A=3.0, R=0.0, P=0.7),
-    "negative": Plan(W=-1.0, A=2.0, R=-3.0, P=3.5),
-    "to zero": Plan(W=1.0, A=0.0, R=5.0, P=0.5),
-    "one step": Plan(L=0, M=1),
-    "from above zero": Plan(L=2.5, skip_zero=True),
-}
+MAY_BE_NEGATIVE = ("scale", "coefficients[0]")
 
 
 def entries(target: str, value: Any) -> dict[str, Any]:
@@ -49,12 +37,6 @@ def optimizer() -> Any:
         for group, value in zip(groups, values):
             group.update(entries(target, value))
     return adamw(*groups)
-
-
-def target_of(plan: Plan, target: str) -> str:
-    """``target``, or "scale" if a multiplier of the plan is negative and ``target`` may not be."""
-    is_negative = min(plan.W, plan.A, plan.W * plan.R) < 0
-    return "scale" if is_negative and target in ("lr", "weight_decay") else target
 
 
 def expected(name: str, plan: Plan, target: str, t: float, absolute: bool = False) -> Any:
@@ -71,29 +53,36 @@ def expected(name: str, plan: Plan, target: str, t: float, absolute: bool = Fals
 
 
 @pytest.mark.parametrize(
-    ("name", "target", "plan", "given"),
-    crossed(NAMES, TARGETS, PLANS, [{}, {"absolute": True}, {"absolute": False}]),
+    ("name", "target", "given"),
+    crossed(NAMES, INITIAL_VALUES, [{}, {"absolute": True}, {"absolute": False}]),
 )
 def test_a_run_of_steps_follows_the_closed_form(
-    name: str, target: str, plan: str, given: dict[str, bool]
+    name: str, target: str, given: dict[str, bool]
 ) -> None:
-    """Step by step to 10·M, then in any order: each group holds initial value × λ(t), or λ(t)."""
-    absolute = given.get("absolute", False)
-    opt, target = optimizer(), target_of(PLANS[plan], target)
-    schedule = build(name, opt, PLANS[plan], target, **given)
-    assert schedule.absolute is absolute
+    """Step by step, then in any order, each group holds its value. All other entries stay."""
+    opt, plan = optimizer(), Plan(L=2.5, skip_zero=True)
+    before = [dict(group) for group in opt.param_groups]
+    schedule = build(name, opt, plan, target, **given)
+    assert schedule.optimizer is opt
+    assert "step" not in vars(opt)
+    assert isinstance(schedule, CurveSchedule)
+    assert schedule.absolute is given.get("absolute", False)
     assert schedule.base_lrs == INITIAL_VALUES[target]
     values = []
-    for t in range(int(10 * PLANS[plan].M) + 1):
+    for t in range(121):
         assert schedule.last_epoch == t
-        assert held(opt, target) == expected(name, PLANS[plan], target, t, absolute)
+        assert held(opt, target) == expected(name, plan, target, t, schedule.absolute)
         assert [type(value) for value in held(opt, target)] == [float] * 3
         assert schedule.get_last_lr() == held(opt, target)
         values.append(held(opt, target))
         advance(schedule)
-    for t in random.Random(0).sample(range(len(values)), len(values)):
+    for t in random.Random(0).sample(range(121), 121):
         schedule.step(t)
         assert held(opt, target) == values[t]
+        for old, new, first, value in zip(
+            before, opt.param_groups, INITIAL_VALUES[target], values[t]
+        ):
+            assert new == {**old, **entries(target, value), f"initial_{target}": first}
 
 
 # Smaller numbers would underflow in the closed form.
@@ -123,14 +112,14 @@ steps_of_a_plan = st.one_of(
 @given(
     plan=plans,
     steps=st.lists(steps_of_a_plan, min_size=1, max_size=3),
-    target=st.sampled_from(TARGETS),
+    target=st.sampled_from(MAY_BE_NEGATIVE),
     absolute=st.booleans(),
 )
 def test_drawn_plans_follow_the_closed_form(
     name: str, plan: Plan, steps: list[Any], target: str, absolute: bool
 ) -> None:
     """Any finite W, A and R, any 0 ≤ L ≤ M and P > 0 give the closed form, at corners too."""
-    opt, target = optimizer(), target_of(plan, target)
+    opt = optimizer()
     schedule = build(name, opt, plan, target, absolute=absolute)
     opt.step()  # torch wants the optimizer to step first
     for step in steps:
@@ -143,46 +132,10 @@ def test_drawn_plans_follow_the_closed_form(
 @pytest.mark.parametrize("name", some(ANNEALING, 5))
 def test_an_annealing_downwards_never_rises_nor_turns_negative(name: str) -> None:
     """From L on, with W > A ≥ 0, each value is at most the last one and at least A."""
-    curve = build(name, optimizer(), PLANS["to zero"]).curve
+    curve = build(name, optimizer(), Plan(W=1.0, A=0.0, R=5.0, P=0.5)).curve
     values = [curve(t) for t in range(4, 125)]
     assert values == sorted(values, reverse=True)
     assert values[-1] == 0
-
-
-@pytest.mark.parametrize("warmup", ["warmup", "inverse_warmup"])
-def test_a_named_power_is_the_polynomial_built_in(warmup: str) -> None:
-    """Linear, quadratic and sqrt are the polynomial built-in with P = 1, 2, 0.5."""
-    for power, exponent in {"linear": 1.0, "quadratic": 2.0, "sqrt": 0.5}.items():
-        named = build(f"{power}_schedule_with_{warmup}", optimizer(), Plan())
-        other = build(f"polynomial_schedule_with_{warmup}", optimizer(), Plan(P=exponent))
-        assert named.curve == other.curve
-
-
-@pytest.mark.parametrize(("name", "target"), crossed(NAMES, TARGETS))
-def test_a_built_in_moves_its_target_alone(name: str, target: str) -> None:
-    """The target moves, and its initial value is added. All else in the optimizer stays."""
-    opt = optimizer()
-    before = [dict(group) for group in opt.param_groups]
-    schedule = build(name, opt, Plan(), target)
-    assert schedule.optimizer is opt
-    assert "step" not in vars(opt)
-    assert isinstance(schedule, torch.optim.lr_scheduler.LRScheduler)
-    advance(schedule)
-    values = schedule.values_at(1)
-    for old, new, initial, value in zip(before, opt.param_groups, INITIAL_VALUES[target], values):
-        assert new == {**old, **entries(target, value), f"initial_{target}": initial}
-
-
-def test_the_half_cosine_is_the_cosine_of_torch() -> None:
-    """After the warmup the values are those of torch's CosineAnnealingLR, up to its T_max."""
-    opt = optimizer()
-    theirs = torch.optim.lr_scheduler.CosineAnnealingLR(opt, T_max=900)
-    plan = Plan(W=1.0, A=0.0, L=100, M=1000)
-    ours = build("half_cosine_annealing_with_warmup", optimizer(), plan)
-    for t in range(901):
-        assert ours.values_at(100 + t) == pytest.approx(theirs.get_last_lr(), rel=1e-9, abs=1e-15)
-        opt.step()
-        theirs.step()
 
 
 # -- warmup, stable, decay -------------------------------------------------------------------------
@@ -205,19 +158,14 @@ def test_the_decay_follows_any_shape(shape: str) -> None:
         assert curve(t) == pytest.approx(1.5 * t / 4 if t < 4 else decayed, rel=1e-12)
 
 
-def test_no_plateau_and_no_decay() -> None:
-    """With L + D = M there is no plateau; with D = 0 the value drops after M."""
-    assert stable(1.0, 0.0, 10, 20, 30)(15) == 0.5
-    curve = stable(1.0, 0.2, 10, 0, 30)
-    assert [curve(t) for t in (10, 29, 30, 31)] == [1.0, 1.0, 1.0, 0.2]
-
-
-@pytest.mark.parametrize(("L", "D", "M"), [(0.1, 0.9, 1), (0.1, 0.2, 0.3), (0.7, 0.1, 0.8)])
-def test_parts_that_add_up_are_taken_although_floats_do_not(L: float, D: float, M: float) -> None:
+def test_a_decay_may_fill_the_run_or_be_none() -> None:
     """0.1 + 0.2 is more than 0.3 for a float, and exactly the run for its author."""
-    curve = stable(1.0, 0.0, L, D, M)
-    assert curve(L) == pytest.approx(1, abs=1e-7)
-    assert curve(M) == 0
+    for L, D, M in ((10, 20, 30), (0.1, 0.9, 1), (0.1, 0.2, 0.3), (0.7, 0.1, 0.8)):
+        curve = stable(1.0, 0.0, L, D, M)
+        assert [curve(L), curve(L + D / 4)] == pytest.approx([1, 0.5], abs=1e-7)
+        assert curve(M) == 0
+    curve = stable(1.0, 0.2, 10, 0, 30)  # which drops after the run
+    assert [curve(t) for t in (10, 29, 30, 31)] == [1.0, 1.0, 1.0, 0.2]
 
 
 # -- plans -----------------------------------------------------------------------------------------

@@ -17,46 +17,30 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_runs import Untouched, adamw, advance, held, through_json
 
-from tsa_builtins import from_plan
+from tsa_builtins import from_plan, to_plan
 from tsa_builtins.curves import (
     Constant,
     Cosine,
     InverseSqrt,
     Linear,
-    Piecewise,
     PiecewiseConstant,
-    clip,
-    delay,
     join,
     repeat,
-    staircase,
-    stretch,
-    switch,
     to_dict,
 )
 from tsa_core import CurveSchedule, SynchronousSchedule, attributes
 
-# Curves that leave the range of lr, by the place that the error names.
+# Curves that leave the range of lr, with the step and the number that the error names.
 DIPS = join([Linear(1, 0.5, 4), Constant(-1.0), Constant(0.5)], [4, 8])
-LEAVING: dict[str, tuple[Any, str, float]] = {
-    "at a boundary": (DIPS, "step 4", -1.0),
-    "at a point": (PiecewiseConstant({0: 1, 6: -0.5, 9: 1}), "step 6", -0.5),
-    "at the end": (Linear(1, -1.0, 20), "step 20", -1.0),
-    "at the end of a cosine": (Cosine(1, -0.25, 10**6), "step 1000000", -0.25),
-    "of a product": (DIPS * Constant(2), "step 4", -2.0),
-    "of a part": (join([DIPS, Constant(1)], [100]), "step 4", -1.0),
-    "of a later part": (join([Constant(1), DIPS, Constant(1)], [10, 100]), "step 14", -1.0),
-    "of a part of a switch": (switch({0: Constant(1), 3: DIPS}), "step 4", -1.0),
-    "of a cycle": (join([repeat(DIPS, 10), Constant(1)], [100]), "step 4", -1.0),
-    "before a restart": (repeat(PiecewiseConstant({0: 1, 5: -0.5}), 6), "step 5", -0.5),
-    "of what is delayed": (join([delay(DIPS, 20), Constant(1)], [100]), "step 24", -1.0),
-    "of what is stretched": (join([stretch(DIPS, 10), Constant(1)], [1000]), "step 40", -1.0),
-    "of a stair": (join([staircase(DIPS, 5), Constant(1)], [100]), "step 5", -1.0),
-    "where one of two comes to rest": (Linear(0, 1, 10) - Linear(0, 1, 5), "step 5", -0.5),
-    "of a sum in a part": (join([0.5 + DIPS, Constant(1)], [100]), "step 4", -0.5),
-    "of a part that is clipped": (clip(join([DIPS, Constant(1)], [100]), -2, 1), "step 4", -1.0),
-    "at a point of a line": (Piecewise({0: 1, 5: -0.5, 9: 1}), "step 5", -0.5),
-}
+LEAVING: list[tuple[Any, int, float]] = [
+    (DIPS, 4, -1.0),
+    (PiecewiseConstant({0: 1, 6: -0.5, 9: 1}), 6, -0.5),
+    (Linear(1, -1.0, 20), 20, -1.0),
+    (Cosine(1, -0.25, 10**6), 10**6, -0.25),
+    (Linear(0, 1, 10) - Linear(0, 1, 5), 5, -0.5),  # where one of them comes to rest
+    (join([Constant(1), 0.5 + DIPS, Constant(1)], [10, 100]), 14, -0.5),
+    (repeat(PiecewiseConstant({0: 1, 5: -0.5}), 6), 5, -0.5),  # before a restart
+]
 LINE, HALF = Linear(0.75, 0.25, 8), Constant(0.5)
 
 
@@ -76,13 +60,13 @@ FORMS: list[Callable[[Any], Any]] = [
     crossed(LEAVING, FORMS, [False, True], ["weight_decay", "lr"]),
 )
 def test_a_plan_that_leaves_its_range_is_refused_when_it_is_built(
-    leaving: str, form: Any, absolute: bool, target: str, untouched: Untouched
+    leaving: Any, form: Any, absolute: bool, target: str, untouched: Untouched
 ) -> None:
     """The error names target, place, curve and value; and nothing has moved."""
-    curve, place, number = LEAVING[leaving]
+    curve, step, number = leaving
     optimizer = two_groups()
     value = number if absolute else 0.5 * number
-    says = re.escape(f"{target!r} at {place}: {number}, as {curve!r} gave it")
+    says = re.escape(f"{target!r} at step {step}: {number}, as {curve!r} gave it")
     says += f".* value {value}; it must be 0 or more"
     with untouched(optimizer), pytest.raises(ValueError, match=says):
         CurveSchedule(optimizer, form(curve), target, absolute=absolute)
@@ -92,11 +76,11 @@ def test_a_plan_that_leaves_its_range_is_refused_when_it_is_built(
 
 @pytest.mark.parametrize(("leaving", "stretch"), crossed(LEAVING, [1, 2, 10]))
 def test_replan_and_from_plan_refuse_it_too(
-    leaving: str, stretch: float, untouched: Untouched
+    leaving: Any, stretch: float, untouched: Untouched
 ) -> None:
     """The steps in the error count from the replan. In a plan, the error begins with the path."""
-    curve, place, number = LEAVING[leaving]
-    optimizer, step = two_groups(), int(place.split()[1])
+    curve, step, number = leaving
+    optimizer = two_groups()
     schedule = CurveSchedule(optimizer, LINE)
     sync = SynchronousSchedule([schedule])
     advance(sync, 3)
@@ -135,9 +119,7 @@ def test_each_range_is_looked_at(
         CurveSchedule(optimizer, curve, target)
 
 
-def test_a_saved_plan_that_leaves_its_range_is_refused_when_it_is_loaded(
-    untouched: Untouched,
-) -> None:
+def test_what_is_loaded_and_leaves_the_range_is_refused(untouched: Untouched) -> None:
     """The error comes with the load and not at a later step, and nothing has moved."""
     saved, resumed = (SynchronousSchedule([CurveSchedule(two_groups(), LINE)]) for _ in "ab")
     advance(saved, 3)
@@ -148,20 +130,17 @@ def test_a_saved_plan_that_leaves_its_range_is_refused_when_it_is_loaded(
         with untouched(resumed.optimizer), pytest.raises(ValueError, match=says):
             schedule.load_state_dict(its, plan="saved")
     assert (resumed.last_epoch, resumed.schedules["lr"].curve) == (0, LINE)
-
-
-def test_saved_initial_values_that_leave_the_range_are_refused_when_they_are_loaded(
-    untouched: Untouched,
-) -> None:
-    """The plan fits the initial value in the code, and leads the saved one to 1.125."""
-    optimizer, other = (adamw({"betas": (beta, 0.9)}) for beta in (0.5, 0.75))
-    state = CurveSchedule(other, Linear(1, 1.25, 8), "betas[0]").state_dict()
-    schedule = CurveSchedule(optimizer, Linear(1, 1.5, 8), "betas[0]")
-    state["curve"] = schedule.state_dict()["curve"]
-    with untouched(optimizer), pytest.raises(ValueError, match=r"at step 8: 1\.5, as .*1\.125"):
-        schedule.load_state_dict(state, initial="saved")
-    schedule.load_state_dict(state, initial="code")
-    assert held(optimizer, "betas[0]") == [0.5]
+    # A plan that fits the initial value in the code leads the saved one to 1.125.
+    in_code, other = (
+        CurveSchedule(adamw({"betas": (beta, 0.9)}), Linear(1, end, 8), "betas[0]")
+        for beta, end in ((0.5, 1.5), (0.75, 1.25))
+    )
+    state = {**other.state_dict(), "curve": in_code.state_dict()["curve"]}
+    says = r"at step 8: 1\.5, as .*1\.125"
+    with untouched(in_code.optimizer), pytest.raises(ValueError, match=says):
+        in_code.load_state_dict(state, initial="saved")
+    in_code.load_state_dict(state, initial="code")
+    assert in_code.get_last_lr() == [0.5]
 
 
 def test_a_function_is_asked_at_its_beginning_alone() -> None:
@@ -234,43 +213,27 @@ def test_a_plan_is_refused_only_for_a_value_that_it_gives(
 # -- a momentum of 1 and more ----------------------------------------------------------------------
 
 
-def with_momentum(**entries: Any) -> torch.optim.SGD:
-    parameters = [torch.nn.Parameter(torch.ones(1)) for _ in "ab"]
-    return torch.optim.SGD(
-        [{"params": [each], "momentum": 0.5, **entries} for each in parameters], lr=0.1
-    )
-
-
-GROWING: dict[str, tuple[Any, bool, str]] = {
-    "at once": (Constant(2), False, "1.0"),
-    "at its end": (Linear(1, 3, 9), False, "1.5"),
-    "at a boundary": (join([HALF, Constant(1.25), HALF], [4, 6]), True, "1.25"),
-    "all along": (Linear(1.0, 1.5, 9), True, "1.5"),
-    "in one group": ([HALF, Linear(0.5, 1.25, 9)], True, "1.25"),
-    "in both groups": ([Linear(1, 2, 3), Constant(1.5)], True, "2"),
-}
-
-
-@pytest.mark.parametrize("growing", GROWING)
-def test_a_momentum_of_1_or_more_warns_once(growing: str) -> None:
-    """One warning, when the schedule is built, names the target and the largest value."""
-    curve, absolute, value = GROWING[growing]
-    with pytest.warns(UserWarning, match="'momentum' will be ") as caught:
-        schedule = CurveSchedule(with_momentum(), curve, "momentum", absolute=absolute)
+@pytest.mark.parametrize(
+    ("curve", "absolute", "value"),
+    [
+        (Constant(2), False, "1.0"),
+        (Linear(1, 3, 9), False, "1.5"),
+        (join([HALF, Constant(1.25), HALF], [4, 6]), True, "1.25"),
+        ([HALF, Linear(0.5, 1.25, 9)], True, "1.25"),
+        ([Linear(1, 2, 3), Constant(1.5)], True, "2"),
+    ],
+)
+def test_a_momentum_of_1_or_more_warns_once(curve: Any, absolute: bool, value: str) -> None:
+    """One warning, wherever a plan begins, names the target and the largest value."""
+    says = rf"^'momentum' will be {re.escape(value)}(\.0)?\. .*ignore this warning"
+    with pytest.warns(UserWarning, match=says) as caught:
+        schedule = CurveSchedule(two_groups(momentum=0.5), curve, "momentum", absolute=absolute)
     assert [warning.filename for warning in caught] == [__file__]
-    assert re.match(rf"'momentum' will be {re.escape(value)}(\.0)?\. ", str(caught[0].message))
-    assert "ignore this warning" in str(caught[0].message)
     advance(schedule, 12)  # and no step warns again
-
-
-def test_a_plan_and_a_replan_warn_of_it_too() -> None:
-    """The warning comes wherever a plan begins."""
-    plan = {"momentum": {"absolute": True, "curve": to_dict(Linear(0.5, 1.25, 9))}}
-    with pytest.warns(UserWarning, match=r"'momentum' will be 1\.25"):
-        from_plan(with_momentum(), plan)
-    schedule = CurveSchedule(with_momentum(), HALF, "momentum")
-    with pytest.warns(UserWarning, match=r"'momentum' will be 1\.5"):
-        schedule.replan(Linear(1, 3, 9))
+    with pytest.warns(UserWarning, match=says):
+        from_plan(two_groups(momentum=0.5), to_plan(schedule))
+    with pytest.warns(UserWarning, match=says):
+        schedule.replan(curve)
 
 
 def test_other_values_neither_warn_nor_raise() -> None:
@@ -282,7 +245,7 @@ def test_other_values_neither_warn_nor_raise() -> None:
         ("lr", Constant(400)),
         ("weight_decay", Constant(400)),
     ):
-        CurveSchedule(with_momentum(my_momentum=0.5, weight_decay=0.5), curve, target)
+        CurveSchedule(two_groups(momentum=0.5, my_momentum=0.5), curve, target)
     teacher = SimpleNamespace(momentum=0.5)  # a moving average may end at 1
     schedule = CurveSchedule(attributes(teacher, "momentum"), Linear(1, 2, 9), "momentum")
     schedule.step(9)
