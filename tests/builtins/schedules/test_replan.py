@@ -210,18 +210,27 @@ def test_a_replan_of_the_schedule_itself_leaves_what_derives_from_it_to_the_next
 
 @ignore_epoch_deprecation
 def test_a_part_of_a_sequence_is_replanned_at_its_turn(untouched: Untouched) -> None:
-    """In a ``SequentialLR``, the part that runs follows a new curve, and one that waits raises."""
-    optimizer = three_groups()
-    parts = [CurveSchedule(optimizer, OLD), CurveSchedule(optimizer, HALF)]
-    sequence = SynchronousSchedule([SequentialLR(optimizer, parts, [4])])
+    """In a ``SequentialLR``, the part that runs follows a new curve, and one that waits raises.
+
+    A resume under the saved plan follows the new curve too.
+    """
+
+    def start() -> tuple[Any, list[CurveSchedule], SynchronousSchedule]:
+        optimizer = three_groups()
+        parts = [CurveSchedule(optimizer, OLD), CurveSchedule(optimizer, HALF)]
+        return optimizer, parts, SynchronousSchedule([SequentialLR(optimizer, parts, [4])])
+
+    (optimizer, parts, sequence), (other, _, resumed) = start(), start()
     advance(sequence, 2)
     parts[0].replan(LINE)
+    resumed.load_state_dict(sequence.state_dict(), plan="saved")
     with untouched(optimizer), pytest.raises(RuntimeError, match=r"replan: .*SequentialLR"):
         parts[1].replan(LINE)
     assert parts[1].curve is HALF
     for value in (line(0), line(1), 0.5):
-        assert held(optimizer) == times(value)
+        assert held(optimizer) == held(other) == times(value)
         advance(sequence)
+        advance(resumed)
     parts[1].replan(halving)
     for s in range(3):
         assert held(optimizer) == times(halving(s))
