@@ -19,12 +19,10 @@ from torch.optim.lr_scheduler import LambdaLR
 from tsa_core import CurveSchedule, DerivedSchedule, SynchronousSchedule, extend_optimizer, preview
 
 # The kinds of a target, and the largest value that each holds.
+DTYPES = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 LARGEST: dict[torch.dtype | None, float] = {
     None: sys.float_info.max,  # a Python float
-    **{
-        dtype: torch.finfo(dtype).max
-        for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16)
-    },
+    **{dtype: torch.finfo(dtype).max for dtype in DTYPES},
 }
 TINY = sys.float_info.min
 ELEMENTS = ["betas[0]", "betas[1]"]
@@ -167,7 +165,6 @@ def test_a_product_that_does_not_fit(way: str, sign: int, kind: Any, untouched: 
     as_number=[int, np.float32, np.float64, np.int64, torch.tensor, float.__neg__], kind=LARGEST
 )
 def test_multipliers_of_any_type_are_alike(as_number: Any, kind: Any, untouched: Untouched) -> None:
-    """A product that does not fit is refused whatever type λ has, and if λ is negative."""
     optimizer = holding("scale", kind, 0.5, LARGEST[kind] / 2)
     schedule = CurveSchedule(optimizer, lambda t: as_number(4.0) if t else 1.0, "scale")
     assert_refused(schedule, schedule.step, "'scale' at step 1", untouched=untouched)
@@ -270,27 +267,32 @@ def test_a_saved_value_that_does_not_fit(unfit: Any, make: Any, untouched: Untou
 
 
 @pytest.mark.parametrize(
-    ("target", "value", "says"),
+    ("target", "value", "error", "says"),
     [
-        *(("betas[0]", value, r"from 0\.0") for value in (1.0, 1.5, -0.125)),
-        ("weight_decay", -0.5, "0 or more"),
-        ("momentum", -0.5, "0 or more"),
+        *(("betas[0]", x, ValueError, rf"{x}; it must be from 0\.0") for x in (1.0, 1.5, -0.125)),
+        *(
+            (x, -0.5, ValueError, "-0.5; it must be 0 or more")
+            for x in ("weight_decay", "momentum")
+        ),
+        *(("weight_decay", x, ValueError, "finite real") for x in (math.nan, math.inf, np.nan)),
+        ("weight_decay", 1j, TypeError, "finite real number"),
     ],
 )
-def test_a_torch_scheduler_is_checked(target: str, value: float, says: str, untouched: Any) -> None:
+def test_a_torch_scheduler_is_checked(
+    target: str, value: Any, error: Any, says: str, untouched: Untouched
+) -> None:
     """A torch scheduler that gives such a value is refused, at its first step too."""
     # torch >= 2.4 fills tensors itself, so only floats are checked.
-    for at in (0, 1):
-        optimizer = holding(target, None, 0.5)
+    optimizer = holding(target, None, 0.5, 0.5)
 
-        def build(optimizer: Any = optimizer, at: int = at) -> Any:
-            factors = {at: value / 0.5}
-            return put(optimizer, target, lambda p: LambdaLR(p, lambda t: factors.get(t, 1.0)))
+    def build(*factors: Any) -> Any:
+        return put(optimizer, target, lambda proxy: LambdaLR(proxy, factors.__getitem__))
 
-        call = build().step if at else build
-        optimizer.step()
-        message = f"{re.escape(repr(target))} in param group 0: {value}; it must be {says}"
-        with untouched(optimizer), pytest.raises(ValueError, match=message):
+    schedule = build(1.0, value / 0.5)
+    optimizer.step()
+    message = f"{re.escape(repr(target))} in param group 0: .*{says}"
+    for call in (schedule.step, lambda: build(value / 0.5)):
+        with untouched(optimizer), pytest.raises(error, match=message):
             call()
 
 
