@@ -5,14 +5,23 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
 from cases import crossed, some
-from helpers import halving, held, ignore_epoch_deprecation, plateau, put, put_curve
+from helpers import (
+    floats,
+    halving,
+    ignore_epoch_deprecation,
+    plateau,
+    put,
+    put_curve,
+    put_lambda,
+)
 from torch.nn import Parameter
-from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, SequentialLR, StepLR
+from torch.optim.lr_scheduler import ExponentialLR, SequentialLR, StepLR
 from torch_schedulers import COMPILES, TORCH
 
 import tsa_core
@@ -92,14 +101,14 @@ def train(x: torch.Tensor) -> Any:
     return loss
 
 
-def function_of_the_module(trainer: Trainer) -> Callable[[torch.Tensor], Any]:
+def function_of_the_module(trainer: Trainer) -> Any:
     globals().update(
         OPTIMIZER=trainer.optimizer, SCHEDULE=trainer.schedule, PARAMETER=trainer.parameter
     )
     return train
 
 
-def closure(trainer: Trainer) -> Callable[[torch.Tensor], Any]:
+def closure(trainer: Trainer) -> Any:
     parameter, optimizer, schedule = trainer.parameter, trainer.optimizer, trainer.schedule
 
     def train(x: torch.Tensor) -> Any:
@@ -113,7 +122,7 @@ def closure(trainer: Trainer) -> Callable[[torch.Tensor], Any]:
     return train
 
 
-FORMS: dict[str, Callable[[Trainer], Callable[[torch.Tensor], Any]]] = {
+FORMS: dict[str, Callable[[Trainer], Any]] = {
     "function of the module": function_of_the_module,
     "method": lambda trainer: trainer.train,
     "method with metrics": lambda trainer: lambda x: trainer.train(x, with_metrics=True),
@@ -136,8 +145,8 @@ class SubclassWithStep(tsa_core.CurveSchedule):
         super().step(epoch)
 
 
-def synchronous(*makers: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda optimizer: tsa_core.SynchronousSchedule([make(optimizer) for make in makers])
+def on_both(put_on_decay: Callable[[Any, str], Any]) -> Callable[[Any], Any]:
+    return lambda o: tsa_core.SynchronousSchedule([put_curve(o), put_on_decay(o, "weight_decay")])
 
 
 SCHEDULES: dict[str, Callable[[Any], Any]] = {
@@ -145,32 +154,14 @@ SCHEDULES: dict[str, Callable[[Any], Any]] = {
     "curve": put_curve,
     "subclass": lambda o: SubclassWithStep(o, halving),
     "ExponentialLR": put,
-    "LambdaLR": lambda o: put(o, "lr", lambda proxy: LambdaLR(proxy, halving)),
+    "LambdaLR": put_lambda,
     "curve in a SequentialLR": lambda o: SequentialLR(
         o, [put_curve(o), ExponentialLR(o, 0.5)], [2]
     ),
-    "curve and StepLR": synchronous(
-        put_curve, lambda o: put(o, "weight_decay", lambda proxy: StepLR(proxy, 2, 0.5))
-    ),
-    "two curves": synchronous(put_curve, lambda o: put_curve(o, "weight_decay")),
-    "plateau": synchronous(plateau),
+    "curve and StepLR": on_both(partial(put, make=lambda proxy: StepLR(proxy, 2, 0.5))),
+    "two curves": on_both(put_curve),
+    "plateau": lambda o: tsa_core.SynchronousSchedule([plateau(o)]),
 }
-
-
-def values(form: str, optimizer: Any, schedule: Any, compiled: bool) -> torch.Tensor:
-    """The learning rate, the weight decay and the parameter after each training step."""
-    trainer = Trainer(optimizer, schedule)
-    train = FORMS[form](trainer)
-    if compiled:
-        train = torch.compile(train, backend="eager")
-    values = []
-    for _ in range(STEPS):
-        train(INPUT)
-        targets = held(optimizer, "lr") + held(optimizer, "weight_decay")
-        values.append([*map(float, targets), *trainer.parameter.tolist()])
-    return torch.tensor(values)
-
-
 FORMS_AND_OPTIMIZERS = [
     ("function of the module", sgd_with_floats),
     ("method", sgd_with_floats),
@@ -192,12 +183,20 @@ def test_a_compiled_training_step_gives_the_values_of_an_uncompiled_one(
 ) -> None:
     """A schedule gives the same values, and so the same parameters, in a compiled training step."""
     form, make_optimizer = form_and_optimizer
-    compiled, uncompiled = (
-        values(form, optimizer, SCHEDULES[name](optimizer), compiled)
-        for optimizer, compiled in ((make_optimizer(), True), (make_optimizer(), False))
-    )
+    runs: list[list[list[float]]] = []
+    for compiled in (True, False):
+        optimizer, rows = make_optimizer(), []
+        trainer = Trainer(optimizer, SCHEDULES[name](optimizer))
+        train = FORMS[form](trainer)
+        if compiled:
+            train = torch.compile(train, backend="eager")
+        for _ in range(STEPS):
+            train(INPUT)
+            values = floats(optimizer) + floats(optimizer, "weight_decay")
+            rows.append([*values, *trainer.parameter.tolist()])
+        runs.append(rows)
     # Compiled, AdamW takes its capturable path, which rounds differently in float32.
-    torch.testing.assert_close(compiled, uncompiled, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(*map(torch.tensor, runs), rtol=1e-4, atol=1e-4)
 
 
 def compiled(call: Callable[[], None]) -> Any:
@@ -208,17 +207,6 @@ def compiled(call: Callable[[], None]) -> Any:
         return x + 1
 
     return torch.compile(function, backend="eager")
-
-
-def counts_of(schedule: Any, steps: int) -> tuple[int, int]:
-    """The graph breaks and the compiled frames of a function that steps ``schedule``."""
-    torch._dynamo.reset()
-    counters = torch._dynamo.utils.counters
-    counters.clear()
-    function = compiled(schedule.step)
-    for _ in range(steps):
-        function(INPUT)
-    return sum(counters["graph_break"].values()), counters["frames"]["total"]
 
 
 def stepped(make: Callable[[Any], Any]) -> Any:
@@ -234,11 +222,18 @@ def stepped(make: Callable[[Any], Any]) -> Any:
 )
 def test_a_step_breaks_the_graph_once(name: str) -> None:
     """A step breaks the graph once, as one of torch, and compiles no more frames in any number."""
-    breaks, frames = counts_of(stepped(SCHEDULES[name]), steps=12)
-    torchs_breaks, torchs_frames = counts_of(stepped(SCHEDULES["torch's ExponentialLR"]), steps=12)
-    assert breaks == torchs_breaks == 1
+    frames = []
+    for each in (name, "torch's ExponentialLR"):
+        torch._dynamo.reset()
+        counters = torch._dynamo.utils.counters
+        counters.clear()
+        function = compiled(stepped(SCHEDULES[each]).step)
+        for _ in range(12):
+            function(INPUT)
+        assert sum(counters["graph_break"].values()) == 1
+        frames.append(counters["frames"]["total"])
     if TORCH >= (2, 7):  # before, torch compiles what a skipped function calls
-        assert frames <= torchs_frames
+        assert frames[0] <= frames[1]
 
 
 def test_a_step_that_is_compiled_itself_runs_as_it_is() -> None:
