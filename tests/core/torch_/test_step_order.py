@@ -160,16 +160,17 @@ def update(optimizer: Any, closure: Any = None) -> None:
             parameter.data.add_(parameter.grad, alpha=-group["lr"])
 
 
-def closing_over(other: Any) -> Any:
-    return lambda closure=None: other.step()
-
-
 class TrainerOfTwo:
     def __init__(self, optimizer: Any) -> None:
         self.first, self.second = optimizer, adamw_with_gradient()
 
     def step_first(self, closure: Any = None) -> None:
-        """Update the parameters in a way of its own."""
+        update(self.first)
+
+
+def with_another_optimizer(optimizer: Any) -> Any:
+    other = adamw_with_gradient()
+    return with_step(optimizer, lambda closure=None: other.step())
 
 
 def with_an_optimizer_inside(optimizer: Any) -> Any:
@@ -194,7 +195,7 @@ class Unwrapped(torch.optim.Optimizer):
 STEPS_WITHOUT_HOOKS: dict[str, Any] = {
     "a function of its own": lambda o: with_step(o, lambda closure=None: None),
     "a method of its own": lambda o: with_step(o, types.MethodType(update, o)),
-    "closes over another optimizer": lambda o: with_step(o, closing_over(adamw_with_gradient())),
+    "closes over another optimizer": with_another_optimizer,
     "the method of a trainer of two": lambda o: with_step(o, TrainerOfTwo(o).step_first),
     "with an optimizer inside": with_an_optimizer_inside,
     "not wrapped": Unwrapped,
@@ -269,14 +270,13 @@ def test_a_grad_scaler_that_skips_the_first_step_warns(make: Any) -> None:
 def test_the_first_part_of_a_sequence_warns_at_its_first_step() -> None:
     """A ``SequentialLR`` of curve schedules warns at the same steps as one of torch schedulers."""
     # SequentialLR resets its parts when it is built, which does not count as a step of the loop.
-
-    def sequence(part: Callable[[Any], Any]) -> Any:
-        return put(
+    ours, theirs = (
+        put(
             adamw_with_gradient(),
-            make=lambda proxy: SequentialLR(proxy, [part(proxy), part(proxy)], [9]),
+            make=lambda o, part=part: SequentialLR(o, [part(o), part(o)], [9]),
         )
-
-    ours, theirs = sequence(put_curve), sequence(lambda proxy: ExponentialLR(proxy, 0.5))
+        for part in (put_curve, lambda o: ExponentialLR(o, 0.5))
+    )
     for _ in range(3):
         assert len(order_warnings(ours.step)) == len(order_warnings(theirs.step))
 
@@ -311,18 +311,15 @@ def test_the_warning_is_worded_as_torchs_and_points_at_the_users_line(make: Any)
 
 
 def test_an_order_warning_that_is_an_error_moves_nothing() -> None:
-    """A step whose warning is raised as an error moves nothing."""
     optimizer = adamw_with_gradient()
     schedule = curve(optimizer)
     with pytest.raises(UserWarning, match="before"):
         schedule.step()
-    assert schedule.last_epoch == 0
-    assert optimizer.param_groups[0]["weight_decay"] == 0.01
+    assert (schedule.last_epoch, optimizer.param_groups[0]["weight_decay"]) == (0, 0.01)
 
 
 @pytest.mark.skipif(TORCH < (2, 4), reason="torch < 2.4 does not record that an optimizer stepped")
-def test_a_step_before_the_schedule_was_built_counts() -> None:
-    """A step that the optimizer made under an earlier torch scheduler prevents the warning."""
+def test_a_step_under_an_earlier_torch_scheduler_counts() -> None:
     optimizer = under_a_torch_scheduler(adamw_with_gradient())
     optimizer.step()
     assert order_warnings(curve(optimizer).step) == []
