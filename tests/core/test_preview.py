@@ -79,7 +79,6 @@ class RiseAndFall:
 
 
 def check_preview(schedule: Any, start: int, losses: list[float], untouched: Untouched) -> None:
-    """Assert that a preview after ``start`` steps is the run, and that it moves nothing."""
     sync = SynchronousSchedule([schedule])
     rows_in_a_run(sync, start + 1, losses)
     (optimizer,) = optimizers_of(sync)
@@ -135,22 +134,15 @@ def test_a_preview_of_a_curve_is_the_run(
         assert row == [float(value) for value in sync.get_last_schedule(target)]
 
 
-ON = {
-    "the optimizer": ("lr", None),
-    "a proxy": ("weight_decay", None),
-    "a proxy, tensors": ("weight_decay", torch.float32),
-}
-
-
-@each_scheduler(COPIED, on=ON)
+@each_scheduler(COPIED, on=[("lr", None), ("weight_decay", None), ("weight_decay", torch.float32)])
 def test_a_preview_of_a_torch_scheduler_is_the_run(
-    name: str, on: str, untouched: Untouched
+    name: str, on: tuple[str, Any], untouched: Untouched
 ) -> None:
     """A preview of a torch scheduler has the values of the run, on a proxy too; nothing moves."""
-    (target, dtype), make = ON[on], SCHEDULERS[name]
+    make = SCHEDULERS[name]
     for start in (0, 5):
-        optimizer = adamw_with_initial_values(target, dtype)
-        schedule = make(optimizer) if on == "the optimizer" else put(optimizer, target, make)
+        optimizer = adamw_with_initial_values(*on)
+        schedule = make(optimizer) if on[0] == "lr" else put(optimizer, on[0], make)
         check_preview(schedule, start, LOSSES if name == "ReduceLROnPlateau" else [], untouched)
 
 
@@ -165,7 +157,6 @@ def three_members() -> SynchronousSchedule:
 def test_a_preview_of_several_members_is_a_run_with_the_metrics(
     metrics: Any, start: int, untouched: Untouched
 ) -> None:
-    """A preview of several members has the values of a run with the assumed metrics."""
     sync = three_members()
     advance(sync, start, 1.0)
     state = copy.deepcopy(sync.state_dict())
@@ -206,12 +197,8 @@ class Locked(RiseAndFall):
         return decay(t)
 
 
-class FromWeights:
-    def __init__(self, parameters: list[Parameter]) -> None:
-        self.parameters = parameters
-
-    def __call__(self, t: int) -> float:
-        return self.parameters[0].numel() / (1 + t)
+def from_weights(parameters: list[Parameter], t: int) -> float:
+    return parameters[0].numel() / (1 + t)
 
 
 class LambdaIsAMethodOfItsOwn(LambdaLR):
@@ -254,7 +241,9 @@ HARD_TO_COPY: dict[str, Any] = {
     "its method by name": lambda o: CurveSchedule(o, {"*": Locked().curve}),
     "its method in a torch scheduler": lambda o: LambdaLR(o, Locked().curve),
     "its method in a part": lambda o: ChainedScheduler([LambdaLR(o, Locked().curve)]),
-    "parameters in a function": lambda o: LambdaLR(o, FromWeights(o.param_groups[0]["params"])),
+    "parameters in a function": lambda o: LambdaLR(
+        o, partial(from_weights, o.param_groups[0]["params"])
+    ),
     "parameters that came later": in_replaced_groups,
     "a class of optimizer": lambda _: put(UncopiedSGD([Parameter(torch.ones(1))], lr=0.5)),
     "a method of its own": LambdaIsAMethodOfItsOwn,
@@ -272,7 +261,6 @@ def test_a_preview_copies_no_more_than_it_steps(name: str, untouched: Untouched)
 
 
 def test_a_preview_is_silent_and_a_wrong_loop_still_warns() -> None:
-    """A preview before the first optimizer step does not warn, and a wrong loop does so later."""
 
     def warns_at_3(t: float) -> float:
         if t == 3:
@@ -347,7 +335,6 @@ SCHEDULES_REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
 def test_arguments_that_do_not_fit_are_refused(
     make: Any, arguments: Any, error: type[Exception], says: str
 ) -> None:
-    """An error names the argument and its value, or the target and the step that will fail."""
     with pytest.raises(error, match=says):
         preview(make(), **arguments)
 
@@ -400,7 +387,6 @@ def test_a_preview_has_the_boundaries_of_each_curve() -> None:
 
 
 def test_the_plot_has_a_panel_per_target_with_a_line_per_group() -> None:
-    """The plot has a panel per target, with a line per group, and boundaries behind the lines."""
     seen = preview(three_members(), NUM_STEPS, metrics=1.0)
     assert seen.boundaries == {"betas[0]": (4,), "lr": (), "weight_decay": ()}
     panels = seen.plot().axes
@@ -500,7 +486,6 @@ def test_the_steps_of_a_preview_are_rounded_as_those_of_a_run(start: float) -> N
 
 
 def test_a_preview_shows_a_shared_tensor_under_a_plain_torch_scheduler() -> None:
-    """A tensor that two groups share is reduced twice per step in a preview, as torch does."""
     schedule = plateau(sgd({}, {}, lr=torch.tensor(0.5)))
     seen = preview(schedule, 3, metrics=torch.tensor(1.0))
     assert seen.values["lr"] == values_in_a_run(schedule, 3, 1.0)
@@ -540,5 +525,4 @@ def test_a_preview_of_a_scheduler_that_does_not_count_starts_at_0(
         seen = preview(schedule, 3)
     assert list(seen.steps) == [0, 1, 2]
     assert seen.values == {target or "lr": [[0.5], [0.25], [0.125]]}
-    assert repr(seen) == f"<Preview of {target or 'lr'!r} at steps 0 to 2, 1 param group>"
     seen.plot()

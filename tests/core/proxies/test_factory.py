@@ -40,7 +40,6 @@ TARGETS_AND_DEFAULTS = [
 
 
 def test_the_arguments_keep_their_positions_and_defaults() -> None:
-    """The call is ``(optimizer, schedule_factory, default_value=None, schedule_target="lr")``."""
     parameters = inspect.signature(arbitrary_schedule_factory).parameters
     assert [*parameters] == ["optimizer", "schedule_factory", "default_value", "schedule_target"]
     defaults = [parameter.default for parameter in parameters.values()]
@@ -48,7 +47,6 @@ def test_the_arguments_keep_their_positions_and_defaults() -> None:
 
 
 def test_the_scheduler_comes_back_as_it_is() -> None:
-    """The call returns the object that the factory made, on the proxy that the factory got."""
     made = []
 
     def factory(proxy: ProxyOptimizer) -> StepLR:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from helpers import adamw, add_group, advance, held, plateau, put, sgd
+from helpers import adamw, add_group, advance, held, put, sgd
 from target_helpers import adamw_with
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR, StepLR
 
@@ -40,6 +40,7 @@ def test_a_proxy_is_an_optimizer_and_forwards_what_it_does_not_redefine() -> Non
     proxy.load_state_dict(state)
     assert held(optimizer, "weight_decay") == [0.125]
     assert proxy.param_groups[0]["lr"] == 0.125
+    assert repr(proxy) == "ProxyOptimizer('weight_decay' of AdamW as lr, now [0.125])"
     add_group(proxy)
     assert len(optimizer.param_groups) == 2
     with pytest.raises(AttributeError, match="'AdamW' object has no attribute 'no_such_thing'"):
@@ -60,12 +61,6 @@ def test_the_default_lr_of_a_proxy_is_the_default_of_the_target(
     assert proxy.defaults["lr"] == default
     without_defaults = SimpleNamespace(param_groups=[{"clip": 4.0}])
     assert ProxyOptimizer(without_defaults, "clip").defaults == {"lr": 4.0}
-
-
-def test_the_repr_of_a_proxy_shows_target_optimizer_and_values() -> None:
-    proxy = ProxyOptimizer(two_groups(), "weight_decay")
-    proxy.param_groups[0]["lr"] = 0.125
-    assert repr(proxy) == "ProxyOptimizer('weight_decay' of AdamW as lr, now [0.125, 0.5])"
 
 
 def test_a_group_view_is_a_consistent_mapping() -> None:
@@ -97,13 +92,23 @@ def test_a_group_view_is_a_consistent_mapping() -> None:
 
 
 def test_other_entries_are_read_only_except_on_lr() -> None:
-    """Only a scheduler on lr can write other entries, as torch's own can; an error names both."""
+    """Only a scheduler on lr can write other entries, as torch's own can; an error names both.
+
+    A key that the group lacks is kept under a name of the target, and listed once.
+    """
     optimizer = adamw({}, {})
     group: Any = ProxyOptimizer(optimizer, "weight_decay").param_groups[1]
     assert group["eps"] == 1e-8
     with pytest.raises(ValueError, match="'weight_decay' would write 'eps' of param group 1"):
         group["eps"] = 1.0
     assert held(optimizer, "eps") == [1e-8, 1e-8]
+    real = optimizer.param_groups[1]
+    group["note"] = 1
+    assert (real["note_weight_decay"], "note" in real) == (1, False)
+    real["note"] = 2
+    assert (list(group).count("note"), group["note"]) == (1, 1)
+    del group["note"]
+    assert ("note_weight_decay" in real, group["note"]) == (False, 2)
     group = ProxyOptimizer(optimizer).param_groups[1]
     group["eps"] = 1.0
     assert held(optimizer, "eps") == [1e-8, 1.0]
@@ -118,18 +123,6 @@ def test_a_value_lands_as_a_python_number(make: Any) -> None:
     values = held(optimizer, "weight_decay")
     assert values == [0.5, 1.0]
     assert {type(value) for value in values} == {float}
-
-
-def test_a_shared_tensor_becomes_one_tensor_per_group() -> None:
-    """The first group keeps a shared tensor, and a plateau reduces each group once."""
-    shared = torch.tensor(0.5)
-    optimizer = adamw({}, {}, {}, lr=shared)
-    schedule = put(optimizer, make=plateau)
-    schedule.step(1.0)
-    schedule.step(2.0)
-    values = held(optimizer)
-    assert values[0] is shared
-    assert [float(value) for value in values] == [0.25] * 3
 
 
 def test_resuming_with_last_epoch_needs_the_initial_value() -> None:
@@ -165,20 +158,6 @@ def test_an_initial_value_is_not_an_alias_of_the_tensor() -> None:
     group.setdefault("initial_lr", group["lr"])
     group["lr"] = 0.25
     assert (group["lr"].item(), float(group["initial_lr"])) == (0.25, 0.5)
-
-
-def test_a_key_of_the_scheduler_is_kept_under_a_name_of_the_target() -> None:
-    """A key that the group lacks is kept under a name of its own, and listed once."""
-    optimizer = adamw()
-    group: Any = ProxyOptimizer(optimizer, "weight_decay").param_groups[0]
-    group["note"] = 1
-    assert optimizer.param_groups[0]["note_weight_decay"] == 1
-    assert "note" not in optimizer.param_groups[0]
-    optimizer.param_groups[0]["note"] = 2
-    assert (list(group).count("note"), group["note"]) == (1, 1)
-    del group["note"]
-    assert "note_weight_decay" not in optimizer.param_groups[0]
-    assert group["note"] == 2
 
 
 class Floored(LRScheduler):

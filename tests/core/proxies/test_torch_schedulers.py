@@ -50,15 +50,13 @@ def one_cycle(proxy: Any) -> Any:
 
 def test_an_entry_of_the_users_is_not_overwritten(untouched: Untouched) -> None:
     """An entry that has the name of one that the scheduler would keep is refused."""
-    optimizer = sgd({"norm": 1.0, "max_norm": 5.0})
-    with untouched(optimizer), pytest.raises(ValueError, match="'max_norm' is an entry of param"):
-        put(optimizer, "norm", one_cycle)
-    scheduled = sgd({"norm": 1.0})
+    optimizer, scheduled = sgd({"norm": 1.0, "max_norm": 5.0}), sgd({"norm": 1.0})
     put(scheduled, "norm")
     scheduled.param_groups[0]["max_norm"] = 5.0
     put(scheduled, "max_norm")
-    with untouched(scheduled), pytest.raises(ValueError, match="'max_norm' is an entry of param"):
-        put(scheduled, "norm", one_cycle)
+    for each in (optimizer, scheduled):
+        with untouched(each), pytest.raises(ValueError, match="'max_norm' is an entry of param"):
+            put(each, "norm", one_cycle)
 
 
 def test_an_entry_that_a_scheduler_left_is_taken_over() -> None:

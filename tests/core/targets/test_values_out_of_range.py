@@ -56,7 +56,6 @@ def as_kind(kind: torch.dtype | None, value: float) -> Any:
 
 
 def holding(target: str, kind: torch.dtype | None, *values: float) -> torch.optim.AdamW:
-    """An AdamW with one group per value of ``target``."""
     return adamw_with(target, *(as_kind(kind, value) for value in values))
 
 
@@ -118,7 +117,6 @@ def test_the_ends_of_the_range_are_written(end: tuple[str, float, Any], absolute
     ["beta", "my_momentum", "my_betas[0]", "scale", "my_lr", "momentum_decay", "lr_scale", "eps"],
 )
 def test_entries_of_other_names_may_be_negative(name: str) -> None:
-    """Only the names that torch's constructors check are limited."""
     optimizer = adamw({name.partition("[")[0]: (0.5, 0.5) if "[" in name else 0.5})
     advance(CurveSchedule(optimizer, lambda t: 1.0 - 4.0 * t, name))
     assert held(optimizer, name) == [-1.5]

@@ -241,7 +241,6 @@ print(optimizer.param_groups[0]["weight_decay"])
 
 
 def test_a_correct_loop_in_one_compiled_function_does_not_warn() -> None:
-    """A correct loop does not warn if the training step is one compiled function."""
     # On torch < 2.4, compiling removes the hooks of every optimizer in the process.
     done = subprocess.run(
         [sys.executable, "-c", CORRECT_LOOP_IN_ONE_COMPILED_FUNCTION],
@@ -282,7 +281,6 @@ def test_the_first_part_of_a_sequence_warns_at_its_first_step() -> None:
 
 
 def test_the_order_is_known_where_no_sgd_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrong order warns although no ``SGD`` was made in the process before."""
     # torch adds the hooks to the step of an optimizer class when its first instance is made.
     monkeypatch.setattr(torch.optim.SGD, "step", inspect.unwrap(torch.optim.SGD.step))
     assert len(order_warnings(curve(adamw_with_gradient()).step)) == 1
