@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
@@ -31,7 +32,7 @@ from helpers import (
     put_curve,
     sgd,
 )
-from target_helpers import KINDS, adamw_with
+from target_helpers import adamw_with
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import ExponentialLR
 
@@ -445,32 +446,15 @@ def test_a_tensor_under_two_names_moves_under_the_target_alone(call: Call, where
     assert any(one is each for each in (group.get("other"), *group.get("pair", ())))
 
 
-INVALID_INITIALS = [math.nan, math.inf, "0.5", None, torch.ones(2)]
-
-
-@through("curve", "factory", value=[*INVALID_INITIALS, True], kind=[*KINDS, "tensor"])
-def test_a_recorded_initial_value_that_is_not_a_number_is_refused(
-    call: Call, value: Any, kind: str, untouched: Untouched
-) -> None:
-    """An invalid initial value, also of the last group, is an error that says how to set it."""
-    opt = adamw_with("weight_decay", *map(KINDS[kind], (0.5, 0.25, 0.125)))
-    opt.param_groups[2]["initial_weight_decay"] = value
-    says = (
-        "the initial value of 'weight_decay', 'initial_weight_decay' .*"
-        rf"{re.escape(str(value))}.*extend_optimizer\(optimizer, 'weight_decay'"
-    )
-    error = ValueError if isinstance(value, float) else TypeError
-    with untouched(opt), pytest.raises(error, match=says):
-        call(opt, "weight_decay")
-
-
 @across(
-    value=INVALID_INITIALS, how=["loaded", "joined"], as_kind=[float, torch.tensor, torch.tensor]
+    value=[math.nan, math.inf, "0.5", None, torch.ones(2), True],
+    how=["loaded", "joined"],
+    as_kind=[float, torch.tensor, torch.tensor],
 )
-def test_an_initial_value_that_came_later(
-    value: Any, as_kind: Any, how: str, untouched: Any
+def test_a_recorded_initial_value_that_is_not_a_number_is_refused(
+    value: Any, how: str, as_kind: Any, untouched: Untouched
 ) -> None:
-    """A step refuses an invalid initial value that a later group brought, and moves no group."""
+    """A step and a new schedule refuse it, also of the last group, and say how to set it."""
     opt = adamw_with("weight_decay", as_kind(0.5), as_kind(0.25))
     schedule = put_curve(opt, "weight_decay")
     advance(schedule)
@@ -481,9 +465,17 @@ def test_an_initial_value_that_came_later(
     else:
         add_group(opt, weight_decay=as_kind(0.125), initial_weight_decay=value)
     opt.step()
-    says = "the initial value of 'weight_decay', 'initial_weight_decay'"
-    with untouched(opt), pytest.raises((TypeError, ValueError), match=says):
-        schedule.step()
+    says = (
+        "the initial value of 'weight_decay', 'initial_weight_decay' .*"
+        rf"{re.escape(str(value))}.*extend_optimizer\(optimizer, 'weight_decay'"
+    )
+    error = ValueError if isinstance(value, float) else TypeError
+    calls: list[Any] = [partial(make, opt, "weight_decay") for make in (put_curve, put)]
+    if value is not True:  # in a product, True is 1
+        calls.append(schedule.step)
+    for call in calls:
+        with untouched(opt), pytest.raises(error, match=says):
+            call()
     assert schedule.last_epoch == 1
 
 
