@@ -155,9 +155,7 @@ if TORCH < (2, 4):  # compiling removes the hooks of every optimizer
 
 
 def update(optimizer: Any, closure: Any = None) -> None:
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            parameter.data.add_(parameter.grad, alpha=-group["lr"])
+    """Update the parameters in a way of its own."""
 
 
 class TrainerOfTwo:
@@ -181,15 +179,12 @@ def with_an_optimizer_inside(optimizer: Any) -> Any:
     return with_step(optimizer, types.MethodType(step_inner, optimizer))
 
 
-class Unwrapped(torch.optim.Optimizer):
+class Unwrapped(WithAStepOfItsOwn):
     """An optimizer whose ``step`` torch does not wrap, as after a compilation on torch < 2.4."""
 
-    def __init__(self, parameters: Any, lr: float) -> None:
-        super().__init__(parameters, {"lr": lr, "weight_decay": 0.01})
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
         type(self).step = inspect.unwrap(type(self).step)  # type: ignore[method-assign]
-
-    def step(self, closure: Any = None) -> None:
-        update(self)
 
 
 STEPS_WITHOUT_HOOKS: dict[str, Any] = {
