@@ -188,16 +188,18 @@ LIKE_GROUPS: dict[str, Callable[[Any], list[Any]]] = {
         put_curve(o, "p"),
     ],
     "derived alone": lambda o: [DerivedSchedule(o, lambda m: 2 * m, "q", of="p")],
+    "an element": lambda o: [DerivedSchedule(o, same, "s[0]", of="p"), put_curve(o, "p")],
 }
 
 
 @pytest.mark.parametrize("name", LIKE_GROUPS)
 def test_objects_get_the_numbers_of_param_groups(name: str, monkeypatch: Any) -> None:
     """Objects have the values of param groups that hold the same, and no other entries."""
-    initials = [{"p": 0.8, "q": 0.25}, {"p": 0.4, "q": 1.0}, {"p": 0.1, "q": 3.0}]
+    numbers = ((0.8, 0.25), (0.4, 1.0), (0.1, 3.0))
+    initials: list[dict[str, Any]] = [{"p": p, "q": q, "s": (0.5, 1.0)} for p, q in numbers]
     groups = sgd(*({**each, "name": n} for each, n in zip(initials, "abc")))
     objects = [SimpleNamespace(**each) for each in initials]
-    handle = attributes(objects, "p", "q", group_names=["a", "b", "c"])
+    handle = attributes(objects, "p", "q", "s[0]", group_names=["a", "b", "c"])
     both = [SynchronousSchedule(LIKE_GROUPS[name](each)) for each in (groups, handle)]
     groups.step()
     for i in range(6):
@@ -206,7 +208,7 @@ def test_objects_get_the_numbers_of_param_groups(name: str, monkeypatch: Any) ->
         for each in both:
             each.step()
         assert [vars(each) for each in objects] == [
-            {key: group[key] for key in "pq"} for group in groups.param_groups
+            {key: group[key] for key in "pqs"} for group in groups.param_groups
         ]
     if name in ("a negative one", "by name", "values by name", "derived"):
         # Records are read from a list of all, which takes a fraction of the time.
@@ -235,17 +237,6 @@ def test_another_kind_of_value_or_dict_is_seen() -> None:
     with pytest.raises(KeyError, match="'p' is not in param group 0: the object has lost it"):
         schedule.step()
     assert schedule.last_epoch == 2
-
-
-def test_an_element_of_a_tuple_and_two_attributes() -> None:
-    """An element keeps the tuple, and a derived schedule follows another attribute."""
-    crop = SimpleNamespace(scale=(0.1, 1.0), beta=2.0)
-    handle = attributes(crop, "scale[0]", "beta")
-    sync = SynchronousSchedule(
-        [DerivedSchedule(handle, same, "scale[0]", of="beta"), put_curve(handle, "beta")]
-    )
-    sync.step()
-    assert vars(crop) == {"scale": (0.05, 1.0), "beta": 1.0}
 
 
 def test_a_buffer_is_filled_and_a_parameter_refused() -> None:
