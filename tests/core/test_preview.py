@@ -303,7 +303,11 @@ METRICS_REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"num_steps": 5}, TypeError, "metrics: the schedule of 'lr' takes .*; pass"),
     ({"num_steps": 5, "metrics": Ellipsis}, TypeError, "metrics: "),
     ({"num_steps": 5, "metrics": np.nan}, ValueError, "metrics: "),
-    ({"num_steps": 5, "metrics": [1.0] * 3}, ValueError, "metrics: .* each of 4 calls, got 3"),
+    (
+        {"num_steps": 5, "metrics": [1.0] * 3},
+        ValueError,
+        "metrics: expected one for each of 4 calls, got 3",
+    ),
     ({"positions": [3]}, TypeError, r"^positions: .*'lr' \(ReduceLROnPlateau\) .* because"),
 ]
 SCHEDULES_REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [

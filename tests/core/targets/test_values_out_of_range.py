@@ -269,7 +269,10 @@ def test_a_saved_value_that_does_not_fit(unfit: Any, make: Any, untouched: Untou
             (x, -0.5, ValueError, "-0.5; it must be 0 or more")
             for x in ("weight_decay", "momentum")
         ),
-        *(("weight_decay", x, ValueError, "finite real") for x in (math.nan, math.inf, np.nan)),
+        *(
+            ("weight_decay", x, ValueError, "finite real number")
+            for x in (math.nan, math.inf, np.nan)
+        ),
         ("weight_decay", 1j, TypeError, "finite real number"),
     ],
 )
