@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import io
-import re
 import sys
 import threading
 import warnings
 from collections.abc import Callable
+from functools import partial
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,28 +30,16 @@ from helpers import (
     sgd,
     values_in_a_run,
 )
+from target_helpers import entries
 from torch.nn import Parameter
-from torch.optim.lr_scheduler import (
-    ChainedScheduler,
-    ExponentialLR,
-    LambdaLR,
-    LRScheduler,
-    ReduceLROnPlateau,
-)
+from torch.optim.lr_scheduler import ChainedScheduler, ExponentialLR, LambdaLR, LRScheduler
 from torch_schedulers import SCHEDULERS, TORCH, each_scheduler
 
-import tsa_core
-from tsa_core import (
-    CurveSchedule,
-    DerivedSchedule,
-    SynchronousSchedule,
-    arbitrary_schedule_factory,
-    preview,
-)
+from tsa_core import CurveSchedule, DerivedSchedule, Preview, SynchronousSchedule, preview
 
 INITIAL = (0.1, 0.03, 0.5)
 NUM_STEPS = 20
-LOSSES = [1.0, 0.5, 0.6, 0.7, 0.8, 0.4, *(0.9 for _ in range(NUM_STEPS))]
+LOSSES = [1.0, 0.5, 0.6, 0.7, 0.8, 0.4, *[0.9] * NUM_STEPS]
 
 pytestmark = ignore_epoch_deprecation  # SequentialLR of torch < 2.9 passes a deprecated epoch
 
@@ -60,8 +48,6 @@ COPIED = [name for name in SCHEDULERS if name != "CyclicLR" or TORCH >= (2, 4)]
 
 
 class Uncopied(Parameter):
-    """A parameter that fails the test when it is copied, since a model can be large."""
-
     def __deepcopy__(self, memo: object) -> Any:
         raise AssertionError("a parameter, or the optimizer's state of one, was copied")
 
@@ -73,8 +59,8 @@ def adamw_with_initial_values(
     groups: list[dict[str, Any]] = []
     for number, name in zip(INITIAL, ("encoder", "decoder", "head")):
         value = number if dtype is None else torch.tensor(number, dtype=dtype)
-        entry = {"betas": (value, 0.999)} if target == "betas[0]" else {target: value}
-        groups.append({"params": [Uncopied(torch.ones(1))], "name": name, **entry})
+        params = [Uncopied(torch.ones(1))]
+        groups.append({"params": params, "name": name, **entries(target, value)})
     optimizer = adamw(*groups, lr=0.007, weight_decay=0.013)
     for group in groups:
         optimizer.state[group["params"][0]] = {"exp_avg": Uncopied(torch.zeros(1))}
@@ -86,8 +72,6 @@ def decay(t: float) -> float:
 
 
 class RiseAndFall:
-    """The curve rises until its boundary at 4, and falls to 0 at 12."""
-
     boundaries = (4,)
 
     def __call__(self, t: float) -> float:
@@ -95,24 +79,19 @@ class RiseAndFall:
 
 
 def check_preview(schedule: Any, start: int, losses: list[float], untouched: Untouched) -> None:
-    """Assert that a preview after ``start`` steps is the run, and that it moves nothing."""
     sync = SynchronousSchedule([schedule])
     rows_in_a_run(sync, start + 1, losses)
     (optimizer,) = optimizers_of(sync)
-    attributes, state = dict(vars(optimizer)), state_as_text(schedule)
+    # On torch < 2.4 the state holds methods of the scheduler, and a tensor cannot be compared.
+    attributes, state = dict(vars(optimizer)), repr(schedule.state_dict())
     with untouched(optimizer):
         seen = preview(schedule, NUM_STEPS, metrics=losses[start:] or None)
     assert vars(optimizer) == attributes
-    assert state_as_text(schedule) == state
+    assert repr(schedule.state_dict()) == state
     assert seen.steps == range(start, start + NUM_STEPS)
     (rows,) = seen.values.values()
     assert {type(value) for row in rows for value in row} == {float}
     assert seen.values == rows_in_a_run(sync, NUM_STEPS, losses[start:])
-
-
-def state_as_text(schedule: Any) -> dict[str, str]:
-    # On torch < 2.4 the state holds methods of the scheduler, and a tensor cannot be compared.
-    return {key: repr(value) for key, value in schedule.state_dict().items()}
 
 
 CURVES: dict[str, tuple[str, torch.dtype | None, Any]] = {
@@ -155,62 +134,53 @@ def test_a_preview_of_a_curve_is_the_run(
         assert row == [float(value) for value in sync.get_last_schedule(target)]
 
 
-ON = {
-    "the optimizer": ("lr", None),
-    "a proxy": ("weight_decay", None),
-    "a proxy, tensors": ("weight_decay", torch.float32),
-}
-
-
-@each_scheduler(COPIED, on=ON, start=[0, 5])
+@each_scheduler(COPIED, on=[("lr", None), ("weight_decay", None), ("weight_decay", torch.float32)])
 def test_a_preview_of_a_torch_scheduler_is_the_run(
-    name: str, on: str, start: int, untouched: Untouched
+    name: str, on: tuple[str, Any], untouched: Untouched
 ) -> None:
     """A preview of a torch scheduler has the values of the run, on a proxy too; nothing moves."""
-    target, dtype = ON[on]
-    optimizer, make = adamw_with_initial_values(target, dtype), SCHEDULERS[name]
-    schedule = make(optimizer) if on == "the optimizer" else put(optimizer, target, make)
-    check_preview(schedule, start, LOSSES if name == "ReduceLROnPlateau" else [], untouched)
+    make = SCHEDULERS[name]
+    for start in (0, 5):
+        optimizer = adamw_with_initial_values(*on)
+        schedule = make(optimizer) if on[0] == "lr" else put(optimizer, on[0], make)
+        check_preview(schedule, start, LOSSES if name == "ReduceLROnPlateau" else [], untouched)
 
 
 def three_members() -> SynchronousSchedule:
     """The members are a curve, a torch scheduler that takes metrics, and one that does not."""
     optimizer = adamw_with_initial_values()
-    return SynchronousSchedule(
-        [
-            CurveSchedule(optimizer, RiseAndFall(), "betas[0]"),
-            ReduceLROnPlateau(optimizer, factor=0.5, patience=1),
-            arbitrary_schedule_factory(
-                optimizer, lambda proxy: ExponentialLR(proxy, 0.9), 4.0, "clip"
-            ),
-        ]
-    )
+    curve = CurveSchedule(optimizer, RiseAndFall(), "betas[0]")
+    return SynchronousSchedule([curve, plateau(optimizer), put(optimizer, "weight_decay")])
 
 
 @pytest.mark.parametrize(("metrics", "start"), crossed([1.0, LOSSES, iter(LOSSES)], [0, 5]))
 def test_a_preview_of_several_members_is_a_run_with_the_metrics(
     metrics: Any, start: int, untouched: Untouched
 ) -> None:
-    """A preview of several members has the values of a run with the assumed metrics."""
     sync = three_members()
     advance(sync, start, 1.0)
     state = copy.deepcopy(sync.state_dict())
     with untouched(sync.optimizer):
         seen = preview(sync, NUM_STEPS, metrics=copy.copy(metrics))
     assert sync.state_dict() == state
-    assert list(seen.values) == ["betas[0]", "lr", "clip"]
+    assert list(seen.values) == ["betas[0]", "lr", "weight_decay"]
     losses = [1.0] * NUM_STEPS if metrics == 1.0 else LOSSES
     assert seen.values == rows_in_a_run(sync, NUM_STEPS, losses)
 
 
 def test_one_metric_is_read_per_call() -> None:
-    """Calls are one fewer than steps: the first step has the present values, without metrics."""
+    """Calls are one fewer than steps: the first step has the present values, without metrics.
+
+    Metrics by position are a ``TypeError``, so that other arguments can be added.
+    """
     sync, metrics = three_members(), iter([3.0, 2.0, 1.0])
     seen = preview(sync, 1, metrics=[])
     assert seen.steps == range(1)
     assert seen.values == {name: [values] for name, values in sync.get_last_schedules().items()}
     assert preview(sync, 3, metrics=metrics).steps == range(3)
     assert next(metrics) == 1.0
+    with pytest.raises(TypeError, match="positional argument"):
+        preview(sync, 3, 1.0)  # type: ignore[misc]
 
 
 # -- what a preview copies, and says -------------------------------------------------------------
@@ -227,12 +197,8 @@ class Locked(RiseAndFall):
         return decay(t)
 
 
-class FromWeights:
-    def __init__(self, parameters: list[Parameter]) -> None:
-        self.parameters = parameters
-
-    def __call__(self, t: int) -> float:
-        return self.parameters[0].numel() / (1 + t)
+def from_weights(parameters: list[Parameter], t: int) -> float:
+    return parameters[0].numel() / (1 + t)
 
 
 class LambdaIsAMethodOfItsOwn(LambdaLR):
@@ -249,23 +215,19 @@ class UncopiedSGD(torch.optim.SGD):
 
 
 def with_step_on_the_instance(schedule: Any) -> Any:
-    """Replace the step of ``schedule`` by a function that calls it, as a logger would."""
     step = schedule.step
     schedule.step = lambda *args: step(*args)
     return schedule
 
 
 def in_replaced_groups(optimizer: Any) -> Any:
-    """A scheduler on a proxy, which has seen the parameters of before."""
     schedule = put(optimizer, "lr", lambda proxy: LambdaLR(proxy, decay))
     groups = optimizer.param_groups
     optimizer.param_groups = [{**each, "params": [Uncopied(torch.ones(1))]} for each in groups]
     return schedule
 
 
-class MultipleOfTheDefault(LRScheduler):
-    """A scheduler that computes from the optimizer's defaults, as some in transformers do."""
-
+class MultipleOfTheDefault(LRScheduler):  # as some in transformers
     def get_lr(self) -> Any:
         default = self.optimizer.defaults["lr"]
         return [default * (1 + self.last_epoch) for _ in self.optimizer.param_groups]
@@ -279,7 +241,9 @@ HARD_TO_COPY: dict[str, Any] = {
     "its method by name": lambda o: CurveSchedule(o, {"*": Locked().curve}),
     "its method in a torch scheduler": lambda o: LambdaLR(o, Locked().curve),
     "its method in a part": lambda o: ChainedScheduler([LambdaLR(o, Locked().curve)]),
-    "parameters in a function": lambda o: LambdaLR(o, FromWeights(o.param_groups[0]["params"])),
+    "parameters in a function": lambda o: LambdaLR(
+        o, partial(from_weights, o.param_groups[0]["params"])
+    ),
     "parameters that came later": in_replaced_groups,
     "a class of optimizer": lambda _: put(UncopiedSGD([Parameter(torch.ones(1))], lr=0.5)),
     "a method of its own": LambdaIsAMethodOfItsOwn,
@@ -297,7 +261,6 @@ def test_a_preview_copies_no_more_than_it_steps(name: str, untouched: Untouched)
 
 
 def test_a_preview_is_silent_and_a_wrong_loop_still_warns() -> None:
-    """A preview before the first optimizer step does not warn, and a wrong loop does so later."""
 
     def warns_at_3(t: float) -> float:
         if t == 3:
@@ -312,77 +275,72 @@ def test_a_preview_is_silent_and_a_wrong_loop_still_warns() -> None:
 
 # -- arguments -----------------------------------------------------------------------------------
 
-
-def curve_on_lr() -> Any:
-    return put_curve(sgd())
-
-
 NUMBERS: list[tuple[Any, type[Exception], str]] = [
     *((number, ValueError, "from 1 to .*") for number in (0, -1, 10**12, 2**63, 10**60)),
     *((number, TypeError, "an int") for number in (True, 3.0, "3", None)),
 ]
-REFUSED: list[tuple[Callable[[], Any], dict[str, Any], type[Exception], str]] = [
+REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
     *(
-        (curve_on_lr, {"num_steps": number}, error, f"num_steps: expected {says}, got {number!r}")
+        ({"num_steps": number}, error, f"num_steps: expected {says}, got {number!r}")
         for number, error, says in NUMBERS
     ),
-    (curve_on_lr, {}, TypeError, r"^num_steps: .*pass positions="),
-    (curve_on_lr, {"num_steps": 3, "positions": [1]}, TypeError, "^positions: .*leave out one of"),
-    (curve_on_lr, {"positions": []}, ValueError, "^positions: .*at least one"),
-    (curve_on_lr, {"positions": 3}, TypeError, "^positions: .*a list of numbers, got 3"),
-    (curve_on_lr, {"positions": "123"}, TypeError, "^positions: .*a list of numbers"),
-    (curve_on_lr, {"positions": {1: 2}}, TypeError, "^positions: .*a list of numbers"),
-    (curve_on_lr, {"positions": [1, -0.5]}, ValueError, r"^positions\[1\]: .*or later, got -0.5"),
-    (curve_on_lr, {"positions": [np.nan]}, ValueError, r"^positions\[0\]: nan is not finite"),
-    (curve_on_lr, {"positions": [1, 2, "3"]}, TypeError, r"^positions\[2\]: '3'"),
-    (curve_on_lr, {"positions": [True]}, TypeError, r"^positions\[0\]: True"),
-    (curve_on_lr, {"positions": np.ones((2, 2))}, TypeError, r"^positions\[0\]: "),
-    (curve_on_lr, {"positions": [1], "metrics": 1.0}, TypeError, "^metrics: "),
-    (curve_on_lr, {"positions": [1], "unit": 3}, TypeError, "^unit: .*'tokens', got 3"),
-    (curve_on_lr, {"num_steps": 3, "unit": ""}, TypeError, "^unit: .*'tokens', got ''"),
-    (three_members, {"num_steps": 5}, TypeError, "metrics: the schedule of 'lr' takes .*; pass"),
-    (three_members, {"num_steps": 5, "metrics": Ellipsis}, TypeError, "metrics: "),
-    (three_members, {"num_steps": 5, "metrics": np.nan}, ValueError, "metrics: "),
+    ({}, TypeError, r"^num_steps: .*pass positions="),
+    ({"num_steps": 3, "positions": [1]}, TypeError, "^positions: .*leave out one of"),
+    ({"positions": []}, ValueError, "^positions: .*at least one"),
+    ({"positions": 3}, TypeError, "^positions: .*a list of numbers, got 3"),
+    ({"positions": "123"}, TypeError, "^positions: .*a list of numbers"),
+    ({"positions": {1: 2}}, TypeError, "^positions: .*a list of numbers"),
+    ({"positions": [1, -0.5]}, ValueError, r"^positions\[1\]: .*or later, got -0.5"),
+    ({"positions": [np.nan]}, ValueError, r"^positions\[0\]: nan is not finite"),
+    ({"positions": [1, 2, "3"]}, TypeError, r"^positions\[2\]: '3'"),
+    ({"positions": [True]}, TypeError, r"^positions\[0\]: True"),
+    ({"positions": np.ones((2, 2))}, TypeError, r"^positions\[0\]: "),
+    ({"positions": [1], "metrics": 1.0}, TypeError, "^metrics: "),
+    ({"positions": [1], "unit": 3}, TypeError, "^unit: .*'tokens', got 3"),
+    ({"num_steps": 3, "unit": ""}, TypeError, "^unit: .*'tokens', got ''"),
+]
+METRICS_REFUSED: list[tuple[dict[str, Any], type[Exception], str]] = [
+    ({"num_steps": 5}, TypeError, "metrics: the schedule of 'lr' takes .*; pass"),
+    ({"num_steps": 5, "metrics": Ellipsis}, TypeError, "metrics: "),
+    ({"num_steps": 5, "metrics": np.nan}, ValueError, "metrics: "),
     (
-        three_members,
         {"num_steps": 5, "metrics": [1.0] * 3},
         ValueError,
         "metrics: expected one for each of 4 calls, got 3",
     ),
-    (
-        three_members,
-        {"positions": [3], "metrics": 1.0},
-        TypeError,
-        r"^positions: .*'lr' \(ReduceLROnPlateau\) .* because",
-    ),
-    (
-        lambda: LambdaLR(sgd(), Locked()),
-        {"num_steps": 3},
-        TypeError,
-        r"\['lr'\] .* cannot be copied: .*lock",
-    ),
+    ({"positions": [3]}, TypeError, r"^positions: .*'lr' \(ReduceLROnPlateau\) .* because"),
+]
+SCHEDULES_REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
+    (lambda: LambdaLR(sgd(), Locked()), TypeError, r"\['lr'\] .* cannot be copied: .*lock"),
     (
         lambda: CurveSchedule(sgd(), lambda t: decay(t) if t < 3 else np.nan),
-        {"num_steps": NUM_STEPS},
         ValueError,
         "'lr' at step 3: nan is not finite",
+    ),
+    *(
+        (lambda each=each: each, TypeError, f"^schedule: expected a schedule .*, got {each!r}")
+        for each in (None, 3, "lr", decay)
+    ),
+    *(
+        (partial(SimpleNamespace, optimizer=each, step=print), TypeError, "^optimizer: expected a")
+        for each in (None, 3, SimpleNamespace(), SimpleNamespace(param_groups=None))
     ),
 ]
 
 
-@pytest.mark.parametrize(("make", "arguments", "error", "says"), REFUSED)
+@pytest.mark.parametrize(
+    ("make", "arguments", "error", "says"),
+    [
+        *((lambda: put_curve(sgd()), *each) for each in REFUSED),
+        *((three_members, *each) for each in METRICS_REFUSED),
+        *((make, {"num_steps": 5}, *each) for make, *each in SCHEDULES_REFUSED),
+    ],
+)
 def test_arguments_that_do_not_fit_are_refused(
     make: Any, arguments: Any, error: type[Exception], says: str
 ) -> None:
-    """An error names the argument and its value, or the target and the step that will fail."""
     with pytest.raises(error, match=says):
         preview(make(), **arguments)
-
-
-def test_metrics_are_a_keyword_argument() -> None:
-    """Metrics by position are a ``TypeError``, so that other arguments can be added."""
-    with pytest.raises(TypeError, match="positional argument"):
-        preview(three_members(), 3, 1.0)  # type: ignore[misc]
 
 
 @pytest.mark.parametrize(
@@ -397,62 +355,44 @@ def test_positions_are_any_real_numbers(positions: Any) -> None:
     assert len(preview(put_curve(sgd()), np.int64(3)).steps) == 3  # type: ignore[arg-type]
 
 
-def test_an_object_that_is_not_a_schedule_is_refused() -> None:
-    """A preview of what is not a schedule, or of one without an optimizer, is a ``TypeError``."""
-    for schedule in (None, 3, "lr", decay):
-        says = rf"schedule: expected a schedule .*, got {re.escape(repr(schedule))}"
-        with pytest.raises(TypeError, match=says):
-            preview(schedule, 3)
-    for optimizer in (None, 3, SimpleNamespace(), SimpleNamespace(param_groups=None)):
-        with pytest.raises(TypeError, match=r"^optimizer: expected a torch"):
-            preview(SimpleNamespace(optimizer=optimizer, step=print), 3)
-
-
 # -- repr, boundaries and plot -------------------------------------------------------------------
 
 
 def test_the_repr_shows_targets_steps_and_number_of_groups() -> None:
-    """The repr of a preview shows its targets, its steps and the number of groups."""
     sync = three_members()
     advance(sync, 2, 1.0)
     seen = preview(sync, 10, metrics=1.0)
-    assert isinstance(seen, tsa_core.Preview)
-    assert repr(seen) == ("<Preview of 'betas[0]', 'lr', 'clip' at steps 2 to 11, 3 param groups>")
+    assert isinstance(seen, Preview)
+    says = "<Preview of 'betas[0]', 'lr', 'weight_decay' at steps 2 to 11, 3 param groups>"
+    assert repr(seen) == says
     two = SynchronousSchedule({"a": [put_curve(sgd())], "b": [put_curve(sgd({}, {}))]})
-    assert repr(preview(two, 1)) == (
-        "<Preview of 'a/lr', 'b/lr' at steps 0 to 0, 1 or 2 param groups>"
-    )
+    says = "<Preview of 'a/lr', 'b/lr' at steps 0 to 0, 1 or 2 param groups>"
+    assert repr(preview(two, 1)) == says
 
 
-class WithBoundaries:
-    """A callable with a ``boundaries`` attribute of its author's own meaning."""
-
-    def __init__(self, boundaries: Any) -> None:
-        self.boundaries = boundaries
-
-    def __call__(self, t: float) -> float:
-        return 0.5**t
+def with_boundaries(boundaries: Any) -> Any:
+    curve: Any = partial(halving)
+    curve.boundaries = boundaries
+    return curve
 
 
 def test_a_preview_has_the_boundaries_of_each_curve() -> None:
     """Boundaries of a callable are taken if they are a tuple of steps, and ignored otherwise."""
-    seen = preview(three_members(), 3, metrics=1.0)
-    assert seen.boundaries == {"betas[0]": (4,), "lr": (), "clip": ()}
-    later = WithBoundaries((2, 6))
-    for several in ([RiseAndFall(), later, None], {"a": RiseAndFall(), "b": later, "*": None}):
+    first, later = RiseAndFall(), with_boundaries((2, 6))
+    for several in ([first, later, None], {"a": first, "b": later, "*": None}):
         optimizer = sgd({"name": "a"}, {"name": "b"}, {"name": "c"})
         assert preview(CurveSchedule(optimizer, several), 3).boundaries == {"lr": (2, 4, 6)}
     others = ["x", [1], (None,), ("a",), None, 5, 1j, (1j,), {1: 2}, Ellipsis, ([1],)]
     for boundaries, taken in [((1, 2.5), (1, 2.5)), *((each, ()) for each in others)]:
-        seen = preview(CurveSchedule(sgd(lr=0.5), WithBoundaries(boundaries)), 4)
+        seen = preview(CurveSchedule(sgd(lr=0.5), with_boundaries(boundaries)), 4)
         assert seen.values["lr"] == [[0.5], [0.25], [0.125], [0.0625]]
         assert seen.boundaries == {"lr": taken}
         seen.plot()
 
 
 def test_the_plot_has_a_panel_per_target_with_a_line_per_group() -> None:
-    """The plot has a panel per target, with a line per group, and boundaries behind the lines."""
     seen = preview(three_members(), NUM_STEPS, metrics=1.0)
+    assert seen.boundaries == {"betas[0]": (4,), "lr": (), "weight_decay": ()}
     panels = seen.plot().axes
     assert [panel.get_ylabel() for panel in panels] == list(seen.values)
     assert panels[-1].get_xlabel() == "step t"
@@ -495,19 +435,17 @@ def test_the_picture_says_the_unit() -> None:
     seen = preview(schedule, positions=[10**11, 0, 5 * 10**11], unit="tokens")
     assert repr(seen) == "<Preview of 'lr' at tokens 0 to 500000000000, 1 param group>"
     (panel,) = seen.plot().axes
+    (line,) = panel.get_lines()
     assert panel.get_xlabel() == "tokens"
-    assert list(panel.get_lines()[0].get_xdata()) == [0, 10**11, 5 * 10**11]
-    assert list(panel.get_lines()[0].get_ydata()) == [1.0, 0.9, 0.5]
+    assert [*zip(*line.get_data())] == [(0, 1.0), (10**11, 0.9), (5 * 10**11, 0.5)]
     assert preview(schedule, 3, unit="epochs").plot().axes[0].get_xlabel() == "epochs"
 
 
 def test_a_plot_without_matplotlib_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A plot without Matplotlib is an ``ImportError`` that names the extra and the package."""
     seen = preview(put_curve(sgd()), 3)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(
-        ImportError, match=r"torch-schedule-anything\[plot\]: pip install matplotlib"
-    ):
+    says = r"torch-schedule-anything\[plot\]: pip install matplotlib"
+    with pytest.raises(ImportError, match=says):
         seen.plot()
 
 
@@ -519,22 +457,21 @@ def legend_of(panel: Any) -> list[str]:
 
 
 def test_the_legend_names_a_few_lines() -> None:
-    """A line has the names of its groups, or their positions; equal values are one line."""
-    optimizer = sgd({"name": "encoder"}, {"name": "head"}, {"lr": 0.25})
-    (panel,) = preview(put_curve(optimizer), 3).plot().axes
-    assert legend_of(panel) == ["encoder, head", "group 2"]
-    for num_groups, num_texts in ((1, 0), (2, 2), (10, 10), (11, 0)):
-        optimizer = sgd(*({"lr": 1.0 + g} for g in range(num_groups)))
-        (panel,) = preview(put_curve(optimizer), 3).plot().axes
-        assert len(legend_of(panel)) == num_texts
+    """A line has the names of its groups, or their positions; equal values are one line.
 
-
-def test_the_plot_shows_names_and_units_as_they_are() -> None:
-    """A name or a unit is text, where matplotlib would read a formula or leave out a label."""
-    optimizer = sgd({"name": "$x_{$"}, {"name": "_hidden", "lr": 0.2})
-    figure = preview(put_curve(optimizer), 3, unit="$_{$").plot()
-    figure.savefig(io.BytesIO(), format="svg")
-    assert legend_of(figure.axes[0]) == ["$x_{$", " _hidden"]
+    A name or a unit is text, where matplotlib would read a formula or leave out a label.
+    """
+    for groups, texts in (
+        ([{"name": "encoder"}, {"name": "head"}, {"lr": 0.25}], ["encoder, head", "group 2"]),
+        ([{"name": "$x_{$"}, {"name": "_hidden", "lr": 0.2}], ["$x_{$", " _hidden"]),
+        *(
+            ([{"lr": 1.0 + g} for g in range(number)], [f"group {g}" for g in range(shown)])
+            for number, shown in ((1, 0), (2, 2), (10, 10), (11, 0))
+        ),
+    ):
+        figure = preview(put_curve(sgd(*groups)), 3, unit="$_{$").plot()
+        figure.savefig(io.BytesIO(), format="svg")
+        assert legend_of(figure.axes[0]) == texts
 
 
 # -- set-ups in which a preview could differ from the run ----------------------------------------
@@ -553,7 +490,6 @@ def test_the_steps_of_a_preview_are_rounded_as_those_of_a_run(start: float) -> N
 
 
 def test_a_preview_shows_a_shared_tensor_under_a_plain_torch_scheduler() -> None:
-    """A tensor that two groups share is reduced twice per step in a preview, as torch does."""
     schedule = plateau(sgd({}, {}, lr=torch.tensor(0.5)))
     seen = preview(schedule, 3, metrics=torch.tensor(1.0))
     assert seen.values["lr"] == values_in_a_run(schedule, 3, 1.0)
@@ -561,14 +497,8 @@ def test_a_preview_shows_a_shared_tensor_under_a_plain_torch_scheduler() -> None
 
 def test_groups_that_are_not_torchs_or_left_alone_can_be_previewed() -> None:
     """Groups need no ``params``; a group that is left alone may hold anything: None in each row."""
-
-    class Bare:
-        param_groups: ClassVar[list[dict[str, Any]]] = [
-            {"clip": 8.0},
-            {"clip": torch.tensor(np.nan)},
-        ]
-
-    schedule = CurveSchedule(Bare(), [halving, None], "clip")
+    bare = SimpleNamespace(param_groups=[{"clip": 8.0}, {"clip": torch.tensor(np.nan)}])
+    schedule = CurveSchedule(bare, [halving, None], "clip")
     assert preview(schedule, positions=[1, 2]).values == {"clip": [[4.0, None], [2.0, None]]}
 
 
@@ -584,9 +514,7 @@ class HalvesAndDoesNotCount:
 
 
 class CountsInWords(HalvesAndDoesNotCount):
-    """A scheduler whose ``last_epoch`` is not a number."""
-
-    last_epoch: Any = "the first"
+    last_epoch = "the first"
 
 
 @pytest.mark.parametrize(
@@ -595,23 +523,10 @@ class CountsInWords(HalvesAndDoesNotCount):
 def test_a_preview_of_a_scheduler_that_does_not_count_starts_at_0(
     kind: Any, target: str | None, untouched: Untouched
 ) -> None:
-    """A preview of a scheduler without a numeric ``last_epoch`` counts the steps from 0."""
     optimizer = adamw(lr=0.5, weight_decay=0.5)
     schedule = put(optimizer, target, kind) if target else kind(optimizer)
     with untouched(optimizer):
         seen = preview(schedule, 3)
     assert list(seen.steps) == [0, 1, 2]
     assert seen.values == {target or "lr": [[0.5], [0.25], [0.125]]}
-    assert repr(seen) == f"<Preview of {target or 'lr'!r} at steps 0 to 2, 1 param group>"
     seen.plot()
-
-
-def test_a_preview_of_a_chained_scheduler_starts_where_its_first_part_stands() -> None:
-    """A preview of a ``ChainedScheduler`` starts at the step of its parts."""
-    schedule: Any = ChainedScheduler([ExponentialLR(sgd(lr=0.5), 0.5)])
-    for _ in range(2):
-        schedule._schedulers[0].optimizer.step()
-        schedule.step()
-    seen = preview(schedule, 3)
-    assert list(seen.steps) == [2, 3, 4]
-    assert seen.values == {"lr": [[0.125], [0.0625], [0.03125]]}

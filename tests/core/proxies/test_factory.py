@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 import torch
-from cases import crossed, some
-from helpers import INVALID_VALUES, Untouched, adamw, advance, held, put_curve, sgd
+from cases import some
+from helpers import INVALID_VALUES, Untouched, across, adamw, advance, held, put_curve, same, sgd
 from target_helpers import without_params
 from torch.optim.lr_scheduler import CosineAnnealingLR, CyclicLR, ExponentialLR, LambdaLR, StepLR
 from torch.optim.swa_utils import SWALR
@@ -27,7 +27,6 @@ def exponential(proxy: Any) -> Any:
 
 
 def optimizer_with_one_clip() -> Any:
-    """Two groups, tensors among their values, of which the second alone has the entry ``clip``."""
     return adamw({"lr": torch.tensor(0.25)}, {"lr": 0.5, "clip": 2.0}, foreach=False)
 
 
@@ -41,7 +40,6 @@ TARGETS_AND_DEFAULTS = [
 
 
 def test_the_arguments_keep_their_positions_and_defaults() -> None:
-    """The call is ``(optimizer, schedule_factory, default_value=None, schedule_target="lr")``."""
     parameters = inspect.signature(arbitrary_schedule_factory).parameters
     assert [*parameters] == ["optimizer", "schedule_factory", "default_value", "schedule_target"]
     defaults = [parameter.default for parameter in parameters.values()]
@@ -49,21 +47,19 @@ def test_the_arguments_keep_their_positions_and_defaults() -> None:
 
 
 def test_the_scheduler_comes_back_as_it_is() -> None:
-    """The call returns the object that the factory made, on the proxy that the factory got."""
     made = []
 
     def factory(proxy: ProxyOptimizer) -> StepLR:
-        assert isinstance(proxy, ProxyOptimizer)
-        assert proxy.schedule_target == "weight_decay"
-        made.append((proxy, StepLR(proxy, 1)))
-        return made[0][1]
+        made.append(StepLR(proxy, 1))
+        assert made[0].optimizer is proxy
+        return made[0]
 
     opt = adamw()
-    schedule = arbitrary_schedule_factory(opt, factory, schedule_target="weight_decay")
-    ((proxy, expected),) = made
-    assert schedule is expected
-    assert schedule.optimizer is proxy
-    assert proxy.optimizer is opt
+    schedule: Any = arbitrary_schedule_factory(opt, factory, schedule_target="weight_decay")
+    assert made == [schedule]
+    assert type(schedule.optimizer) is ProxyOptimizer
+    assert schedule.optimizer.schedule_target == "weight_decay"
+    assert schedule.optimizer.optimizer is opt
 
 
 def test_a_default_is_added_where_the_entry_is_missing_and_nowhere_else() -> None:
@@ -79,7 +75,7 @@ class FactoryError(Exception):
     """An error that only these factories raise."""
 
 
-def raising(error: BaseException, after: Any = lambda proxy: None) -> Any:
+def raising(error: BaseException, after: Any = same) -> Any:
     """A factory that raises ``error`` after it has done something with the proxy."""
 
     def factory(proxy: Any) -> Any:
@@ -91,54 +87,40 @@ def raising(error: BaseException, after: Any = lambda proxy: None) -> Any:
 
 def write(proxy: Any) -> None:
     for group in proxy.param_groups:
-        group["lr"] = 0.75
-        group["initial_lr"] = 0.75
-        group["max_lr"] = 0.75
-
-
-raises_after_writing = raising(FactoryError("in the factory"), write)
-
-
-NOT_FACTORIES = [None, 0.5, math.nan, True, "StepLR", [exponential], ExponentialLR(sgd(), 0.5)]
-NOT_SCHEDULERS = [None, 0.5, ExponentialLR, [exponential], SimpleNamespace(optimizer=None)]
+        for key in ("lr", "initial_lr", "max_lr"):
+            group[key] = 0.75
 
 
 def shown(value: Any) -> str:
     return "schedule_factory: .* got " + re.escape(repr(value)[:9])
 
 
-FACTORIES: dict[str, tuple[Any, type[BaseException], str]] = {
-    **{repr(value)[:19]: (value, TypeError, shown(value)) for value in NOT_FACTORIES},
-    **{
-        f"returns {value!r:.19}": (lambda proxy, value=value: value, TypeError, shown(value))
-        for value in NOT_SCHEDULERS
-    },
-    "returns the proxy": (lambda proxy: proxy, TypeError, "schedule_factory: "),
-    "builds on another optimizer": (
-        lambda proxy: exponential(sgd()),
-        ValueError,
-        "schedule_factory: .*SGD",
-    ),
-    "builds on another proxy": (
+NOT_FACTORIES = [None, 0.5, math.nan, True, "StepLR", [exponential], ExponentialLR(sgd(), 0.5)]
+NOT_SCHEDULERS = [None, 0.5, ExponentialLR, [exponential], SimpleNamespace(optimizer=None)]
+RAISES_AFTER_WRITING = (raising(FactoryError("mine"), write), FactoryError, "mine")
+FACTORIES: list[tuple[Any, type[BaseException], str]] = [
+    *((each, TypeError, shown(each)) for each in NOT_FACTORIES),
+    *((lambda proxy, each=each: each, TypeError, shown(each)) for each in NOT_SCHEDULERS),
+    (same, TypeError, "schedule_factory: "),  # returns the proxy
+    (lambda proxy: exponential(sgd()), ValueError, "schedule_factory: .*SGD"),
+    (
         lambda proxy: exponential(ProxyOptimizer(proxy.optimizer, proxy.schedule_target)),
         ValueError,
         "schedule_factory: ",
     ),
-    "takes nothing": (lambda: None, TypeError, "positional argument"),
-    "takes too much": (lambda proxy, gamma: None, TypeError, "positional argument"),
-    "raises": (raising(FactoryError("mine")), FactoryError, "mine"),
-    "raises after building": (raising(FactoryError("mine"), exponential), FactoryError, "mine"),
-    "raises after writing": (raises_after_writing, FactoryError, "in the factory"),
-    "is interrupted": (raising(KeyboardInterrupt("by hand"), exponential), KeyboardInterrupt, "by"),
-    "writes NaN": (lambda p: LambdaLR(p, lambda t: math.nan), ValueError, "nan is not finite"),
-}
+    (lambda: None, TypeError, "positional argument"),
+    (lambda proxy, gamma: None, TypeError, "positional argument"),
+    (raising(FactoryError("mine")), FactoryError, "mine"),
+    (raising(FactoryError("mine"), exponential), FactoryError, "mine"),
+    RAISES_AFTER_WRITING,
+    (raising(KeyboardInterrupt("by hand"), exponential), KeyboardInterrupt, "by hand"),
+    (lambda proxy: LambdaLR(proxy, lambda t: math.nan), ValueError, "nan is not finite"),
+]
 
 
-@pytest.mark.parametrize(
-    ("name", "target_and_default"), crossed(FACTORIES, TARGETS_AND_DEFAULTS), ids=str
-)
+@across(failing=FACTORIES, target_and_default=TARGETS_AND_DEFAULTS)
 def test_a_factory_that_fails_leaves_no_trace(
-    name: str, target_and_default: tuple[str, float | None], untouched: Untouched
+    failing: Any, target_and_default: tuple[str, float | None], untouched: Untouched
 ) -> None:
     """Its error comes through, no group changes, and a next call is as the first one.
 
@@ -146,8 +128,8 @@ def test_a_factory_that_fails_leaves_no_trace(
     """
     target, default = target_and_default
     opt, fresh = optimizer_with_one_clip(), optimizer_with_one_clip()
-    for factory, error, said in (FACTORIES[name], FACTORIES["raises after writing"]):
-        with untouched(opt), pytest.raises(error, match=said):
+    for factory, error, says in (failing, RAISES_AFTER_WRITING):
+        with untouched(opt), pytest.raises(error, match=says):
             arbitrary_schedule_factory(opt, factory, default, target)
     added = {f"initial_{target}"} | ({"clip"} if target == "clip" else set())
     keys = [{*group} | added for group in fresh.param_groups]
@@ -158,37 +140,30 @@ def test_a_factory_that_fails_leaves_no_trace(
 
 
 def test_an_earlier_schedule_goes_on_after_a_failed_call() -> None:
-    """An earlier schedule of the same target goes on as if no failed call had been made."""
-    opt = optimizer_with_one_clip()
-    schedule = put_curve(opt)
-    advance(schedule)
-    for factory, error in ((raises_after_writing, FactoryError), (lambda proxy: None, TypeError)):
-        with pytest.raises(error):
-            arbitrary_schedule_factory(opt, factory)
-    schedule.step()
-    assert [float(value) for value in schedule.get_last_lr()] == [0.25 * 0.25, 0.5 * 0.25]
-
-
-def test_a_factory_that_fails_leaves_the_optimizers_defaults() -> None:
-    """A tensor that defaults and groups share is still one object after a factory has failed."""
+    """A tensor that defaults and groups share is still one object, and holds its value."""
     shared = torch.tensor(0.5)
     opt = sgd(lr=shared)
     with pytest.raises(FactoryError):
-        arbitrary_schedule_factory(opt, raises_after_writing)
+        arbitrary_schedule_factory(opt, RAISES_AFTER_WRITING[0])
     assert opt.defaults["lr"] is opt.param_groups[0]["lr"] is shared
-    assert float(shared) == 0.5
+    schedule = put_curve(opt)
+    advance(schedule)
+    for factory, error, _ in (RAISES_AFTER_WRITING, (lambda proxy: None, TypeError, "")):
+        with pytest.raises(error):
+            arbitrary_schedule_factory(opt, factory)
+    schedule.step()
+    assert [value.item() for value in schedule.get_last_lr()] == [0.125]
 
 
-@pytest.mark.parametrize(
-    ("name", "target"), crossed(some(INVALID_VALUES, 6), ["clip", "weight_decay", "nowhere"])
-)
+@across(name=[*some(INVALID_VALUES, 6), "a target"], target=["clip", "weight_decay", "nowhere"])
 def test_a_default_that_is_not_a_finite_real_number_is_refused(
     name: str, target: str, untouched: Untouched
 ) -> None:
-    """An invalid default is an error with the parameter's name, also if the entry is there."""
-    value, error = INVALID_VALUES[name]
+    """Also if the entry is there; a target in its place is shown with the keyword for it."""
+    value, error = INVALID_VALUES.get(name, ("eps", TypeError))
+    says = "^default_value: .*" + "write schedule_target='eps'" * (name == "a target")
     opt = optimizer_with_one_clip()
-    with untouched(opt), pytest.raises(error, match=r"^default_value: "):
+    with untouched(opt), pytest.raises(error, match=says):
         arbitrary_schedule_factory(opt, exponential, value, target)
 
 
@@ -206,7 +181,6 @@ def test_a_target_that_is_0_everywhere_warns(target: str, default: float | None)
         lambda o: CosineAnnealingLR(o, 3, eta_min=0.5),
         lambda o: SWALR(o, 0.5, anneal_epochs=3),
     ],
-    ids=["CyclicLR", "CosineAnnealingLR", "SWALR"],
 )
 def test_a_scheduler_that_is_given_values_moves_a_0(make: Any) -> None:
     """It does not warn, because its settings are values and not multiples."""
@@ -214,9 +188,3 @@ def test_a_scheduler_that_is_given_values_moves_a_0(make: Any) -> None:
     schedule = arbitrary_schedule_factory(optimizer, make, schedule_target="momentum")
     advance(schedule, 2)
     assert held(optimizer, "momentum")[0] > 0.1
-
-
-def test_a_target_in_the_place_of_the_default_is_refused() -> None:
-    """A name as third argument is a ``TypeError`` that shows the keyword for it."""
-    with pytest.raises(TypeError, match="write schedule_target='weight_decay'"):
-        arbitrary_schedule_factory(adamw(), exponential, "weight_decay")  # type: ignore[arg-type]

@@ -43,15 +43,12 @@ def plain(optimizer: Any) -> Any:
     return StepLR(optimizer, 1)
 
 
-def synchronous(optimizer: Any) -> Any:
-    return SynchronousSchedule([put_curve(optimizer)])
-
-
-def derived(optimizer: Any) -> Any:
-    return DerivedSchedule(optimizer, same, "weight_decay")
-
-
-KINDS = [curve, factory, synchronous, derived]
+KINDS: list[Callable[[Any], Any]] = [
+    curve,
+    factory,
+    lambda optimizer: SynchronousSchedule([put_curve(optimizer)]),
+    lambda optimizer: DerivedSchedule(optimizer, same, "weight_decay"),
+]
 
 
 def order_warnings(run: Callable[[], Any]) -> list[str]:
@@ -72,28 +69,16 @@ def warnings_of_a_loop(optimizer: Any, schedule: Any, *, correct: bool) -> list[
     return order_warnings(train)
 
 
-def loops(name: str, changes: Any, make: Any, when: str, *, correct: bool) -> list[str]:
-    """The warnings of a loop whose optimizer is changed before or after ``make`` schedules it.
+class StepsItsSchedule(torch.optim.AdamW):
+    """A subclass whose ``step`` calls the one of its base class, and then steps a schedule."""
 
-    A change that is a subclass is the optimizer's class from the beginning.
-    """
-    change, kind = changes[name], torch.optim.AdamW
-    if inspect.isclass(change) and issubclass(change, torch.optim.Optimizer):
-        change, kind = same, change
-    optimizer = adamw_with_gradient(kind)
-    if when == "before":
-        optimizer = change(optimizer)
-    schedule = make(optimizer)
-    if when == "after":
-        optimizer = change(optimizer)
-    return warnings_of_a_loop(optimizer, schedule, correct=correct)
-
-
-class WithASuperStep(torch.optim.AdamW):
-    """A subclass whose ``step`` calls the one of its base class."""
+    schedule: Any = None
 
     def step(self, closure: Any = None) -> Any:
-        return super().step(closure)
+        loss = super().step(closure)
+        if self.schedule is not None:
+            self.schedule.step()
+        return loss
 
 
 class WithAStepOfItsOwn(torch.optim.AdamW):
@@ -113,14 +98,10 @@ class Holder:
         self.inside.step(*args)
 
     def __getattr__(self, name: str) -> Any:
-        if name == "inside":
-            raise AttributeError(name)
         return getattr(self.inside, name)
 
 
 class CallableObject:
-    """An object that is called in place of a function, and calls it."""
-
     def __init__(self, function: Callable[..., Any]) -> None:
         self.function = function
 
@@ -133,14 +114,9 @@ def with_step(optimizer: Any, step: Any) -> Any:
     return optimizer
 
 
-def calling(original: Any) -> Any:
-    return lambda *args, **kwargs: original(*args, **kwargs)
-
-
-def patched(optimizer: Any, times: int = 1) -> Any:
-    for _ in range(times):
-        optimizer.step = calling(optimizer.step)
-    return optimizer
+def patched(optimizer: Any) -> Any:
+    original = optimizer.step
+    return with_step(optimizer, lambda *args, **kwargs: original(*args, **kwargs))
 
 
 def compiled(optimizer: Any) -> Any:
@@ -149,16 +125,14 @@ def compiled(optimizer: Any) -> Any:
 
 
 def under_a_torch_scheduler(optimizer: Any) -> Any:
-    """Have torch's own scheduler wrap ``optimizer.step``."""
-    plain(optimizer)
+    plain(optimizer)  # which wraps optimizer.step
     return optimizer
 
 
 CHANGED_STEPS: dict[str, Any] = {
     "plain": same,
     "patched": patched,
-    "patched twice": lambda o: patched(o, 2),
-    "patched five times": lambda o: patched(o, 5),
+    "patched five times": lambda o: patched(patched(patched(patched(patched(o))))),
     "patched by a default argument": lambda o: with_step(
         o, lambda closure=None, original=o.step: original(closure)
     ),
@@ -173,20 +147,78 @@ CHANGED_STEPS: dict[str, Any] = {
     "under a torch scheduler": under_a_torch_scheduler,
     "patched under a torch scheduler": lambda o: patched(under_a_torch_scheduler(o)),
     "compiled": compiled,
-    "a subclass that calls its base": WithASuperStep,
+    "a subclass that calls its base": StepsItsSchedule,
     "a subclass with a step of its own": WithAStepOfItsOwn,
 }
 if TORCH < (2, 4):  # compiling removes the hooks of every optimizer
     del CHANGED_STEPS["compiled"]
 
 
+def update(optimizer: Any, closure: Any = None) -> None:
+    """Update the parameters in a way of its own."""
+
+
+class TrainerOfTwo:
+    def __init__(self, optimizer: Any) -> None:
+        self.first, self.second = optimizer, adamw_with_gradient()
+
+    def step_first(self, closure: Any = None) -> None:
+        update(self.first)
+
+
+def with_another_optimizer(optimizer: Any) -> Any:
+    other = adamw_with_gradient()
+    return with_step(optimizer, lambda closure=None: other.step())
+
+
+def with_an_optimizer_inside(optimizer: Any) -> Any:
+    def step_inner(self: Any, closure: Any = None) -> None:
+        self.inner.step()
+
+    optimizer.inner = adamw_with_gradient()
+    return with_step(optimizer, types.MethodType(step_inner, optimizer))
+
+
+class Unwrapped(WithAStepOfItsOwn):
+    """An optimizer whose ``step`` torch does not wrap, as after a compilation on torch < 2.4."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        type(self).step = inspect.unwrap(type(self).step)  # type: ignore[method-assign]
+
+
+STEPS_WITHOUT_HOOKS: dict[str, Any] = {
+    "a function of its own": lambda o: with_step(o, lambda closure=None: None),
+    "a method of its own": lambda o: with_step(o, types.MethodType(update, o)),
+    "closes over another optimizer": with_another_optimizer,
+    "the method of a trainer of two": lambda o: with_step(o, TrainerOfTwo(o).step_first),
+    "with an optimizer inside": with_an_optimizer_inside,
+    "not wrapped": Unwrapped,
+}
+
+
 @pytest.mark.parametrize(
-    ("name", "make", "when"), crossed(CHANGED_STEPS, [*KINDS, curve], ["before", "after"])
+    ("name", "make", "when"),
+    crossed([*CHANGED_STEPS, *STEPS_WITHOUT_HOOKS], [*KINDS, curve], ["before", "after"]),
 )
 def test_a_wrong_order_warns_once_and_a_correct_one_never(name: str, make: Any, when: str) -> None:
-    """A wrong loop warns once and a correct one never, whatever replaced ``optimizer.step``."""
-    assert loops(name, CHANGED_STEPS, make, when, correct=True) == []
-    assert len(loops(name, CHANGED_STEPS, make, when, correct=False)) == 1
+    """Whatever replaced ``optimizer.step``, before or after the schedule was built.
+
+    A step that runs no hooks, or those of a different optimizer, never warns.
+    """
+    change = {**CHANGED_STEPS, **STEPS_WITHOUT_HOOKS}[name]
+    kind = torch.optim.AdamW
+    if inspect.isclass(change) and issubclass(change, torch.optim.Optimizer):
+        change, kind = same, change
+    for correct in (True, False):
+        optimizer = adamw_with_gradient(kind)
+        if when == "before":
+            optimizer = change(optimizer)
+        schedule = make(optimizer)
+        if when == "after":
+            optimizer = change(optimizer)
+        num_warnings = 0 if correct or name in STEPS_WITHOUT_HOOKS else 1
+        assert len(warnings_of_a_loop(optimizer, schedule, correct=correct)) == num_warnings
 
 
 CORRECT_LOOP_IN_ONE_COMPILED_FUNCTION = """
@@ -204,7 +236,6 @@ print(optimizer.param_groups[0]["weight_decay"])
 
 
 def test_a_correct_loop_in_one_compiled_function_does_not_warn() -> None:
-    """A correct loop does not warn if the training step is one compiled function."""
     # On torch < 2.4, compiling removes the hooks of every optimizer in the process.
     done = subprocess.run(
         [sys.executable, "-c", CORRECT_LOOP_IN_ONE_COMPILED_FUNCTION],
@@ -233,20 +264,18 @@ def test_a_grad_scaler_that_skips_the_first_step_warns(make: Any) -> None:
 def test_the_first_part_of_a_sequence_warns_at_its_first_step() -> None:
     """A ``SequentialLR`` of curve schedules warns at the same steps as one of torch schedulers."""
     # SequentialLR resets its parts when it is built, which does not count as a step of the loop.
-
-    def sequence(part: Callable[[Any], Any]) -> Any:
-        return put(
+    ours, theirs = (
+        put(
             adamw_with_gradient(),
-            make=lambda proxy: SequentialLR(proxy, [part(proxy), part(proxy)], [9]),
+            make=lambda o, part=part: SequentialLR(o, [part(o), part(o)], [9]),
         )
-
-    ours, theirs = sequence(put_curve), sequence(lambda proxy: ExponentialLR(proxy, 0.5))
+        for part in (put_curve, lambda o: ExponentialLR(o, 0.5))
+    )
     for _ in range(3):
         assert len(order_warnings(ours.step)) == len(order_warnings(theirs.step))
 
 
 def test_the_order_is_known_where_no_sgd_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A wrong order warns although no ``SGD`` was made in the process before."""
     # torch adds the hooks to the step of an optimizer class when its first instance is made.
     monkeypatch.setattr(torch.optim.SGD, "step", inspect.unwrap(torch.optim.SGD.step))
     assert len(order_warnings(curve(adamw_with_gradient()).step)) == 1
@@ -275,18 +304,15 @@ def test_the_warning_is_worded_as_torchs_and_points_at_the_users_line(make: Any)
 
 
 def test_an_order_warning_that_is_an_error_moves_nothing() -> None:
-    """A step whose warning is raised as an error moves nothing."""
     optimizer = adamw_with_gradient()
     schedule = curve(optimizer)
     with pytest.raises(UserWarning, match="before"):
         schedule.step()
-    assert schedule.last_epoch == 0
-    assert optimizer.param_groups[0]["weight_decay"] == 0.01
+    assert (schedule.last_epoch, optimizer.param_groups[0]["weight_decay"]) == (0, 0.01)
 
 
 @pytest.mark.skipif(TORCH < (2, 4), reason="torch < 2.4 does not record that an optimizer stepped")
-def test_a_step_before_the_schedule_was_built_counts() -> None:
-    """A step that the optimizer made under an earlier torch scheduler prevents the warning."""
+def test_a_step_under_an_earlier_torch_scheduler_counts() -> None:
     optimizer = under_a_torch_scheduler(adamw_with_gradient())
     optimizer.step()
     assert order_warnings(curve(optimizer).step) == []
@@ -300,78 +326,10 @@ def test_a_step_to_an_epoch_does_not_warn() -> None:
     assert order_warnings(schedule.step) == []
 
 
-def update(optimizer: Any, closure: Any = None) -> None:
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            parameter.data.add_(parameter.grad, alpha=-group["lr"])
-
-
-def closing_over(other: Any) -> Any:
-    return lambda closure=None: other.step()
-
-
-class TrainerOfTwo:
-    def __init__(self, optimizer: Any) -> None:
-        self.first, self.second = optimizer, adamw_with_gradient()
-
-    def step_first(self, closure: Any = None) -> None:
-        """Update the parameters in a way of its own."""
-
-
-def with_an_optimizer_inside(optimizer: Any) -> Any:
-    def step_inner(self: Any, closure: Any = None) -> None:
-        self.inner.step()
-
-    optimizer.inner = adamw_with_gradient()
-    return with_step(optimizer, types.MethodType(step_inner, optimizer))
-
-
-class Unwrapped(torch.optim.Optimizer):
-    """An optimizer whose ``step`` torch does not wrap, as after a compilation on torch < 2.4."""
-
-    def __init__(self, parameters: Any, lr: float) -> None:
-        super().__init__(parameters, {"lr": lr, "weight_decay": 0.01})
-        type(self).step = inspect.unwrap(type(self).step)  # type: ignore[method-assign]
-
-    def step(self, closure: Any = None) -> None:
-        update(self)
-
-
-STEPS_WITHOUT_HOOKS: dict[str, Any] = {
-    "a function of its own": lambda o: with_step(o, lambda closure=None: None),
-    "a method of its own": lambda o: with_step(o, types.MethodType(update, o)),
-    "closes over another optimizer": lambda o: with_step(o, closing_over(adamw_with_gradient())),
-    "the method of a trainer of two": lambda o: with_step(o, TrainerOfTwo(o).step_first),
-    "with an optimizer inside": with_an_optimizer_inside,
-    "not wrapped": Unwrapped,
-}
-
-
-@pytest.mark.parametrize(
-    ("name", "make", "when"), crossed(STEPS_WITHOUT_HOOKS, [*KINDS, curve], ["before", "after"])
-)
-def test_a_step_that_runs_no_hooks_of_its_optimizer_never_warns(
-    name: str, make: Any, when: str
-) -> None:
-    """A correct loop never warns if the step runs no hooks, or those of a different optimizer."""
-    assert loops(name, STEPS_WITHOUT_HOOKS, make, when, correct=True) == []
-
-
 def test_an_optimizer_without_hooks_never_warns() -> None:
     """An object that does not show whether it stepped is assumed to have stepped."""
     groups = types.SimpleNamespace(param_groups=[{"params": [], "lr": 0.1, "weight_decay": 0.1}])
     assert warnings_of_a_loop(groups, curve(groups), correct=False) == []
-
-
-class StepsItsSchedule(torch.optim.AdamW):
-    """A subclass whose ``step`` steps a schedule after the update."""
-
-    schedule: Any = None
-
-    def step(self, closure: Any = None) -> Any:
-        loss = super().step(closure)
-        self.schedule.step()
-        return loss
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,13 @@ from helpers import held, ignore_epoch_deprecation, sgd
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.optim import lr_scheduler as torch_lr
-from torch_schedulers import MOMENTUM_CYCLES, SCHEDULERS, each_scheduler, step
+from torch_schedulers import (
+    MOMENTUM_CYCLES,
+    SCHEDULERS,
+    each_scheduler,
+    ignore_order_when_nested,
+    step,
+)
 
 from tsa_core import torch_schedulers
 
@@ -28,16 +34,12 @@ def make_optimizer(momentum: float = 0.0) -> Any:
     return sgd({"lr": 0.1}, {"lr": 0.3}, momentum=momentum)
 
 
-def values_of(optimizer: Any) -> tuple[list[float], list[float]]:
-    return held(optimizer), held(optimizer, "momentum")
-
-
 def values_along(optimizer: Any, scheduler: Any, steps: int) -> list[Any]:
-    values = [values_of(optimizer)]
+    values = []
     for t in range(steps):
+        values.append((held(optimizer), held(optimizer, "momentum")))
         optimizer.step()
         step(scheduler, loss=math.sin(t))
-        values.append(values_of(optimizer))
     return values
 
 
@@ -49,16 +51,13 @@ def made_again(scheduler: Any, optimizer: Any) -> Any:
     return form.make(optimizer, settings)
 
 
-def test_every_scheduler_of_torch_has_its_settings() -> None:
+@ignore_order_when_nested
+def test_every_scheduler_of_torch_is_tested_and_has_its_settings() -> None:
     """Each scheduler is there, with every argument of its constructor and what it demands."""
-    public = {
-        name
-        for name in dir(torch_lr)
-        if inspect.isclass(each := getattr(torch_lr, name))
-        and issubclass(each, (torch_lr.LRScheduler, torch_lr.ReduceLROnPlateau))
-        and not name.startswith("_")
-    }
-    assert FORMS.keys() == (public - {"LRScheduler"}) | {"SWALR"}
+    # LRScheduler is the base class, and SWALR is in torch.optim.swa_utils, beside the averages.
+    of_torch = {*torch_lr.__all__} - {"LRScheduler"} | {"SWALR"}
+    tested = {type(make(make_optimizer())).__name__ for make in SCHEDULERS.values()}
+    assert FORMS.keys() == tested == of_torch
     for name, form in FORMS.items():
         parameters = inspect.signature(form.scheduler_class.__init__).parameters
         assert form.scheduler_class.__name__ == name
@@ -72,27 +71,22 @@ def test_every_scheduler_of_torch_has_its_settings() -> None:
             assert default in described.words or not isinstance(default, str)
 
 
-def assert_made_again(make: Any, momentum: float, steps: int) -> None:
-    """Assert that a scheduler of the same settings has the same values, and the settings stay."""
-    optimizer, other = make_optimizer(momentum), make_optimizer(momentum)
-    scheduler = make(optimizer)
-    settings_of = FORMS[type(scheduler).__name__].settings_of
-    before = copy.copy(settings_of(scheduler))
-    again = made_again(scheduler, other)
-    assert values_along(other, again, steps) == values_along(optimizer, scheduler, steps)
-    assert settings_of(scheduler) == before
+MAKERS = {
+    **{name: each for name, each in SCHEDULERS.items() if name.split(",")[0] not in WITH_FUNCTIONS},
+    **{f"{name} of the momentum too": each for name, each in MOMENTUM_CYCLES.items()},
+}
 
 
-@each_scheduler([name for name in SCHEDULERS if name.split(",")[0] not in WITH_FUNCTIONS])
+@each_scheduler(MAKERS)
 def test_the_settings_make_the_same_scheduler(name: str) -> None:
     """Another scheduler of the same settings has the same values, and settings are not progress."""
-    assert_made_again(SCHEDULERS[name], momentum=0.0, steps=60)
-
-
-@pytest.mark.parametrize("name", MOMENTUM_CYCLES)
-def test_the_settings_have_the_momentum(name: str) -> None:
-    """Learning rates and momenta are the same where a scheduler cycles both."""
-    assert_made_again(MOMENTUM_CYCLES[name], momentum=0.7, steps=15)
+    optimizer, other = make_optimizer(momentum=0.7), make_optimizer(momentum=0.7)
+    scheduler = MAKERS[name](optimizer)
+    settings_of = FORMS[type(scheduler).__name__].settings_of
+    before, again = copy.copy(settings_of(scheduler)), made_again(scheduler, other)
+    steps = 60 if name in SCHEDULERS else 15
+    assert values_along(other, again, steps) == values_along(optimizer, scheduler, steps)
+    assert settings_of(scheduler) == before
 
 
 def test_a_function_is_returned_as_it_is() -> None:
