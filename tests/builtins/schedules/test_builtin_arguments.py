@@ -26,8 +26,9 @@ from closed_forms import (
     arguments,
     build,
     closed_form,
+    every_name,
 )
-from small_runs import Untouched, adamw, advance, every_name, held
+from small_runs import Untouched, adamw, advance, held
 
 import tsa_builtins
 from tsa_builtins import from_plan

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 from cases import crossed, some
-from closed_forms import ANNEALING, NAMES, Plan, arguments, build, closed_form
-from small_runs import Untouched, adamw, every_name, held
+from closed_forms import ANNEALING, NAMES, Plan, arguments, build, closed_form, every_name
+from small_runs import Untouched, adamw, held
 
 import tsa_builtins
 import tsa_core

@@ -8,11 +8,21 @@ from typing import Any
 import pytest
 import torch
 from cases import crossed, examples, some
-from closed_forms import ANNEALING, FOREVER, NAMES, RISING, Plan, arguments, build, closed_form
+from closed_forms import (
+    ANNEALING,
+    FOREVER,
+    NAMES,
+    RISING,
+    Plan,
+    arguments,
+    build,
+    closed_form,
+    every_name,
+)
 from curve_forms import TRANSITIONS, at_progress
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_runs import adamw, advance, every_name, held
+from small_runs import adamw, advance, held
 
 import tsa_builtins
 from tsa_builtins import from_plan
