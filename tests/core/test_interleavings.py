@@ -8,7 +8,6 @@ position; it knows nothing of the library.
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import pickle
 from collections.abc import Callable
@@ -75,9 +74,8 @@ register_curves(to_dict, from_dict)
 
 # How a target can be driven: the kind, the function, and the source if it is derived. A later
 # target can be derived from an earlier one, and "x" is set by hand alone.
-PLANS: dict[str, list[tuple[str, Any, str | None] | None]] = {
+PLANS: dict[str, list[tuple[str, Any, str | None]]] = {
     "lr": [
-        None,
         ("multiplier", halving, None),
         ("value", decline, None),
         ("ExponentialLR", halving, None),
@@ -85,19 +83,16 @@ PLANS: dict[str, list[tuple[str, Any, str | None] | None]] = {
         ("multiple", square, "x"),
     ],
     "weight_decay": [
-        None,
         ("multiplier", decline, None),
         ("multiple", square, "lr"),
         ("derived value", squash, "x"),
     ],
     "clip": [
-        None,
         ("value", decline, None),
         ("ExponentialLR", halving, None),
         ("multiple", squash, "weight_decay"),
     ],
     "betas[0]": [
-        None,
         ("multiplier", halving, None),
         ("derived value", squash, "clip"),
         ("derived value", squash, "lr"),
@@ -106,7 +101,9 @@ PLANS: dict[str, list[tuple[str, Any, str | None] | None]] = {
 TORCH_KINDS = ("ExponentialLR", "LambdaLR")
 SET_BY_HAND = ("x", "x", "lr", "weight_decay", "clip")
 
-PLAN = st.fixed_dictionaries({name: st.sampled_from(plans) for name, plans in PLANS.items()})
+PLAN = st.fixed_dictionaries(
+    {name: st.sampled_from([None, *plans]) for name, plans in PLANS.items()}
+)
 NUMBERS = st.tuples(*(VALUES,) * len(TARGETS))
 GROUPS = st.lists(NUMBERS, min_size=1, max_size=3)
 DTYPE = st.sampled_from([None, torch.float64, torch.float32, torch.float16])
@@ -221,21 +218,21 @@ class Interleavings(RuleBasedStateMachine):
         self.saved: Any = None
         lists = []
         for plan, oracle, optimizer in zip(plans, self.oracles, self.optimizers):
-            plan = {name: plan[name] for name in PLANS if plan[name] is not None}
+            chosen = {name: plan[name] for name in PLANS if plan[name]}
             if clocked:  # a torch scheduler cannot be sent to a position
-                plan = {name: each for name, each in plan.items() if each[0] not in TORCH_KINDS}
-            oracle.start(plan or {"lr": ("multiplier", halving, None)})
+                chosen = {name: each for name, each in chosen.items() if each[0] not in TORCH_KINDS}
+            oracle.start(chosen or {"lr": ("multiplier", halving, None)})
             build = data.draw(st.sampled_from([self.build, self.build_on_a_proxy]))
-            lists.append([build(optimizer, name, *each) for name, each in oracle.plan.items()])
+            in_some_order = data.draw(st.permutations([*oracle.plan.items()]))
+            lists.append([build(optimizer, name, *each) for name, each in in_some_order])
             oracle.move_to(0)
             optimizer.step()
         self.has_torch = any(
             kind in TORCH_KINDS for oracle in self.oracles for kind, _, _ in oracle.plan.values()
         )
         self.clock = Clock() if clocked else None
-        a, b = (data.draw(st.permutations(each)) for each in lists)
         with self.warned_of_arbitrary_units():
-            self.sync = SynchronousSchedule({"a": a, "b": b}, clock=self.clock)
+            self.sync = SynchronousSchedule(dict(zip("ab", lists)), clock=self.clock)
 
     def warned_of_arbitrary_units(self) -> Any:
         """Multiples of values: what a multiple of 1 stands for says only the optimizer."""
@@ -373,7 +370,7 @@ class Interleavings(RuleBasedStateMachine):
             return
         for what in order.split():
             if what == "sync":
-                expected: Any = contextlib.nullcontext()
+                expected: Any = nullcontext()
                 if policy == "code" and differs:
                     expected = pytest.warns(UserWarning, match="was saved under .* and goes on")
                 with expected:
