@@ -31,8 +31,7 @@ from helpers import (
 from target_helpers import KINDS, adamw_with, entries
 from torch.optim import lr_scheduler as torch_lr
 from torch.optim.lr_scheduler import LambdaLR
-from torch.optim.swa_utils import SWALR
-from torch_schedulers import TORCH
+from torch_schedulers import SCHEDULERS, TORCH, each_scheduler
 
 from tsa_core import (
     CurveSchedule,
@@ -167,42 +166,35 @@ def test_a_group_that_joins_and_cannot_be_driven_is_named(
     assert schedule.last_epoch == 1
 
 
-JOINABLE: dict[str, Callable[[Any], Any]] = {
-    "StepLR": lambda o: torch_lr.StepLR(o, 2, 0.5),
-    "MultiStepLR": lambda o: torch_lr.MultiStepLR(o, [1, 4], 0.5),
-    "ExponentialLR": lambda o: torch_lr.ExponentialLR(o, 0.9),
-    "PolynomialLR": lambda o: torch_lr.PolynomialLR(o, 8, 2.0),
-    "CosineAnnealingLR": lambda o: torch_lr.CosineAnnealingLR(o, 20),
-    "ChainedScheduler": lambda o: torch_lr.ChainedScheduler(
-        [torch_lr.StepLR(o, 2, 0.5), torch_lr.ExponentialLR(o, 0.9)]
-    ),
-}
-
-
 class OfAUser(torch_lr.StepLR):
     """A user's scheduler, of which only its author knows how it computes."""
 
 
+MULTIPLY = ("StepLR", "MultiStepLR", "ExponentialLR", "PolynomialLR", "CosineAnnealingLR")
+JOINABLE = {
+    **{name: SCHEDULERS[name] for name in MULTIPLY},
+    "a chain": lambda o: torch_lr.ChainedScheduler(
+        [torch_lr.StepLR(o, 2, 0.5), torch_lr.ExponentialLR(o, 0.9)]
+    ),
+}
+# Why the other ones, but a plateau, are refused: most of them keep one item per group.
+SEQUENCE = "SequentialLR starts each part from the groups"
+WHY = {
+    "LinearLR": "LinearLR divides .* by the factor of the step before",
+    "ConstantLR": "ConstantLR divides",
+    "ChainedScheduler": "ConstantLR divides",
+    "SequentialLR": SEQUENCE,
+    "SequentialLR in SequentialLR": SEQUENCE,
+}
 NOT_JOINABLE: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "LambdaLR": (lambda o: LambdaLR(o, halving), "LambdaLR keeps one item per group"),
-    "LinearLR": (torch_lr.LinearLR, "LinearLR divides .* by the factor of the step before"),
-    "ConstantLR": (torch_lr.ConstantLR, "ConstantLR divides"),
-    "ChainedScheduler": (
-        lambda o: torch_lr.ChainedScheduler([torch_lr.StepLR(o, 2), torch_lr.ConstantLR(o)]),
-        "ConstantLR divides",
-    ),
-    "OneCycleLR": (
-        lambda o: torch_lr.OneCycleLR(o, 0.5, total_steps=9, cycle_momentum=False),
-        "OneCycleLR keeps one item per group",
-    ),
-    "SWALR": (lambda o: SWALR(o, 0.05, anneal_epochs=4), "SWALR keeps one item per group"),
-    "SequentialLR": (
-        lambda o: torch_lr.SequentialLR(o, [torch_lr.StepLR(o, 2), torch_lr.StepLR(o, 3)], [5]),
-        "SequentialLR starts each part from the groups",
-    ),
+    **{
+        name: (make, WHY.get(name, rf"{name.split()[0].rstrip(',')} keeps one item per group"))
+        for name, make in SCHEDULERS.items()
+        if name not in (*MULTIPLY, "ReduceLROnPlateau")
+    },
     "a sequence with a curve, which would take the group in": (
         lambda o: torch_lr.SequentialLR(o, [put_curve(o), torch_lr.StepLR(o, 3)], [5]),
-        "SequentialLR starts each part from the groups",
+        SEQUENCE,
     ),
     "a user's": (lambda o: OfAUser(o, 2), "only the author of OfAUser knows"),
 }
@@ -223,8 +215,8 @@ def test_a_group_that_joins_gets_the_numbers_that_torch_gives_lr(
     """A group joins a scheduler that reads present values, also in the place of another one."""
     plain, optimizer = adamw_with("lr", 0.5, 0.25), adamw_with(target, 0.5, 0.25)
     reference, schedule = JOINABLE[name](plain), put(optimizer, target, JOINABLE[name])
-    for t in range(9):
-        if t == 3:
+    for t in range(5):
+        if t == 2:
             change(optimizer, **entries(target, 0.125))
             (add_group if change is add_group else leave_and_join)(plain, lr=0.125)
         advance(reference), advance(schedule)
@@ -234,25 +226,23 @@ def test_a_group_that_joins_gets_the_numbers_that_torch_gives_lr(
 @pytest.mark.skipif(TORCH < (2, 10), reason="this torch leaves out a new group past T_max")
 def test_a_group_that_joins_a_cosine_fails_past_its_end_as_on_lr() -> None:
     """``CosineAnnealingLR`` takes a group in, and fails past T_max, as on ``lr`` itself."""
-    plain, optimizer = adamw({"lr": 0.5}), adamw({"weight_decay": 0.5})
-    reference = torch_lr.CosineAnnealingLR(plain, 4)
-    schedule = put(optimizer, "weight_decay", lambda proxy: torch_lr.CosineAnnealingLR(proxy, 4))
+    make = SCHEDULERS["CosineAnnealingLR"]
+    plain, optimizer = adamw_with("lr", 0.5), adamw_with("weight_decay", 0.5)
+    reference, schedule = make(plain), put(optimizer, "weight_decay", make)
     add_group(plain, lr=0.25)
     add_group(optimizer, weight_decay=0.25)
-    for _ in range(4):
-        advance(reference), advance(schedule)
-        assert held(optimizer, "weight_decay") == held(plain)
-    errors = []
-    for each in (reference, schedule):
-        with pytest.raises(ValueError, match="zip") as caught:
-            each.step()
-        errors.append(str(caught.value))
-    assert errors[0] == errors[1]
+    advance(reference, 5)
+    advance(schedule, 5)
+    with pytest.raises(ValueError, match="zip") as expected:
+        reference.step()
+    with pytest.raises(ValueError, match="zip") as error:
+        schedule.step()
+    assert str(error.value) == str(expected.value)
     assert held(optimizer, "weight_decay") == held(plain)
 
 
 @ignore_epoch_deprecation
-@pytest.mark.parametrize(("name", "steps"), crossed(NOT_JOINABLE, [0, 7, 1]))
+@each_scheduler(NOT_JOINABLE, steps=[0, 7, 1])
 def test_a_group_that_torch_computes_wrong_is_refused(
     name: str, steps: int, untouched: Untouched
 ) -> None:
