@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-import json
+import itertools
 import math
 import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
@@ -29,6 +30,7 @@ from helpers import (
     rows_in_a_run,
     sgd,
     through_a_file,
+    through_json,
     values_in_a_run,
 )
 from target_helpers import KINDS, adamw_with, entries, without_params
@@ -58,6 +60,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:TypedStorage is deprecated:UserWarning"),
 ]
 STEPS = 60
+TARGETS = ("lr", "weight_decay", "betas[0]")
 Make = Callable[[Any], Any]
 
 
@@ -69,8 +72,7 @@ def new_optimizer(as_kind: Any = float) -> torch.optim.AdamW:
 
 
 def scheduled_values(optimizer: Any) -> list[tuple[float, ...]]:
-    targets = ("lr", "weight_decay", "betas[0]")
-    return list(zip(*(map(float, held(optimizer, target)) for target in targets)))
+    return list(zip(*(map(float, held(optimizer, target)) for target in TARGETS)))
 
 
 @dataclass
@@ -99,10 +101,6 @@ def sync_through_factory(
     return sync_of(lambda optimizer: put(optimizer, target, make), optimizer)
 
 
-def through_json(state: Any) -> Any:
-    return json.loads(json.dumps(state))
-
-
 # -- what is restored -----------------------------------------------------------------------------
 
 
@@ -111,8 +109,14 @@ def loss(t: int) -> float:
     return 1.0 / (1 + t % 17)
 
 
-def patient_plateau(optimizer: Any) -> ReduceLROnPlateau:
-    return ReduceLROnPlateau(optimizer, factor=0.5, patience=3, cooldown=2)
+class CallCounter:
+    """A λ that remembers how often it was called, which is progress."""
+
+    calls = 0
+
+    def __call__(self, t: float) -> float:
+        self.calls += 1
+        return 0.95**self.calls
 
 
 def plateau_in_mode(mode: Any, patience: int) -> Make:
@@ -129,13 +133,15 @@ RESUMED = {
     **SCHEDULERS,
     "curves in SequentialLR in SequentialLR": nested_curves,
     "a plateau of accuracies": plateau_in_mode("max", 1),
+    "LambdaLR with progress of its own": lambda o: LambdaLR(o, CallCounter()),
 }
 
 
 def three_members(optimizer: Any, name: str) -> tsa_core.SynchronousSchedule:
     """A curve, a torch scheduler through the factory, and a plateau, the last two nested."""
+    patient = partial(ReduceLROnPlateau, factor=0.5, patience=3, cooldown=2)
     inner = tsa_core.SynchronousSchedule(
-        [put(optimizer, "weight_decay", RESUMED[name]), put(optimizer, "betas[0]", patient_plateau)]
+        [put(optimizer, "weight_decay", RESUMED[name]), put(optimizer, "betas[0]", patient)]
     )
     return tsa_core.SynchronousSchedule([inner, tsa_core.CurveSchedule(optimizer, factor)])
 
@@ -146,23 +152,6 @@ ORDERS = [
     "optimizer, build, schedules",
     "build, schedules",
 ]
-
-
-def resumed_run(order: str, name: str, optimizer_state: Any, schedule_state: Any) -> Any:
-    """A new optimizer and new schedules, which are built and load the states in the given order."""
-    optimizer = new_optimizer()
-    for what in order.split(", "):
-        if what == "build":
-            schedule = three_members(optimizer, name)
-        elif what == "optimizer":
-            optimizer.load_state_dict(copy.deepcopy(optimizer_state))
-        else:
-            schedule.load_state_dict(schedule_state)
-            targets = ("weight_decay", "betas[0]", "lr")
-            assert schedule.get_last_schedules() == {
-                each: held(optimizer, each) for each in targets
-            }
-    return optimizer, schedule
 
 
 @each_scheduler(RESUMED, order=ORDERS)
@@ -177,7 +166,16 @@ def test_a_run_resumed_at_any_step_is_the_uninterrupted_run(name: str, order: st
         advance(schedule, 1, loss(t))
     assert len({str(value) for value in values}) > STEPS / 2  # the values move
     for k, states in enumerate(saved):
-        optimizer, schedule = resumed_run(order, name, *states)
+        optimizer = new_optimizer()
+        for what in order.split(", "):
+            if what == "build":
+                schedule = three_members(optimizer, name)
+            elif what == "optimizer":
+                optimizer.load_state_dict(copy.deepcopy(states[0]))
+            else:
+                schedule.load_state_dict(states[1])
+                at_once = {target: held(optimizer, target) for target in TARGETS}
+                assert schedule.get_last_schedules() == at_once
         for t in range(k, min(k + 8, STEPS)):
             assert scheduled_values(optimizer) == values[t]
             advance(schedule, 1, loss(t))
@@ -224,37 +222,17 @@ def test_curves_in_a_torch_scheduler_alone_are_resumed(steps: int) -> None:
     assert values_in_a_run(resumed, 8) == values_in_a_run(saved, 8)
 
 
-@pytest.mark.parametrize("make", [lambda o: LambdaLR(o, halving), put_curve])
-def test_a_schedule_loaded_alone_goes_on_from_the_saved_initial_value(make: Make) -> None:
-    """A schedule takes over the saved values if asked to; a saved tensor becomes a float."""
-    # With a tensor in the place of the float, a foreach step would fail.
-    saved, loaded = sync_of(make, sgd(lr=torch.tensor(0.5))), sync_of(make, sgd(lr=3.0))
+def test_a_saved_tensor_becomes_a_float_where_the_code_has_one() -> None:
+    """With a tensor in the place of the float, a foreach step would fail."""
+    saved, loaded = (
+        sync_of(lambda o: LambdaLR(o, halving), sgd(lr=lr)) for lr in (torch.tensor(0.5), 3.0)
+    )
     advance(saved)
     loaded.load_state_dict(saved.state_dict(), initial="saved")
     assert type(loaded.optimizer.param_groups[0]["lr"]) is float
     assert held(loaded.optimizer) == [0.25]
     advance(loaded)
     assert (loaded.get_last_lr(), loaded.schedules["lr"].base_lrs) == ([0.125], [0.5])
-
-
-class CallCounter:
-    """A λ that remembers how often it was called."""
-
-    calls = 0
-
-    def __call__(self, t: float) -> float:
-        self.calls += 1
-        return 0.5**self.calls
-
-
-def test_the_attributes_of_a_lambda_are_resumed() -> None:
-    """The attributes of a callable λ are progress: they are loaded without a warning."""
-    saved, loaded = (sync_of(lambda o: LambdaLR(o, CallCounter()), sgd(lr=1.0)) for _ in range(2))
-    advance(saved)
-    loaded.load_state_dict(copy.deepcopy(saved.state_dict()))
-    advance(saved)
-    advance(loaded)
-    assert loaded.get_last_lr() == saved.get_last_lr() == [0.125]
 
 
 # -- a state that is refused ----------------------------------------------------------------------
@@ -303,19 +281,7 @@ REFUSED: list[tuple[str, Any, type[Exception], str]] = [
     ("lr", having(gamma=1.0), ValueError, r"'lr': .*unknown \['gamma'\]"),
     ("lr", lambda s: {**s, 3: 1, None: 2}, ValueError, r"'lr': .*unknown \[3, None\]"),
     ("lr", having(schedule_target="eps"), ValueError, "'lr': it was saved for 'eps'"),
-    ("lr", having(_step_count="x"), TypeError, "'lr': '_step_count' is 'x'"),
-    ("lr", having(_step_count=-3), ValueError, "'lr': '_step_count' is -3; .* 0 or later"),
-    ("lr", having(_step_count=torch.ones(2)), TypeError, "'_step_count' is "),
-    ("lr", having(last_epoch="3"), TypeError, "'lr': 'last_epoch' is '3'"),
-    ("lr", having(last_epoch=None), TypeError, "'lr': 'last_epoch' is None"),
-    ("lr", having(last_epoch=math.nan), ValueError, "'lr': 'last_epoch' is nan"),
     ("lr", having(last_epoch=-7), ValueError, "'lr': 'last_epoch' is -7; .* 0 or later"),
-    ("lr", having(base_lrs=[0.1]), ValueError, r"'base_lrs' is \[0.1\]; .* 2 param groups"),
-    ("lr", having(base_lrs={0.1: 1, 0.2: 2}), ValueError, "'lr': 'base_lrs' is"),
-    ("lr", having(base_lrs=np.ones(2)), ValueError, "'base_lrs' is "),
-    ("lr", having(_last_lr=[0.1] * 3), ValueError, "'lr': '_last_lr' is"),
-    ("lr", having(_last_lr=[0.1, "x"]), TypeError, "'lr': .*'x' .* is not a real"),
-    ("lr", having(_last_lr=torch.ones(2)), ValueError, "'_last_lr' is "),
     ("weight_decay", lambda _: [1, 2], TypeError, "expected a dict, got list"),
     ("weight_decay", lacking("_step_count"), ValueError, r"missing \['_step_count'\]"),
     ("weight_decay", lacking("last_epoch"), ValueError, r"missing \['last_epoch'\]"),
@@ -323,48 +289,42 @@ REFUSED: list[tuple[str, Any, type[Exception], str]] = [
     ("weight_decay", having(T_max=9), ValueError, r"missing \[\], unknown \['T_max'\]"),
     ("weight_decay", lambda s: {**s, 3: 1}, ValueError, r"unknown \[3\]"),
     ("weight_decay", having(_last_lr=[0.1, math.inf]), ValueError, "'weight_.* inf is not"),
-    ("weight_decay", having(_last_lr=np.ones(2)), ValueError, "'_last_lr' is .*2 param groups"),
-    ("weight_decay", having(base_lrs=torch.ones(2)), ValueError, "'base_lrs' is .*2 param groups"),
-    ("weight_decay", having(base_lrs=[0.1]), ValueError, "'base_lrs' is .*2 param groups"),
     ("eps", having(_milestones=None), TypeError, "'_milestones' is None"),
     ("eps", lacking("_schedulers"), ValueError, r"missing \['_schedulers'\]"),
     ("eps", having(_schedulers=2), ValueError, "expected 2 schedulers' states"),
     ("eps", having(_schedulers=[]), ValueError, "expected 2 schedulers' states"),
     ("eps", lambda s: {**s, "_schedulers": s["_schedulers"][::-1]}, ValueError, "missing"),
     ("eps", changed_first(having(_step_count=torch.ones(2))), TypeError, "'_step_count' is "),
-    ("betas[0]", having(lr_lambdas=[{}]), ValueError, "'lr_lambdas' is .*2 param groups"),
-    ("betas[0]", having(lr_lambdas={0: {}, 1: {}}), ValueError, "'lr_lambdas' is .*2 param groups"),
     *(
         ("betas[0]", having(lr_lambdas=[each] * 2), (TypeError, ValueError), "'lr_lambdas'")
         for each in (1, "x", torch.ones(2))
     ),
-    ("betas[1]", having(min_lrs={0: 0.0, 1: 0.1}), ValueError, "'min_lrs' is .*2 param groups"),
-    ("y", having(max_lrs=torch.ones(2)), ValueError, "'max_lrs' is .*2 param groups"),
 ]
 
-# Numbers in the states, and the schedules whose states have them.
-COUNTERS = {
-    "last_epoch": "weight_decay",
-    "_step_count": "weight_decay",
-    "T_i": "x",
-    "T_cur": "x",
-    "num_bad_epochs": "betas[1]",
-    "cooldown_counter": "betas[1]",
-}
-NUMBERS = {**COUNTERS, "best": "betas[1]", "threshold": "betas[1]", "gamma": "weight_decay"}
-NUMBERS["eta_min"] = "x"
-IN_LISTS = {"base_lrs": "weight_decay", "_last_lr": "weight_decay"}
+# The entries of the states that hold numbers, and those that hold one item per group.
+OF_EACH = ("lr", "weight_decay")
+COUNTERS = [
+    *itertools.product(OF_EACH, ("last_epoch", "_step_count")),
+    *itertools.product(["x"], ("T_i", "T_cur")),
+    *itertools.product(["betas[1]"], ("num_bad_epochs", "cooldown_counter")),
+]
+NUMBERS = [*COUNTERS, ("betas[1]", "best"), ("betas[1]", "threshold"), ("weight_decay", "gamma")]
+NUMBERS += [("x", "eta_min")]
+LISTS = [*itertools.product(OF_EACH, ("base_lrs", "_last_lr"))]
+LISTS_OF_TORCH = [("betas[0]", "lr_lambdas"), ("betas[1]", "min_lrs"), ("y", "max_lrs")]
 NOT_NUMBERS = ["x", None, True, [1.0], (), {}, {"a": 1.0}, 1j, Ellipsis]
 NOT_NUMBERS += [torch.ones(2), torch.ones(1), torch.ones(2, 1), np.ones(2)]
 NOT_COUNTS = [-1, -7, -1.5, math.nan, math.inf, np.int64(-1), torch.tensor(-1)]
+NOT_LISTS = [[0.1], {0: 0.1, 1: 0.2}, np.ones(2), torch.ones(2), [0.1] * 3]
 TORN = [
-    *crossed(NUMBERS.items(), NOT_NUMBERS, [TypeError]),
-    *crossed(IN_LISTS.items(), [[0.1, each] for each in some(NOT_NUMBERS, 4)], [TypeError]),
-    *crossed(COUNTERS.items(), NOT_COUNTS, [ValueError]),
+    *crossed(NUMBERS, NOT_NUMBERS, [TypeError]),
+    *crossed(LISTS, [[0.1, each] for each in some(NOT_NUMBERS, 4)], [TypeError]),
+    *crossed(COUNTERS, NOT_COUNTS, [ValueError]),
+    *crossed(LISTS + LISTS_OF_TORCH, NOT_LISTS, [ValueError]),
 ]
 REFUSED += [
-    (name, having(**{key: value}), error, f"{re.escape(name)}' .*'{key}' is ")
-    for (key, name), value, error in TORN
+    (name, having(**{key: value}), error, f"{re.escape(name)}'.*'{key}' is ")
+    for (name, key), value, error in TORN
 ]
 
 
@@ -384,8 +344,8 @@ def test_a_state_that_does_not_fit_is_refused(
     advance(schedule, 1, 1.0)
 
 
-@pytest.mark.parametrize(("key", "name"), [*COUNTERS.items(), ("best", "betas[1]")])
-def test_numbers_of_other_types_are_taken_for_numbers(key: str, name: str) -> None:
+@pytest.mark.parametrize(("name", "key"), [*COUNTERS, ("betas[1]", "best")])
+def test_numbers_of_other_types_are_taken_for_numbers(name: str, key: str) -> None:
     """A state whose numbers some file format turned into tensors or NumPy numbers is loaded."""
     schedule = every_kind()
     for kind in (np.float64, np.int64, torch.tensor, float):
