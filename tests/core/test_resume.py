@@ -18,6 +18,7 @@ import pytest
 import torch
 from cases import crossed, some
 from helpers import (
+    Untouched,
     adamw,
     add_group,
     advance,
@@ -281,7 +282,6 @@ REFUSED: list[tuple[str, Any, type[Exception], str]] = [
     ("lr", having(gamma=1.0), ValueError, r"'lr': .*unknown \['gamma'\]"),
     ("lr", lambda s: {**s, 3: 1, None: 2}, ValueError, r"'lr': .*unknown \[3, None\]"),
     ("lr", having(schedule_target="eps"), ValueError, "'lr': it was saved for 'eps'"),
-    ("lr", having(last_epoch=-7), ValueError, "'lr': 'last_epoch' is -7; .* 0 or later"),
     ("weight_decay", lambda _: [1, 2], TypeError, "expected a dict, got list"),
     ("weight_decay", lacking("_step_count"), ValueError, r"missing \['_step_count'\]"),
     ("weight_decay", lacking("last_epoch"), ValueError, r"missing \['last_epoch'\]"),
@@ -317,14 +317,14 @@ NOT_NUMBERS += [torch.ones(2), torch.ones(1), torch.ones(2, 1), np.ones(2)]
 NOT_COUNTS = [-1, -7, -1.5, math.nan, math.inf, np.int64(-1), torch.tensor(-1)]
 NOT_LISTS = [[0.1], {0: 0.1, 1: 0.2}, np.ones(2), torch.ones(2), [0.1] * 3]
 TORN = [
-    *crossed(NUMBERS, NOT_NUMBERS, [TypeError]),
-    *crossed(LISTS, [[0.1, each] for each in some(NOT_NUMBERS, 4)], [TypeError]),
-    *crossed(COUNTERS, NOT_COUNTS, [ValueError]),
-    *crossed(LISTS + LISTS_OF_TORCH, NOT_LISTS, [ValueError]),
+    *crossed(NUMBERS, NOT_NUMBERS, [(TypeError, "is not a real number")]),
+    *crossed(LISTS, [[0.1, each] for each in some(NOT_NUMBERS, 4)], [(TypeError, "is not a real")]),
+    *crossed(COUNTERS, NOT_COUNTS, [(ValueError, "(0 or later|is not finite)")]),
+    *crossed(LISTS + LISTS_OF_TORCH, NOT_LISTS, [(ValueError, "for each of 2 param groups")]),
 ]
 REFUSED += [
-    (name, having(**{key: value}), error, f"{re.escape(name)}'.*'{key}' is ")
-    for (name, key), value, error in TORN
+    (name, having(**{key: value}), error, rf"(?s)'{re.escape(name)}'.*'{key}' is .*{says}")
+    for (name, key), value, (error, says) in TORN
 ]
 
 
@@ -371,17 +371,17 @@ def test_a_plain_scheduler_refuses_a_state_that_is_not_finite() -> None:
 # -- a load that fails, and the caller's state ----------------------------------------------------
 
 
-@pytest.mark.parametrize("by_hand", [7.0, torch.tensor(7.0)], ids=["float", "tensor"])
-def test_a_load_that_fails_keeps_a_value_set_by_hand(by_hand: Any) -> None:
+@pytest.mark.parametrize("by_hand", [7.0, torch.tensor(7.0)], ids=repr)
+def test_a_load_that_fails_keeps_a_value_set_by_hand(by_hand: Any, untouched: Untouched) -> None:
     """A failed load leaves also a value that the schedule did not write, as the same object."""
     optimizer = new_optimizer()
     schedule = sync_of(step_lr, optimizer)
     state = copy.deepcopy(schedule.state_dict())
     state["lr"]["gamma"] = 0.5
     optimizer.param_groups[0]["lr"] = by_hand
-    with pytest.raises(UserWarning, match="gamma"):  # an error, because the tests make it one
+    # The warning is an error, because the tests make it one.
+    with untouched(optimizer), pytest.raises(UserWarning, match="gamma"):
         schedule.load_state_dict(state)
-    assert held(optimizer) == [7.0, 0.25]
     assert optimizer.param_groups[0]["lr"] is by_hand
 
 
@@ -399,7 +399,7 @@ def test_each_group_has_its_own_tensor_after_a_load_that_fails() -> None:
     assert [value.item() for value in sync.get_last_lr()] == [0.5, 0.25]
 
 
-@pytest.mark.parametrize("step_size", [1, 2], ids=["another plan", "the same plan"])
+@pytest.mark.parametrize("step_size", [1, 2])  # the other plan, and the same one
 @pytest.mark.filterwarnings("ignore:.*goes on under:UserWarning")
 def test_any_mapping_is_a_state_and_is_left_alone(step_size: int) -> None:
     """A read-only mapping is loaded like a dict, although torch removes entries from it."""
@@ -477,12 +477,11 @@ def test_a_cycle_with_different_settings_goes_on_as_if_it_always_had_them(
         warnings.simplefilter("always")
         resumed.load_state_dict(copy.deepcopy(saved.state_dict()))
     said = [str(warning.message) for warning in caught]
-    if {old, new} <= {*MODES}:
-        assert f"'mode': '{old}'" in said[0].partition("goes on under")[0]
-        assert f"'mode': '{new}'" in said[0].partition("goes on under")[2]
+    modes = f"'mode': '{old}'.* goes on under .*'mode': '{new}'"
+    shown = modes if {old, new} <= {*MODES} else " goes on under "
     # torch does not save every scale_fn, so another one may be loaded in silence.
     assert len(said) == 1 or (not said and ("a function" in (old, new) or "an object" in old + new))
-    assert all("'weight_decay' " in each and " was saved under " in each for each in said)
+    assert all(re.search(f"'weight_decay' .*was saved under .*{shown}", each) for each in said)
     assert resumed.get_last_schedules() == saved.get_last_schedules()
     for _ in range(20):
         advance(resumed)
@@ -518,30 +517,28 @@ def test_a_plateau_in_the_other_mode_forgets_the_best_metric() -> None:
     assert accuracies.get_last_lr() == [0.5, 0.25]
 
 
-def sequence_of_lambdas(milestones: Any) -> tsa_core.SynchronousSchedule:
+def sequence_of_lambdas(*milestones: int) -> tsa_core.SynchronousSchedule:
     """A SequentialLR of parts that are alike."""
-    return sync_through_factory(
-        lambda proxy: SequentialLR(
-            proxy, [LambdaLR(proxy, factor) for _ in (*milestones, 0)], milestones
-        ),
-        "lr",
+    return sync_of(
+        lambda o: SequentialLR(o, [LambdaLR(o, factor) for _ in (*milestones, 0)], [*milestones])
     )
 
 
 @pytest.mark.parametrize(("old", "new"), [([6], [3]), ([3], [8]), ([2, 9], [3, 9])])
-def test_a_milestone_that_was_passed_cannot_change(old: list[int], new: list[int]) -> None:
+def test_a_milestone_that_was_passed_cannot_change(
+    old: list[int], new: list[int], untouched: Untouched
+) -> None:
     """A passed milestone decides where each part stands, so a different one is an error."""
-    saved, resumed = sequence_of_lambdas(old), sequence_of_lambdas(new)
+    saved, resumed = sequence_of_lambdas(*old), sequence_of_lambdas(*new)
     advance(saved, 5)
-    before = scheduled_values(resumed.optimizer)
-    with pytest.raises(ValueError, match=r"up to step 5, .* milestones were .* and are .* now"):
+    says = r"up to step 5, .* milestones were .* and are .* now"
+    with untouched(resumed.optimizer), pytest.raises(ValueError, match=says):
         resumed.load_state_dict(saved.state_dict())
-    assert scheduled_values(resumed.optimizer) == before
 
 
 def test_a_milestone_ahead_can_change() -> None:
     """A milestone that was not passed is plan: the one in the code holds, with a warning."""
-    saved, resumed = sequence_of_lambdas([2, 9]), sequence_of_lambdas([2, 7])
+    saved, resumed = sequence_of_lambdas(2, 9), sequence_of_lambdas(2, 7)
     advance(saved, 5)
     with pytest.warns(UserWarning, match="goes on under"):
         resumed.load_state_dict(saved.state_dict())
@@ -580,15 +577,20 @@ def at_milestones(*milestones: int) -> Make:
 @pytest.mark.parametrize(
     ("saved", "loaded"),
     [
-        (a_local_function, a_local_function),
-        (curve_of_text("C(1)"), curve_of_text("C(1)")),
+        *(
+            (make, make)
+            for make in (
+                a_local_function,
+                curve_of_text("C(1)"),
+                at_milestones(2, 5, 5),
+                in_sequence(at_milestones(2, 5, 5), [9]),
+            )
+        ),
         (lambda o: StepLR(o, 2, 1), lambda o: StepLR(o, 2.0, 1.0)),  # type: ignore[arg-type]
         *(
             (in_sequence(step_lr, [3]), in_sequence(step_lr, each))
             for each in ((3,), [np.int64(3)], range(3, 4), np.array([3]))
         ),
-        (at_milestones(2, 5, 5), at_milestones(2, 5, 5)),
-        (in_sequence(at_milestones(2, 5, 5), [9]), in_sequence(at_milestones(2, 5, 5), [9])),
     ],
 )
 def test_plans_that_are_equal_as_data_load_silently(saved: Make, loaded: Make) -> None:
@@ -605,16 +607,12 @@ def test_plans_that_are_equal_as_data_load_silently(saved: Make, loaded: Make) -
     ("saved", "loaded", "said"),
     [
         *(
-            (
-                curve_of_text("C(1)"),
-                curve_of_text(text),
-                rf"C\(1\) and goes on under {re.escape(text)}",
-            )
-            for text in ("C(-1)", "D(1)", "C(1.0)")
+            (curve_of_text("C(1)"), curve_of_text(each), f"C(1) and goes on under {each}")
+            for each in ("C(-1)", "D(1)", "C(1.0)")
         ),
-        (step_lr, lambda o: StepLR(o, 3), "'step_size': 2.*goes on under.*'step_size': 3"),
+        (step_lr, lambda o: StepLR(o, 3), "'step_size': 2"),
         *(
-            (at_milestones(2, 5, 5), at_milestones(*other), "'milestones': .* goes on under")
+            (at_milestones(2, 5, 5), at_milestones(*other), "'milestones': ")
             for other in ([2, 6], [2, 5], [5, 5, 2, 2])
         ),
     ],
@@ -623,7 +621,7 @@ def test_plans_that_differ_warn(saved: Make, loaded: Make, said: str) -> None:
     """One warning names both plans, if a text, a step, or how often it stands there differs."""
     run, resumed = sync_of(saved), sync_of(loaded)
     advance(run)
-    with pytest.warns(UserWarning, match=said) as caught:
+    with pytest.warns(UserWarning, match=f"{re.escape(said)}.*") as caught:
         resumed.load_state_dict(through_json(run.state_dict()))
     assert [each.filename for each in caught] == [__file__]
     assert resumed.get_last_lr() == run.get_last_lr()  # until the next step
