@@ -27,14 +27,13 @@ from helpers import (
     ignore_epoch_deprecation,
     plateau_takes_groups,
     put,
-    put_curve,
     rows_in_a_run,
     sgd,
     through_a_file,
     through_json,
     values_in_a_run,
 )
-from target_helpers import KINDS, adamw_with, entries, without_params
+from target_helpers import KINDS, adamw_with, entries
 from torch.optim.lr_scheduler import (
     CosineAnnealingWarmRestarts,
     CyclicLR,
@@ -329,17 +328,17 @@ REFUSED += [
 
 @pytest.mark.parametrize(("name", "change", "error", "said"), REFUSED)
 def test_a_state_that_does_not_fit_is_refused(
-    name: str, change: Any, error: Any, said: str
+    name: str, change: Any, error: Any, said: str, untouched: Untouched
 ) -> None:
     """An error names the member and the entry that does not fit, and no member has moved."""
     saved, schedule = every_kind(), every_kind()
     advance(saved, 3, 1.0)
     state = copy.deepcopy(saved.state_dict())
     state = {**state, name: change(state[name])} if name else change(state)
-    before = copy.deepcopy((without_params(schedule.optimizer), schedule.state_dict()))
-    with pytest.raises(error, match=said):
+    before = copy.deepcopy(schedule.state_dict())
+    with untouched(schedule.optimizer), pytest.raises(error, match=said):
         schedule.load_state_dict(state)
-    assert (without_params(schedule.optimizer), schedule.state_dict()) == before
+    assert schedule.state_dict() == before
     advance(schedule, 1, 1.0)
 
 
@@ -398,26 +397,19 @@ def test_each_group_has_its_own_tensor_after_a_load_that_fails() -> None:
     assert [value.item() for value in sync.get_last_lr()] == [0.5, 0.25]
 
 
-@pytest.mark.parametrize("step_size", [1, 2])  # the other plan, and the same one
+@pytest.mark.parametrize("gamma", [0.1, 0.25])  # the same plan, and another one
 @pytest.mark.filterwarnings("ignore:.*goes on under:UserWarning")
-def test_any_mapping_is_a_state_and_is_left_alone(step_size: int) -> None:
+def test_any_mapping_is_a_state_and_is_left_alone(gamma: float) -> None:
     """A read-only mapping is loaded like a dict, although torch removes entries from it."""
-
-    def build(step_size: int) -> tsa_core.SynchronousSchedule:
-        optimizer = new_optimizer()
-        parts = [StepLR(optimizer, step_size), StepLR(optimizer, 2)]
-        cycle = put(optimizer, "eps", SCHEDULERS["CyclicLR"])
-        curve = put_curve(optimizer, "weight_decay")
-        return tsa_core.SynchronousSchedule([SequentialLR(optimizer, parts, [3]), cycle, curve])
-
-    saved, loaded = build(step_size), build(2)
-    advance(saved)
+    saved, loaded = every_kind(), every_kind()
+    advance(saved, 1, 1.0)
     state = saved.state_dict()
+    state["eps"] = changed_first(having(gamma=gamma))(state["eps"])
     before = copy.deepcopy(state)
     read_only = {name: MappingProxyType(each) for name, each in state.items()}
     loaded.load_state_dict(MappingProxyType(read_only))
     assert state == before
-    assert (loaded.state_dict() == before) is (step_size == 2)
+    assert (loaded.state_dict() == before) is (gamma == 0.1)
 
 
 # -- a different plan -----------------------------------------------------------------------------
