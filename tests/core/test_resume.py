@@ -472,10 +472,8 @@ def test_a_cycle_with_different_settings_goes_on_as_if_it_always_had_them(
     assert len(said) == 1 or (not said and ("a function" in (old, new) or "an object" in old + new))
     assert all(re.search(f"'weight_decay' .*was saved under .*{shown}", each) for each in said)
     assert resumed.get_last_schedules() == saved.get_last_schedules()
-    for _ in range(20):
-        advance(resumed)
-        advance(reference)
-        assert resumed.get_last_schedule("weight_decay") == reference.get_last_lr()
+    advance(resumed), advance(reference)
+    assert rows_in_a_run(resumed, 20) == {"weight_decay": values_in_a_run(reference, 20)}
 
 
 def test_a_cycle_with_different_settings_begins_at_its_milestone() -> None:
@@ -695,9 +693,6 @@ def test_a_users_scheduler_is_loaded_as_it_defines() -> None:
     tsa_core.SynchronousSchedule([resumed.schedules["lr"]])
 
 
-# -- plateaus, and parts that wait ----------------------------------------------------------------
-
-
 @plateau_takes_groups
 def test_a_plateau_that_a_group_has_joined_is_resumed() -> None:
     """A state that was taken after a group joined loads, although it holds one ``min_lr`` less."""
@@ -767,8 +762,9 @@ def test_one_cycles_resumed_with_last_epoch_have_torchs_numbers(steps: int, kind
 def test_an_optimizer_state_without_a_schedulers_entries_loads_under_it(target: str) -> None:
     """An optimizer's state that lacks the maxima loads under a live OneCycleLR, which goes on."""
     # Earlier versions of the library kept them in the proxy, and saved initial values alone.
-    optimizer, plain = adamw_with(target, 0.5, 0.25), adamw_with("lr", 0.5, 0.25)
-    schedule, reference = put(optimizer, target, one_cycle(0.75)), one_cycle(0.75)(plain)
+    optimizer = adamw_with(target, 0.5, 0.25)
+    schedule = put(optimizer, target, one_cycle(0.75))
+    reference = one_cycle(0.75)(adamw_with("lr", 0.5, 0.25))
     advance(schedule, 3)
     advance(reference, 3)
     saved = copy.deepcopy(optimizer.state_dict())
@@ -776,7 +772,4 @@ def test_an_optimizer_state_without_a_schedulers_entries_loads_under_it(target: 
         for key in ("max", "min"):
             del group[f"{key}_{target}"]
     optimizer.load_state_dict(saved)
-    for _ in range(9):
-        advance(schedule)
-        advance(reference)
-        assert held(optimizer, target) == held(plain)
+    assert values_in_a_run(schedule, 9) == values_in_a_run(reference, 9)
