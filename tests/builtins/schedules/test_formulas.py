@@ -8,17 +8,7 @@ from typing import Any
 import pytest
 import torch
 from cases import crossed, examples, some
-from closed_forms import (
-    ANNEALING,
-    FOREVER,
-    NAMES,
-    RISING,
-    Plan,
-    arguments,
-    build,
-    closed_form,
-    every_name,
-)
+from closed_forms import ANNEALING, FOREVER, NAMES, RISING, Plan, arguments, build, closed_form
 from curve_forms import TRANSITIONS, at_progress
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -128,7 +118,7 @@ steps_of_a_plan = st.one_of(
 
 # A drawn plan may look like a mistake: W is an initial value, or L is less than one step.
 @pytest.mark.filterwarnings("ignore:.* ignore this warning$:UserWarning")
-@every_name
+@pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=examples(50))
 @given(
     plan=plans,
