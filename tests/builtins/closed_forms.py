@@ -11,8 +11,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pytest
-
 import tsa_builtins
 
 
@@ -64,7 +62,6 @@ FORMS: dict[str, tuple[Form | None, Form | None]] = {
 }
 
 NAMES = tuple(FORMS)
-every_name = pytest.mark.parametrize("name", NAMES)
 ANNEALING = tuple(name for name, (_, share_left) in FORMS.items() if share_left)
 RISING = tuple(name for name, (warmup, _) in FORMS.items() if warmup is rising)
 INVERSE = tuple(name for name, (warmup, _) in FORMS.items() if warmup is falling)

@@ -26,7 +26,6 @@ from closed_forms import (
     arguments,
     build,
     closed_form,
-    every_name,
 )
 from small_runs import Untouched, adamw, advance, held
 
@@ -64,7 +63,7 @@ def test_tables_and_page_have_every_built_in_and_argument() -> None:
         assert ("num_training_steps" in taken) is (name in ANNEALING)
 
 
-@every_name
+@pytest.mark.parametrize("name", NAMES)
 def test_arguments_have_the_promised_order(name: str) -> None:
     """Names, order and defaults are those on the page; by position they mean the same."""
     make = getattr(tsa_builtins, name)
