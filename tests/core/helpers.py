@@ -1,26 +1,29 @@
-"""Optimizers, curves and schedules that many tests of the core use."""
+"""Curves, schedules and runs that many tests of the core use, and what ``small_runs.py`` has."""
 
 from __future__ import annotations
 
-import copy
 import io
 import math
-import pickle
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from cases import crossed
+from small_runs import Untouched as Untouched
+from small_runs import adamw as adamw
+from small_runs import advance, held, sgd
+from small_runs import ignore_epoch_deprecation as ignore_epoch_deprecation
+from small_runs import optimizers_of as optimizers_of
+from small_runs import real_optimizer as real_optimizer
+from small_runs import step_optimizers as step_optimizers
+from small_runs import through_json as through_json
+from small_runs import through_pickle as through_pickle
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import ExponentialLR, LambdaLR, ReduceLROnPlateau
 
 import tsa_core
-
-# The fixture ``untouched``: a context in which an optimizer's param groups must not change.
-Untouched = Callable[[Any], AbstractContextManager[None]]
 
 # Values that neither a target nor a default for one can have, with the error that they cause.
 INVALID_VALUES: dict[str, tuple[Any, type[Exception]]] = {
@@ -40,12 +43,6 @@ INVALID_VALUES: dict[str, tuple[Any, type[Exception]]] = {
     "boolean tensor": (torch.tensor(True), TypeError),
     "complex tensor": (torch.tensor(1j), TypeError),
 }
-
-# torch deprecates the epoch argument of step() (EPOCH_DEPRECATION_WARNING in its lr_scheduler.py),
-# and the SequentialLR of torch < 2.9 passes it.
-ignore_epoch_deprecation = pytest.mark.filterwarnings(
-    "ignore:The epoch parameter in `scheduler.step:UserWarning"
-)
 
 
 def halving(t: float) -> float:
@@ -81,30 +78,11 @@ class GraphCounter:
         return graph.forward
 
 
-def through_pickle(thing: Any) -> Any:
-    return pickle.loads(pickle.dumps(thing))
-
-
 def through_a_file(state: Any) -> Any:
     file = io.BytesIO()
     torch.save(state, file)
     file.seek(0)
     return torch.load(file, weights_only=True)
-
-
-each_copy = pytest.mark.parametrize("duplicate", [copy.deepcopy, through_pickle])
-
-
-def sgd(*groups: dict[str, Any], **settings: Any) -> torch.optim.SGD:
-    """An SGD with one parameter per group; ``groups`` are the entries of each group."""
-    entries = [{"params": [Parameter(torch.ones(1))], **group} for group in groups or ({},)]
-    return torch.optim.SGD(entries, **{"lr": 0.5, **settings})
-
-
-def adamw(*groups: dict[str, Any], **settings: Any) -> torch.optim.AdamW:
-    """An AdamW with one parameter per group; ``groups`` are the entries of each group."""
-    entries = [{"params": [Parameter(torch.ones(1))], **group} for group in groups or ({},)]
-    return torch.optim.AdamW(entries, **settings)
 
 
 class Wrapper:
@@ -119,13 +97,6 @@ class Wrapper:
 
     def step(self, closure: Any = None) -> Any:
         return self.optimizer.step(closure=closure)
-
-
-def held(optimizer: Any, target: str = "lr") -> list[Any]:
-    """The value of ``target`` in each param group."""
-    key, _, element = target.partition("[")
-    entries = [group[key] for group in optimizer.param_groups]
-    return [entry[int(element[:-1])] for entry in entries] if element else entries
 
 
 def floats(optimizer: Any, target: str = "lr") -> list[float]:
@@ -166,31 +137,6 @@ plateau_takes_groups = pytest.mark.skipif(
 def add_group(optimizer: Any, **entries: Any) -> None:
     """Add a param group of one parameter to ``optimizer``."""
     optimizer.add_param_group({"params": [Parameter(torch.ones(1))], **entries})
-
-
-def real_optimizer(schedule: Any) -> Any:
-    """The user's optimizer, also where the schedule is on a proxy of it."""
-    return getattr(schedule.optimizer, "optimizer", schedule.optimizer)
-
-
-def optimizers_of(schedule: Any) -> list[Any]:
-    """The optimizer of a schedule, or the several ones of a ``SynchronousSchedule``."""
-    members = getattr(schedule, "schedules", None)
-    if members is None:
-        return [real_optimizer(schedule)]
-    return [*{id(each): each for each in map(real_optimizer, members.values())}.values()]
-
-
-def step_optimizers(schedule: Any) -> None:
-    for optimizer in optimizers_of(schedule):
-        optimizer.step()
-
-
-def advance(schedule: Any, steps: int = 1, *metrics: float) -> None:
-    """Step the optimizer or the optimizers, then the schedule, ``steps`` times."""
-    for _ in range(steps):
-        step_optimizers(schedule)
-        schedule.step(*metrics)
 
 
 def positions(sync: tsa_core.SynchronousSchedule) -> list[Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import re
 from typing import Any
 
 import pytest
@@ -14,7 +14,6 @@ from tsa_core import SynchronousSchedule, extend_optimizer
 # The name that was written, and the entry that was meant.
 MEANT = {
     "wd": "weight_decay",
-    "weight_deca": "weight_decay",
     "learning_rate": "lr",
     "beta1": "betas[0]",
     "beta2": "betas[1]",
@@ -28,13 +27,12 @@ def test_another_name_of_a_hyperparameter_leads_to_its_entry(
 ) -> None:
     """An unknown target leads to the entry that was meant, and last to a new entry."""
     optimizer = adamw({}, {})
-    says = f"'{name}' is not in param groups 0, 1; did you mean '{MEANT[name]}'"
-    with untouched(optimizer), pytest.raises(KeyError) as error:
+    says = (
+        f"'{name}' is not in param groups 0, 1; did you mean '{re.escape(MEANT[name])}'"
+        ".*The group has.*itself does not read"
+    )
+    with untouched(optimizer), pytest.raises(KeyError, match=says):
         put_curve(optimizer, name)
-    message = str(error.value.args[0])
-    assert message.startswith(says)
-    assert message.index("did you mean") < message.index("The group has")
-    assert message.index("The group has") < message.index("itself does not read")
     put_curve(optimizer, MEANT[name])
 
 
@@ -45,7 +43,7 @@ each_way = pytest.mark.parametrize("wrap", [same, lambda each: SynchronousSchedu
 def test_a_loss_that_is_taken_for_a_step_is_refused(wrap: Any, untouched: Untouched) -> None:
     """``step(loss)`` with a tensor is a ``TypeError`` that names metrics."""
     schedule = wrap(put_curve(sgd()))
-    says = r"metric.* ReduceLROnPlateau"
+    says = "metric.* ReduceLROnPlateau"
     with untouched(schedule.optimizer), pytest.raises(TypeError, match=says):
         schedule.step(torch.tensor(0.3))
     advance(schedule)
@@ -53,6 +51,7 @@ def test_a_loss_that_is_taken_for_a_step_is_refused(wrap: Any, untouched: Untouc
 
 
 @each_way
+@pytest.mark.filterwarnings("error")
 def test_a_step_back_to_a_fraction_may_be_a_metric(wrap: Any, untouched: Untouched) -> None:
     """A number that goes back to a fraction is a warning, and ``step()`` is the remedy.
 
@@ -66,10 +65,8 @@ def test_a_step_back_to_a_fraction_may_be_a_metric(wrap: Any, untouched: Untouch
     assert caught[0].filename == __file__
     assert schedule.last_epoch == 0.3  # a position can be meant
     schedule.step(7)
-    with untouched(schedule.optimizer), warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with pytest.raises(UserWarning, match="metric"):
-            schedule.step(0.3)
+    with untouched(schedule.optimizer), pytest.raises(UserWarning, match="metric"):
+        schedule.step(0.3)
     advance(schedule)
     assert schedule.last_epoch == 8
 

@@ -10,63 +10,54 @@ from typing import Any
 import pytest
 import torch
 from cases import crossed
-from helpers import adamw, advance, held, ignore_epoch_deprecation, put, real_optimizer
-from helpers import through_pickle as pickled
-from torch.optim.lr_scheduler import LambdaLR, SequentialLR, StepLR
-from torch_schedulers import SCHEDULERS, TORCH, each_scheduler, factor, step
+from helpers import (
+    adamw,
+    advance,
+    halving,
+    held,
+    ignore_epoch_deprecation,
+    put,
+    put_curve,
+    put_lambda,
+    real_optimizer,
+    through_pickle,
+)
+from torch.optim.lr_scheduler import SequentialLR, StepLR
+from torch_schedulers import SCHEDULERS, TORCH, each_scheduler, step
 
 from tsa_core import CurveSchedule, SynchronousSchedule
 
 pytestmark = ignore_epoch_deprecation
 
 
-class ExponentialCurve:
-    """A curve that pickle can copy, because it is not a local function."""
-
-    def __init__(self, rate: float, first: float = 1.0) -> None:
-        self.rate = rate
-        self.first = first
-
-    def __call__(self, t: float) -> float:
-        return self.first * self.rate**t
-
-
-HALVING = ExponentialCurve(0.5)
-
-
 def curve_in_sequence(proxy: Any) -> SequentialLR:
-    return SequentialLR(proxy, [CurveSchedule(proxy, HALVING), StepLR(proxy, 1, 0.5)], [9])
+    return SequentialLR(proxy, [put_curve(proxy), StepLR(proxy, 1, 0.5)], [9])
 
 
+# Schedules that halve weight decay, which starts at 1.
 MAKERS = {
-    "curve": lambda o: CurveSchedule(o, HALVING, "weight_decay"),
-    "a list of curves": lambda o: CurveSchedule(o, [HALVING], "weight_decay"),
-    "curve of values": lambda o: CurveSchedule(
-        o, ExponentialCurve(0.5, 0.08), "weight_decay", absolute=True
-    ),
+    "curve": lambda o: put_curve(o, "weight_decay"),
+    "a list of curves": lambda o: CurveSchedule(o, [halving], "weight_decay"),
+    "curve of values": lambda o: CurveSchedule(o, halving, "weight_decay", absolute=True),
     "ExponentialLR": lambda o: put(o, "weight_decay"),
-    "LambdaLR": lambda o: put(o, "weight_decay", lambda proxy: LambdaLR(proxy, HALVING)),
+    "LambdaLR": lambda o: put_lambda(o, "weight_decay"),
     "SequentialLR of both": lambda o: put(o, "weight_decay", curve_in_sequence),
     "synchronous": lambda o: SynchronousSchedule(
-        [
-            CurveSchedule(o, ExponentialCurve(0.9)),
-            put(o, "weight_decay"),
-            CurveSchedule(o, ExponentialCurve(0.7), "betas[0]"),
-        ]
+        [put_curve(o), put(o, "weight_decay"), put_curve(o, "betas[0]")]
     ),
 }
 
 
 def after_one_step(name: str) -> tuple[Any, Any, Any]:
-    """A model, its optimizer and a schedule that halves ``weight_decay``, stepped once."""
+    """A model, its optimizer and a schedule, stepped once."""
     model = torch.nn.Linear(2, 1)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=0.1, weight_decay=0.08)
+    optimizer = torch.optim.AdamW(model.parameters(), weight_decay=1.0)
     schedule = MAKERS[name](optimizer)
     advance(schedule)
     return model, optimizer, schedule
 
 
-@pytest.mark.parametrize(("name", "duplicate"), crossed(MAKERS, [copy.deepcopy, pickled]))
+@pytest.mark.parametrize(("name", "duplicate"), crossed(MAKERS, [copy.deepcopy, through_pickle]))
 def test_a_schedule_copied_with_its_optimizer_drives_the_copy(name: str, duplicate: Any) -> None:
     """Of a model, optimizer and schedule that are copied together, only the copy moves."""
     original = after_one_step(name)
@@ -75,11 +66,11 @@ def test_a_schedule_copied_with_its_optimizer_drives_the_copy(name: str, duplica
     assert optimizer.param_groups[0]["params"][0] is model.weight
     for _ in range(3):
         advance(schedule)
-        assert held(original[1], "weight_decay") == [0.04]
+        assert held(original[1], "weight_decay") == [0.5]
     advance(original[2], 3)
     for key in ("lr", "weight_decay", "betas"):
         assert held(optimizer, key) == held(original[1], key)
-    assert held(optimizer, "weight_decay") == [0.005]
+    assert held(optimizer, "weight_decay") == [0.0625]
 
 
 @pytest.mark.parametrize("name", MAKERS)
@@ -99,7 +90,7 @@ def test_no_reference_keeps_what_is_dropped(name: str) -> None:
     finally:
         gc.enable()
     advance(copied)
-    assert held(real_optimizer(copied), "weight_decay") == [0.02]
+    assert held(real_optimizer(copied), "weight_decay") == [0.25]
 
 
 # The CyclicLR of torch < 2.4 holds a weak method, which nothing can copy.
@@ -121,7 +112,7 @@ def test_a_copied_torch_scheduler_gives_the_same_numbers(name: str) -> None:
 def test_the_order_of_steps_is_checked_on_a_copy_too() -> None:
     """A copied optimizer loses its step hooks, so the copied schedule adds its own."""
     optimizer = adamw()
-    schedule = CurveSchedule(optimizer, factor)
+    schedule = put_curve(optimizer)
     other, copied = copy.deepcopy((optimizer, schedule))
     other.step()
     copied.step()  # in the right order: no warning

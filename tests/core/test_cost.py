@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -54,20 +55,20 @@ def tensor() -> torch.Tensor:
     return torch.tensor(0.5)
 
 
-def one_cycle(optimizer: Any, target: str) -> Any:
-    return put(
-        optimizer, target, lambda p: OneCycleLR(p, 0.5, total_steps=50, cycle_momentum=False)
-    )
+def put_one_cycle(optimizer: Any, target: str) -> Any:
+    make = partial(OneCycleLR, max_lr=0.5, total_steps=50, cycle_momentum=False)
+    return put(optimizer, target, make)
+
+
+def put_derived(optimizer: Any, target: str) -> Any:
+    """A derived schedule, whose source a torch scheduler moves."""
+    derived = tsa_core.DerivedSchedule(optimizer, same, target)
+    return tsa_core.SynchronousSchedule([ExponentialLR(optimizer, 0.5), derived])
 
 
 TARGETS = ["weight_decay", "clip", "betas[0]"]
-KINDS = {
-    "CurveSchedule": put_curve,
-    "LambdaLR": put_lambda,
-    "ExponentialLR": put,
-    "OneCycleLR": one_cycle,
-}
-each_target = pytest.mark.parametrize("target", TARGETS)
+# torch < 2.6 reads the tensor itself, to fill it.
+READING_NONE = [put_derived] if TORCH < (2, 6) else [put_derived, put_lambda]
 
 
 def test_a_curve_fills_each_tensor_once_and_reads_none() -> None:
@@ -82,28 +83,19 @@ def test_a_curve_fills_each_tensor_once_and_reads_none() -> None:
     assert operators_of(sync.step) == {"aten.fill_.Scalar": GROUPS * len(TARGETS)}
 
 
-@each_target
-def test_a_derived_schedule_of_a_torch_scheduler_reads_no_tensor(target: str) -> None:
-    """Not even where its values are computed after a torch scheduler has moved the source."""
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("put_schedule", READING_NONE)
+def test_a_step_behind_or_of_a_torch_scheduler_reads_no_tensor(
+    put_schedule: Any, target: str
+) -> None:
+    """It fills each tensor once, also with values that are computed after torch's scheduler."""
     optimizer = adamw_with_groups_of(tensor)
-    derived = tsa_core.DerivedSchedule(optimizer, same, target)
-    schedule = tsa_core.SynchronousSchedule([ExponentialLR(optimizer, 0.5), derived])
-    advance(schedule)
-    called = operators_of(schedule.step)
-    assert called["aten.fill_.Scalar"] == GROUPS
-    assert not WAITING & set(called)
-    assert float(held(optimizer, target)[0]) == 0.5**3
-
-
-@pytest.mark.skipif(TORCH < (2, 6), reason="torch < 2.6 reads the tensor itself, to fill it")
-@each_target
-def test_a_torch_scheduler_reads_no_tensor(target: str) -> None:
-    """A step of a torch scheduler on a proxy fills each tensor once, and reads none."""
-    schedule = put_lambda(adamw_with_groups_of(tensor), target)
+    schedule = put_schedule(optimizer, target)
     advance(schedule)
     called = operators_of(schedule.step)
     assert sum(n for name, n in called.items() if name.startswith("aten.fill_")) == GROUPS
     assert not WAITING & set(called)
+    assert float(held(optimizer, target)[0]) == 0.5**3
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -121,12 +113,16 @@ def test_an_accelerator_is_not_waited_for(target: str, put_schedule: Any) -> Non
     assert float(held(optimizer, target)[0]) == 0.5**3
 
 
-@pytest.mark.parametrize(("kind", "target"), crossed(KINDS, TARGETS))
-def test_neither_making_nor_stepping_on_floats_calls_an_operator(kind: str, target: str) -> None:
+@pytest.mark.parametrize(
+    ("put_schedule", "target"), crossed([put_curve, put_lambda, put, put_one_cycle], TARGETS)
+)
+def test_neither_making_nor_stepping_on_floats_calls_an_operator(
+    put_schedule: Any, target: str
+) -> None:
     """With float values, no torch operator is called, so no parameter is copied."""
     optimizer = adamw_with_groups_of(lambda: 0.5)
     schedules: list[Any] = []
-    assert operators_of(lambda: schedules.append(KINDS[kind](optimizer, target))) == {}
+    assert operators_of(lambda: schedules.append(put_schedule(optimizer, target))) == {}
     optimizer.step()
     for _ in range(3):
         assert operators_of(schedules[0].step) == {}

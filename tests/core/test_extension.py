@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 import torch
 from cases import crossed
-from helpers import INVALID_VALUES, Untouched, adamw, advance, held, put_curve, sgd
+from helpers import INVALID_VALUES, Untouched, adamw, held, put_curve, sgd
 
 from tsa_core import extend_optimizer, get_param_groups_regrouped_by_key
-
-# -- extending ------------------------------------------------------------------------------------
 
 
 def test_an_entry_is_added_where_it_is_missing(untouched: Untouched) -> None:
@@ -31,26 +29,34 @@ def test_an_entry_is_added_where_it_is_missing(untouched: Untouched) -> None:
 
 
 def test_overwriting_sets_the_value_in_every_group() -> None:
-    """``overwrite_values`` is the fourth argument; with it, every group gets the value."""
-    opt = sgd({}, {"clip": 3.0})
+    """A NaN too, from which no schedule could start; ``overwrite_values`` is the 4th argument."""
+    opt = sgd({}, {"clip": 3.0}, {"clip": math.nan}, {"clip": torch.tensor(math.inf)})
     before = {*opt.param_groups[0]}
     extend_optimizer(opt, "clip", 1.0, overwrite_values=True)
-    assert held(opt, "clip") == [1.0, 1.0]
+    assert held(opt, "clip") == [1.0] * 4
     extend_optimizer(opt, "clip", 2.0, True)
-    assert held(opt, "clip") == [2.0, 2.0]
-    assert [{*group} for group in opt.param_groups] == [before | {"clip"}] * 2
+    assert held(opt, "clip") == [2.0] * 4
+    assert [{*group} for group in opt.param_groups] == [before | {"clip"}] * 4
 
 
-def test_a_tensor_becomes_one_clone_per_group() -> None:
-    """Each group gets its own detached clone, with the dtype of the given tensor."""
-    value = torch.tensor(2.0, dtype=torch.float64, requires_grad=True)
-    opt = sgd({}, {})
-    extend_optimizer(opt, "clip", value)
-    first, second = held(opt, "clip")
-    first.fill_(5.0)
-    assert [first.item(), second.item(), value.item()] == [5.0, 2.0, 2.0]
-    assert first.dtype is torch.float64
-    assert not first.requires_grad
+@pytest.mark.parametrize(
+    ("target", "groups"),
+    [
+        ("clip", [{}, {}]),
+        ("clip", [{"clip": 1.0}, {"clip": torch.tensor(1.0)}]),
+        ("betas[0]", [{"betas": (0.9, 0.999)}, {"betas": (torch.tensor(0.9), 0.999)}]),
+    ],
+)
+def test_a_tensor_becomes_one_clone_per_group(target: str, groups: list[dict[str, Any]]) -> None:
+    """A detached clone, with the given dtype, is added or replaces what was there."""
+    value = torch.tensor(0.75, dtype=torch.float64, requires_grad=True)
+    opt = extend_optimizer(sgd(*groups), target, value, overwrite_values=bool(groups[0]))
+    first, second = held(opt, target)
+    assert first.dtype is second.dtype is torch.float64
+    assert [first.requires_grad, second.requires_grad] == [False, False]
+    first.fill_(0.5)
+    assert [first.item(), second.item(), value.item()] == [0.5, 0.75, 0.75]
+    assert target == "clip" or held(opt, "betas[1]") == [0.999, 0.999]
 
 
 def test_every_real_number_is_added_as_a_python_number() -> None:
@@ -117,53 +123,21 @@ def test_overwriting_with_a_number_fills_the_groups_own_tensor() -> None:
     assert (opt.param_groups[1]["floor"], opt.defaults["lr"]) == (0.5, 0.5)
 
 
-@pytest.mark.parametrize("value", [math.nan, math.inf, torch.tensor(math.nan)], ids=repr)
-def test_overwriting_replaces_a_value_that_is_not_finite(value: Any) -> None:
-    """Overwriting replaces NaN and infinity, from which no schedule could start."""
-    opt = extend_optimizer(sgd({"clip": value}), "clip", 2.0, overwrite_values=True)
-    assert held(opt, "clip") == [2.0]
-
-
-@pytest.mark.parametrize("target", ["clip", "betas[0]"])
-def test_overwriting_with_a_tensor_puts_one_clone_in_each_group(target: str) -> None:
-    """A clone, with the dtype of the given tensor, replaces a float or any other tensor."""
-    value = torch.tensor(0.75, dtype=torch.float64)
-    opt = sgd(
-        {"clip": 1.0, "betas": (0.9, 0.999)},
-        {"clip": torch.tensor(1.0), "betas": (torch.tensor(0.9), 0.999)},
-    )
-    extend_optimizer(opt, target, value, overwrite_values=True)
-    clones = held(opt, target)
-    assert clones == [0.75, 0.75]
-    assert [clone.dtype for clone in clones] == [torch.float64] * 2
-    assert len({id(value), *map(id, clones)}) == 3
-    assert held(opt, "betas[1]") == [0.999, 0.999]
-
-
-def in_inference_mode() -> torch.Tensor:
-    with torch.inference_mode():
-        return torch.tensor(2.0)
-
-
-@pytest.mark.parametrize(
-    ("tensor", "says"),
-    [
-        (
-            torch.tensor(1.0, dtype=torch.float16),
-            r"^default_value: 1000000.0 .* group 1; .*float16",
-        ),
-        (in_inference_mode(), r"param group 1 .*inference_mode"),
-    ],
-)
 def test_a_tensor_that_cannot_hold_the_number_is_replaced_by_a_tensor_alone(
-    tensor: torch.Tensor, says: str, untouched: Untouched
+    untouched: Untouched,
 ) -> None:
     """float16 would become infinite, and torch fills no tensor of inference mode: none moves."""
-    opt = sgd({"clip": torch.tensor(1.0)}, {"clip": tensor})
-    with untouched(opt), pytest.raises(ValueError, match=says):
-        extend_optimizer(opt, "clip", 1e6, overwrite_values=True)
-    extend_optimizer(opt, "clip", torch.tensor(1e6), overwrite_values=True)
-    assert held(opt, "clip") == [1e6, 1e6]
+    with torch.inference_mode():
+        of_inference = torch.tensor(2.0)
+    for tensor, says in (
+        (torch.tensor(1.0, dtype=torch.float16), r"^default_value: 1000000.0 .* 1; .*float16"),
+        (of_inference, r"param group 1 .*inference_mode"),
+    ):
+        opt = sgd({"clip": torch.tensor(1.0)}, {"clip": tensor})
+        with untouched(opt), pytest.raises(ValueError, match=says):
+            extend_optimizer(opt, "clip", 1e6, overwrite_values=True)
+        extend_optimizer(opt, "clip", torch.tensor(1e6), overwrite_values=True)
+        assert held(opt, "clip") == [1e6, 1e6]
 
 
 def test_overwriting_sets_a_number_as_the_initial_value() -> None:
@@ -180,28 +154,15 @@ def test_overwriting_sets_a_number_as_the_initial_value() -> None:
         assert put_curve(opt, "clip").get_last_lr() == [value]
 
 
-# -- reading --------------------------------------------------------------------------------------
-
-
 def test_regrouping_gives_value_parameters_and_group(untouched: Untouched) -> None:
-    """One tuple per group that has the key, in the optimizer's order, holds the real group."""
-    opt = sgd({"clip": 1.0}, {}, {"clip": 3.0})
-    with untouched(opt):
-        regrouped = get_param_groups_regrouped_by_key(opt, "clip")
-    assert isinstance(regrouped, list)
+    """One tuple per group that has it, an element or a tensor itself, holds the real group."""
+    lr = torch.tensor(0.5)
+    opt = sgd({"betas": (0.9, 0.999)}, {"lr": lr}, {"betas": (0.8, 0.5)})
     first, _, third = opt.param_groups
-    assert [value for value, _, _ in regrouped] == [1.0, 3.0]
-    assert [params for _, params, _ in regrouped] == [first["params"], third["params"]]
+    with untouched(opt):
+        regrouped = get_param_groups_regrouped_by_key(opt, "betas[1]")
+        assert get_param_groups_regrouped_by_key(opt, "lr")[1][0] is lr
+    assert isinstance(regrouped, list)
+    assert [each[:2] for each in regrouped] == [(0.999, first["params"]), (0.5, third["params"])]
     assert regrouped[0][2] is first
     assert regrouped[1][2] is third
-
-
-def test_regrouping_gives_present_values_elements_and_tensors() -> None:
-    """Regrouping gives what a schedule wrote last, an element alone, and a tensor itself."""
-    lr = torch.tensor(0.5)
-    opt = sgd({"betas": (0.9, 0.999), "lr": lr}, {"betas": (0.8, 0.5), "lr": 2.0})
-    advance(put_curve(opt, "betas[1]"))
-    values = [value for value, _, _ in get_param_groups_regrouped_by_key(opt, "betas[1]")]
-    assert values == [0.4995, 0.25]
-    (first, _, _), _ = get_param_groups_regrouped_by_key(opt, "lr")
-    assert first is lr

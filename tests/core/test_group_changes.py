@@ -1,4 +1,7 @@
-"""Schedules follow param groups that are replaced, join or lose keys, or raise a clear error."""
+"""Schedules follow param groups that are replaced, join or lose keys, or raise a clear error.
+
+``test_interleavings.py`` replaces, adds, removes and reorders groups in random runs.
+"""
 
 from __future__ import annotations
 
@@ -25,122 +28,71 @@ from helpers import (
     put_curve,
     put_lambda,
 )
-from target_helpers import KINDS, adamw_with, entries, without_params
+from target_helpers import KINDS, adamw_with, entries
 from torch.optim import lr_scheduler as torch_lr
 from torch.optim.lr_scheduler import LambdaLR
-from torch.optim.swa_utils import SWALR
-from torch_schedulers import TORCH
+from torch_schedulers import SCHEDULERS, TORCH, each_scheduler
 
 from tsa_core import (
     CurveSchedule,
-    DerivedSchedule,
     ProxyOptimizer,
     SynchronousSchedule,
     extend_optimizer,
 )
 
 
-def swap(new_list: str) -> Any:
-    """The last group leaves and another joins; the optimizer gets a new list at some time."""
+def decaying(weight_decay: Any = 0.08) -> torch.optim.AdamW:
+    return adamw(lr=0.1, weight_decay=weight_decay)
 
-    def leave_and_join(optimizer: Any, **entries: Any) -> None:
-        def now(time: str) -> None:
-            if new_list == time:
-                optimizer.param_groups = list(optimizer.param_groups)
 
-        now("before")
-        optimizer.param_groups.pop()
-        now("between")
-        add_group(optimizer, **entries)
-        now("after")
+def leave_and_join(optimizer: Any, **entries: Any) -> None:
+    optimizer.param_groups.pop()
+    add_group(optimizer, **entries)
 
-    return leave_and_join
+
+def join_another_list(optimizer: Any, **entries: Any) -> None:
+    optimizer.param_groups = optimizer.param_groups[:-1]
+    add_group(optimizer, **entries)
 
 
 def replace_the_last(optimizer: Any, **entries: Any) -> None:
     optimizer.param_groups[-1] = {**decaying().param_groups[0], **entries}
 
 
-leave_and_join = swap("never")
-SWAPS = [leave_and_join, swap("between"), swap("before"), swap("after"), replace_the_last]
+SWAPS = [leave_and_join, join_another_list, replace_the_last]
 
 
-def decaying(weight_decay: Any = 0.08) -> torch.optim.AdamW:
-    return adamw(lr=0.1, weight_decay=weight_decay)
-
-
-def put_derived(optimizer: Any, target: str) -> Any:
-    """A schedule that halves ``target`` at each step, because lr halves."""
-    members = [put_curve(optimizer), DerivedSchedule(optimizer, float, target)]
-    return SynchronousSchedule(members)
-
-
-# -- groups that are replaced --------------------------------------------------------------------
-
-
-def load(optimizer: Any) -> None:
-    optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
-
-
-def load_a_float(optimizer: Any) -> None:
-    state = copy.deepcopy(optimizer.state_dict())
-    group = state["param_groups"][0]
-    group["weight_decay"] = float(group["weight_decay"])
-    optimizer.load_state_dict(state)
-
-
-def replace_in_the_list(optimizer: Any) -> None:
-    optimizer.param_groups[:] = [dict(group) for group in optimizer.param_groups]
-
-
-@pytest.mark.parametrize(
-    ("put_schedule", "as_kind", "replace"),
-    [
-        (put_lambda, float, replace_in_the_list),
-        (put, torch.tensor, load),
-        (put_curve, torch.tensor, load_a_float),
-    ],
-)
-def test_a_schedule_follows_groups_that_are_replaced(
-    put_schedule: Any, as_kind: Any, replace: Any
-) -> None:
-    """A schedule goes on in new group dicts, from the values in them, and not in the old ones."""
-    optimizer = decaying(as_kind(0.08))
+@pytest.mark.parametrize("put_schedule", [put_curve, put_lambda, put])
+def test_a_schedule_goes_on_in_the_group_that_a_load_brings(put_schedule: Any) -> None:
+    """A float that took the place of a tensor stays a float, and the old group stays behind."""
+    optimizer = decaying(torch.tensor(0.5))
     schedule = put_schedule(optimizer, "weight_decay")
     advance(schedule, 2)
-    old = optimizer.param_groups[0]
-    replace(optimizer)
-    kind = type(optimizer.param_groups[0]["weight_decay"])
-    assert optimizer.param_groups[0] is not old
+    (old,) = optimizer.param_groups
+    state = copy.deepcopy(optimizer.state_dict())
+    state["param_groups"][0]["weight_decay"] = 0.125
+    optimizer.load_state_dict(state)
     advance(schedule)
-    assert float(optimizer.param_groups[0]["weight_decay"]) == pytest.approx(0.01, rel=1e-6)
-    assert type(optimizer.param_groups[0]["weight_decay"]) is kind
-    assert float(old["weight_decay"]) == pytest.approx(0.02, rel=1e-6)
+    assert held(optimizer, "weight_decay") == [0.0625]
+    assert type(optimizer.param_groups[0]["weight_decay"]) is float
+    assert old["weight_decay"] == 0.125
 
 
 # -- views, and groups that lose the target ------------------------------------------------------
 
 
-@pytest.mark.parametrize("target", ["weight_decay", "betas[0]"])
-def test_a_view_follows_the_group_at_its_position(target: str) -> None:
-    """A view reads and writes the dict that took its group's place, and raises if there is none."""
-    optimizer = decaying()
-    view = ProxyOptimizer(optimizer, target).param_groups[0]
-    old = optimizer.param_groups[0]
-    optimizer.param_groups[0] = {**old, "weight_decay": 0.3, "betas": (0.3, 0.999)}
-    assert view["lr"] == 0.3
-    view["lr"] = 0.7
-    assert held(optimizer, target) == [0.7]
-    assert (old["weight_decay"], old["betas"]) == (0.08, (0.9, 0.999))
-    optimizer.param_groups.clear()
-    with pytest.raises(IndexError):
-        view["lr"]
-
-
-def test_a_view_names_a_target_that_was_lost() -> None:
-    """A view names target and group where the tuple became too short or the entry was deleted."""
+def test_a_view_follows_the_group_at_its_position() -> None:
+    """It reads and writes the dict that took a place, and names the target where it was lost."""
     optimizer = extend_optimizer(decaying(), "clip", 1.0)
-    views = [ProxyOptimizer(optimizer, each).param_groups[0] for each in ("betas[1]", "clip")]
+    targets = ("betas[1]", "clip")
+    views = [ProxyOptimizer(optimizer, target).param_groups[0] for target in targets]
+    old = optimizer.param_groups[0]
+    optimizer.param_groups[0] = {**old, "clip": 0.3, "betas": (0.9, 0.3)}
+    for target, view in zip(targets, views):
+        assert view["lr"] == 0.3
+        view["lr"] = 0.7
+        assert held(optimizer, target) == [0.7]
+    assert (old["clip"], old["betas"]) == (1.0, (0.9, 0.999))
     optimizer.param_groups[0]["betas"] = (0.9,)
     del optimizer.param_groups[0]["clip"]
     too_short = r"'betas\[1\]' is not in param group 0: 'betas' is \(0.9,\)"
@@ -150,13 +102,18 @@ def test_a_view_names_a_target_that_was_lost() -> None:
             view["lr"]
         with pytest.raises(KeyError, match=says):
             view["lr"] = 0.5
+    optimizer.param_groups.clear()
+    with pytest.raises(IndexError):
+        views[0]["lr"]
 
 
 @pytest.mark.parametrize(
     ("put_schedule", "by_load"),
     [(put_curve, True), (put_lambda, True), (put, True), (put_curve, False)],
 )
-def test_a_lost_target_is_named_and_can_be_added_again(put_schedule: Any, by_load: bool) -> None:
+def test_a_lost_target_is_named_and_can_be_added_again(
+    put_schedule: Any, by_load: bool, untouched: Untouched
+) -> None:
     """A step without the target raises and moves no group, and goes on when the target is back."""
     optimizer = adamw({}, {})
     saved = copy.deepcopy(optimizer.state_dict())
@@ -168,33 +125,20 @@ def test_a_lost_target_is_named_and_can_be_added_again(put_schedule: Any, by_loa
     else:
         del optimizer.param_groups[1]["clip"]
     optimizer.step()
-    before = copy.deepcopy(without_params(optimizer))
     where = "groups 0, 1" if by_load else "group 1"
-    with pytest.raises(KeyError, match=f"'clip' is not in param {where}.*extend_optimizer"):
+    says = "'clip' is not in param {}.*extend_optimizer"
+    with untouched(optimizer), pytest.raises(KeyError, match=says.format(where)):
         sync.step()
-    assert without_params(optimizer) == before
     repr(schedule.optimizer)  # the repr does not raise, although the target is lost
     extend_optimizer(optimizer, "clip", 1.0)
     sync.step()
     assert sync.get_last_schedule("clip") == [0.5, 0.5]
     del optimizer.param_groups[1]["clip"]
-    with pytest.raises(KeyError, match=r"'clip' is not in param group 1.*extend_optimizer"):
+    with pytest.raises(KeyError, match=says.format("group 1")):
         schedule.step()
 
 
 # -- groups that join or leave -------------------------------------------------------------------
-
-
-def test_a_group_that_joins_starts_from_its_own_value() -> None:
-    """A group that joins later starts from its own value, and moves from the next step on."""
-    optimizer = decaying()
-    schedule = put_curve(optimizer, "weight_decay")
-    advance(schedule)
-    add_group(optimizer, weight_decay=0.4)
-    assert schedule.get_last_lr() == [0.04, 0.4]
-    advance(schedule)
-    assert schedule.get_last_lr() == [0.02, 0.1]
-    assert schedule.base_lrs == [0.08, 0.4]
 
 
 @pytest.mark.parametrize(
@@ -217,42 +161,35 @@ def test_a_group_that_joins_and_cannot_be_driven_is_named(
     assert schedule.last_epoch == 1
 
 
-JOINABLE: dict[str, Callable[[Any], Any]] = {
-    "StepLR": lambda o: torch_lr.StepLR(o, 2, 0.5),
-    "MultiStepLR": lambda o: torch_lr.MultiStepLR(o, [1, 4], 0.5),
-    "ExponentialLR": lambda o: torch_lr.ExponentialLR(o, 0.9),
-    "PolynomialLR": lambda o: torch_lr.PolynomialLR(o, 8, 2.0),
-    "CosineAnnealingLR": lambda o: torch_lr.CosineAnnealingLR(o, 20),
-    "ChainedScheduler": lambda o: torch_lr.ChainedScheduler(
-        [torch_lr.StepLR(o, 2, 0.5), torch_lr.ExponentialLR(o, 0.9)]
-    ),
-}
-
-
 class OfAUser(torch_lr.StepLR):
     """A user's scheduler, of which only its author knows how it computes."""
 
 
+MULTIPLY = ("StepLR", "MultiStepLR", "ExponentialLR", "PolynomialLR", "CosineAnnealingLR")
+JOINABLE = {
+    **{name: SCHEDULERS[name] for name in MULTIPLY},
+    "a chain": lambda o: torch_lr.ChainedScheduler(
+        [torch_lr.StepLR(o, 2, 0.5), torch_lr.ExponentialLR(o, 0.9)]
+    ),
+}
+# Why the other ones, but a plateau, are refused: most of them keep one item per group.
+SEQUENCE = "SequentialLR starts each part from the groups"
+WHY = {
+    "LinearLR": "LinearLR divides .* by the factor of the step before",
+    "ConstantLR": "ConstantLR divides",
+    "ChainedScheduler": "ConstantLR divides",
+    "SequentialLR": SEQUENCE,
+    "SequentialLR in SequentialLR": SEQUENCE,
+}
 NOT_JOINABLE: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "LambdaLR": (lambda o: LambdaLR(o, halving), "LambdaLR keeps one item per group"),
-    "LinearLR": (torch_lr.LinearLR, "LinearLR divides .* by the factor of the step before"),
-    "ConstantLR": (torch_lr.ConstantLR, "ConstantLR divides"),
-    "ChainedScheduler": (
-        lambda o: torch_lr.ChainedScheduler([torch_lr.StepLR(o, 2), torch_lr.ConstantLR(o)]),
-        "ConstantLR divides",
-    ),
-    "OneCycleLR": (
-        lambda o: torch_lr.OneCycleLR(o, 0.5, total_steps=9, cycle_momentum=False),
-        "OneCycleLR keeps one item per group",
-    ),
-    "SWALR": (lambda o: SWALR(o, 0.05, anneal_epochs=4), "SWALR keeps one item per group"),
-    "SequentialLR": (
-        lambda o: torch_lr.SequentialLR(o, [torch_lr.StepLR(o, 2), torch_lr.StepLR(o, 3)], [5]),
-        "SequentialLR starts each part from the groups",
-    ),
+    **{
+        name: (make, WHY.get(name, rf"{name.split()[0].rstrip(',')} keeps one item per group"))
+        for name, make in SCHEDULERS.items()
+        if name not in (*MULTIPLY, "ReduceLROnPlateau")
+    },
     "a sequence with a curve, which would take the group in": (
         lambda o: torch_lr.SequentialLR(o, [put_curve(o), torch_lr.StepLR(o, 3)], [5]),
-        "SequentialLR starts each part from the groups",
+        SEQUENCE,
     ),
     "a user's": (lambda o: OfAUser(o, 2), "only the author of OfAUser knows"),
 }
@@ -265,7 +202,7 @@ if TORCH < (2, 10):  # past T_max, CosineAnnealingLR leaves out the groups that 
 
 @pytest.mark.parametrize(
     ("name", "target", "change"),
-    crossed(JOINABLE, ["lr", "weight_decay", "betas[0]"], [add_group, *SWAPS[:4], leave_and_join]),
+    crossed(JOINABLE, ["lr", "weight_decay", "betas[0]"], [add_group, *SWAPS[:2], add_group]),
 )
 def test_a_group_that_joins_gets_the_numbers_that_torch_gives_lr(
     name: str, target: str, change: Any
@@ -273,8 +210,8 @@ def test_a_group_that_joins_gets_the_numbers_that_torch_gives_lr(
     """A group joins a scheduler that reads present values, also in the place of another one."""
     plain, optimizer = adamw_with("lr", 0.5, 0.25), adamw_with(target, 0.5, 0.25)
     reference, schedule = JOINABLE[name](plain), put(optimizer, target, JOINABLE[name])
-    for t in range(9):
-        if t == 3:
+    for t in range(5):
+        if t == 2:
             change(optimizer, **entries(target, 0.125))
             (add_group if change is add_group else leave_and_join)(plain, lr=0.125)
         advance(reference), advance(schedule)
@@ -284,25 +221,23 @@ def test_a_group_that_joins_gets_the_numbers_that_torch_gives_lr(
 @pytest.mark.skipif(TORCH < (2, 10), reason="this torch leaves out a new group past T_max")
 def test_a_group_that_joins_a_cosine_fails_past_its_end_as_on_lr() -> None:
     """``CosineAnnealingLR`` takes a group in, and fails past T_max, as on ``lr`` itself."""
-    plain, optimizer = adamw({"lr": 0.5}), adamw({"weight_decay": 0.5})
-    reference = torch_lr.CosineAnnealingLR(plain, 4)
-    schedule = put(optimizer, "weight_decay", lambda proxy: torch_lr.CosineAnnealingLR(proxy, 4))
+    make = SCHEDULERS["CosineAnnealingLR"]
+    plain, optimizer = adamw_with("lr", 0.5), adamw_with("weight_decay", 0.5)
+    reference, schedule = make(plain), put(optimizer, "weight_decay", make)
     add_group(plain, lr=0.25)
     add_group(optimizer, weight_decay=0.25)
-    for _ in range(4):
-        advance(reference), advance(schedule)
-        assert held(optimizer, "weight_decay") == held(plain)
-    errors = []
-    for each in (reference, schedule):
-        with pytest.raises(ValueError, match="zip") as caught:
-            each.step()
-        errors.append(str(caught.value))
-    assert errors[0] == errors[1]
+    advance(reference, 5)
+    advance(schedule, 5)
+    with pytest.raises(ValueError, match="zip") as expected:
+        reference.step()
+    with pytest.raises(ValueError, match="zip") as error:
+        schedule.step()
+    assert str(error.value) == str(expected.value)
     assert held(optimizer, "weight_decay") == held(plain)
 
 
 @ignore_epoch_deprecation
-@pytest.mark.parametrize(("name", "steps"), crossed(NOT_JOINABLE, [0, 7, 1]))
+@each_scheduler(NOT_JOINABLE, steps=[0, 7, 1])
 def test_a_group_that_torch_computes_wrong_is_refused(
     name: str, steps: int, untouched: Untouched
 ) -> None:
@@ -333,20 +268,16 @@ def test_a_group_that_torch_computes_wrong_is_refused(
 
 
 @ignore_epoch_deprecation
+@pytest.mark.parametrize("change", [add_group, lambda o: o.param_groups.pop()])
 @pytest.mark.parametrize(
-    ("make", "change", "call"),
-    crossed(
-        [
-            lambda o: put(o, "weight_decay", lambda proxy: torch_lr.StepLR(proxy, 1, 0.5)),
-            lambda o: put(o, "weight_decay"),
-            lambda o: torch_lr.StepLR(o, 1, 0.5),
-        ],
-        [add_group, lambda o: o.param_groups.pop()],
-        [lambda s: s.step(3), lambda s: s.step(epoch=3)],
-    ),
+    "make",
+    [
+        lambda o: put(o, "weight_decay", lambda proxy: torch_lr.StepLR(proxy, 1, 0.5)),
+        lambda o: torch_lr.StepLR(o, 1, 0.5),
+    ],
 )
 def test_an_epoch_after_a_group_joined_a_torch_scheduler_is_refused(
-    make: Any, change: Any, call: Any, untouched: Untouched
+    make: Any, change: Any, untouched: Untouched
 ) -> None:
     """``step(epoch)`` is refused once groups joined or left a torch scheduler; nothing moves."""
     # torch computes a given epoch for the groups of the beginning alone.
@@ -358,7 +289,7 @@ def test_an_epoch_after_a_group_joined_a_torch_scheduler_is_refused(
     optimizer.step()
     says = r"cannot go to epoch 3, because groups have joined or left.* step\(\)"
     with untouched(optimizer), pytest.raises(RuntimeError, match=says):
-        call(sync)
+        sync.step(3)
     assert [member.last_epoch for member in members] == [1, 1]
     sync.step()
     assert [member.last_epoch for member in members] == [2, 2]
@@ -406,10 +337,7 @@ FORMS: list[Any] = [halving, [halving, halving], {"*": halving}]
 def test_a_group_in_the_place_of_another_starts_from_its_own_value(
     plan: tuple[bool, Any], swap: Any, kind: str
 ) -> None:
-    """A group that takes a place that became free is driven, also in a list that was replaced.
-
-    The state machine in ``test_interleavings.py`` does the same in any order.
-    """
+    """A group that takes a place that became free is driven, also in a list that was replaced."""
     absolute, curve = plan
     optimizer = adamw_with("weight_decay", *map(KINDS[kind], (0.5, 0.25)))
     schedule = CurveSchedule(optimizer, curve, "weight_decay", absolute=absolute)
@@ -435,7 +363,7 @@ def leave(optimizer: Any, **entries: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "swap"), crossed(["LambdaLR", "OneCycleLR", "SWALR"], [*SWAPS[:4], swap_two, leave])
+    ("name", "swap"), crossed(["LambdaLR", "OneCycleLR", "SWALR"], [*SWAPS[:2], swap_two, leave])
 )
 def test_a_scheduler_with_one_item_per_group_refuses_a_group_in_the_place_of_another(
     name: str, swap: Any, untouched: Untouched
@@ -450,7 +378,7 @@ def test_a_scheduler_with_one_item_per_group_refuses_a_group_in_the_place_of_ano
         schedule.step()
 
 
-@pytest.mark.parametrize("put_schedule", [put_curve, put, put_derived])
+@pytest.mark.parametrize("put_schedule", [put_curve, put])
 def test_another_list_with_the_same_groups_is_followed(put_schedule: Any) -> None:
     """What happens to the old list has no effect, and groups in another order move alike."""
     optimizer = adamw({"weight_decay": 0.08, "lr": 0.5}, {"weight_decay": 0.08, "lr": 0.5})
@@ -520,16 +448,11 @@ def test_a_group_that_joins_with_a_tensor_of_another_gets_its_own(target: str) -
 def test_the_default_tensor_keeps_the_initial_value_after_a_resume(put_schedule: Any) -> None:
     """A group that joins after a resume gets the initial value, not the first group's value."""
     optimizer = decaying(torch.tensor(0.08))
+    (tensor,) = held(optimizer, "weight_decay")
     schedule = put_schedule(optimizer, "weight_decay")
+    assert held(optimizer, "weight_decay")[0] is tensor
     advance(schedule, 2)
-    state = copy.deepcopy(optimizer.state_dict())
-
-    optimizer = decaying(torch.tensor(0.08))
-    tensor = optimizer.param_groups[0]["weight_decay"]
-    schedule = put_schedule(optimizer, "weight_decay")
-    assert optimizer.param_groups[0]["weight_decay"] is tensor
-    advance(schedule, 3)
-    optimizer.load_state_dict(state)
+    optimizer.load_state_dict(copy.deepcopy(optimizer.state_dict()))
     add_group(optimizer)
     assert float(optimizer.param_groups[1]["weight_decay"]) == pytest.approx(0.08, rel=1e-6)
 

@@ -1,16 +1,14 @@
-"""Random programs of multipliers, values, derived targets and clocks give the values of arithmetic.
+"""Random programs of multipliers, values and derived targets give the values of arithmetic.
 
 Two optimizers are scheduled together, scheduled anew, replanned, saved, and loaded under each
-policy. Groups join, leave, change places and are replaced. The oracle
-keeps one number per group and target, one initial value where one was recorded, the plan and the
-position; it knows nothing of the library.
+policy. Groups join, leave, change places and are replaced. The oracle keeps one number per group
+and target, one initial value where one was recorded, the plan and the position; it knows nothing
+of the library. ``test_clocks.py`` has random programs of clocks.
 """
 
 from __future__ import annotations
 
-import contextlib
 import copy
-import pickle
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
@@ -18,7 +16,7 @@ from typing import Any
 import pytest
 import torch
 from cases import EXHAUSTIVE
-from helpers import Clock, Failing, floats, halving, put
+from helpers import Failing, floats, halving, put, through_pickle
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -75,9 +73,8 @@ register_curves(to_dict, from_dict)
 
 # How a target can be driven: the kind, the function, and the source if it is derived. A later
 # target can be derived from an earlier one, and "x" is set by hand alone.
-PLANS: dict[str, list[tuple[str, Any, str | None] | None]] = {
+PLANS: dict[str, list[tuple[str, Any, str | None]]] = {
     "lr": [
-        None,
         ("multiplier", halving, None),
         ("value", decline, None),
         ("ExponentialLR", halving, None),
@@ -85,19 +82,16 @@ PLANS: dict[str, list[tuple[str, Any, str | None] | None]] = {
         ("multiple", square, "x"),
     ],
     "weight_decay": [
-        None,
         ("multiplier", decline, None),
         ("multiple", square, "lr"),
         ("derived value", squash, "x"),
     ],
     "clip": [
-        None,
         ("value", decline, None),
         ("ExponentialLR", halving, None),
         ("multiple", squash, "weight_decay"),
     ],
     "betas[0]": [
-        None,
         ("multiplier", halving, None),
         ("derived value", squash, "clip"),
         ("derived value", squash, "lr"),
@@ -106,7 +100,9 @@ PLANS: dict[str, list[tuple[str, Any, str | None] | None]] = {
 TORCH_KINDS = ("ExponentialLR", "LambdaLR")
 SET_BY_HAND = ("x", "x", "lr", "weight_decay", "clip")
 
-PLAN = st.fixed_dictionaries({name: st.sampled_from(plans) for name, plans in PLANS.items()})
+PLAN = st.fixed_dictionaries(
+    {name: st.sampled_from([None, *plans]) for name, plans in PLANS.items()}
+)
 NUMBERS = st.tuples(*(VALUES,) * len(TARGETS))
 GROUPS = st.lists(NUMBERS, min_size=1, max_size=3)
 DTYPE = st.sampled_from([None, torch.float64, torch.float32, torch.float16])
@@ -201,10 +197,9 @@ class Interleavings(RuleBasedStateMachine):
         plans=st.tuples(PLAN, PLAN),
         groups=st.tuples(GROUPS, GROUPS),
         dtypes=st.tuples(DTYPE, DTYPE),
-        clocked=st.booleans(),
         data=st.data(),
     )
-    def start(self, plans: Any, groups: Any, dtypes: Any, clocked: bool, data: Any) -> None:
+    def start(self, plans: Any, groups: Any, dtypes: Any, data: Any) -> None:
         self.oracles = [Oracle(dtype) for dtype in dtypes]
         self.optimizers = []
         for oracle, values in zip(self.oracles, groups):
@@ -212,30 +207,27 @@ class Interleavings(RuleBasedStateMachine):
             for each in values[1:]:
                 optimizer.add_param_group(self.group(oracle, each))
             self.optimizers.append(optimizer)
-        self.schedule_anew(plans, clocked, data)
+        self.schedule_anew(plans, data)
 
-    @rule(plans=st.tuples(PLAN, PLAN), clocked=st.booleans(), data=st.data())
-    def schedule_anew(self, plans: Any, clocked: bool, data: Any) -> None:
+    @rule(plans=st.tuples(PLAN, PLAN), data=st.data())
+    def schedule_anew(self, plans: Any, data: Any) -> None:
         """New schedules start from the initial values that earlier ones have recorded."""
         self.position: float = 0
         self.saved: Any = None
         lists = []
         for plan, oracle, optimizer in zip(plans, self.oracles, self.optimizers):
-            plan = {name: plan[name] for name in PLANS if plan[name] is not None}
-            if clocked:  # a torch scheduler cannot be sent to a position
-                plan = {name: each for name, each in plan.items() if each[0] not in TORCH_KINDS}
-            oracle.start(plan or {"lr": ("multiplier", halving, None)})
+            chosen = {name: plan[name] for name in PLANS if plan[name]}
+            oracle.start(chosen or {"lr": ("multiplier", halving, None)})
             build = data.draw(st.sampled_from([self.build, self.build_on_a_proxy]))
-            lists.append([build(optimizer, name, *each) for name, each in oracle.plan.items()])
+            in_some_order = data.draw(st.permutations([*oracle.plan.items()]))
+            lists.append([build(optimizer, name, *each) for name, each in in_some_order])
             oracle.move_to(0)
             optimizer.step()
         self.has_torch = any(
             kind in TORCH_KINDS for oracle in self.oracles for kind, _, _ in oracle.plan.values()
         )
-        self.clock = Clock() if clocked else None
-        a, b = (data.draw(st.permutations(each)) for each in lists)
         with self.warned_of_arbitrary_units():
-            self.sync = SynchronousSchedule({"a": a, "b": b}, clock=self.clock)
+            self.sync = SynchronousSchedule(dict(zip("ab", lists)))
 
     def warned_of_arbitrary_units(self) -> Any:
         """Multiples of values: what a multiple of 1 stands for says only the optimizer."""
@@ -282,32 +274,18 @@ class Interleavings(RuleBasedStateMachine):
 
     # -- steps ---------------------------------------------------------------------------------
 
-    @rule(ticks=st.sampled_from([0, 1, 1, 2, 0.5, 7]))
-    def step(self, ticks: float) -> None:
-        if self.clock is None:
-            self.sync.step()
-            self.move_to(self.position + 1)
-            return
-        self.clock.now += ticks
+    @rule()
+    def step(self) -> None:
         self.sync.step()
-        if self.clock.now != self.position:
-            self.move_to(self.clock.now)
+        self.move_to(self.position + 1)
 
-    @precondition(lambda self: self.clock is None and not self.has_torch)
+    @precondition(lambda self: not self.has_torch)
     @rule(t=st.sampled_from([0, 1, 4, 2.5]))
     def go(self, t: float) -> None:
         if t < max(start for oracle in self.oracles for start in oracle.origin.values()):
             return  # before the step 0 of a curve
         self.sync.step(t)
         self.move_to(t)
-
-    @precondition(lambda self: self.clock is not None and self.position > 0)
-    @rule(back=st.sampled_from([1, 0.25]))
-    def turn_the_clock_back(self, back: float) -> None:
-        now, self.clock.now = self.clock.now, max(self.position - back, 0)
-        with pytest.raises(RuntimeError, match="clock says"):
-            self.sync.step()
-        self.clock.now = now
 
     @rule(i=INDEX, function=st.sampled_from([halving, decline]), data=st.data())
     def replan(self, i: int, function: Any, data: st.DataObject) -> None:
@@ -332,8 +310,6 @@ class Interleavings(RuleBasedStateMachine):
             return
         schedule = self.sync.schedules[data.draw(st.sampled_from(names))]
         function = schedule.rule if isinstance(schedule, DerivedSchedule) else schedule.curve
-        if self.clock is not None:
-            self.clock.now += 1
         function.fails = True
         with pytest.raises(ZeroDivisionError):
             self.sync.step()
@@ -373,7 +349,7 @@ class Interleavings(RuleBasedStateMachine):
             return
         for what in order.split():
             if what == "sync":
-                expected: Any = contextlib.nullcontext()
+                expected: Any = nullcontext()
                 if policy == "code" and differs:
                     expected = pytest.warns(UserWarning, match="was saved under .* and goes on")
                 with expected:
@@ -387,14 +363,11 @@ class Interleavings(RuleBasedStateMachine):
                 i = "ab".index(what)
                 self.optimizers[i].load_state_dict(optimizer_states[i])
                 self.oracles[i].held, self.oracles[i].initial = copy.deepcopy(values[i])
-        if self.clock is not None:
-            self.clock.now = max(self.clock.now, self.position)
 
     @rule(pickled=st.booleans())
     def duplicate(self, pickled: bool) -> None:
-        parts = (self.optimizers, self.sync, self.clock)
-        copied = pickle.loads(pickle.dumps(parts)) if pickled else copy.deepcopy(parts)
-        self.optimizers, self.sync, self.clock = copied
+        parts = (self.optimizers, self.sync)
+        self.optimizers, self.sync = through_pickle(parts) if pickled else copy.deepcopy(parts)
         for optimizer in self.optimizers:
             optimizer.step()  # a copy of an optimizer, in torch too, does not know that it stepped
 
@@ -463,11 +436,7 @@ class Interleavings(RuleBasedStateMachine):
     def look_ahead(self) -> None:
         ahead = copy.deepcopy(self.oracles)
         steps = [self.position + i for i in range(4)]
-        if self.clock is None:
-            seen = preview(self.sync, 4)
-        else:  # and a position is computed anew, whatever was set by hand
-            steps = steps[1:]
-            seen = preview(self.sync, positions=steps)
+        seen = preview(self.sync, 4)
         assert list(seen.steps) == steps
         for i, step in enumerate(steps):
             for name, oracle in zip("ab", ahead):

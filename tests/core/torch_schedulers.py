@@ -19,10 +19,6 @@ def factor(t: int) -> float:
     return 0.95**t
 
 
-def drop(t: int) -> float:
-    return 0.9 if t % 2 else 0.99
-
-
 def sequential(optimizer: Any) -> Any:
     return torch_lr.SequentialLR(
         optimizer,
@@ -56,7 +52,7 @@ SCHEDULERS: dict[str, Callable[[Any], Any]] = {
     "LambdaLR, one per group": lambda o: torch_lr.LambdaLR(
         o, [lambda t, i=i: 1 / (1 + i + t) for i in range(len(o.param_groups))]
     ),
-    "MultiplicativeLR": lambda o: torch_lr.MultiplicativeLR(o, drop),
+    "MultiplicativeLR": lambda o: torch_lr.MultiplicativeLR(o, lambda t: 0.9 if t % 2 else 0.99),
     "StepLR": lambda o: torch_lr.StepLR(o, 3, 0.5),
     "MultiStepLR": lambda o: torch_lr.MultiStepLR(o, [2, 5, 5], 0.3),
     "ConstantLR": lambda o: torch_lr.ConstantLR(o, 0.25, 4),

@@ -27,7 +27,7 @@ from closed_forms import (
     build,
     closed_form,
 )
-from small_runs import Untouched, adamw, advance, every_name, held
+from small_runs import Untouched, adamw, advance, held
 
 import tsa_builtins
 from tsa_builtins import from_plan
@@ -55,7 +55,7 @@ def test_tables_and_page_have_every_built_in() -> None:
     assert [name for name in NAMES if f"`{name}`" not in formulas] == []
 
 
-@every_name
+@pytest.mark.parametrize("name", NAMES)
 def test_arguments_have_the_promised_order(name: str) -> None:
     """Names, order and defaults are those on the page; by position they mean the same."""
     make = getattr(tsa_builtins, name)

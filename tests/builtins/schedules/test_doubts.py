@@ -12,7 +12,7 @@ import pytest
 import torch
 from cases import crossed, some
 from closed_forms import ANNEALING, NAMES, Plan, arguments, build, closed_form
-from small_runs import Untouched, adamw, every_name, held
+from small_runs import Untouched, adamw, held
 
 import tsa_builtins
 import tsa_core
@@ -95,7 +95,7 @@ def test_a_doubt_is_a_warning_that_says_what_to_write(
     assert not opt._optimizer_step_pre_hooks
 
 
-@every_name
+@pytest.mark.parametrize("name", NAMES)
 def test_other_numbers_do_not_warn(name: str) -> None:
     """Nothing else is doubted, nor a value, nor a fraction where the run is at most 1 long."""
     for first_lr, W in ((1.0, 1.0), (1.0, 1), (0.0, 0.0), (0.1, 0.101)):

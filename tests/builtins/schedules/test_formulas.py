@@ -11,7 +11,7 @@ from closed_forms import ANNEALING, FOREVER, NAMES, RISING, Plan, arguments, bui
 from curve_forms import TRANSITIONS, at_progress
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small_runs import adamw, advance, every_name, held
+from small_runs import adamw, advance, held
 
 import tsa_builtins
 from tsa_builtins import from_plan
@@ -107,7 +107,7 @@ steps_of_a_plan = st.one_of(
 
 # A drawn plan may look like a mistake: W is an initial value, or L is less than one step.
 @pytest.mark.filterwarnings("ignore:.* ignore this warning$:UserWarning")
-@every_name
+@pytest.mark.parametrize("name", NAMES)
 @settings(max_examples=examples(50))
 @given(
     plan=plans,
