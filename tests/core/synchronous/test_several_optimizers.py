@@ -90,7 +90,6 @@ def test_the_rates_of_all_groups_come_in_order() -> None:
 
 
 def test_metrics_reach_the_members_of_any_optimizer() -> None:
-    """Metrics go to those members of any optimizer that take them, in a preview too."""
     muon, other = optimizers()
     sync = SynchronousSchedule({"a": [put_curve(muon)], "b": [plateau(other)]})
     seen = preview(sync, 4, metrics=1.0)
@@ -206,7 +205,6 @@ NAMELESS = "'momentum' has no name of its optimizer, and 'x/lr' has one"
     ],
 )
 def test_invalid_members_are_refused(schedules: Any, error: Any, says: str) -> None:
-    """Each name needs a list of schedules of one optimizer, and each target takes one."""
     with pytest.raises(error, match=f"(?s){says}"):
         SynchronousSchedule(schedules(*optimizers()))
 
@@ -227,7 +225,6 @@ def test_any_string_without_a_slash_is_a_name() -> None:
 
 
 def test_a_group_that_joins_where_it_cannot_be_followed_moves_neither(untouched: Untouched) -> None:
-    """A group that a torch scheduler cannot take in stops both optimizers before they move."""
     muon, other = optimizers()
     sync = SynchronousSchedule(named([put_curve(muon), put(muon, "momentum")], [put_lambda(other)]))
     add_group(other)
@@ -246,7 +243,6 @@ def test_a_group_that_joins_where_it_cannot_be_followed_moves_neither(untouched:
     ],
 )
 def test_a_curve_or_rule_is_named_as_its_member_is(make: Any) -> None:
-    """A curve, one in a ``SequentialLR``, or a rule that fails is named as the member is."""
     muon, other = optimizers()
     function = Failing(math.nan, halving)
     sync = SynchronousSchedule({"muon": [put_curve(muon)], "adamw": [make(other, function)]})
