@@ -13,6 +13,7 @@ import pytest
 import torch
 from cases import crossed
 from helpers import (
+    Failing,
     Untouched,
     Wrapper,
     adamw,
@@ -171,28 +172,20 @@ def test_the_clock_of_one_optimizer_can_move_the_schedules_of_another() -> None:
 def test_a_step_that_raises_leaves_the_count_right(kind: Any) -> None:
     """A step that raises, nested or not, is not counted, and those after it are, once each."""
     wrap_the_steps_of_each_base()
-    optimizer = made(kind)
-    clock, fails = OptimizerSteps(optimizer), [True]
-
-    def closure() -> float:
-        if fails.pop(0):
-            raise ZeroDivisionError("mine")
-        return 1.0
-
+    optimizer, closure = made(kind), Failing(ZeroDivisionError("mine"))
+    clock, closure.fails = OptimizerSteps(optimizer), True
     for _ in range(3):
-        fails[:] = [True]
         with pytest.raises(ZeroDivisionError, match="mine"):
-            optimizer.step(closure)
+            optimizer.step(lambda: closure(1.0))
     assert clock() == 0
+    closure.fails = False
     for count in (1, 2):
-        fails[:] = [False] * 9
-        optimizer.step(closure)
+        optimizer.step(lambda: closure(1.0))
         assert clock() == count
     if kind is CallsItsBase:
-        fails[:] = [False, True]
         optimizer.times = 2
-        with pytest.raises(ZeroDivisionError, match="mine"):
-            optimizer.step(closure)  # its first half was made
+        with pytest.raises(StopIteration):
+            optimizer.step(iter([1.0]).__next__)  # its first half is made
         assert clock() == 2
 
 

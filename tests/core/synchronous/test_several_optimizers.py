@@ -327,8 +327,7 @@ def test_a_load_that_fails_moves_neither_optimizer(
     ("names", "said"),
     [
         (("backbone", "head"), ("backbone", "head")),
-        *((names, ("0", "1")) for names in [("a", None), ("a", "a"), (None, None), (0, 1)]),
-        (("a", 3), ("0", "1")),
+        *((names, "01") for names in [("a", None), ("a", "a"), (None, None), (0, 1), ("a", 3)]),
     ],
     ids=str,
 )
