@@ -115,14 +115,14 @@ def patched(optimizer: Any) -> Any:
     return optimizer
 
 
-A_NUMBER = {"closure": lambda: torch.tensor(1.0)}
+A_CLOSURE = {"closure": lambda: torch.tensor(1.0)}
 COUNTED: dict[str, tuple[Callable[[], Any], dict[str, Any]]] = {
     **{kind.__name__: (lambda kind=kind: made(kind), {}) for kind in NESTED[::-1]},
     "SGD": (lambda: sgd({}, {}), {}),
     "AdamW": (lambda: adamw({}, {}), {}),
-    "LBFGS, which calls its closure twice": (lbfgs, A_NUMBER),
+    "LBFGS, which calls its closure twice": (lbfgs, A_CLOSURE),
     # A warmup may begin at 0, and a wrapper may pass the closure on by its name, also if None.
-    "closure by name": (lambda: adamw(lr=0.0), A_NUMBER),
+    "closure by name": (lambda: adamw(lr=0.0), A_CLOSURE),
     "no closure by name": (lambda: adamw(lr=0.0), {"closure": None}),
     "under a torch scheduler": (lambda: under_a_torch_scheduler(sgd()), {}),
     "patched": (lambda: patched(sgd()), {}),
@@ -263,7 +263,10 @@ def test_a_step_that_is_replaced_later_is_noticed(untouched: Untouched) -> None:
 @pytest.mark.parametrize(
     ("order", "store"),
     crossed(
-        ["build optimizer sync", "build sync optimizer", "optimizer build sync optimizer"],
+        [
+            *("build optimizer sync", "build sync optimizer"),
+            *("optimizer build sync", "optimizer build sync optimizer"),
+        ],
         [copy.deepcopy, through_a_file],
     ),
 )
