@@ -176,7 +176,7 @@ SAME_GROUPS = "'x/lr' and 'y/.*same param groups"
 TWO_OBJECTS = "'lr' and 'momentum' are on different objects, a SGD and a Wrapper"
 OTHER = r"\['x'\]: the schedule of 'eps' at position 1 is on a different optimizer"
 NAME_EACH = r"'lr' at position 1 is on a different .*SynchronousSchedule\(\{'muon': "
-NAMELESS = "'momentum' has no name of its optimizer, and 'x/lr' has one"
+NAMELESS = "'lr' has no name of its optimizer, and 'muon/lr' has one"
 
 
 @pytest.mark.parametrize(
@@ -185,11 +185,7 @@ NAMELESS = "'momentum' has no name of its optimizer, and 'x/lr' has one"
         (lambda a, b: [put_curve(a), put_curve(b)], ValueError, NAME_EACH),
         (lambda a, b: named([put_curve(a), put_curve(b, "eps")]), ValueError, OTHER),
         (lambda a, b: named([both(a, b)]), ValueError, "different optimizer"),
-        (
-            lambda a, b: [SynchronousSchedule(named([put_curve(b)])), put_curve(a, "momentum")],
-            ValueError,
-            NAMELESS,
-        ),
+        (lambda a, b: [both(a, b), put_curve(sgd())], ValueError, NAMELESS),
         (lambda a, b: {}, ValueError, "at least one schedule"),
         (lambda a, b: named([put_curve(a)], []), ValueError, r"\['y'\]: expected at least one"),
         (lambda a, b: {"x": put_curve(a)}, TypeError, r"schedules\['x'\]: expected a list"),
