@@ -323,6 +323,30 @@ def test_an_exception_of_a_torch_scheduler_moves_no_schedule_of_ours() -> None:
         sync.step()
 
 
+class Unready(ExponentialLR):
+    """A scheduler that raises before it moves, until its file is there."""
+
+    file: Any = ""
+
+    def step(self, epoch: Any = None) -> None:
+        if self.file is None:
+            raise OSError("no file yet")
+        super().step()
+
+
+def test_a_step_that_raised_before_anything_moved_can_be_made_again() -> None:
+    optimizer = two_groups()
+    unready = put(optimizer, "clip", lambda p: Unready(p, 0.5))
+    sync = SynchronousSchedule([put_curve(optimizer), unready])
+    advance(sync)
+    unready.file = None
+    with pytest.raises(OSError, match="no file yet"):
+        sync.step()
+    unready.file = "here"
+    advance(sync)
+    assert sync.get_last_schedules() == {"lr": [0.125, 0.03125], "clip": [1.0, 1.0]}
+
+
 # -- values, names and state -------------------------------------------------------------------
 
 

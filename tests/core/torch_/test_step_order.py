@@ -306,9 +306,10 @@ def test_the_warning_is_worded_as_torchs_and_points_at_the_users_line(make: Any)
 def test_an_order_warning_that_is_an_error_moves_nothing() -> None:
     optimizer = adamw_with_gradient()
     schedule = curve(optimizer)
-    with pytest.raises(UserWarning, match="before"):
-        schedule.step()
-    assert (schedule.last_epoch, optimizer.param_groups[0]["weight_decay"]) == (0, 0.01)
+    for _ in range(2):  # nor is it forgotten
+        with pytest.raises(UserWarning, match="before"):
+            schedule.step()
+        assert (schedule.last_epoch, optimizer.param_groups[0]["weight_decay"]) == (0, 0.01)
 
 
 @pytest.mark.skipif(TORCH < (2, 4), reason="torch < 2.4 does not record that an optimizer stepped")

@@ -176,8 +176,8 @@ class TargetSchedule(TargetAnswers):
         self.step(epoch)
 
     def _check_order_once(self) -> None:
-        self._order_was_checked = True
         warn_if_not_stepped(self.real_optimizer, self.label)
+        self._order_was_checked = True  # not before, because a warning may raise
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the schedule stands, in numbers, strings, lists and dicts.

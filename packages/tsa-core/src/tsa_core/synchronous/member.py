@@ -271,7 +271,7 @@ class Member:
         if self.parts:
             loaded["_schedulers"] = []  # torch loads those that it finds here
         self.schedule.load_state_dict(loaded)
-        for part, its_state in zip(self.parts, state.get("_schedulers", ())):
+        for part, its_state in zip(self.parts, state["_schedulers"] if self.parts else ()):
             part.load_schedule(its_state, chosen)
 
 

@@ -185,8 +185,8 @@ class SynchronousSchedule(MembersByName):
             RuntimeError: a clock went back.
             Exception: whatever a member's own step raises. Then no schedule of this library has
                 moved. Torch schedulers before the failed one have moved, and the failed one may
-                have moved. A subclass with its own ``step`` counts as a torch scheduler here. The
-                next step raises ``RuntimeError``.
+                have moved. If one has, the next step raises ``RuntimeError``. A subclass with its
+                own ``step`` counts as a torch scheduler here.
 
         Warns:
             UserWarning: the epoch goes back to a fraction, and is probably a metric.
