@@ -16,6 +16,8 @@ from tsa_builtins.curves import Power, clip, to_dict
 
 FOLDER = Path(__file__).parents[2] / "examples" / "plans"
 NAMES_OF_GROUPS = ("backbone", "head")
+LINE = {"kind": "Linear", "start": 1, "end": 0, "steps": 10}
+HALF = {"kind": "Constant", "value": 0.5}
 
 
 def make_optimizer(**more: Any) -> torch.optim.AdamW:
