@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,7 +13,6 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from tsa_builtins.curves import Power, clip, to_dict
 
-FOLDER = Path(__file__).parents[2] / "examples" / "plans"
 NAMES_OF_GROUPS = ("backbone", "head")
 LINE = {"kind": "Linear", "start": 1, "end": 0, "steps": 10}
 HALF = {"kind": "Constant", "value": 0.5}

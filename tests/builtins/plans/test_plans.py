@@ -12,8 +12,9 @@ import pytest
 import torch
 from cases import crossed
 from closed_forms import NAMES, Plan, arguments, closed_form
-from plan_forms import make_optimizer, values_along
+from plan_forms import HALF, LINE, make_optimizer, values_along
 from small_runs import Untouched, adamw, held, ignore_epoch_deprecation, through_json
+from test_plan_formats import is_valid
 from torch.optim import lr_scheduler as torch_lr
 from torch.optim.swa_utils import SWALR
 
@@ -27,10 +28,6 @@ from tsa_core import (
     arbitrary_schedule_factory,
     torch_schedulers,
 )
-
-LINE = {"kind": "Linear", "start": 1, "end": 0, "steps": 10}
-HALF = {"kind": "Constant", "value": 0.5}
-
 
 # -- built-ins -------------------------------------------------------------------------------------
 
@@ -57,7 +54,6 @@ def test_a_built_in_by_name(name: str, factor: float) -> None:
 
 
 def test_a_warning_about_a_built_in_points_at_the_call() -> None:
-    """A doubt about a built-in in a plan is a warning at the line that calls from_plan."""
     plan = {"lr": {"schedule": "constant_schedule", "value": 0.1}}
     with pytest.warns(UserWarning, match="is the initial value of 'lr'") as caught:
         from_plan(make_optimizer(), plan)
@@ -85,10 +81,7 @@ def test_a_curve_for_all_groups_or_for_each() -> None:
         schedule.step(4)
         assert schedule.get_last_schedule("lr") == pytest.approx(values, rel=1e-12)
         assert to_plan(schedule) == plan
-
-
-def test_a_group_may_be_called_kind() -> None:
-    """A mapping whose values are curves is one of names, even if a name is ``kind``."""
+    # A mapping whose values are curves is one of names, even if a name is "kind".
     plan = {"lr": {"curve": {"kind": HALF}}}
     schedule = from_plan(adamw({"name": "kind"}, lr=1.0), plan)
     assert schedule.get_last_lr() == [0.5]
@@ -117,8 +110,6 @@ PARTS = [
     {"curve": LINE},
     {"schedule": "constant_schedule", "value": 0.25},
 ]
-
-
 SCHEDULERS: dict[str, dict[str, Any]] = {
     "StepLR": {"step_size": 3},
     "MultiStepLR": {"milestones": [5, 2], "gamma": 0.5},  # torch sorts them
@@ -180,22 +171,42 @@ def test_momentum_is_cycled_with_lr() -> None:
             each.step()
 
 
-# -- the settings of torch that count steps --------------------------------------------------------
-
-NEEDED = {**SCHEDULERS, "SequentialLR": {"schedulers": PARTS[:2]}}
-COUNTS = [
-    (name, key)
+COUNTS = {
+    (name, key): setting.counts_steps
     for name, form in torch_schedulers().items()
     for key, setting in form.settings.items()
     if setting.counts_steps is not None
-]
+}
 
 
-def plan_with(name: str, key: str, steps: Any) -> dict[str, Any]:
-    needed = NEEDED[name]
+@ignore_epoch_deprecation
+@pytest.mark.parametrize(("name", "key"), COUNTS)
+def test_a_number_of_steps_is_one_that_torch_computes_right(
+    name: str, key: str, untouched: Untouched
+) -> None:
+    """Steps that torch never meets, or divides by, are refused with their path; others run."""
+    needed = {**SCHEDULERS, "SequentialLR": {"schedulers": PARTS[:2]}}[name]
     if key == "total_steps":  # in place of the two others
         needed = {key: each for key, each in needed.items() if "epoch" not in key}
-    return {"eps": {"scheduler": name, **needed, key: [steps] if key == "milestones" else steps}}
+
+    def plan_with(steps: Any) -> dict[str, Any]:
+        value = [steps] if key == "milestones" else steps
+        return {"eps": {"scheduler": name, **needed, key: value}}
+
+    allowed: Any = COUNTS[name, key]
+    right: list[float] = [50, 9 if name == "OneCycleLR" else 1]
+    wrong: list[float] = [-3, -0.5]
+    (right if allowed.may_be_zero else wrong).append(0)
+    (wrong if allowed.whole else right).extend([0.5, 10 / 3] if allowed.whole else [2.5])
+    for steps in right:
+        assert is_valid(plan_with(steps))  # of the JSON Schema
+        values_along(from_plan(make_optimizer(), plan_with(steps)), 8)
+    optimizer = make_optimizer()
+    message = re.escape(f"eps.{key}: expected ") + "(whole )?steps, .*, got "
+    for steps in wrong:
+        assert not is_valid(plan_with(steps))
+        with untouched(optimizer), pytest.raises(ValueError, match=f"^{message}"):
+            from_plan(optimizer, plan_with(steps))
 
 
 def test_every_setting_that_counts_is_known() -> None:
@@ -205,35 +216,6 @@ def test_every_setting_that_counts_is_known() -> None:
         "steps_per_epoch", "anneal_epochs", "patience", "cooldown", "step_size_up",
         "step_size_down",
     }  # fmt: skip
-
-
-@ignore_epoch_deprecation
-@pytest.mark.parametrize(("name", "key"), COUNTS)
-def test_a_number_of_steps_is_one_that_torch_computes_right(
-    name: str, key: str, untouched: Untouched
-) -> None:
-    """Steps that torch never meets, or divides by, are refused with their path; others run."""
-    allowed = torch_schedulers()[name].settings[key].counts_steps
-    assert allowed is not None
-    right: list[float] = [50, 9 if name == "OneCycleLR" else 1]
-    wrong: list[float] = [-3, -0.5]
-    (right if allowed.may_be_zero else wrong).append(0)
-    (wrong if allowed.whole else right).extend([0.5, 10 / 3] if allowed.whole else [2.5])
-    for steps in right:
-        values_along(from_plan(make_optimizer(), plan_with(name, key, steps)), 8)
-    optimizer = make_optimizer()
-    message = re.escape(f"eps.{key}: expected ") + "(whole )?steps, .*, got "
-    for steps in wrong:
-        with untouched(optimizer), pytest.raises(ValueError, match=f"^{message}"):
-            from_plan(optimizer, plan_with(name, key, steps))
-
-
-def test_a_list_says_which_steps_it_holds() -> None:
-    """The message has the whole list, since a user wrote it in one place."""
-    with pytest.raises(ValueError, match=r"1 or more, got \[2, 2\.5\] \(list\)$"):
-        from_plan(make_optimizer(), {"lr": {"scheduler": "MultiStepLR", "milestones": [2, 2.5]}})
-    # A setting that does not count may be a fraction.
-    from_plan(make_optimizer(), {"lr": {"scheduler": "PolynomialLR", "power": 0.5}})
 
 
 # -- entries that the optimizer does not have ------------------------------------------------------
@@ -285,18 +267,6 @@ def test_a_plan_has_neither_a_position_nor_a_clock() -> None:
     assert again.get_last_schedules() == schedule.get_last_schedules()
 
 
-def test_a_replanned_schedule_is_written_from_its_replan_on() -> None:
-    """After a replan, the plan has the same values from that step on."""
-    for curve in (curves.Linear(1, 0, 10), [curves.Linear(1, 0, 10), None]):
-        schedule = CurveSchedule(make_optimizer(), curves.Constant(0.5))
-        schedule.step(20)
-        schedule.replan(curve)
-        (again,) = from_plan(make_optimizer(), to_plan(schedule)).schedules.values()
-        for t in (20, 21, 25.5, 30, 1000):
-            assert again.values_at(t)[0] == schedule.values_at(t)[0]
-        assert again.values_at(0)[0] == schedule.values_at(20)[0]
-
-
 def test_a_schedule_alone_is_written_too() -> None:
     """A schedule that stands alone is a plan of one target, and stays as it is."""
     optimizer = make_optimizer()
@@ -311,12 +281,13 @@ def falling(t: float) -> float:
     return 1 / (1 + t)
 
 
+ONE = curves.Constant(1)
 CODE: dict[str, Callable[[Any], Any]] = {
     r"lr\.curve: <function falling": lambda o: CurveSchedule(o, falling),
     r"lr\.curve\.head: <function falling":
         lambda o: CurveSchedule(o, {"head": falling, "*": None}),
     r"lr\.curve\[1\]: ": lambda o: CurveSchedule(o, [None, falling]),
-    r"lr\.curve: ": lambda o: CurveSchedule(o, falling * curves.Constant(2)),
+    r"lr\.curve: ": lambda o: CurveSchedule(o, falling * ONE),
     r"lr\.lr_lambda: a function.*LambdaLR": lambda o: torch_lr.LambdaLR(o, falling),
     r"lr\.scale_fn: a function.*CyclicLR":
         lambda o: torch_lr.CyclicLR(o, 0.1, 1, scale_fn=falling, cycle_momentum=False),
@@ -329,16 +300,14 @@ CODE: dict[str, Callable[[Any], Any]] = {
     "weight_decay: a Own, which only its author":
         lambda o: type("Own", (DerivedSchedule,), {})(o, curves.Power(1), "weight_decay"),
     "lr: where=<class 'bool'>.* Write one curve per name of a group, {'decay': curve":
-        lambda o: CurveSchedule(o, curves.Constant(1), where=bool),
-    "lr: where=<function .*<lambda>> is a function": lambda o: CurveSchedule(
-        o, curves.Constant(1), where=lambda group: True
-    ),
+        lambda o: CurveSchedule(o, ONE, where=bool),
+    "lr: where=<function .*<lambda>> is a function":
+        lambda o: CurveSchedule(o, ONE, where=lambda group: True),
     "weight_decay: where=<class 'bool'>.* Write this member in code":
-        lambda o: DerivedSchedule(o, curves.Power(1), "weight_decay", where=bool),
+        lambda o: DerivedSchedule(o, ONE, "weight_decay", where=bool),
     "lr: a OfAnotherAuthor, which only its author":
         lambda o: type("OfAnotherAuthor", (torch_lr.StepLR,), {})(o, 3),
-    "lr: a Mine, which only its author":
-        lambda o: type("Mine", (CurveSchedule,), {})(o, curves.Constant(1)),
+    "lr: a Mine, which only its author": lambda o: type("Mine", (CurveSchedule,), {})(o, ONE),
 }  # fmt: skip
 
 
@@ -346,16 +315,13 @@ def test_code_is_refused_by_the_members_name() -> None:
     """A function is not data: the error says which member has it, and where."""
     for message, make in CODE.items():
         optimizer = make_optimizer()
-        other = CurveSchedule(optimizer, curves.Constant(0.5), "eps")
+        other = CurveSchedule(optimizer, ONE, "eps")
         with pytest.raises(TypeError, match=f"^{message}"):
             to_plan(SynchronousSchedule([other, make(optimizer)]))
-
-
-def test_the_remedy_for_code_works() -> None:
-    """The other members are a plan, and the function stands beside it in code."""
+    # The remedy: the other members are a plan, and the function stands beside it in code.
     optimizer = make_optimizer()
-    plan = {"lr": {"curve": LINE}}
+    others = from_plan(optimizer, {"lr": {"curve": LINE}})
     rule = DerivedSchedule(optimizer, math.sqrt, "weight_decay")
-    schedule = SynchronousSchedule([from_plan(optimizer, plan), rule])
+    schedule = SynchronousSchedule([others, rule])
     schedule.step(10)
     assert schedule.get_last_schedules() == {"lr": [0, 0], "weight_decay": [0, 0]}
