@@ -6,12 +6,14 @@ import json
 from typing import Any
 
 import torch
-from closed_forms import ANNEALING, INVERSE, NAMES, RISING
+from closed_forms import NAMES
 from curve_forms import COMBINATIONS, shapes
 from hypothesis import strategies as st
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from tsa_builtins.curves import Power, clip, to_dict
+from tsa_builtins.schedules.registry import BUILT_INS, plan_arguments
+from tsa_core import torch_schedulers
 
 NAMES_OF_GROUPS = ("backbone", "head")
 LINE = {"kind": "Linear", "start": 1, "end": 0, "steps": 10}
@@ -76,69 +78,66 @@ def curves(may_be_negative: bool) -> st.SearchStrategy[dict[str, Any]]:
     return st.builds(lambda curve, more: {"curve": curve, **more}, a_curve | of_groups, absolute)
 
 
+DECAYS = st.sampled_from(["Cosine", ["Polynomial", 1.5]])
+
+
 @st.composite
 def built_ins(draw: st.DrawFn) -> dict[str, Any]:
-    name = draw(st.sampled_from(NAMES))
-    described: dict[str, Any] = {"schedule": name, **draw(absolute)}
-    if name == "constant_schedule":
-        return {**described, "value": draw(positive)}
-    described |= {"warmup_to_value": draw(positive), "num_warmup_steps": draw(counts)}
-    if name in ANNEALING:
-        length = described["num_warmup_steps"] + draw(st.integers(0, 20))
-        described |= {"anneal_to_value": draw(positive), "num_training_steps": length}
-    if name == "warmup_stable_decay":
-        length = described["num_training_steps"] - described["num_warmup_steps"]
-        described["num_decay_steps"] = draw(st.integers(0, length))
-        if draw(st.booleans()):
-            described["decay"] = draw(st.sampled_from(["Cosine", ["Polynomial", 1.5]]))
-    if name in RISING and draw(st.booleans()):
-        described["skip_zero"] = draw(st.booleans())
-    if name in INVERSE and draw(st.booleans()):
-        described["warmup_multiplier"] = draw(positive)
-    if name.startswith("polynomial") and draw(st.booleans()):
-        described["polynomial_exponent"] = draw(positive)
-    return described
-
-
-def settings(scheduler: str, needed: dict[str, Any], **optional: Any) -> Any:
-    strategy = st.fixed_dictionaries(needed, optional=optional)
-    return strategy.map(lambda drawn: {"scheduler": scheduler, **drawn})
+    name, warmup, rest = draw(st.sampled_from(NAMES)), draw(counts), draw(st.integers(0, 20))
+    values: dict[str, Any] = {
+        "num_warmup_steps": st.just(warmup),
+        "num_training_steps": st.just(warmup + rest),
+        "num_decay_steps": st.integers(0, rest),
+        "decay": DECAYS,
+        "skip_zero": st.booleans(),
+        "absolute": st.booleans(),
+    }
+    needed, optional = {}, {}
+    for key, argument in plan_arguments(BUILT_INS[name]).items():
+        of_kind = needed if argument.default is argument.empty else optional
+        of_kind[key] = values.get(key, positive)
+    return {"schedule": name, **draw(st.fixed_dictionaries(needed, optional=optional))}
 
 
 shares = st.floats(0.1, 0.9).map(lambda x: round(x, 3))
 per_group = positive | st.lists(positive, min_size=2, max_size=2)
-simple = st.one_of(
-    settings("StepLR", {"step_size": counts}, gamma=shares),
-    settings("MultiStepLR", {"milestones": st.lists(counts, max_size=4)}, gamma=shares),
-    settings("ConstantLR", {}, factor=shares, total_iters=counts),
-    settings("LinearLR", {}, start_factor=shares, end_factor=shares, total_iters=counts),
-    settings("ExponentialLR", {"gamma": shares}),
-    settings("PolynomialLR", {}, total_iters=counts, power=positive),
-    settings("CosineAnnealingLR", {"T_max": counts}, eta_min=shares),
-    settings("CosineAnnealingWarmRestarts", {"T_0": counts}, T_mult=st.integers(1, 3)),
-)
-KEEPS_MOMENTUM = {"cycle_momentum": st.just(False)}
-alone = st.one_of(
-    settings(
-        "CyclicLR",
-        {"base_lr": per_group, "max_lr": per_group, **KEEPS_MOMENTUM},
-        step_size_up=counts,
-        step_size_down=counts | st.none(),
-        mode=st.sampled_from(["triangular", "triangular2", "exp_range"]),
-        gamma=shares,
-    ),
-    settings(
-        "OneCycleLR",
-        {"max_lr": per_group, "total_steps": st.integers(40, 90), **KEEPS_MOMENTUM},
-        pct_start=st.floats(0.1, 0.4).map(lambda x: round(x, 3)),
-        div_factor=positive,
-        final_div_factor=positive,
-        three_phase=st.booleans(),
-        anneal_strategy=st.sampled_from(["cos", "linear"]),
-    ),
-    settings("ReduceLROnPlateau", {}, factor=shares, patience=st.integers(0, 3), min_lr=per_group),
-    settings("SWALR", {"swa_lr": per_group}, anneal_epochs=counts),
-)
+# What is drawn for the settings of torch; any other that is not a word has its default.
+SETTINGS: dict[str, Any] = {
+    **dict.fromkeys(["step_size", "step_size_up", "anneal_epochs"], counts),
+    **dict.fromkeys(["total_iters", "T_max", "T_0"], counts),
+    **dict.fromkeys(["gamma", "factor", "start_factor", "end_factor", "eta_min"], shares),
+    **dict.fromkeys(["power", "div_factor", "final_div_factor"], positive),
+    **dict.fromkeys(["base_lr", "max_lr", "min_lr", "swa_lr"], per_group),
+    "step_size_down": counts | st.none(),
+    "milestones": st.lists(counts, max_size=4),
+    "T_mult": st.integers(1, 3),
+    "patience": st.integers(0, 3),
+    "pct_start": st.floats(0.1, 0.4).map(lambda x: round(x, 3)),
+    "three_phase": st.booleans(),
+    "total_steps": st.integers(40, 90),
+    "cycle_momentum": st.just(False),
+}
+ALWAYS = {"total_steps", "cycle_momentum"}  # torch needs them, although they have defaults
+
+
+def scheduler(name: str) -> Any:
+    needed, optional = {}, {}
+    for key, setting in torch_schedulers()[name].settings.items():
+        values = st.sampled_from(setting.words) if setting.words else SETTINGS.get(key)
+        if values is not None:
+            (needed if setting.required or key in ALWAYS else optional)[key] = values
+    drawn = st.fixed_dictionaries(needed, optional=optional)
+    return drawn.map(lambda settings: {"scheduler": name, **settings})
+
+
+# In a chain, torch's recurrence of CosineAnnealingLR can lead below 0, which is refused.
+IN_CHAINS = [
+    "StepLR", "MultiStepLR", "ConstantLR", "LinearLR", "ExponentialLR", "PolynomialLR",
+    "CosineAnnealingWarmRestarts",
+]  # fmt: skip
+ALONE = ["CyclicLR", "OneCycleLR", "ReduceLROnPlateau", "SWALR"]
+in_chains = st.one_of(map(scheduler, IN_CHAINS))
+simple = in_chains | scheduler("CosineAnnealingLR")
 
 
 @st.composite
@@ -148,12 +147,10 @@ def sequences(draw: st.DrawFn) -> dict[str, Any]:
     return {"scheduler": "SequentialLR", "schedulers": parts, "milestones": milestones}
 
 
-# In a chain, torch's recurrence of CosineAnnealingLR can lead below 0, which is refused.
-in_chains = simple.filter(lambda each: each["scheduler"] != "CosineAnnealingLR")
 chains = st.lists(in_chains, min_size=1, max_size=3).map(
     lambda parts: {"scheduler": "ChainedScheduler", "schedulers": parts}
 )
-schedulers = st.one_of(simple, alone, sequences(), chains)
+schedulers = st.one_of(simple, *map(scheduler, ALONE), sequences(), chains)
 
 
 # A power would not exist where a random curve is 0 or negative.

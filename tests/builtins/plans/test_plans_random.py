@@ -59,37 +59,25 @@ def places(value: Any, path: str = "") -> Iterator[tuple[Any, Any, str]]:
             yield from places(each, f"{path}[{i}]")
 
 
-def remove(holder: Any, key: Any, draw: Any) -> None:
-    del holder[key]
+JUNK = [None, True, "1e3", "Linaer", "", -7, 0, 1e400, float("nan"), [], {}, ["x"], {"x": 1}]
 
 
-def put_junk(holder: Any, key: Any, draw: Any) -> None:
-    junk = [None, True, "1e3", "Linaer", "", -7, 0, 1e400, float("nan"), [], {}, ["x"], {"x": 1}]
-    holder[key] = draw(st.sampled_from(junk))
-
-
-def add_entry(holder: Any, key: Any, draw: Any) -> None:
-    added = draw(st.sampled_from([3, "x", None, {}]))
-    if isinstance(holder, dict):
-        holder["stesp"] = added
+def break_at(holder: Any, key: Any, draw: Any) -> None:
+    how = draw(st.sampled_from(["remove", "misspell", "add", "put junk", "make text"]))
+    if how == "remove":
+        del holder[key]
+    elif how == "put junk":
+        holder[key] = draw(st.sampled_from(JUNK))
+    elif how == "make text":
+        holder[key] = repr(holder[key])
+    elif isinstance(holder, list):
+        holder.insert(key, draw(st.sampled_from(JUNK)))
+    elif how == "add":
+        holder["stesp"] = draw(st.sampled_from(JUNK))
     else:
-        holder.insert(key, added)
-
-
-def misspell(holder: Any, key: Any, draw: Any) -> None:
-    if isinstance(holder, dict):
-        entries = {(f"{each}x" if each == key else each): holder[each] for each in holder}
+        entries = {(f"{each}x" if each == key else each): value for each, value in holder.items()}
         holder.clear()
         holder.update(entries)
-    else:
-        holder[key] = str(holder[key])
-
-
-def make_text(holder: Any, key: Any, draw: Any) -> None:
-    holder[key] = repr(holder[key])
-
-
-BREAKS = (remove, put_junk, add_entry, misspell, make_text)
 
 
 def is_near(path: str, place: str) -> bool:
@@ -110,7 +98,7 @@ def test_a_broken_plan_is_refused_at_its_path(
     """A plan with a fault is refused with the fault's path and nothing touched, or is valid."""
     broken = copy.deepcopy(plan)
     holder, key, place = data.draw(st.sampled_from(list(places(broken))))
-    data.draw(st.sampled_from(BREAKS))(holder, key, data.draw)
+    break_at(holder, key, data.draw)
     try:
         schedule = from_plan(make_optimizer(), broken)
     except (TypeError, ValueError, KeyError, RuntimeError) as error:
