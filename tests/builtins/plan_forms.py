@@ -31,19 +31,14 @@ def make_optimizer(**more: Any) -> torch.optim.AdamW:
     )
 
 
-def step(schedule: Any, t: int) -> None:
-    """Step with a metric if a member takes one."""
-    takes = any(isinstance(each, ReduceLROnPlateau) for each in schedule.schedules.values())
-    schedule.step(*([1.0 + t % 3] if takes else []))
-
-
 def values_along(schedule: Any, steps: int = 30) -> list[Any]:
     """The values of all members, at each step from the present one on."""
+    takes_metrics = any(isinstance(each, ReduceLROnPlateau) for each in schedule.schedules.values())
     values = [schedule.get_last_schedules()]
     for optimizer in {id(each.optimizer): each.optimizer for each in schedule.members}.values():
         optimizer.step()
     for t in range(steps):
-        step(schedule, t)
+        schedule.step(*([1.0 + t % 3] if takes_metrics else []))
         values.append(schedule.get_last_schedules())
     return values
 

@@ -8,6 +8,7 @@ import math
 import re
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,41 +27,37 @@ ONE = {"lr": {"curve": LINE}}
 ROW = re.compile(r"(?m)^    step ([^\s:]+) +([^\s,]+)")
 
 
-class Command:
-    """The command on plans in a folder of its own."""
-
-    def __init__(self, folder: Path, captured: Any) -> None:
-        self.folder, self.captured = folder, captured
-
-    def file(self, content: Any, name: str = "plan.json") -> str:
-        text = content if isinstance(content, str) else json.dumps(content)
-        (self.folder / name).write_text(text, encoding="utf-8")
-        return str(self.folder / name)
-
-    def run(self, content: Any, options: str = "", name: str = "plan.json") -> tuple[int, str, str]:
-        """Return the exit status, the output and the errors, without the folder."""
-        try:
-            status = main([self.file(content, name), *shlex.split(options)])
-        except SystemExit as error:
-            status = int(str(error.code))
-        out, err = self.captured.readouterr()
-        assert bool(out) == (status == 0)
-        return status, out, err.replace(f"{self.folder}/", "")
-
-    def says(self, content: Any, options: str = "") -> str:
-        status, out, err = self.run(content, options)
-        assert (status, err) == (0, "")
-        return out
-
-    def err(self, status: int, content: Any, options: str = "", name: str = "plan.json") -> str:
-        exit_status, _, err = self.run(content, options, name)
-        assert exit_status == status
-        return err
+Command = Callable[..., str]
 
 
 @pytest.fixture
 def command(tmp_path: Path, capsys: Any) -> Command:
-    return Command(tmp_path, capsys)
+    """The command on a plan in a file: it checks the exit status and errors, and returns the rest.
+
+    The errors have ``err`` in them, or there are none. What fails prints nothing else, and a wrong
+    plan is said in one line.
+    """
+
+    def run(
+        content: Any, options: str = "", *, status: int = 0, err: str = "", name: str = "plan.json"
+    ) -> str:
+        text = content if isinstance(content, str) else json.dumps(content)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        try:
+            ended = main([str(tmp_path / name), *shlex.split(options)])
+        except SystemExit as error:
+            ended = int(str(error.code))
+        out, errors = capsys.readouterr()
+        errors = errors.replace(f"{tmp_path}/", "")
+        assert ended == status
+        assert err in errors if err else not errors
+        assert bool(out) == (status == 0)
+        if status == 1:
+            assert errors.startswith((name, "--plot: "))
+            assert errors.count("\n") == 1
+        return str(out)
+
+    return run
 
 
 def rows_of(text: str) -> dict[float, float]:
@@ -87,7 +84,7 @@ def near(expected: float) -> Any:
 )
 def test_each_number_is_that_of_the_closed_form(pair: Pair, command: Command) -> None:
     """Each row has λ(t), the boundaries have rows, and a curve that stays does not move again."""
-    text = command.says({"x": {"absolute": True, "curve": curves.to_dict(pair.curve)}})
+    text = command({"x": {"absolute": True, "curve": curves.to_dict(pair.curve)}})
     rows = rows_of(text)
     for t, value in rows.items():
         # A restart can be at a number that no float holds.
@@ -102,7 +99,7 @@ def test_a_value_that_moves_far_later_does_not_stay(command: Command) -> None:
     """The bound holds until t = 31.5, where 2/√(1 + 2t) = 0.25; the last turn is at 0.5."""
     shape = {"kind": "InverseSqrt", "start": 2.0, "timescale": 0.5}
     curve = {"kind": "Clip", "curve": shape, "low": 0.0, "high": 0.25}
-    out = command.says({"lr": {"curve": curve}})
+    out = command({"lr": {"curve": curve}})
     assert "0.25" in out
     assert "and stays" not in out
 
@@ -112,7 +109,7 @@ def test_a_built_in_has_its_numbers_at_its_steps(command: Command) -> None:
     plan = Plan()
     for name in NAMES:
         given = arguments(name, plan)
-        rows = rows_of(command.says({"lr": {"schedule": name, **given}}))
+        rows = rows_of(command({"lr": {"schedule": name, **given}}))
         assert rows == {t: near(closed_form(name, plan, t)) for t in rows}
         steps = {given[key] for key in ("num_warmup_steps", "num_training_steps") if key in given}
         assert {0, *steps} <= rows.keys()
@@ -137,7 +134,7 @@ ROWS: list[tuple[dict[str, Any], str, dict[float, Any]]] = [
 def test_the_steps_of_settings_and_options_have_rows(command: Command) -> None:
     """A torch scheduler has the numbers of torch on ``lr``; ``--stretch`` is steps per unit."""
     for described, options, rows in ROWS:
-        assert rows_of(command.says({"lr": described}, options)) == rows
+        assert rows_of(command({"lr": described}, options)) == rows
 
 
 def test_the_unit_takes_the_place_of_steps(command: Command, monkeypatch: Any) -> None:
@@ -147,7 +144,7 @@ def test_the_unit_takes_the_place_of_steps(command: Command, monkeypatch: Any) -
     points = {0: 0, 1_000_000: 1, 2_000_000_000: 0}
     step_lr = {"scheduler": "StepLR", "step_size": 30}
     plan = {"lr": {"curve": {"kind": "Piecewise", "points": points}}, "x": step_lr}
-    assert said(command.says(plan, "--unit tokens --plot plan.svg")) == [
+    assert said(command(plan, "--unit tokens --plot plan.svg")) == [
         "lr: multiples of the initial value",
         "  piecewise through 0 at tokens 0, 1 at tokens 1000000, 0 at tokens 2000000000"
         " | tokens 0           0 | tokens 1000000     1 | tokens 2000000000  0, and stays",
@@ -172,10 +169,8 @@ def test_without_an_optimizer_the_numbers_say_what_they_assume(command: Command)
         "eps": {"scheduler": "CosineAnnealingLR", "T_max": 10, "eta_min": 0.5},
         "x": {**one_cycle, "cycle_momentum": False},
     }
-    status, text, err = command.run(plan)
-    assert status == 0
-    assert "'weight_decay' derives from multiples of 'lr', whose schedule gives absolute" in err
-    assert said(text) == [
+    err = "'weight_decay' derives from multiples of 'lr', whose schedule gives absolute"
+    assert said(command(plan, err=err)) == [
         "lr: values",
         "  linear from 0.5 to 0.25 over 100 steps | step 0    0.5 | step 100  0.25, and stays",
         "betas[1]: multiples of the initial value",
@@ -202,7 +197,7 @@ def test_an_optimizer_gives_values(command: Command) -> None:
     }
     options = "--optimizer muon=SGD --optimizer adamw=AdamW --set muon/lr=0.02 --set adamw/lr=1e-3"
     options += " --set adamw/lr/head=4e-3 --set adamw/betas=0.5,0.75 --set adamw/betas[0]=0.25"
-    assert said(command.says(plan, f"{options} --set weight_decay=0.5")) == [
+    assert said(command(plan, f"{options} --set weight_decay=0.5")) == [
         "muon/lr: values; the shape multiplies the initial value 0.02",
         "  linear from 1 to 0 over 100 steps | step 0    0.02 | step 100  0, and stays",
         "adamw/lr: values; the shape multiplies the initial value 0.004, 0.001",
@@ -223,7 +218,7 @@ def test_groups_are_as_many_as_the_plan_needs(command: Command) -> None:
         "lr": {"curve": {"a": LINE, "b": None, "*": two}},
         "weight_decay": {"curve": [LINE, None, None, LINE]},
     }
-    text = command.says(plan)
+    text = command(plan)
     assert [line for line in text.splitlines() if line[:4].strip() and ":" in line] == [
         "lr: multiples of the initial value",
         "  a: linear from 1 to 0 over 100 steps",
@@ -234,7 +229,7 @@ def test_groups_are_as_many_as_the_plan_needs(command: Command) -> None:
         "  b, *: left alone",
     ]
     cyclic = {"scheduler": "CyclicLR", "base_lr": [0.1, 0.2], "max_lr": [1, 2], "step_size_up": 2}
-    text = command.says({"x": {**cyclic, "cycle_momentum": False}})
+    text = command({"x": {**cyclic, "cycle_momentum": False}})
     assert "group 0: torch's CyclicLR" in text
     assert "    step 2  2" in text
 
@@ -266,7 +261,7 @@ WORDS: list[tuple[Any, str]] = [
 def test_a_shape_is_said_in_words(command: Command) -> None:
     """The words of a curve are its kind and its arguments, and those of the curves in it."""
     for curve, words in WORDS:
-        text = command.says({"x": {"absolute": True, "curve": curves.to_dict(curve)}})
+        text = command({"x": {"absolute": True, "curve": curves.to_dict(curve)}})
         assert said(text)[1].partition(" | ")[0].strip() == words
 
 
@@ -282,7 +277,7 @@ BELOW_ZERO = {"lr": {"curve": {**LINE, "end": -1}}}
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("plan.yml", "lr: {curve: {kind: Cosin}}", "lr.curve.kind: 'Cosin' is not a kind of curve"),
+        ("plan.yml", "lr: {curve: {kind: Cosin}}", "plan.yml: lr.curve.kind: 'Cosin' "),
         ("plan.yaml", "lr:\n  a: [1\n", "plan.yaml:3:1: not YAML: "),
         ("plan.yaml", "lr: {}\nwd: {}\nlr: {}\n", "plan.yaml:3:1: 'lr' appears twice"),
         ("plan.yaml", "lr: !!python/object:os.PathLike {}", "plan.yaml:1:5: not YAML: "),
@@ -309,52 +304,50 @@ def test_a_wrong_plan_is_named_with_its_place(
     command: Command, name: str, content: Any, message: str
 ) -> None:
     """The exit status is 1, and one line says the file and the path or the line in it."""
-    err = command.err(1, content, name=name)
-    assert message in err
-    assert err.startswith(name)
-    assert err.count("\n") == 1
+    command(content, name=name, status=1, err=message)
 
 
-def test_files_that_cannot_be_read(command: Command) -> None:
+def test_files_that_cannot_be_read(tmp_path: Path, capsys: Any) -> None:
     """No such file, a folder, and bytes that are not text; all files are checked all the same."""
-    right, folder = command.file(ONE), command.folder
-    missing, binary = folder / "no.yaml", folder / "bytes.yaml"
+    right, missing, binary = (tmp_path / name for name in ("plan.json", "no.yaml", "bytes.yaml"))
+    right.write_text(json.dumps(ONE))
     binary.write_bytes(b"\xff\xfe")
-    assert main([str(missing), str(folder), str(binary), right]) == 1
-    out, err = command.captured.readouterr()
+    assert main([*map(str, (missing, tmp_path, binary, right))]) == 1
+    out, err = capsys.readouterr()
     assert out.startswith(f"{right}:\nlr: multiples of the initial value\n")
     of_missing, of_folder, of_binary = err.splitlines()
     assert of_missing == f"{missing}: No such file or directory"
-    assert of_folder.startswith(f"{folder}: ")
+    assert of_folder.startswith(f"{tmp_path}: ")
     assert "expected text in UTF-8" in of_binary
 
 
-def test_the_standard_input_is_json_or_yaml(command: Command, monkeypatch: Any) -> None:
+def test_the_standard_input_is_json_or_yaml(
+    command: Command, monkeypatch: Any, capsys: Any
+) -> None:
     """``-`` reads either of them, and so does a file with another ending."""
     for text in (json.dumps(ONE), yaml.safe_dump(ONE)):
         monkeypatch.setattr(sys, "stdin", io.StringIO(text))
         assert main(["-"]) == 0
-        assert rows_of(command.captured.readouterr().out) == {0: 1, 100: 0}
-        assert command.run(text, name="plan.conf")[0] == 0
+        assert rows_of(capsys.readouterr().out) == {0: 1, 100: 0}
+        assert rows_of(command(text, name="plan.conf")) == {0: 1, 100: 0}
     # Without PyYAML, a YAML file is an error that says what to install, and JSON needs nothing.
     monkeypatch.setitem(sys.modules, "yaml", None)
     needs = "plan.yaml: needs PyYAML, which is not installed; pip install PyYAML"
-    assert command.err(1, "lr: {}", name="plan.yaml").startswith(needs)
-    command.says(ONE)
+    command("lr: {}", name="plan.yaml", status=1, err=needs)
+    command(ONE)
 
 
 def test_a_plan_is_checked_against_an_optimizer(command: Command) -> None:
     """A target that it lacks is an error; without an optimizer, a near miss is a warning."""
-    near_miss = {"weight_decya": {"curve": LINE}}
+    near_miss, adamw = {"weight_decya": {"curve": LINE}}, "--optimizer AdamW --set lr=0.01"
+    command(near_miss, adamw, status=1, err="plan.json: weight_decya: ")
+    warning = "plan.json: warning: weight_decya: no optimizer of torch has"
+    assert rows_of(command(near_miss, err=warning)) == {0: 1, 100: 0}
+    command({"my_decay": {"curve": LINE}})
+    # A plan that is only doubtful is right.
     doubtful = {"lr": {"schedule": "constant_schedule", "value": 0.01}}
-    adamw = "--optimizer AdamW --set lr=0.01"
-    for status, plan, options, message in (
-        (1, near_miss, adamw, "weight_decya: "),
-        (0, near_miss, "", "warning: weight_decya: no optimizer of torch has"),
-        (0, doubtful, adamw, "warning: constant_schedule: value=0.01 is the initial value"),
-    ):
-        assert command.err(status, plan, options).startswith(f"plan.json: {message}")
-    command.says({"my_decay": {"curve": LINE}})
+    warning = "plan.json: warning: constant_schedule: value=0.01 is the initial value"
+    command(doubtful, adamw, err=warning)
 
 
 WRONG_COMMANDS = {
@@ -380,29 +373,31 @@ WRONG_COMMANDS = {
 def test_a_wrong_command_exits_with_2(command: Command) -> None:
     """The usage and one message are printed, and nothing of the plan."""
     for options, message in WRONG_COMMANDS.items():
-        assert message in command.err(2, ONE, options)
+        command(ONE, options, status=2, err=message)
 
 
 # -- the picture -----------------------------------------------------------------------------------
 
 
-def test_the_plan_is_drawn_without_a_model(command: Command, monkeypatch: Any) -> None:
+def test_the_plan_is_drawn_without_a_model(
+    command: Command, tmp_path: Path, monkeypatch: Any
+) -> None:
     """``--plot`` writes a picture until ``--steps``, or until the last turn of the plan."""
     step_lr = {"x": {"scheduler": "StepLR", "step_size": 30}}
     plateau = {"x": {"scheduler": "ReduceLROnPlateau"}}
     endless = {"x": {"scheduler": "ExponentialLR", "gamma": 0.5}}
-    path = command.folder / "plan.svg"
+    path = tmp_path / "plan.svg"
     for plan, options, not_drawn in (
         ({**ONE, **step_lr}, "", ""),
         (ONE, "--steps 1e11", ""),
         (ONE, "--optimizer AdamW --steps 7", ""),
         ({**plateau, **ONE}, "", "x: not drawn, because it depends on the metrics\n"),
     ):
-        assert command.err(0, plan, f"--plot {path} {options}") == not_drawn
+        command(plan, f"--plot {path} {options}", err=not_drawn)
         assert "<svg" in path.read_text()
         path.unlink()
-    assert "step 0  1, and then as the metrics have it" in command.says(plateau)
-    assert "give the last step with --steps" in command.err(2, endless, f"--plot {path}")
-    assert "--plot: " in command.err(1, ONE, f"--plot {path}x")
+    assert "step 0  1, and then as the metrics have it" in command(plateau)
+    command(endless, f"--plot {path}", status=2, err="give the last step with --steps")
+    command(ONE, f"--plot {path}x", status=1, err="--plot: ")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    assert "pip install matplotlib" in command.err(1, ONE, f"--plot {path}")
+    command(ONE, f"--plot {path}", status=1, err="pip install matplotlib")

@@ -250,48 +250,54 @@ def following(source: str) -> dict[str, Any]:
     return {"muon/lr": ONE["lr"], "adamw/lr": ONE["lr"], "muon/eps": {"follows": source}}
 
 
-@pytest.mark.parametrize(
-    ("optimizer", "plan", "stretch", "error", "message"),
-    [
-        (ALONE, {}, 1, ValueError, "plan: expected at least one target"),
-        (ALONE, "lr", 1, TypeError, "plan: expected a dict from targets to what "),
-        (ALONE, {3: HALF}, 1, TypeError, "plan: expected the names of targets as keys"),
-        (ALONE, ONE, 0, ValueError, "stretch: expected more than 0, got 0"),
-        (ALONE, ONE, "100", TypeError, "stretch: expected a finite real number, got "),
-        (ALONE, CIRCLE, 1, ValueError, "lr.follows: expected another target, got a circle: "
+# An optimizer, a plan and the message.
+ARGUMENTS: dict[type[Exception], list[tuple[Any, Any, str]]] = {
+    ValueError: [
+        (ALONE, {}, "plan: expected at least one target"),
+        (ALONE, CIRCLE, "lr.follows: expected another target, got a circle: "
          "lr follows eps follows weight_decay follows lr"),
-        (ONE, ALONE, 1, TypeError, "optimizer: expected a torch optimizer, an object "),
-        ({}, ONE, 1, ValueError, "optimizer: expected at least one, got an empty dict"),
-        ({"a/b": ALONE}, ONE, 1, TypeError, "optimizer: expected names of optimizers "),
-        ({"": ALONE}, ONE, 1, TypeError, "optimizer: expected names of optimizers as "),
-        (SimpleNamespace(param_groups=[]), ONE, 1, ValueError, "no param groups"),
-        (ProxyOptimizer(ALONE, "eps"), ONE, 1, ValueError,
-         "stand-in; pass the optimizer behind it, and 'eps' as"),
-        (adamw({}, {}), BY_NAME, 1, ValueError, "lr.curve.backbone: 'backbone' is not the 'name' of "
-         "a param group; no group has a name. Name each of"),
-        (adamw({"name": "x"}, {}), BY_NAME, 1, ValueError, "expected one of ['*', 'x']"),
-        (SEVERAL, ONE, 1, ValueError,
-         "lr: with several optimizers, write the name of one first: 'muon/lr'"),
-        (SEVERAL, {"mun/lr": ONE["lr"]}, 1, ValueError,
-         "mun/lr: 'mun' is not an optimizer here; did you mean 'muon'?"),
-        (SEVERAL, {"muon/lr": ONE["lr"]}, 1, ValueError, "optimizer: the plan has nothing for "
-         "'adamw'; add an entry such as 'adamw/lr', or leave out that optimizer"),
-        (SEVERAL, following("adamw/lr"), 1, ValueError, "muon/eps.follows: 'adamw/lr' is a target "
-         "of a different optimizer; name one of 'muon', such as 'muon/lr'"),
-        (SEVERAL, following("mun/lr"), 1, ValueError,
+        ({}, ONE, "optimizer: expected at least one, got an empty dict"),
+        (SimpleNamespace(param_groups=[]), ONE, "no param groups"),
+        (ProxyOptimizer(ALONE, "eps"), ONE, "stand-in; pass the optimizer behind it, and 'eps' as"),
+        (adamw({}, {}), BY_NAME, "lr.curve.backbone: 'backbone' is not the 'name' of a param "
+         "group; no group has a name. Name each of"),
+        (adamw({"name": "x"}, {}), BY_NAME, "expected one of ['*', 'x']"),
+        (SEVERAL, ONE, "lr: with several optimizers, write the name of one first: 'muon/lr'"),
+        (SEVERAL, {"mun/lr": 1}, "mun/lr: 'mun' is not an optimizer here; did you mean 'muon'?"),
+        (SEVERAL, {"muon/lr": ONE["lr"]}, "optimizer: the plan has nothing for 'adamw'; add an "
+         "entry such as 'adamw/lr', or leave out that optimizer"),
+        (SEVERAL, following("adamw/lr"), "muon/eps.follows: 'adamw/lr' is a target of a different "
+         "optimizer; name one of 'muon', such as 'muon/lr'"),
+        (SEVERAL, following("mun/lr"),
          "muon/eps.follows: 'mun' is not an optimizer here; did you mean 'muon'?"),
-        (SEVERAL, following("muon/epps"), 1, KeyError,
+    ],
+    TypeError: [
+        (ALONE, [ONE], "plan: expected a dict from targets to what drives them, got [{'lr': "),
+        (ALONE, {3: HALF}, "plan: expected the names of targets as keys"),
+        (ONE, ALONE, "optimizer: expected a torch optimizer, an object "),
+        ({"a/b": ALONE}, ONE, "optimizer: expected names of optimizers "),
+        ({"": ALONE}, ONE, "optimizer: expected names of optimizers as "),
+    ],
+    KeyError: [
+        (SEVERAL, following("muon/epps"),
          "muon/eps.follows: 'epps' is not in param groups 0, 1; did you mean 'eps'?"),
     ],
-)  # fmt: skip
-def test_arguments_are_checked(
-    optimizer: Any, plan: Any, stretch: Any, error: type[Exception], message: str
-) -> None:
+}  # fmt: skip
+
+
+def test_arguments_are_checked() -> None:
     """An optimizer, a plan or a factor that does not fit is named in the error."""
-    with pytest.raises(error, match=re.escape(message)):
-        from_plan(optimizer, plan, stretch=stretch)
+    for error, rows in ARGUMENTS.items():
+        for optimizer, plan, message in rows:
+            with pytest.raises(error, match=re.escape(message)):
+                from_plan(optimizer, plan)
+    with pytest.raises(ValueError, match="stretch: expected more than 0, got 0"):
+        from_plan(ALONE, ONE, stretch=0)
+    with pytest.raises(TypeError, match="stretch: expected a finite real number, got "):
+        from_plan(ALONE, ONE, stretch="100")  # type: ignore[arg-type]  # the mistake
 
 
+# A name of a file, or its text, and what loads it.
 FILES: dict[Any, str] = {
     "plan.yaml": "yaml.safe_load(Path('plan.yaml').read_text())",
     "plans/a.YML": "yaml.safe_load(Path('plans/a.YML').read_text())",
@@ -301,15 +307,11 @@ FILES: dict[Any, str] = {
 }
 
 
-def test_a_file_is_to_be_loaded_first() -> None:
-    """A name of a file, or its text, is refused with the line that loads it."""
-    optimizer: Any = make_optimizer()
+def test_what_is_no_plan_and_no_schedule() -> None:
     for plan, how in FILES.items():
         message = re.escape(f". Load it first: from_plan(optimizer, {how})")
         with pytest.raises(TypeError, match=f"^plan: expected a dict .*{message}$"):
-            from_plan(optimizer, plan)
-    with pytest.raises(TypeError, match=r"^plan: expected a dict .* got \[.*\] \(list\)$"):
-        from_plan(optimizer, [ONE])  # type: ignore[arg-type]  # the mistake
+            from_plan(ALONE, plan)
     with pytest.raises(TypeError, match="expected schedules, got 3"):
         to_plan(3)
 
