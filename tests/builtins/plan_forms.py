@@ -73,9 +73,6 @@ def curves(may_be_negative: bool) -> st.SearchStrategy[dict[str, Any]]:
     return st.builds(lambda curve, more: {"curve": curve, **more}, a_curve | of_groups, absolute)
 
 
-DECAYS = st.sampled_from(["Cosine", ["Polynomial", 1.5]])
-
-
 @st.composite
 def built_ins(draw: st.DrawFn) -> dict[str, Any]:
     name, warmup, rest = draw(st.sampled_from(NAMES)), draw(counts), draw(st.integers(0, 20))
@@ -83,7 +80,7 @@ def built_ins(draw: st.DrawFn) -> dict[str, Any]:
         "num_warmup_steps": st.just(warmup),
         "num_training_steps": st.just(warmup + rest),
         "num_decay_steps": st.integers(0, rest),
-        "decay": DECAYS,
+        "decay": st.sampled_from(["Cosine", ["Polynomial", 1.5]]),
         "skip_zero": st.booleans(),
         "absolute": st.booleans(),
     }

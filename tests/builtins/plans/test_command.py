@@ -272,39 +272,35 @@ PARTS = "\n".join(
 )
 FALLING_SOURCE = {"lr": {"curve": LINE}, "x": {"follows": "lr", "power": -0.5}}
 BELOW_ZERO = {"lr": {"curve": {**LINE, "end": -1}}}
+WRONG_PLANS: list[tuple[str, Any, str]] = [
+    ("plan.yml", "lr: {curve: {kind: Cosin}}", "lr.curve.kind: 'Cosin' is not a kind of curve"),
+    ("plan.yaml", "lr:\n  a: [1\n", "plan.yaml:3:1: not YAML: "),
+    ("plan.yaml", "lr: {}\nwd: {}\nlr: {}\n", "plan.yaml:3:1: 'lr' appears twice"),
+    ("plan.yaml", "lr: !!python/object:os.PathLike {}", "plan.yaml:1:5: not YAML: "),
+    ("plan.yaml", "lr: 2024-13-45", "plan.yaml: month must be in 1..12"),
+    ("plan.yaml", "", "plan.yaml: plan: expected a dict"),
+    ("plan.yaml", "a: &a {curve: *a}", "plan.yaml: plan: nested more than 200 deep"),
+    ("plan.yaml", "[" * 9000, "plan.yaml: nested too deep"),
+    ("plan.yaml", f"a:\n- &a0 {{}}\n{PARTS}\nlr: *a60", "plan: expected at most 20,000 dicts"),
+    ("plan.json", '{"lr": {', "plan.json:1:9: not JSON: "),
+    ("plan.json", '{"lr": {}, "lr": {}}', "plan.json: 'lr' appears twice"),
+    ("plan.json", "[" * 200_000, "plan.json: nested too deep"),
+    ("plan.json", [], "plan.json: plan: expected a dict"),
+    ("plan.json", {"lr": 3}, "plan.json: lr: expected a dict"),
+    ("plan.json", {"betas": {"curve": LINE}}, "plan.json: betas: "),
+    ("plan.json", {"params": {"curve": LINE}}, "plan.json: params: "),
+    ("plan.json", {"x[": {"curve": LINE}}, "plan.json: x[: "),
+    ("plan.json", {"a/lr": {"curve": LINE}, "lr": {}}, "lr: with several optimizers"),
+    ("plan.json", BELOW_ZERO, "plan.json: lr: "),
+    ("plan.json", FALLING_SOURCE, "plan.json: x: the rule of 'x'"),
+    ("plan.toml", "lr = ", "plan.toml: "),
+]
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("plan.yml", "lr: {curve: {kind: Cosin}}", "plan.yml: lr.curve.kind: 'Cosin' "),
-        ("plan.yaml", "lr:\n  a: [1\n", "plan.yaml:3:1: not YAML: "),
-        ("plan.yaml", "lr: {}\nwd: {}\nlr: {}\n", "plan.yaml:3:1: 'lr' appears twice"),
-        ("plan.yaml", "lr: !!python/object:os.PathLike {}", "plan.yaml:1:5: not YAML: "),
-        ("plan.yaml", "lr: 2024-13-45", "plan.yaml: month must be in 1..12"),
-        ("plan.yaml", "", "plan.yaml: plan: expected a dict"),
-        ("plan.yaml", "a: &a {curve: *a}", "plan.yaml: plan: nested more than 200 deep"),
-        ("plan.yaml", "[" * 9000, "plan.yaml: nested too deep"),
-        ("plan.yaml", f"a:\n- &a0 {{}}\n{PARTS}\nlr: *a60", "plan: expected at most 20,000 dicts"),
-        ("plan.json", '{"lr": {', "plan.json:1:9: not JSON: "),
-        ("plan.json", '{"lr": {}, "lr": {}}', "plan.json: 'lr' appears twice"),
-        ("plan.json", "[" * 200_000, "plan.json: nested too deep"),
-        ("plan.json", [], "plan.json: plan: expected a dict"),
-        ("plan.json", {"lr": 3}, "plan.json: lr: expected a dict"),
-        ("plan.json", {"betas": {"curve": LINE}}, "plan.json: betas: "),
-        ("plan.json", {"params": {"curve": LINE}}, "plan.json: params: "),
-        ("plan.json", {"x[": {"curve": LINE}}, "plan.json: x[: "),
-        ("plan.json", {"a/lr": {"curve": LINE}, "lr": {}}, "lr: with several optimizers"),
-        ("plan.json", BELOW_ZERO, "plan.json: lr: "),
-        ("plan.json", FALLING_SOURCE, "plan.json: x: the rule of 'x'"),
-        ("plan.toml", "lr = ", "plan.toml: "),
-    ],
-)
-def test_a_wrong_plan_is_named_with_its_place(
-    command: Command, name: str, content: Any, message: str
-) -> None:
+def test_a_wrong_plan_is_named_with_its_place(command: Command) -> None:
     """The exit status is 1, and one line says the file and the path or the line in it."""
-    command(content, name=name, status=1, err=message)
+    for name, content, message in WRONG_PLANS:
+        command(content, name=name, status=1, err=message)
 
 
 def test_files_that_cannot_be_read(tmp_path: Path, capsys: Any) -> None:
@@ -321,9 +317,7 @@ def test_files_that_cannot_be_read(tmp_path: Path, capsys: Any) -> None:
     assert "expected text in UTF-8" in of_binary
 
 
-def test_the_standard_input_is_json_or_yaml(
-    command: Command, monkeypatch: Any, capsys: Any
-) -> None:
+def test_standard_input_is_json_or_yaml(command: Command, monkeypatch: Any, capsys: Any) -> None:
     """``-`` reads either of them, and so does a file with another ending."""
     for text in (json.dumps(ONE), yaml.safe_dump(ONE)):
         monkeypatch.setattr(sys, "stdin", io.StringIO(text))
@@ -379,9 +373,7 @@ def test_a_wrong_command_exits_with_2(command: Command) -> None:
 # -- the picture -----------------------------------------------------------------------------------
 
 
-def test_the_plan_is_drawn_without_a_model(
-    command: Command, tmp_path: Path, monkeypatch: Any
-) -> None:
+def test_the_plan_is_drawn(command: Command, tmp_path: Path, monkeypatch: Any) -> None:
     """``--plot`` writes a picture until ``--steps``, or until the last turn of the plan."""
     step_lr = {"x": {"scheduler": "StepLR", "step_size": 30}}
     plateau = {"x": {"scheduler": "ReduceLROnPlateau"}}

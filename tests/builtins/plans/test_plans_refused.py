@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
+import operator
 import re
 import warnings
 from pathlib import PurePosixPath
@@ -56,17 +58,11 @@ class Fault(NamedTuple):
         return PLAN if self.remedy is None else changed(self.broken(), self.remedy)
 
 
-def moved(place: str, new: str, value: Any) -> dict[str, Any]:
-    """The remedy for a misspelt entry: the same under the name that was meant."""
-    holder = place.rpartition(".")[0]
-    return {place: REMOVED, f"{holder}.{new}" if holder else new: value}
-
-
 # The JSON Schema shows these too.
 OF_FORM: dict[str, Fault] = {
     "only way": Fault("lr", {"shedule": "constant_schedule", "value": 1},
         ".shedule: not an entry of a plan; did you mean 'schedule'?",
-        remedy=moved("lr.shedule", "schedule", "constant_schedule")),
+        remedy={"lr.shedule": REMOVED, "lr.schedule": "constant_schedule"}),
     "two ways": Fault("eps.curve", LINE,
         "eps: got 'scheduler' and 'curve'; write one of them only"),
     "no way": Fault("eps", {"gamma": 0.9},
@@ -80,15 +76,15 @@ OF_FORM: dict[str, Fault] = {
         "'cosine_annealing_with_warmup'?"),
     "torch's name for a built-in": Fault("eps", {"schedule": "ExponentialLR", "gamma": 0.9},
         ".schedule: 'ExponentialLR' goes under 'scheduler'; write scheduler: ExponentialLR",
-        remedy=moved("eps.schedule", "scheduler", "ExponentialLR")),
+        remedy={"eps.schedule": REMOVED, "eps.scheduler": "ExponentialLR"}),
     "a built-in's name for torch's": Fault("eps", {"scheduler": "constant_schedule", "value": 0.5},
         ".scheduler: 'constant_schedule' goes under 'schedule'; write schedule: constant_schedule",
-        remedy=moved("eps.scheduler", "schedule", "constant_schedule")),
+        remedy={"eps.scheduler": REMOVED, "eps.schedule": "constant_schedule"}),
     "torch scheduler": Fault("eps.scheduler", "ExponetialLR",
         ": 'ExponetialLR' is not a torch scheduler; did you mean 'ExponentialLR'?"),
     "argument": Fault("eps", {"scheduler": "ExponentialLR", "gama": 0.9},
         ".gama: ExponentialLR has no such entry; did you mean 'gamma'?",
-        remedy=moved("eps.gama", "gamma", 0.9)),
+        remedy={"eps.gama": REMOVED, "eps.gamma": 0.9}),
     "missing argument": Fault("lr.anneal_to_value", REMOVED,
         "lr: cosine_annealing_with_warmup needs 'anneal_to_value'"),
     "missing setting": Fault("eps.gamma", REMOVED, "eps: ExponentialLR needs 'gamma'"),
@@ -134,7 +130,7 @@ OF_FORM: dict[str, Fault] = {
         {"eps.rule": curves.to_dict(curves.Power(2))}),
     "a misspelt rule": Fault("eps", {"follows": "lr", "powr": 2},
         ".powr: an entry with 'follows' has no such entry; did you mean 'power'?",
-        remedy=moved("eps.powr", "power", 2)),
+        remedy={"eps.powr": REMOVED, "eps.power": 2}),
     "a part that follows": Fault("noise.schedulers[1]", {"follows": "lr"},
         ".follows: a part of a compound cannot follow another target; write a ",
         remedy={"noise.schedulers[1]": {"curve": LINE}}),
@@ -144,14 +140,14 @@ OF_FORM: dict[str, Fault] = {
 OF_VALUES: dict[str, Fault] = {
     "target": Fault("weigth_decay", {"curve": LINE},
         ": 'weigth_decay' is not in param groups 0, 1; did you mean 'weight_decay'", KeyError,
-        moved("weigth_decay", "weight_decay", {"curve": LINE})),
+        {"weigth_decay": REMOVED, "weight_decay": {"curve": LINE}}),
     "target of one's own": Fault("clip.default_value", REMOVED,
         "does not read, write default_value in this entry", KeyError),
     "torch's check of a part": Fault("noise.schedulers[0].start_factor", -1,
         "noise.schedulers[0]: LinearLR: Starting multiplicative factor expected to be "),
     "group": Fault("betas[0].curve", {"backbon": LINE, "*": None},
         ".backbon: 'backbon' is not the 'name' of a param group; did you mean 'backbone'?",
-        remedy=moved("betas[0].curve.backbon", "backbone", LINE)),
+        remedy={"betas[0].curve.backbon": REMOVED, "betas[0].curve.backbone": LINE}),
     "a group without a curve": Fault("betas[0].curve.*", REMOVED,
         "betas[0].curve: param group 1 has no curve (its 'name': 'head'); add 'head', or '*'"),
     "groups by number": Fault("betas[0].curve", {0: LINE, 1: None},
@@ -196,13 +192,10 @@ def changed(plan: Any, changes: dict[str, Any]) -> Any:
     for place, value in changes.items():
         keys = re.findall(r"betas\[0\]|[^.\[\]]+", place)
         *outer, last = (int(key) if key.isdigit() else key for key in keys)
-        holder = plan
-        for key in outer:
-            holder = holder[key]
+        holder = functools.reduce(operator.getitem, outer, plan)
+        holder[last] = value
         if value is REMOVED:
             del holder[last]
-        else:
-            holder[last] = copy.deepcopy(value)
     return plan
 
 
