@@ -226,32 +226,32 @@ def test_a_default_value_is_written_if_the_groups_agree() -> None:
     optimizer = make_optimizer()
     for i, group in enumerate(optimizer.param_groups):
         group["clip"], group["gate"], group["heat"] = 1.0 + i, 1.0 + i, torch.tensor(2.0)
-    chain = {"scheduler": "ChainedScheduler", "schedulers": PARTS[:1]}
-    plan = {"clip": {"curve": LINE}, "gate": chain, "heat": {"curve": HALF}, "eps": chain}
+    one = chain(HALVED)
+    plan = {"clip": {"curve": LINE}, "gate": one, "heat": {"curve": HALF}, "eps": one}
     written = to_plan(from_plan(optimizer, plan))
     default_values = {key: each.get("default_value") for key, each in written.items()}
     assert default_values == {"clip": None, "gate": None, "heat": 2.0, "eps": None}
 
 
-# -- the default value of a compound ---------------------------------------------------------------
+def chain(*parts: Any) -> dict[str, Any]:
+    return {"scheduler": "ChainedScheduler", "schedulers": [*parts]}
 
-HALVED = {"scheduler": "ConstantLR", "factor": 0.5, "total_iters": 4}
-CYCLE = {
-    "scheduler": "OneCycleLR", "max_lr": [1.0, 3.0], "total_steps": 60, "cycle_momentum": False
-}  # fmt: skip
-WAVES = {
-    "scheduler": "CyclicLR", "base_lr": [0.1, 0.2], "max_lr": [1.0, 3.0], "step_size_up": 3,
-    "cycle_momentum": False,
-}  # fmt: skip
-CHAIN = {"scheduler": "ChainedScheduler"}
-SEQUENCE = {"scheduler": "SequentialLR"}
+
+def sequence(*parts: Any) -> dict[str, Any]:
+    milestones = [5, 10][: len(parts) - 1]
+    return {"scheduler": "SequentialLR", "schedulers": [*parts], "milestones": milestones}
+
+
+HALVED = PARTS[0]
+CYCLE = {"scheduler": "OneCycleLR", **SCHEDULERS["OneCycleLR"], "max_lr": [1.0, 3.0]}
+WAVES = {"scheduler": "CyclicLR", **SCHEDULERS["CyclicLR"], "max_lr": [1.0, 3.0]}
 COMPOUNDS = [
-    {**CHAIN, "schedulers": [CYCLE]},
-    {**CHAIN, "schedulers": [HALVED, WAVES, {"scheduler": "StepLR", "step_size": 2}]},
-    {**CHAIN, "schedulers": [{**CHAIN, "schedulers": [CYCLE]}, HALVED]},
-    {**SEQUENCE, "schedulers": [WAVES], "milestones": []},
-    {**SEQUENCE, "schedulers": [CYCLE, HALVED], "milestones": [5]},
-    {**SEQUENCE, "schedulers": [HALVED, HALVED, CYCLE], "milestones": [5, 10]},
+    chain(chain(CYCLE), HALVED),
+    *(
+        compound(*parts)
+        for parts in ([CYCLE], [WAVES], [CYCLE, HALVED], [HALVED, WAVES], [HALVED, HALVED, CYCLE])
+        for compound in (chain, sequence)
+    ),
 ]
 
 
