@@ -20,22 +20,21 @@ LINE = {"kind": "Linear", "start": 1, "end": 0, "steps": 10}
 HALF = {"kind": "Constant", "value": 0.5}
 
 
-def make_optimizer(**more: Any) -> torch.optim.AdamW:
+def make_optimizer() -> torch.optim.AdamW:
     """An AdamW with two param groups, whose initial values differ."""
     parameters = [torch.nn.Parameter(torch.ones(2)) for _ in NAMES_OF_GROUPS]
-    return torch.optim.AdamW(
-        [
-            {"params": [each], "name": name, "lr": 0.1 * i, "weight_decay": 0.2 * i, **more}
-            for i, (name, each) in enumerate(zip(NAMES_OF_GROUPS, parameters), 1)
-        ]
-    )
+    groups = [
+        {"params": [each], "name": name, "lr": 0.1 * i, "weight_decay": 0.2 * i}
+        for i, (name, each) in enumerate(zip(NAMES_OF_GROUPS, parameters), 1)
+    ]
+    return torch.optim.AdamW(groups)
 
 
 def values_along(schedule: Any, steps: int = 30) -> list[Any]:
     """The values of all members, at each step from the present one on."""
     takes_metrics = any(isinstance(each, ReduceLROnPlateau) for each in schedule.schedules.values())
     values = [schedule.get_last_schedules()]
-    for optimizer in {id(each.optimizer): each.optimizer for each in schedule.members}.values():
+    for optimizer in {each.optimizer for each in schedule.members}:
         optimizer.step()
     for t in range(steps):
         schedule.step(*([1.0 + t % 3] if takes_metrics else []))
@@ -123,13 +122,12 @@ def scheduler(name: str) -> Any:
 
 
 # In a chain, torch's recurrence of CosineAnnealingLR can lead below 0, which is refused.
-IN_CHAINS = [
-    "StepLR", "MultiStepLR", "ConstantLR", "LinearLR", "ExponentialLR", "PolynomialLR",
-    "CosineAnnealingWarmRestarts",
-]  # fmt: skip
-ALONE = ["CyclicLR", "OneCycleLR", "ReduceLROnPlateau", "SWALR"]
-in_chains = st.one_of(map(scheduler, IN_CHAINS))
+in_chains = st.one_of(
+    *map(scheduler, ["StepLR", "MultiStepLR", "ConstantLR", "LinearLR", "ExponentialLR"]),
+    *map(scheduler, ["PolynomialLR", "CosineAnnealingWarmRestarts"]),
+)
 simple = in_chains | scheduler("CosineAnnealingLR")
+alone = st.one_of(map(scheduler, ["CyclicLR", "OneCycleLR", "ReduceLROnPlateau", "SWALR"]))
 
 
 @st.composite
@@ -142,7 +140,7 @@ def sequences(draw: st.DrawFn) -> dict[str, Any]:
 chains = st.lists(in_chains, min_size=1, max_size=3).map(
     lambda parts: {"scheduler": "ChainedScheduler", "schedulers": parts}
 )
-schedulers = st.one_of(simple, *map(scheduler, ALONE), sequences(), chains)
+schedulers = st.one_of(simple, alone, sequences(), chains)
 
 
 # A power would not exist where a random curve is 0 or negative.

@@ -25,8 +25,6 @@ from tsa_builtins.plans.command import main
 LINE = {"kind": "Linear", "start": 1, "end": 0, "steps": 100}
 ONE = {"lr": {"curve": LINE}}
 ROW = re.compile(r"(?m)^    step ([^\s:]+) +([^\s,]+)")
-
-
 Command = Callable[..., str]
 
 

@@ -49,10 +49,11 @@ def test_a_plan_comes_back(plan: dict[str, Any]) -> None:
 def places(value: Any, path: str = "") -> Iterator[tuple[Any, Any, str]]:
     """Every place in a plan: what holds it, its key, and its path."""
     is_list = isinstance(value, list)
-    for key, each in enumerate(value) if is_list else getattr(value, "items", tuple)():
-        inner = f"{path}[{key}]" if is_list else f"{path}.{key}".removeprefix(".")
-        yield value, key, inner
-        yield from places(each, inner)
+    if is_list or isinstance(value, dict):
+        for key in range(len(value)) if is_list else value:
+            inner = f"{path}[{key}]" if is_list else f"{path}.{key}".removeprefix(".")
+            yield value, key, inner
+            yield from places(value[key], inner)
 
 
 JUNK = [None, True, "1e3", "Linaer", "", -7, 0, 1e400, float("nan"), [], {}, ["x"], {"x": 1}]
