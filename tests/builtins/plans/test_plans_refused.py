@@ -22,8 +22,7 @@ from tsa_builtins import curves, from_plan, to_plan
 from tsa_core import ProxyOptimizer
 
 PLAN: dict[str, Any] = {
-    "lr": {"schedule": "cosine_annealing_with_warmup", "warmup_to_value": 1.0,
-           "anneal_to_value": 0.1, "num_warmup_steps": 500, "num_training_steps": 10000},
+    "lr": {"schedule": "constant_with_warmup", "warmup_to_value": 1.0, "num_warmup_steps": 10000},
     "weight_decay": {"absolute": True, "curve": {**LINE, "kind": "Cosine"}},
     "betas[0]": {
         "curve": {"backbone": {"kind": "Piecewise", "points": {0: 1.0, 9: 0.9}}, "*": None}},
@@ -71,9 +70,8 @@ OF_FORM: dict[str, Fault] = {
     "not an entry": Fault("eps", 0.9,
         ": expected a dict with 'schedule', 'scheduler', 'curve' or 'follows', got 0.9 (float)",
         TypeError, {"eps": {"curve": HALF}}),
-    "built-in": Fault("lr.schedule", "cosine_anealing_with_warmup",
-        ": 'cosine_anealing_with_warmup' is not a built-in; did you mean "
-        "'cosine_annealing_with_warmup'?"),
+    "built-in": Fault("lr.schedule", "constant_wiht_warmup",
+        ": 'constant_wiht_warmup' is not a built-in; did you mean 'constant_with_warmup'?"),
     "torch's name for a built-in": Fault("eps", {"schedule": "ExponentialLR", "gamma": 0.9},
         ".schedule: 'ExponentialLR' goes under 'scheduler'; write scheduler: ExponentialLR",
         remedy={"eps.schedule": REMOVED, "eps.scheduler": "ExponentialLR"}),
@@ -85,10 +83,10 @@ OF_FORM: dict[str, Fault] = {
     "argument": Fault("eps", {"scheduler": "ExponentialLR", "gama": 0.9},
         ".gama: ExponentialLR has no such entry; did you mean 'gamma'?",
         remedy={"eps.gama": REMOVED, "eps.gamma": 0.9}),
-    "missing argument": Fault("lr.anneal_to_value", REMOVED,
-        "lr: cosine_annealing_with_warmup needs 'anneal_to_value'"),
+    "missing argument": Fault("lr.num_warmup_steps", REMOVED,
+        "lr: constant_with_warmup needs 'num_warmup_steps'"),
     "missing setting": Fault("eps.gamma", REMOVED, "eps: ExponentialLR needs 'gamma'"),
-    "target twice": Fault("lr.schedule_target", "lr", ": cosine_annealing"),
+    "target twice": Fault("lr.schedule_target", "lr", ": constant_with_warmup has no such entry"),
     "absolute torch scheduler": Fault("eps.absolute", True,
         ": ExponentialLR has no such entry; it has 'gamma'"),
     "argument of a curve": Fault("clip.curve.curves[1]",
@@ -176,9 +174,9 @@ FAULTS = {**OF_FORM, **OF_VALUES}
 
 # "1e3" is text in YAML 1.1, and a number in JSON, TOML and YAML 1.2.
 TEXTS: list[tuple[str, str, str]] = [
-    ("lr.num_training_steps", "1e4", ". YAML reads 1e4 as text; write 1.0e+4"),
-    ("lr.num_training_steps", "1.5E4", ". YAML reads 1.5E4 as text; write 1.5e+4"),
-    ("lr.num_training_steps", "10000", "; write 10000 without quotes"),
+    ("lr.num_warmup_steps", "1e4", ". YAML reads 1e4 as text; write 1.0e+4"),
+    ("lr.num_warmup_steps", "1.5E4", ". YAML reads 1.5E4 as text; write 1.5e+4"),
+    ("lr.num_warmup_steps", "10000", "; write 10000 without quotes"),
     ("eps.gamma", "0.9", "; write 0.9 without quotes"),
     ("noise.milestones[0]", "4", "; write 4 without quotes"),
     ("clip.default_value", "1.e1", ". YAML reads 1.e1 as text; write 1.0e+1"),
