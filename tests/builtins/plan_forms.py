@@ -1,186 +1,34 @@
-"""Optimizers and plans for the tests of plans, and random plans."""
+"""The optimizer, the curves and the run of the tests of plans."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import torch
-from closed_forms import ANNEALING, INVERSE, NAMES, RISING
-from curve_forms import COMBINATIONS, shapes
-from hypothesis import strategies as st
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from tsa_builtins.curves import Power, clip, to_dict
-
-FOLDER = Path(__file__).parents[2] / "examples" / "plans"
 NAMES_OF_GROUPS = ("backbone", "head")
+LINE = {"kind": "Linear", "start": 1, "end": 0, "steps": 10}
+HALF = {"kind": "Constant", "value": 0.5}
 
 
-def make_optimizer(**more: Any) -> torch.optim.AdamW:
+def make_optimizer() -> torch.optim.AdamW:
     """An AdamW with two param groups, whose initial values differ."""
     parameters = [torch.nn.Parameter(torch.ones(2)) for _ in NAMES_OF_GROUPS]
-    return torch.optim.AdamW(
-        [
-            {"params": [each], "name": name, "lr": 0.1 * i, "weight_decay": 0.2 * i, **more}
-            for i, (name, each) in enumerate(zip(NAMES_OF_GROUPS, parameters), 1)
-        ]
-    )
-
-
-def step(schedule: Any, t: int) -> None:
-    """Step with a metric if a member takes one."""
-    takes = any(isinstance(each, ReduceLROnPlateau) for each in schedule.schedules.values())
-    schedule.step(*([1.0 + t % 3] if takes else []))
+    groups = [
+        {"params": [each], "name": name, "lr": 0.1 * i, "weight_decay": 0.2 * i}
+        for i, (name, each) in enumerate(zip(NAMES_OF_GROUPS, parameters), 1)
+    ]
+    return torch.optim.AdamW(groups)
 
 
 def values_along(schedule: Any, steps: int = 30) -> list[Any]:
     """The values of all members, at each step from the present one on."""
+    takes_metrics = any(isinstance(each, ReduceLROnPlateau) for each in schedule.schedules.values())
     values = [schedule.get_last_schedules()]
-    for optimizer in {id(each.optimizer): each.optimizer for each in schedule.members}.values():
+    for optimizer in {each.optimizer for each in schedule.members}:
         optimizer.step()
     for t in range(steps):
-        step(schedule, t)
+        schedule.step(*([1.0 + t % 3] if takes_metrics else []))
         values.append(schedule.get_last_schedules())
     return values
-
-
-# -- random plans ----------------------------------------------------------------------------------
-
-TARGETS = ("lr", "weight_decay", "eps", "clip", "temperature")
-OWN = ("clip", "temperature")  # not an entry of AdamW
-NEVER_NEGATIVE = ("lr", "weight_decay")
-
-positive = st.floats(0.01, 4).map(lambda x: round(x, 3))
-counts = st.integers(1, 20)
-combined = st.one_of(shapes, *(kind.pairs(shapes) for kind in COMBINATIONS.values()))
-
-
-@st.composite
-def records(draw: st.DrawFn, may_be_negative: bool) -> dict[str, Any]:
-    pair = draw(combined)
-    return to_dict(pair.curve if may_be_negative or pair.low >= 0 else clip(pair.curve, 0, 4))
-
-
-absolute = st.fixed_dictionaries({}, optional={"absolute": st.booleans()})
-
-
-def curves(may_be_negative: bool) -> st.SearchStrategy[dict[str, Any]]:
-    a_curve = records(may_be_negative)
-    of_groups = st.one_of(
-        st.fixed_dictionaries({"backbone": a_curve, "*": st.none() | a_curve}),
-        st.fixed_dictionaries({name: st.none() | a_curve for name in NAMES_OF_GROUPS}),
-        st.lists(st.none() | a_curve, min_size=2, max_size=2),
-    )
-    return st.builds(lambda curve, more: {"curve": curve, **more}, a_curve | of_groups, absolute)
-
-
-@st.composite
-def built_ins(draw: st.DrawFn) -> dict[str, Any]:
-    name = draw(st.sampled_from(NAMES))
-    described: dict[str, Any] = {"schedule": name, **draw(absolute)}
-    if name == "constant_schedule":
-        return {**described, "value": draw(positive)}
-    described |= {"warmup_to_value": draw(positive), "num_warmup_steps": draw(counts)}
-    if name in ANNEALING:
-        length = described["num_warmup_steps"] + draw(st.integers(0, 20))
-        described |= {"anneal_to_value": draw(positive), "num_training_steps": length}
-    if name == "warmup_stable_decay":
-        length = described["num_training_steps"] - described["num_warmup_steps"]
-        described["num_decay_steps"] = draw(st.integers(0, length))
-        if draw(st.booleans()):
-            described["decay"] = draw(st.sampled_from(["Cosine", ["Polynomial", 1.5]]))
-    if name in RISING and draw(st.booleans()):
-        described["skip_zero"] = draw(st.booleans())
-    if name in INVERSE and draw(st.booleans()):
-        described["warmup_multiplier"] = draw(positive)
-    if name.startswith("polynomial") and draw(st.booleans()):
-        described["polynomial_exponent"] = draw(positive)
-    return described
-
-
-def settings(scheduler: str, needed: dict[str, Any], **optional: Any) -> Any:
-    strategy = st.fixed_dictionaries(needed, optional=optional)
-    return strategy.map(lambda drawn: {"scheduler": scheduler, **drawn})
-
-
-shares = st.floats(0.1, 0.9).map(lambda x: round(x, 3))
-per_group = positive | st.lists(positive, min_size=2, max_size=2)
-simple = st.one_of(
-    settings("StepLR", {"step_size": counts}, gamma=shares),
-    settings("MultiStepLR", {"milestones": st.lists(counts, max_size=4)}, gamma=shares),
-    settings("ConstantLR", {}, factor=shares, total_iters=counts),
-    settings("LinearLR", {}, start_factor=shares, end_factor=shares, total_iters=counts),
-    settings("ExponentialLR", {"gamma": shares}),
-    settings("PolynomialLR", {}, total_iters=counts, power=positive),
-    settings("CosineAnnealingLR", {"T_max": counts}, eta_min=shares),
-    settings("CosineAnnealingWarmRestarts", {"T_0": counts}, T_mult=st.integers(1, 3)),
-)
-KEEPS_MOMENTUM = {"cycle_momentum": st.just(False)}
-alone = st.one_of(
-    settings(
-        "CyclicLR",
-        {"base_lr": per_group, "max_lr": per_group, **KEEPS_MOMENTUM},
-        step_size_up=counts,
-        step_size_down=counts | st.none(),
-        mode=st.sampled_from(["triangular", "triangular2", "exp_range"]),
-        gamma=shares,
-    ),
-    settings(
-        "OneCycleLR",
-        {"max_lr": per_group, "total_steps": st.integers(40, 90), **KEEPS_MOMENTUM},
-        pct_start=st.floats(0.1, 0.4).map(lambda x: round(x, 3)),
-        div_factor=positive,
-        final_div_factor=positive,
-        three_phase=st.booleans(),
-        anneal_strategy=st.sampled_from(["cos", "linear"]),
-    ),
-    settings("ReduceLROnPlateau", {}, factor=shares, patience=st.integers(0, 3), min_lr=per_group),
-    settings("SWALR", {"swa_lr": per_group}, anneal_epochs=counts),
-)
-
-
-@st.composite
-def sequences(draw: st.DrawFn) -> dict[str, Any]:
-    parts = draw(st.lists(simple, min_size=1, max_size=3))
-    milestones = sorted(draw(st.sets(counts, min_size=len(parts) - 1, max_size=len(parts) - 1)))
-    return {"scheduler": "SequentialLR", "schedulers": parts, "milestones": milestones}
-
-
-# In a chain, torch's recurrence of CosineAnnealingLR can lead below 0, which is refused.
-in_chains = simple.filter(lambda each: each["scheduler"] != "CosineAnnealingLR")
-chains = st.lists(in_chains, min_size=1, max_size=3).map(
-    lambda parts: {"scheduler": "ChainedScheduler", "schedulers": parts}
-)
-schedulers = st.one_of(simple, alone, sequences(), chains)
-
-
-# A power would not exist where a random curve is 0 or negative.
-RULES = [{}, {"power": 1}, {"rule": to_dict(clip(0.5 * Power(1), -1, 1))}]
-followers = st.builds(lambda rule, more: {**rule, **more}, st.sampled_from(RULES), absolute)
-
-
-@st.composite
-def plans(draw: st.DrawFn) -> dict[str, Any]:
-    plan = {
-        target: draw(curves(target not in NEVER_NEGATIVE) | built_ins() | schedulers)
-        for target in draw(st.lists(st.sampled_from(TARGETS), min_size=1, unique=True))
-    }
-    # No circles: what is followed follows nothing itself.
-    followed: set[str] = set()
-    for target in plan:
-        sources = [s for s in TARGETS[:3] if s != target and "follows" not in plan.get(s, {})]
-        if target in NEVER_NEGATIVE:
-            sources = [source for source in sources if source in NEVER_NEGATIVE]
-        if target not in followed and draw(st.integers(0, 3)) == 0:
-            source = draw(st.sampled_from(sources)) if sources else "betas[1]"
-            plan[target] = {"follows": source, **draw(followers)}
-            if plan.get(source, {}).get("absolute"):  # multiples of values are doubted
-                plan[target]["absolute"] = True
-            followed.add(source)
-    for target in OWN:
-        if target in plan:
-            plan[target]["default_value"] = draw(positive)
-    copied: dict[str, Any] = json.loads(json.dumps(plan))  # no dict stands twice in it
-    return copied

@@ -24,7 +24,7 @@ def list_of(items: Any) -> dict[str, Any]:
 
 def in_list(*items: Any) -> dict[str, Any]:
     """A list of exactly these."""
-    return {"type": "array", "items": [*items], "minItems": len(items), "maxItems": len(items)}
+    return {**list_of([*items]), "minItems": len(items), "maxItems": len(items)}
 
 
 def by_step(value: Any) -> dict[str, Any]:
@@ -50,10 +50,7 @@ ARGUMENTS = {
     "CurveLike": ref("curve"),
     "bool": FLAG,
     "Iterable[CurveLike]": list_of(ref("curve")),
-    "Iterable[CurveLike | float]": {
-        **list_of({"anyOf": [ref("curve"), NUMBER]}),
-        "minItems": 2,
-    },
+    "Iterable[CurveLike | float]": {**list_of({"anyOf": [ref("curve"), NUMBER]}), "minItems": 2},
     "Iterable[float]": list_of(NUMBER),
     "CurveByStep": by_step(ref("curve")),
     "Levels": by_step(NUMBER),
@@ -70,10 +67,10 @@ SETTINGS = {
 
 
 def closed(properties: dict[str, Any], required: list[str], text: str = "") -> dict[str, Any]:
-    """An object with no other entries."""
-    first_line, _, _ = text.partition("\n\n")
+    """An object with no other entries, described by the first paragraph of a text."""
+    words = text.partition("\n\n")[0].replace("``", "").split()
     return {
-        **({"description": " ".join(first_line.replace("``", "").split())} if text else {}),
+        **({"description": " ".join(words)} if words else {}),
         "type": "object",
         "properties": properties,
         "required": required,
@@ -101,57 +98,36 @@ def chosen_by(key: str, forms: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def with_one_of(forms: dict[str, Any]) -> dict[str, Any]:
-    """An object with one of the entries in ``forms``, each of which says the others.
-
-    An error is then one about the form that was meant. An editor completes the entries.
-    """
-    return {
-        "type": "object",
-        "properties": {key: {} for key in forms},
-        "anyOf": [{"required": [key]} for key in forms],
-        "allOf": [if_then({"required": [key]}, form) for key, form in forms.items()],
-    }
-
-
 def of_curve(name: str) -> dict[str, Any]:
     kind = KINDS[name]
-    properties = {key: ARGUMENTS[each] for key, each in argument_types(kind).items()}
-    required = ["kind", *needed_arguments(kind)]
+    takes = {key: ARGUMENTS[each] for key, each in argument_types(kind).items()}
     text = (kind.__doc__ or "") if "λ" in (kind.__doc__ or "") else ""
-    return closed({"kind": {"const": name}, **properties}, required, text)
+    return closed({"kind": {"const": name}, **takes}, ["kind", *needed_arguments(kind)], text)
 
 
 def of_built_in(name: str) -> dict[str, Any]:
     takes = plan_arguments(BUILT_INS[name])
     types = {key: ARGUMENTS[each.annotation] for key, each in takes.items()}
-    properties = {"schedule": {"const": name}, **types}
+    properties = {"schedule": {"const": name}, **types, "default_value": DEFAULT_VALUE}
     required = ["schedule", *(key for key, each in takes.items() if each.default is each.empty)]
-    return closed(
-        {**properties, "default_value": DEFAULT_VALUE}, required, BUILT_INS[name].__doc__ or ""
-    )
-
-
-def of_steps(steps: Any) -> dict[str, Any]:
-    limit = {"minimum": 0} if steps.may_be_zero else {"exclusiveMinimum": 0}
-    return {"type": "integer" if steps.whole else "number", **limit}
+    return closed(properties, required, BUILT_INS[name].__doc__ or "")
 
 
 def of_setting(setting: Any) -> dict[str, Any]:
     taken: dict[str, Any] = SETTINGS.get(setting.kind, {"enum": list(setting.words)})
-    if setting.counts_steps is not None:
-        taken = of_steps(setting.counts_steps)
+    steps = setting.counts_steps
+    if steps is not None:
+        limit = {"minimum": 0} if steps.may_be_zero else {"exclusiveMinimum": 0}
+        taken = {"type": "integer" if steps.whole else "number", **limit}
         taken = list_of(taken) if setting.kind == "list of numbers" else taken
     return {"anyOf": [taken, {"type": "null"}]} if setting.may_be_none else taken
 
 
 def of_scheduler(name: str) -> dict[str, Any]:
-    form = torch_schedulers()[name]
-    taken = {
-        key: of_setting(each) for key, each in form.settings.items() if each.kind != "function"
-    }
+    settings = torch_schedulers()[name].settings
+    taken = {key: of_setting(each) for key, each in settings.items() if each.kind != "function"}
     properties = {"scheduler": {"const": name}, **taken, "default_value": DEFAULT_VALUE}
-    required = ["scheduler", *(key for key, each in form.settings.items() if each.required)]
+    required = ["scheduler", *(key for key, each in settings.items() if each.required)]
     return closed(properties, required, f"torch's {name} on the target.")
 
 
@@ -163,44 +139,54 @@ def without_functions() -> list[str]:
     ]
 
 
-def entries() -> dict[str, Any]:
-    curve = closed(
-        {"curve": ref("curveOrCurves"), "absolute": FLAG, "default_value": DEFAULT_VALUE},
-        ["curve"],
-        "The target follows a curve, or one for each param group.",
-    )
+def entry() -> dict[str, Any]:
+    """An object with one of four entries, each of which says the others.
+
+    An error is then one about the form that was meant. An editor completes the entries.
+    """
+    beside = {"absolute": FLAG, "default_value": DEFAULT_VALUE}
+    source = {
+        "type": "string",
+        "description": "Another target of the same param groups, such as lr.",
+    }
+    power = {
+        **NUMBER,
+        "description": "Multiple of the target = multiple of the source to this power. "
+        "1 by default.",
+    }
     follower = closed(
-        {
-            "follows": {
-                "type": "string",
-                "description": "Another target of the same param groups, such as lr.",
-            },
-            "power": {
-                **NUMBER,
-                "description": "Multiple of the target = multiple of the source to this power. "
-                "1 by default.",
-            },
-            "rule": ref("curve"),
-            "absolute": FLAG,
-            "default_value": DEFAULT_VALUE,
-        },
+        {"follows": source, "power": power, "rule": ref("curve"), **beside},
         ["follows"],
         "The target is computed from another target at each step.",
     )
-    built_ins = {name: of_built_in(name) for name in BUILT_INS}
-    schedulers = {name: of_scheduler(name) for name in without_functions()}
-    return with_one_of(
-        {
-            "curve": curve,
-            "schedule": chosen_by("schedule", built_ins),
-            "scheduler": chosen_by("scheduler", schedulers),
-            "follows": {**follower, "not": {"required": ["power", "rule"]}},
-        }
-    )
+    forms = {
+        "curve": closed(
+            {"curve": ref("curveOrCurves"), **beside},
+            ["curve"],
+            "The target follows a curve, or one for each param group.",
+        ),
+        "schedule": chosen_by("schedule", {name: of_built_in(name) for name in BUILT_INS}),
+        "scheduler": chosen_by(
+            "scheduler", {name: of_scheduler(name) for name in without_functions()}
+        ),
+        "follows": {**follower, "not": {"required": ["power", "rule"]}},
+    }
+    return {
+        "type": "object",
+        "properties": {key: {} for key in forms},
+        "anyOf": [{"required": [key]} for key in forms],
+        "allOf": [if_then({"required": [key]}, form) for key, form in forms.items()],
+    }
 
 
 def schema() -> dict[str, Any]:
     curve_or_none = {"anyOf": [ref("curve"), {"type": "null"}]}
+    by_name = {
+        "description": "A curve for each name of a param group; '*': all others; null: left alone.",
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": curve_or_none,
+    }
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Plan of torch-schedule-anything",
@@ -209,7 +195,7 @@ def schema() -> dict[str, Any]:
         "minProperties": 1,
         "additionalProperties": ref("entry"),
         "definitions": {
-            "entry": entries(),
+            "entry": entry(),
             "part": {
                 "allOf": [ref("entry")],
                 "not": {"anyOf": [{"required": ["default_value"]}, {"required": ["follows"]}]},
@@ -219,18 +205,7 @@ def schema() -> dict[str, Any]:
             "curveOrCurves": {
                 **if_then({"type": "object", "required": ["kind"]}, ref("curve")),
                 "properties": {"kind": {}},  # to complete it
-                "else": {
-                    "anyOf": [
-                        {
-                            "description": "A curve for each name of a param group; '*': all "
-                            "others; null: left alone.",
-                            "type": "object",
-                            "minProperties": 1,
-                            "additionalProperties": curve_or_none,
-                        },
-                        list_of(curve_or_none),
-                    ]
-                },
+                "else": {"anyOf": [by_name, list_of(curve_or_none)]},
             },
             "curve": chosen_by("kind", {name: of_curve(name) for name in sorted(KINDS)}),
         },

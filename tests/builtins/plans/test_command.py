@@ -8,6 +8,7 @@ import math
 import re
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,42 +23,43 @@ from tsa_builtins import curves
 from tsa_builtins.plans.command import main
 
 LINE = {"kind": "Linear", "start": 1, "end": 0, "steps": 100}
-ROW = re.compile(r"(?m)^    step ([^\s:]+) +([^\s,]+)(, and stays)?")
-
-
-class Command:
-    """The command on plans in a folder of its own."""
-
-    def __init__(self, folder: Path, captured: Any) -> None:
-        self.folder, self.captured = folder, captured
-
-    def file(self, content: Any, name: str = "plan.json") -> str:
-        text = content if isinstance(content, str) else json.dumps(content)
-        (self.folder / name).write_text(text, encoding="utf-8")
-        return str(self.folder / name)
-
-    def run(self, content: Any, *options: str, name: str = "plan.json") -> tuple[int, str, str]:
-        """Return the exit status, the output and the errors, without the folder."""
-        try:
-            status = main([self.file(content, name), *options])
-        except SystemExit as error:
-            status = int(str(error.code))
-        out, err = self.captured.readouterr()
-        return status, out, err.replace(f"{self.folder}/", "")
-
-    def says(self, content: Any, *options: str) -> str:
-        status, out, err = self.run(content, *options)
-        assert (status, err) == (0, "")
-        return out
+ONE = {"lr": {"curve": LINE}}
+ROW = re.compile(r"(?m)^    step ([^\s:]+) +([^\s,]+)")
+Command = Callable[..., str]
 
 
 @pytest.fixture
 def command(tmp_path: Path, capsys: Any) -> Command:
-    return Command(tmp_path, capsys)
+    """The command on a plan in a file: it checks the exit status and errors, and returns the rest.
+
+    The errors have ``err`` in them, or there are none. What fails prints nothing else, and a wrong
+    plan is said in one line.
+    """
+
+    def run(
+        content: Any, options: str = "", *, status: int = 0, err: str = "", name: str = "plan.json"
+    ) -> str:
+        text = content if isinstance(content, str) else json.dumps(content)
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        try:
+            ended = main([str(tmp_path / name), *shlex.split(options)])
+        except SystemExit as error:
+            ended = int(str(error.code))
+        out, errors = capsys.readouterr()
+        errors = errors.replace(f"{tmp_path}/", "")
+        assert ended == status
+        assert err in errors if err else not errors
+        assert bool(out) == (status == 0)
+        if status == 1:
+            assert errors.startswith((name, "--plot: "))
+            assert errors.count("\n") == 1
+        return str(out)
+
+    return run
 
 
 def rows_of(text: str) -> dict[float, float]:
-    return {float(t): float(value) for t, value, _ in ROW.findall(text)}
+    return {float(t): float(value) for t, value in ROW.findall(text)}
 
 
 def said(text: str) -> list[str]:
@@ -80,7 +82,7 @@ def near(expected: float) -> Any:
 )
 def test_each_number_is_that_of_the_closed_form(pair: Pair, command: Command) -> None:
     """Each row has λ(t), the boundaries have rows, and a curve that stays does not move again."""
-    text = command.says({"x": {"absolute": True, "curve": curves.to_dict(pair.curve)}})
+    text = command({"x": {"absolute": True, "curve": curves.to_dict(pair.curve)}})
     rows = rows_of(text)
     for t, value in rows.items():
         # A restart can be at a number that no float holds.
@@ -95,7 +97,7 @@ def test_a_value_that_moves_far_later_does_not_stay(command: Command) -> None:
     """The bound holds until t = 31.5, where 2/√(1 + 2t) = 0.25; the last turn is at 0.5."""
     shape = {"kind": "InverseSqrt", "start": 2.0, "timescale": 0.5}
     curve = {"kind": "Clip", "curve": shape, "low": 0.0, "high": 0.25}
-    out = command.says({"lr": {"curve": curve}})
+    out = command({"lr": {"curve": curve}})
     assert "0.25" in out
     assert "and stays" not in out
 
@@ -105,60 +107,48 @@ def test_a_built_in_has_its_numbers_at_its_steps(command: Command) -> None:
     plan = Plan()
     for name in NAMES:
         given = arguments(name, plan)
-        rows = rows_of(command.says({"lr": {"schedule": name, **given}}))
+        rows = rows_of(command({"lr": {"schedule": name, **given}}))
         assert rows == {t: near(closed_form(name, plan, t)) for t in rows}
         steps = {given[key] for key in ("num_warmup_steps", "num_training_steps") if key in given}
         assert {0, *steps} <= rows.keys()
 
 
-PARTS_OF_TORCH = [
-    {"scheduler": "LinearLR", "start_factor": 0.1, "total_iters": 10},
-    {"scheduler": "ExponentialLR", "gamma": 0.9},
-]
+COMPOUND = {
+    "scheduler": "SequentialLR", "milestones": [10], "schedulers": [
+        {"scheduler": "LinearLR", "start_factor": 0.1, "total_iters": 10},
+        {"scheduler": "ExponentialLR", "gamma": 0.9}]}  # fmt: skip
+# What drives a target, the options, and the rows.
+ROWS: list[tuple[dict[str, Any], str, dict[float, Any]]] = [
+    ({"scheduler": "StepLR", "step_size": 30, "gamma": 0.5}, "", {0: 1, 29: 1, 30: 0.5}),
+    ({"scheduler": "OneCycleLR", "max_lr": 0.1, "total_steps": 50}, "", {0: 4e-3, 49: 4e-7}),
+    ({"scheduler": "ExponentialLR", "gamma": 0.5}, "--steps 3", {0: 1, 2: 0.25, 3: 0.125}),
+    (COMPOUND, "--steps 40", {0: 0.1, 10: 1, 40: near(0.9**30)}),
+    ({"curve": {"kind": "InverseSqrt", "start": 1, "timescale": 100}}, "--steps 300",
+     {0: 1, 100: near(0.5**0.5), 300: 0.5}),
+    ({"curve": LINE}, "--stretch 391", {0: 1, 39100: 0}),
+]  # fmt: skip
 
 
-def test_a_torch_scheduler_has_the_numbers_of_torch(command: Command) -> None:
-    """The steps that its settings count have rows, with what it gives on ``lr``."""
-    step_lr = {"scheduler": "StepLR", "step_size": 30, "gamma": 0.5}
-    assert rows_of(command.says({"lr": step_lr})) == {0: 1, 29: 1, 30: 0.5}
-    one_cycle = {"scheduler": "OneCycleLR", "max_lr": 0.1, "total_steps": 50}
-    assert rows_of(command.says({"lr": one_cycle})) == {0: 0.1 / 25, 49: 0.1 / 25 / 1e4}
-    compound = {"scheduler": "SequentialLR", "schedulers": PARTS_OF_TORCH, "milestones": [10]}
-    text = command.says({"lr": compound}, "--steps", "40")
-    assert rows_of(text) == {0: 0.1, 10: 1, 40: near(0.9**30)}
-
-
-def test_the_end_of_a_run_has_numbers_too(command: Command) -> None:
-    """``--steps`` adds a row, and ``--stretch`` says the steps per unit of the plan."""
-    plan = {"lr": {"curve": {"kind": "InverseSqrt", "start": 1, "timescale": 100}}}
-    assert rows_of(command.says(plan, "--steps", "300"))[300] == 0.5
-    plan = {"x": {"scheduler": "ExponentialLR", "gamma": 0.5}}
-    assert rows_of(command.says(plan, "--steps", "3"))[3] == near(0.125)
-    assert rows_of(command.says({"lr": {"curve": LINE}}, "--stretch", "391")) == {0: 1, 39100: 0}
+def test_the_steps_of_settings_and_options_have_rows(command: Command) -> None:
+    """A torch scheduler has the numbers of torch on ``lr``; ``--stretch`` is steps per unit."""
+    for described, options, rows in ROWS:
+        assert rows_of(command({"lr": described}, options)) == rows
 
 
 def test_the_unit_takes_the_place_of_steps(command: Command, monkeypatch: Any) -> None:
     """``--unit`` is the word in the shape, in the rows and on the axis of the picture."""
     drawn: list[Any] = []
-    monkeypatch.setattr(
-        "matplotlib.figure.Figure.savefig", lambda figure, path: drawn.append(figure)
-    )
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda each, path: drawn.append(each))
     points = {0: 0, 1_000_000: 1, 2_000_000_000: 0}
-    plan = {
-        "lr": {"curve": {"kind": "Piecewise", "points": points}},
-        "x": {"scheduler": "StepLR", "step_size": 30},
-    }
-    assert command.says(plan, "--unit", "tokens", "--plot", "plan.svg").splitlines() == [
+    step_lr = {"scheduler": "StepLR", "step_size": 30}
+    plan = {"lr": {"curve": {"kind": "Piecewise", "points": points}}, "x": step_lr}
+    assert said(command(plan, "--unit tokens --plot plan.svg")) == [
         "lr: multiples of the initial value",
-        "  piecewise through 0 at tokens 0, 1 at tokens 1000000, 0 at tokens 2000000000",
-        "    tokens 0           0",
-        "    tokens 1000000     1",
-        "    tokens 2000000000  0, and stays",
+        "  piecewise through 0 at tokens 0, 1 at tokens 1000000, 0 at tokens 2000000000"
+        " | tokens 0           0 | tokens 1000000     1 | tokens 2000000000  0, and stays",
         "x: multiples of the initial value",
-        "  torch's StepLR: step_size 30",  # a name in torch stays
-        "    tokens 0   1",
-        "    tokens 29  1",
-        "    tokens 30  0.1",
+        # A name in torch stays.
+        "  torch's StepLR: step_size 30 | tokens 0   1 | tokens 29  1 | tokens 30  0.1",
     ]
     assert [axes.get_xlabel() for axes in drawn[0].axes][-1] == "tokens"
 
@@ -177,10 +167,8 @@ def test_without_an_optimizer_the_numbers_say_what_they_assume(command: Command)
         "eps": {"scheduler": "CosineAnnealingLR", "T_max": 10, "eta_min": 0.5},
         "x": {**one_cycle, "cycle_momentum": False},
     }
-    status, text, err = command.run(plan)
-    assert status == 0
-    assert "'weight_decay' derives from multiples of 'lr', whose schedule gives absolute" in err
-    assert said(text) == [
+    err = "'weight_decay' derives from multiples of 'lr', whose schedule gives absolute"
+    assert said(command(plan, err=err)) == [
         "lr: values",
         "  linear from 0.5 to 0.25 over 100 steps | step 0    0.5 | step 100  0.25, and stays",
         "betas[1]: multiples of the initial value",
@@ -207,8 +195,7 @@ def test_an_optimizer_gives_values(command: Command) -> None:
     }
     options = "--optimizer muon=SGD --optimizer adamw=AdamW --set muon/lr=0.02 --set adamw/lr=1e-3"
     options += " --set adamw/lr/head=4e-3 --set adamw/betas=0.5,0.75 --set adamw/betas[0]=0.25"
-    text = command.says(plan, *options.split(), "--set", "weight_decay=0.5")
-    assert said(text) == [
+    assert said(command(plan, f"{options} --set weight_decay=0.5")) == [
         "muon/lr: values; the shape multiplies the initial value 0.02",
         "  linear from 1 to 0 over 100 steps | step 0    0.02 | step 100  0, and stays",
         "adamw/lr: values; the shape multiplies the initial value 0.004, 0.001",
@@ -229,7 +216,7 @@ def test_groups_are_as_many_as_the_plan_needs(command: Command) -> None:
         "lr": {"curve": {"a": LINE, "b": None, "*": two}},
         "weight_decay": {"curve": [LINE, None, None, LINE]},
     }
-    text = command.says(plan)
+    text = command(plan)
     assert [line for line in text.splitlines() if line[:4].strip() and ":" in line] == [
         "lr: multiples of the initial value",
         "  a: linear from 1 to 0 over 100 steps",
@@ -240,7 +227,7 @@ def test_groups_are_as_many_as_the_plan_needs(command: Command) -> None:
         "  b, *: left alone",
     ]
     cyclic = {"scheduler": "CyclicLR", "base_lr": [0.1, 0.2], "max_lr": [1, 2], "step_size_up": 2}
-    text = command.says({"x": {**cyclic, "cycle_momentum": False}})
+    text = command({"x": {**cyclic, "cycle_momentum": False}})
     assert "group 0: torch's CyclicLR" in text
     assert "    step 2  2" in text
 
@@ -272,113 +259,87 @@ WORDS: list[tuple[Any, str]] = [
 def test_a_shape_is_said_in_words(command: Command) -> None:
     """The words of a curve are its kind and its arguments, and those of the curves in it."""
     for curve, words in WORDS:
-        text = command.says({"x": {"absolute": True, "curve": curves.to_dict(curve)}})
+        text = command({"x": {"absolute": True, "curve": curves.to_dict(curve)}})
         assert said(text)[1].partition(" | ")[0].strip() == words
 
 
 # -- plans that are wrong --------------------------------------------------------------------------
 
-BAD_STEPS = """
-lr: {curve: {kind: Join, boundaries: [10], curves: [
-    {kind: Constant, value: 1}, {kind: Linear, start: 1, end: 0, steps: ten}]}}
-"""
-ALIASES = "- &a0 {kind: Product, factors: [2, {kind: Constant, value: 1}]}\n" + "\n".join(
-    f"- &a{i + 1} {{kind: Product, factors: [*a{i}, *a{i}]}}" for i in range(60)
-)
 PARTS = "\n".join(
     f"- &a{i + 1} {{scheduler: ChainedScheduler, schedulers: [*a{i}, *a{i}]}}" for i in range(60)
 )
 FALLING_SOURCE = {"lr": {"curve": LINE}, "x": {"follows": "lr", "power": -0.5}}
 BELOW_ZERO = {"lr": {"curve": {**LINE, "end": -1}}}
+WRONG_PLANS: list[tuple[str, Any, str]] = [
+    ("plan.yml", "lr: {curve: {kind: Cosin}}", "lr.curve.kind: 'Cosin' is not a kind of curve"),
+    ("plan.yaml", "lr:\n  a: [1\n", "plan.yaml:3:1: not YAML: "),
+    ("plan.yaml", "lr: {}\nwd: {}\nlr: {}\n", "plan.yaml:3:1: 'lr' appears twice"),
+    ("plan.yaml", "lr: !!python/object:os.PathLike {}", "plan.yaml:1:5: not YAML: "),
+    ("plan.yaml", "lr: 2024-13-45", "plan.yaml: month must be in 1..12"),
+    ("plan.yaml", "", "plan.yaml: plan: expected a dict"),
+    ("plan.yaml", "a: &a {curve: *a}", "plan.yaml: plan: nested more than 200 deep"),
+    ("plan.yaml", "[" * 9000, "plan.yaml: nested too deep"),
+    ("plan.yaml", f"a:\n- &a0 {{}}\n{PARTS}\nlr: *a60", "plan: expected at most 20,000 dicts"),
+    ("plan.json", '{"lr": {', "plan.json:1:9: not JSON: "),
+    ("plan.json", '{"lr": {}, "lr": {}}', "plan.json: 'lr' appears twice"),
+    ("plan.json", "[" * 200_000, "plan.json: nested too deep"),
+    ("plan.json", [], "plan.json: plan: expected a dict"),
+    ("plan.json", {"lr": 3}, "plan.json: lr: expected a dict"),
+    ("plan.json", {"betas": {"curve": LINE}}, "plan.json: betas: "),
+    ("plan.json", {"params": {"curve": LINE}}, "plan.json: params: "),
+    ("plan.json", {"x[": {"curve": LINE}}, "plan.json: x[: "),
+    ("plan.json", {"a/lr": {"curve": LINE}, "lr": {}}, "lr: with several optimizers"),
+    ("plan.json", BELOW_ZERO, "plan.json: lr: "),
+    ("plan.json", FALLING_SOURCE, "plan.json: x: the rule of 'x'"),
+    ("plan.toml", "lr = ", "plan.toml: "),
+]
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("plan.yaml", BAD_STEPS, "plan.yaml: lr.curve.curves[1].steps: expected a number"),
-        ("plan.yml", "lr: {curve: {kind: Cosin}}", "lr.curve.kind: 'Cosin' is not a kind of curve"),
-        ("plan.yaml", "lr:\n  a: [1\n", "plan.yaml:3:1: not YAML: "),
-        ("plan.yaml", "lr: {}\nwd: {}\nlr: {}\n", "plan.yaml:3:1: 'lr' appears twice"),
-        ("plan.yaml", "lr: !!python/object:os.PathLike {}", "plan.yaml:1:5: not YAML: "),
-        ("plan.yaml", "lr: 2024-13-45", "plan.yaml: month must be in 1..12"),
-        ("plan.yaml", "", "plan.yaml: plan: expected a dict"),
-        ("plan.yaml", "a: &a {curve: *a}", "plan.yaml: plan: nested more than 200 deep"),
-        ("plan.yaml", "[" * 9000, "plan.yaml: nested too deep"),
-        ("plan.yaml", f"a:\n{ALIASES}\nlr: {{curve: *a60}}", "plan: expected at most 20,000 dicts"),
-        ("plan.yaml", f"a:\n- &a0 {{}}\n{PARTS}\nlr: *a60", "plan: expected at most 20,000 dicts"),
-        ("plan.json", '{"lr": {', "plan.json:1:9: not JSON: "),
-        ("plan.json", '{"lr": {}, "lr": {}}', "plan.json: 'lr' appears twice"),
-        ("plan.json", "[" * 200_000, "plan.json: nested too deep"),
-        ("plan.json", [], "plan.json: plan: expected a dict"),
-        ("plan.json", {"lr": 3}, "plan.json: lr: expected a dict"),
-        ("plan.json", {"betas": {"curve": LINE}}, "plan.json: betas: "),
-        ("plan.json", {"params": {"curve": LINE}}, "plan.json: params: "),
-        ("plan.json", {"x[": {"curve": LINE}}, "plan.json: x[: "),
-        ("plan.json", {"a/lr": {"curve": LINE}, "lr": {}}, "lr: with several optimizers"),
-        ("plan.json", {"lr": {"follows": "lr"}}, "plan.json: lr.follows: "),
-        ("plan.json", BELOW_ZERO, "plan.json: lr: "),
-        ("plan.json", FALLING_SOURCE, "plan.json: x: the rule of 'x'"),
-        ("plan.toml", "lr = ", "plan.toml: "),
-    ],
-)
-def test_a_wrong_plan_is_named_with_its_place(
-    command: Command, name: str, content: Any, message: str
-) -> None:
+def test_a_wrong_plan_is_named_with_its_place(command: Command) -> None:
     """The exit status is 1, and one line says the file and the path or the line in it."""
-    status, out, err = command.run(content, name=name)
-    assert (status, out) == (1, "")
-    assert message in err
-    assert err.startswith(name)
-    assert err.count("\n") == 1
+    for name, content, message in WRONG_PLANS:
+        command(content, name=name, status=1, err=message)
 
 
-def test_files_that_cannot_be_read(command: Command) -> None:
+def test_files_that_cannot_be_read(tmp_path: Path, capsys: Any) -> None:
     """No such file, a folder, and bytes that are not text; all files are checked all the same."""
-    right, folder = command.file({"lr": {"curve": LINE}}), command.folder
-    missing, binary = folder / "no.yaml", folder / "bytes.yaml"
+    right, missing, binary = (tmp_path / name for name in ("plan.json", "no.yaml", "bytes.yaml"))
+    right.write_text(json.dumps(ONE))
     binary.write_bytes(b"\xff\xfe")
-    assert main([str(missing), str(folder), str(binary), right]) == 1
-    out, err = command.captured.readouterr()
+    assert main([*map(str, (missing, tmp_path, binary, right))]) == 1
+    out, err = capsys.readouterr()
     assert out.startswith(f"{right}:\nlr: multiples of the initial value\n")
     of_missing, of_folder, of_binary = err.splitlines()
     assert of_missing == f"{missing}: No such file or directory"
-    assert of_folder.startswith(f"{folder}: ")
+    assert of_folder.startswith(f"{tmp_path}: ")
     assert "expected text in UTF-8" in of_binary
 
 
-def test_the_standard_input_is_json_or_yaml(command: Command, monkeypatch: Any) -> None:
+def test_standard_input_is_json_or_yaml(command: Command, monkeypatch: Any, capsys: Any) -> None:
     """``-`` reads either of them, and so does a file with another ending."""
-    plan = {"lr": {"curve": LINE}}
-    for text in (json.dumps(plan), yaml.safe_dump(plan)):
+    for text in (json.dumps(ONE), yaml.safe_dump(ONE)):
         monkeypatch.setattr(sys, "stdin", io.StringIO(text))
         assert main(["-"]) == 0
-        assert rows_of(command.captured.readouterr().out) == {0: 1, 100: 0}
-        assert command.run(text, name="plan.conf")[0] == 0
+        assert rows_of(capsys.readouterr().out) == {0: 1, 100: 0}
+        assert rows_of(command(text, name="plan.conf")) == {0: 1, 100: 0}
     # Without PyYAML, a YAML file is an error that says what to install, and JSON needs nothing.
     monkeypatch.setitem(sys.modules, "yaml", None)
-    status, _, err = command.run("lr: {}", name="plan.yaml")
-    assert status == 1
-    assert err.startswith("plan.yaml: needs PyYAML, which is not installed; pip install PyYAML")
-    assert command.run(plan)[0] == 0
+    needs = "plan.yaml: needs PyYAML, which is not installed; pip install PyYAML"
+    command("lr: {}", name="plan.yaml", status=1, err=needs)
+    command(ONE)
 
 
 def test_a_plan_is_checked_against_an_optimizer(command: Command) -> None:
     """A target that it lacks is an error; without an optimizer, a near miss is a warning."""
-    plan = {"weight_decya": {"curve": LINE}}
-    status, _, err = command.run(plan, "--optimizer", "AdamW")
-    assert status == 1
-    assert err.startswith("plan.json: weight_decya: ")
-    assert "did you mean 'weight_decay'" in err
-    assert "write default_value in this entry" in err
-    status, out, err = command.run(plan)
-    assert (status, rows_of(out)) == (0, {0: 1, 100: 0})
-    assert err.startswith("plan.json: warning: weight_decya: no optimizer of torch has")
-    assert command.run({"my_decay": {"curve": LINE}})[2] == ""
+    near_miss, adamw = {"weight_decya": {"curve": LINE}}, "--optimizer AdamW --set lr=0.01"
+    command(near_miss, adamw, status=1, err="plan.json: weight_decya: ")
+    warning = "plan.json: warning: weight_decya: no optimizer of torch has"
+    assert rows_of(command(near_miss, err=warning)) == {0: 1, 100: 0}
+    command({"my_decay": {"curve": LINE}})
     # A plan that is only doubtful is right.
     doubtful = {"lr": {"schedule": "constant_schedule", "value": 0.01}}
-    status, _, err = command.run(doubtful, "--optimizer", "AdamW", "--set", "lr=0.01")
-    assert status == 0
-    assert err.startswith("plan.json: warning: constant_schedule: value=0.01 is the initial value")
+    warning = "plan.json: warning: constant_schedule: value=0.01 is the initial value"
+    command(doubtful, adamw, err=warning)
 
 
 WRONG_COMMANDS = {
@@ -404,39 +365,29 @@ WRONG_COMMANDS = {
 def test_a_wrong_command_exits_with_2(command: Command) -> None:
     """The usage and one message are printed, and nothing of the plan."""
     for options, message in WRONG_COMMANDS.items():
-        status, out, err = command.run({"lr": {"curve": LINE}}, *shlex.split(options))
-        assert (status, out) == (2, "")
-        assert message in err
+        command(ONE, options, status=2, err=message)
 
 
 # -- the picture -----------------------------------------------------------------------------------
 
 
-def test_the_plan_is_drawn_without_a_model(command: Command) -> None:
+def test_the_plan_is_drawn(command: Command, tmp_path: Path, monkeypatch: Any) -> None:
     """``--plot`` writes a picture until ``--steps``, or until the last turn of the plan."""
-    plan = {"lr": {"curve": LINE}, "x": {"scheduler": "StepLR", "step_size": 30}}
-    path = command.folder / "plan.svg"
-    for options in ([], ["--steps", "1e11"], ["--optimizer", "AdamW", "--steps", "7"]):
-        entries = plan if not options else {"lr": plan["lr"]}
-        command.says(entries, "--plot", str(path), *options)
+    step_lr = {"x": {"scheduler": "StepLR", "step_size": 30}}
+    plateau = {"x": {"scheduler": "ReduceLROnPlateau"}}
+    endless = {"x": {"scheduler": "ExponentialLR", "gamma": 0.5}}
+    path = tmp_path / "plan.svg"
+    for plan, options, not_drawn in (
+        ({**ONE, **step_lr}, "", ""),
+        (ONE, "--steps 1e11", ""),
+        (ONE, "--optimizer AdamW --steps 7", ""),
+        ({**plateau, **ONE}, "", "x: not drawn, because it depends on the metrics\n"),
+    ):
+        command(plan, f"--plot {path} {options}", err=not_drawn)
         assert "<svg" in path.read_text()
         path.unlink()
-
-
-def test_what_cannot_be_drawn(command: Command, monkeypatch: Any) -> None:
-    """A plan without an end, a target of the metrics, an unknown format, and no matplotlib."""
-    path = str(command.folder / "plan.svg")
-    endless = {"x": {"scheduler": "ExponentialLR", "gamma": 0.5}}
-    status, _, err = command.run(endless, "--plot", path)
-    assert status == 2
-    assert "give the last step with --steps" in err
-    plateau = {"x": {"scheduler": "ReduceLROnPlateau"}, "lr": {"curve": LINE}}
-    status, out, err = command.run(plateau, "--plot", path)
-    assert status == 0
-    assert "step 0  1, and then as the metrics have it" in out
-    assert err == "x: not drawn, because it depends on the metrics\n"
-    assert command.run({"lr": {"curve": LINE}}, "--plot", path + "x")[0] == 1
+    assert "step 0  1, and then as the metrics have it" in command(plateau)
+    command(endless, f"--plot {path}", status=2, err="give the last step with --steps")
+    command(ONE, f"--plot {path}x", status=1, err="--plot: ")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    status, _, err = command.run({"lr": {"curve": LINE}}, "--plot", path)
-    assert status == 1
-    assert "pip install matplotlib" in err
+    command(ONE, f"--plot {path}", status=1, err="pip install matplotlib")

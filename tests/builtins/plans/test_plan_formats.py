@@ -14,10 +14,10 @@ import torch
 import yaml
 from jsonschema.exceptions import best_match
 from omegaconf import OmegaConf
-from plan_forms import FOLDER, make_optimizer
+from plan_forms import HALF, LINE, make_optimizer
 from plan_schema import NAME, as_text, without_functions
-from small_runs import ignore_epoch_deprecation
-from test_plans_refused import FAULTS, LINE, PLAN, TEXTS, changed
+from small_runs import ignore_epoch_deprecation, through_json
+from test_plans_refused import OF_FORM, PLAN, TEXTS, changed
 
 import tsa_builtins
 from tsa_builtins import from_plan, to_plan
@@ -38,6 +38,7 @@ PARSERS: dict[str, Any] = {
     ".toml": tomllib.loads,
     ".json": json.loads,
 }
+FOLDER = Path(__file__).parents[3] / "examples" / "plans"
 EXAMPLES = sorted(path.name for path in FOLDER.iterdir() if path.suffix in PARSERS)
 
 
@@ -64,21 +65,20 @@ def built(name: str, plan: Any) -> Any:
 
 def test_the_examples_have_the_values_of_their_formulas() -> None:
     """Keys that are strings and steps in epochs are taken, and so are several optimizers."""
-    in_yaml = from_plan(make_optimizer(), parsed("pretraining.yaml"))
-    in_toml = from_plan(make_optimizer(), parsed("finetuning_in_epochs.toml"), stretch=100)
-    in_json = from_plan(optimizers_for("two_optimizers.json"), parsed("two_optimizers.json"))
-    for schedule, name, t, values in (
-        (in_yaml, "lr", 250, [0.05, 0.1]),
-        (in_yaml, "weight_decay", 5000, [0.22, 0.22]),
-        (in_yaml, "betas[0]", 500, [0.9 * 0.95, 0.9]),
-        (in_yaml, "gradient_clip_threshold", 4000, [5.5, 5.5]),
-        (in_toml, "lr", 25, [0.05, 0.1]),
-        (in_toml, "lr", 175, [0.05, 0.1]),
-        (in_toml, "weight_decay", 199, [0.2, 0.4]),
-        (in_toml, "weight_decay", 200, [0.1, 0.2]),
-        (in_toml, "betas[0]", 50, [0.9, 0.9 * 0.95]),
+    for name, target, t, values in (
+        ("pretraining.yaml", "lr", 250, [0.05, 0.1]),
+        ("pretraining.yaml", "weight_decay", 5000, [0.22, 0.22]),
+        ("pretraining.yaml", "betas[0]", 500, [0.9 * 0.95, 0.9]),
+        ("pretraining.yaml", "gradient_clip_threshold", 4000, [5.5, 5.5]),
+        ("finetuning_in_epochs.toml", "lr", 25, [0.05, 0.1]),
+        ("finetuning_in_epochs.toml", "lr", 175, [0.05, 0.1]),
+        ("finetuning_in_epochs.toml", "weight_decay", 199, [0.2, 0.4]),
+        ("finetuning_in_epochs.toml", "weight_decay", 200, [0.1, 0.2]),
+        ("finetuning_in_epochs.toml", "betas[0]", 50, [0.9, 0.9 * 0.95]),
     ):
-        assert schedule.schedules[name].values_at(t) == pytest.approx(values)
+        schedule = built(name, parsed(name)).schedules[target]
+        assert schedule.values_at(t) == pytest.approx(values)
+    in_json = built("two_optimizers.json", parsed("two_optimizers.json"))
     for _ in range(50):  # torch's schedulers are stepped
         for optimizer in in_json.optimizers.values():
             optimizer.step()
@@ -92,33 +92,17 @@ def test_the_examples_have_the_values_of_their_formulas() -> None:
 def test_every_format_takes_every_plan(name: str) -> None:
     """The plan of a schedule is written to each format that can hold it, and read again."""
     described = to_plan(built(name, parsed(name)))
-    texts = {".yaml": yaml.safe_dump(described), ".json": json.dumps(described)}
-    if name != "pretraining.yaml":  # TOML has no null
-        texts[".toml"] = as_toml(described)
-    for suffix, text in texts.items():
-        read = PARSERS[suffix](text)
+    for read in (yaml.safe_load(yaml.safe_dump(described)), through_json(described)):
         assert read == described
         assert to_plan(from_plan(optimizers_for(name), read)) == described
+    # TOML holds what JSON holds, except null.
+    assert ("null" in json.dumps(described)) == (name == "pretraining.yaml")
     # OmegaConf's containers are neither dicts nor lists, and are taken like them.
     config = OmegaConf.create(parsed(name))
     assert not isinstance(config, dict)
     assert to_plan(built(name, config)) == described
     assert VALIDATOR.is_valid(parsed(name))
     assert is_valid(described)
-
-
-def as_toml(plan: Any) -> str:
-    """TOML of a plan: the standard library only reads it."""
-
-    def inline(value: Any) -> str:
-        if isinstance(value, dict):
-            entries = ", ".join(f"{json.dumps(key)} = {inline(value[key])}" for key in value)
-            return f"{{{entries}}}"
-        if isinstance(value, list):
-            return f"[{', '.join(map(inline, value))}]"
-        return json.dumps(value)
-
-    return "\n".join(f"{json.dumps(key)} = {inline(plan[key])}" for key in plan)
 
 
 def test_omegaconf_takes_points_with_numbers_as_keys_and_interpolations() -> None:
@@ -139,9 +123,9 @@ def test_omegaconf_takes_points_with_numbers_as_keys_and_interpolations() -> Non
 
 
 UNSET: dict[str, Any] = {
-    "lr.absolute": {"lr": {"curve": {"kind": "Constant", "value": 1}, "absolute": "???"}},
+    "lr.absolute": {"lr": {"curve": HALF, "absolute": "???"}},
     "lr.curve": {"lr": {"curve": "???"}},
-    "lr.curve.value": {"lr": {"curve": {"kind": "Constant", "value": "???"}}},
+    "lr.curve.value": {"lr": {"curve": {**HALF, "value": "???"}}},
     "plan.lr": {"lr": "???"},
     "lr.default_value": {"lr": {"scheduler": "StepLR", "step_size": 2, "default_value": "???"}},
 }
@@ -161,7 +145,7 @@ def test_a_fault_in_a_config_has_its_path() -> None:
 
 
 def is_valid(plan: Any) -> bool:
-    return bool(VALIDATOR.is_valid(json.loads(json.dumps(plan))))
+    return bool(VALIDATOR.is_valid(through_json(plan)))
 
 
 def test_the_schema_is_the_one_of_the_registers() -> None:
@@ -173,23 +157,11 @@ def test_the_schema_is_the_one_of_the_registers() -> None:
     assert [name for name in (*BUILT_INS, *KINDS, *without_functions()) if name not in text] == []
 
 
-# Only the optimizer, or a number's range, shows that these are wrong.
-NOT_SEEN = {
-    "target", "target of one's own", "out of range", "torch's own check", "torch's check of a part",
-    "range of a curve", "group", "a group without a curve",
-    "curves in order, too few", "a value out of the target's range", "a scheduler that is code",
-    "groups by number", "a curve that is code", "NaN", "a point",
-    "an unknown source", "a source of one's own", "a target that follows itself",
-    "a source that is a tuple", "a rule that is code", "milestones out of order",
-}  # fmt: skip
-
-
 def test_the_schema_shows_faults() -> None:
     """A fault of form does not fit the schema, and its remedy does."""
     assert is_valid(PLAN)
-    seen = {name: fault for name, fault in FAULTS.items() if name not in NOT_SEEN}
-    assert [name for name, fault in seen.items() if is_valid(fault.broken())] == []
-    assert [name for name, fault in seen.items() if not is_valid(fault.mended())] == []
+    assert [name for name, fault in OF_FORM.items() if is_valid(fault.broken())] == []
+    assert [name for name, fault in OF_FORM.items() if not is_valid(fault.mended())] == []
     for place, text, _ in TEXTS:
         assert not is_valid(changed(PLAN, {place: text}))
 
@@ -211,22 +183,18 @@ PLACES_OF_CURVES: dict[tuple[Any, ...], Any] = {
 
 
 def test_the_schema_names_all_kinds() -> None:
-    """A wrong kind is shown where it stands, with every kind that may stand there."""
+    """A wrong kind is shown where it stands, with every kind that an editor can complete there."""
     for path, make in PLACES_OF_CURVES.items():
         for kind in ("Cosin", "Foo", None):
             where, words = best_error({"lr": {"curve": make({**LINE, "kind": kind})}})
             assert where == ["lr", "curve", *path, "kind"]
             assert [name for name in KINDS if repr(name) not in words] == []
         assert is_valid({"lr": {"curve": make(LINE)}})
-
-
-def test_an_editor_can_complete_a_kind() -> None:
-    """The kinds are one list, and a dict with a kind cannot be one of the groups' names."""
     definitions = SCHEMA["definitions"]
     assert definitions["curve"]["properties"]["kind"]["enum"] == sorted(KINDS)
     assert definitions["curveOrCurves"]["if"]["required"] == ["kind"]
     assert definitions["curveOrCurves"]["then"] == {"$ref": "#/definitions/curve"}
-    assert is_valid({"lr": {"curve": {"backbone": LINE}}})
+    # With a kind, it cannot be a dict of the groups' names.
     assert not is_valid({"lr": {"curve": {"kind": LINE}}})
 
 
