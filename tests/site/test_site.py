@@ -13,7 +13,6 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from sphinx.search.en import SearchEnglish
 
 SITE = Path(os.environ.get("SITE", "docs/_build/html")).resolve()
 PAGES = sorted(SITE.rglob("*.html"))
@@ -21,35 +20,19 @@ MADE = {"genindex", "search", "py-modindex"}  # Sphinx makes them, and they have
 
 
 class Page(HTMLParser):
-    """The links, the places to link to and the descriptions of one page."""
+    """The tags of a page, each with its attributes."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self.links: list[str] = []
-        self.ids: set[str] = set()
-        self.descriptions: list[str] = []
-        self.icons: list[str] = []
-        self.images: list[dict[str, str]] = []
+        self.tags: list[tuple[str, dict[str, str]]] = []
         self.feed(path.read_text(encoding="utf-8"))
+        self.ids = {found["id"] for _, found in self.tags if "id" in found}
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        found = {name: value or "" for name, value in attributes}
-        if "id" in found:
-            self.ids.add(found["id"])
-        for name in ("href", "src"):
-            if name in found and tag != "use":
-                self.links.append(found[name])
-        if tag == "meta" and found.get("name") == "description":
-            self.descriptions.append(found["content"])
-        if tag == "link" and "icon" in found.get("rel", ""):
-            self.icons.append(found["href"])
-        if tag == "img":
-            self.images.append(found)
+        self.tags.append((tag, {name: value or "" for name, value in attributes}))
 
 
-@cache
-def read(path: Path) -> Page:
-    return Page(path)
+read = cache(Page)
 
 
 def name_of(path: Path) -> str:
@@ -69,9 +52,10 @@ def test_the_site_is_built_and_has_few_pages() -> None:
 def test_every_link_within_the_site_leads_somewhere(path: Path) -> None:
     """The file of each link exists, and so does the place in it."""
     broken = []
-    for link in read(path).links:
+    for tag, found in read(path).tags:
+        link = found.get("href", found.get("src", ""))
         parts = urlsplit(link)
-        if parts.scheme or parts.netloc:
+        if tag == "use" or parts.scheme or parts.netloc:
             continue
         target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
         if target.is_dir():
@@ -85,17 +69,15 @@ def test_every_link_within_the_site_leads_somewhere(path: Path) -> None:
 @pytest.mark.parametrize("path", WRITTEN, ids=name_of)
 def test_every_page_describes_itself_and_has_both_themes(path: Path) -> None:
     """A page has one description, an icon, and a text and a form in each theme for a picture."""
-    page = read(path)
-    assert len(page.descriptions) == 1
-    assert len(page.descriptions[0]) > 30
-    assert page.icons
-    assert all(image.get("alt") for image in page.images)
-    light, dark = (
-        [image for image in page.images if theme in image.get("class", "").split()]
-        for theme in ("only-light", "only-dark")
-    )
-    assert len(page.images) == len(light) + len(dark)
-    assert len(light) == len(dark)
+    tags = read(path).tags
+    (description,) = (found for _, found in tags if found.get("name") == "description")
+    assert len(description["content"]) > 30
+    assert any("icon" in found.get("rel", "") for _, found in tags)
+    images = [found for tag, found in tags if tag == "img"]
+    assert all(image.get("alt") for image in images)
+    themes = [{"only-light", "only-dark"} & {*image.get("class", "").split()} for image in images]
+    assert all(len(theme) == 1 for theme in themes)
+    assert themes.count({"only-light"}) == themes.count({"only-dark"})
     # A heading or a name in code may break, but not after a parenthesis that opens.
     assert "(<wbr>" not in path.read_text(encoding="utf-8")
 
@@ -170,62 +152,43 @@ def index() -> dict:
     return json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))
 
 
+def place_of(document: int, place: str) -> str:
+    return index()["docnames"][document] + (f"#{place}" if place else "")
+
+
 def found(query: str) -> list[str]:
-    """Where the results of the search lead, best first.
+    """Where the first result of the search leads: one place, if nothing else is as good.
 
-    The numbers are those of searchtools.js, without its fine print: an entry of the index, a
-    title, the name of an object, and a word of a title or of the text.
+    As in searchtools.js, a main entry of the index that equals the query comes before everything
+    else. An object of this name is next, if no main entry has the query in it.
     """
-    data, query = index(), query.lower()
-    scores: dict[str, float] = {}
-
-    def add(document: int, place: str | None, score: float) -> None:
-        where = data["docnames"][document] + (f"#{place}" if place else "")
-        scores[where] = max(scores.get(where, 0), score)
-
-    for entry, places in data["indexentries"].items():
-        if query in entry and len(query) >= len(entry) / 2:
-            for document, place, is_main in places:
-                # Other entries come after everything else.
-                add(document, place, 100 * len(query) / len(entry) if is_main else 0)
-    for title, places in data["alltitles"].items():
-        if query in title.lower() and len(query) >= len(title) / 2:
-            for document, place in places:
-                add(document, place, 15 * len(query) / len(title) + (place is None))
-    words = query.split()
-    for prefix, objects in data["objects"].items():
-        for document, _, _, anchor, name in objects:
-            last = name.lower().rpartition(".")[2]
-            if words[0] in last and len(words) == 1:
-                place = f"{prefix}.{name}" if anchor == "" else anchor
-                add(document, place, 16 if last == query else 11)
-    by_word: list[dict[int, int]] = []
-    for word in words:
-        stem, here = SearchEnglish({}).stem(word), {}
-        for terms, whole, part in ((data["terms"], 5, 2), (data["titleterms"], 15, 7)):
-            for term, documents in terms.items():
-                score = whole if term == stem else part * (stem in term and stem not in terms)
-                for document in documents if isinstance(documents, list) else [documents]:
-                    here[document] = max(here.get(document, 0), score)
-        by_word.append({document: score for document, score in here.items() if score})
-    for document in set.intersection(*map(set, by_word)):
-        add(document, None, max(here[document] for here in by_word))
-    return sorted(scores, key=lambda where: -scores[where])
+    entries = {
+        entry: [place_of(document, place) for document, place, is_main in places if is_main]
+        for entry, places in index()["indexentries"].items()
+        if query.lower() in entry
+    }
+    if any(entries.values()):
+        return entries[query.lower()]
+    return [
+        place_of(document, f"{prefix}.{name}")
+        for prefix, objects in index()["objects"].items()
+        for document, *_, name in objects
+        if name == query
+    ]
 
 
 @pytest.mark.parametrize(("answer", "queries"), ANSWERS.items(), ids=ANSWERS)
 def test_the_search_finds_first_what_is_meant(answer: str, queries: list[str]) -> None:
     """The first result is the page, or the section of a page, that answers."""
-    assert {query: found(query)[0] for query in queries} == dict.fromkeys(queries, answer)
+    assert {query: found(query) for query in queries} == {query: [answer] for query in queries}
 
 
 def test_every_word_of_the_index_leads_somewhere() -> None:
     """The place that an entry of the index names is on its page."""
-    data = index()
     missing = [
-        (entry, data["docnames"][document], place)
-        for entry, places in data["indexentries"].items()
+        (entry, place_of(document, place))
+        for entry, places in index()["indexentries"].items()
         for document, place, _ in places
-        if place and place not in read(SITE / f"{data['docnames'][document]}.html").ids
+        if place and place not in read(SITE / f"{place_of(document, '')}.html").ids
     ]
     assert not missing
