@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 
 SITE = Path(os.environ.get("SITE", "docs/_build/html")).resolve()
 PAGES = sorted(SITE.rglob("*.html"))
+WORDS = runpy.run_path("docs/search_words.py")["WORDS"]
 MADE = {"genindex", "search", "py-modindex"}  # Sphinx makes them, and they have no text of ours
 
 
@@ -84,111 +86,62 @@ def test_every_page_describes_itself_and_has_both_themes(path: Path) -> None:
 
 # Where the first result of the search leads, if a reader types one of these.
 ANSWERS = {
-    "api/schedules#torch_schedule_anything.CurveSchedule": ["CurveSchedule"],
-    "builtin_schedules": ["warmup"],
-    "builtin_schedules#the-two-warmups-and-skip-zero": ["skip_zero", "warmup from 1/N"],
-    "changes": ["upgrade"],
-    "checkpoints": ["resume"],
-    "checkpoints#several-processes": ["FSDP"],
-    "frameworks#hugging-face-trainer": ["huggingface", "Trainer"],
-    "frameworks#lightning": ["Lightning"],
-    "frameworks#replan-and-resume": ["resume_from_checkpoint"],
-    "frameworks#replan-in-a-callback": ["replan Trainer"],
-    "frameworks#replan-in-a-hook": ["replan Lightning"],
-    "frameworks#torch-amp-gradscaler": ["amp", "fused", "overflow"],
-    "gallery#two-shapes-are-called-cosine": ["cosine"],
-    "glossary": ["glossary"],
-    "howto/absolute_values#biases-and-norms-without-weight-decay": ["no weight decay"],
-    "howto/clipping_and_batch_size": ["clipping"],
-    "howto/clipping_and_batch_size#batch-size": ["batch size"],
-    "howto/clipping_and_batch_size#clip-each-group-by-its-own-threshold": [
-        "clip per group",
-        "global norm",
-    ],
-    "howto/epochs_samples_tokens#gradient-accumulation": ["gradient accumulation"],
-    "howto/epochs_samples_tokens#tokens": ["tokens"],
-    "howto/epochs_samples_tokens#tokens-for-one-target-seconds-for-another": ["seconds"],
-    "howto/extend_a_run#cool-down-from-mid-cosine": ["mid-cosine"],
-    "howto/extend_a_run#fine-tune-with-new-rates": ["finetune"],
-    "howto/extend_a_run#rewarm": ["rewarm"],
-    "howto/log_values#tensorboard": ["TensorBoard"],
-    "howto/log_values#weights-biases-wandb": ["wandb"],
-    "howto/outside_the_optimizer": ["temperature"],
-    "howto/outside_the_optimizer#dropout": ["dropout"],
-    "howto/outside_the_optimizer#ema-decay": ["EMA"],
-    "howto/outside_the_optimizer#loss-weight": ["loss weight"],
-    "howto/param_groups": ["layer decay"],
-    "howto/param_groups#freeze-and-thaw": ["freeze", "unfreeze"],
-    "howto/several_optimizers": ["GAN"],
-    "howto/several_optimizers#muon-beside-adamw": ["Muon"],
-    "howto/warmup_stable_decay": ["1-sqrt", "cool down", "cooldown", "wsd"],
-    "howto/warmup_stable_decay#warm-restarts": ["warm restarts"],
-    "howto/weight_decay_and_momentum": ["weight decay"],
-    "howto/weight_decay_and_momentum#beta1-and-beta2": ["beta2"],
-    "howto/weight_decay_and_momentum#momentum": ["momentum"],
-    "howto/weight_decay_and_momentum#momentum-that-rises-as-the-learning-rate-falls": [
-        "cycle_momentum"
-    ],
-    "mistakes#a-name-that-is-not-there": ["typo"],
-    "plans": ["YAML"],
-    "plans#hydra": ["Hydra"],
-    "plans#in-an-editor-such-as-vs-code": ["vscode"],
-    "quickstart": ["install"],
-    "quickstart#the-learning-rate": ["learning rate"],
-    "recipes#dinov2": ["DINOv2"],
-    "recipes#nanogpt": ["nanoGPT"],
-    "recipes#wall-clock-budget": ["wall clock"],
-    "speed#compiled-steps": ["compile"],
-    "user_guide#any-torch-scheduler-on-any-entry": ["OneCycleLR"],
-    "user_guide#groups-that-join-later": ["add_param_group"],
-    "user_guide#metrics": ["ReduceLROnPlateau"],
-    "user_guide#replan-another-plan-in-the-middle-of-a-run": ["replan"],
+    "builtin_schedules": "warmup, skip_zero, warmup from 1/N",
+    "changes": "upgrade",
+    "checkpoints": "resume, FSDP",
+    "frameworks": (
+        "huggingface, Trainer, Lightning, resume_from_checkpoint, replan Trainer, "
+        "replan Lightning, amp, fused, overflow"
+    ),
+    "gallery": "cosine",
+    "glossary": "glossary",
+    "howto/absolute_values": "no weight decay",
+    "howto/clipping_and_batch_size": "clipping, batch size, clip per group, global norm",
+    "howto/epochs_samples_tokens": "gradient accumulation, tokens, seconds",
+    "howto/extend_a_run": "mid-cosine, finetune, rewarm",
+    "howto/log_values": "TensorBoard, wandb",
+    "howto/outside_the_optimizer": "temperature, dropout, EMA, loss weight",
+    "howto/param_groups": "layer decay, freeze, unfreeze",
+    "howto/several_optimizers": "GAN, Muon",
+    "howto/warmup_stable_decay": "1-sqrt, cool down, cooldown, wsd, warm restarts",
+    "howto/weight_decay_and_momentum": "weight decay, beta2, momentum, cycle_momentum",
+    "mistakes": "typo",
+    "plans": "YAML, Hydra, vscode",
+    "quickstart": "install, learning rate",
+    "recipes": "DINOv2, nanoGPT, wall clock",
+    "speed": "compile",
+    "user_guide": "OneCycleLR, add_param_group, ReduceLROnPlateau, replan",
 }
 
 
 @cache
-def index() -> dict:
+def places_by_entry() -> dict[str, list[tuple[str, bool]]]:
+    """Where each entry of the search index leads, and whether that is a main entry."""
     text = (SITE / "searchindex.js").read_text(encoding="utf-8")
-    return json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))
-
-
-def place_of(document: int, place: str) -> str:
-    return index()["docnames"][document] + (f"#{place}" if place else "")
-
-
-def found(query: str) -> list[str]:
-    """Where the first result of the search leads: one place, if nothing else is as good.
-
-    As in searchtools.js, a main entry of the index that equals the query comes before everything
-    else. An object of this name is next, if no main entry has the query in it.
-    """
-    entries = {
-        entry: [place_of(document, place) for document, place, is_main in places if is_main]
-        for entry, places in index()["indexentries"].items()
-        if query.lower() in entry
+    index = json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))
+    return {
+        entry: [(f"{index['docnames'][i]}#{place}", is_main) for i, place, is_main in places]
+        for entry, places in index["indexentries"].items()
     }
-    if any(entries.values()):
-        return entries[query.lower()]
-    return [
-        place_of(document, f"{prefix}.{name}")
-        for prefix, objects in index()["objects"].items()
-        for document, *_, name in objects
-        if name == query
-    ]
 
 
-@pytest.mark.parametrize(("answer", "queries"), ANSWERS.items(), ids=ANSWERS)
-def test_the_search_finds_first_what_is_meant(answer: str, queries: list[str]) -> None:
-    """The first result is the page, or the section of a page, that answers."""
-    assert {query: found(query) for query in queries} == {query: [answer] for query in queries}
+def found(query: str) -> str:
+    """Where the main entry that equals the query leads: Sphinx shows it before everything else."""
+    (place,) = (place for place, is_main in places_by_entry()[query.lower()] if is_main)
+    return place.removesuffix("#")
+
+
+def test_the_search_finds_first_what_is_meant() -> None:
+    """The first result is the page that answers, at the section that has the word."""
+    for page, queries in ANSWERS.items():
+        assert {found(query).partition("#")[0] for query in queries.split(", ")} == {page}
+    for place, words in WORDS.items():
+        assert {found(word) for word in words.split(", ")} == {place}
 
 
 def test_every_word_of_the_index_leads_somewhere() -> None:
     """The place that an entry of the index names is on its page."""
-    missing = [
-        (entry, place_of(document, place))
-        for entry, places in index()["indexentries"].items()
-        for document, place, _ in places
-        if place and place not in read(SITE / f"{place_of(document, '')}.html").ids
-    ]
-    assert not missing
+    for places in places_by_entry().values():
+        for place, _ in places:
+            page, _, fragment = place.partition("#")
+            assert fragment in {"", *read(SITE / f"{page}.html").ids}
