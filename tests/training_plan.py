@@ -112,11 +112,6 @@ def choosing(**choices: Any) -> Any:
     return Choosing
 
 
-def replan(schedule: tsa.SynchronousSchedule) -> None:
-    """From now on the learning rate falls from half of its initial value to 0, in 10 steps."""
-    schedule.replan({"lr": tsa.curves.Linear(0.5, 0.0, 10)})
-
-
 # -- a step of training ---------------------------------------------------------------------------
 
 
@@ -143,10 +138,6 @@ def lr_multiple(t: int) -> float:
     if t <= WARMUP:
         return t / WARMUP
     return 0.1 + 0.9 * math.cos(math.pi / 2 * min((t - WARMUP) / (STEPS - WARMUP), 1.0))
-
-
-def replanned_lr_multiple(t: int, replanned_at: int) -> float:
-    return lr_multiple(t) if t < replanned_at else 0.5 * max(0.0, 1 - (t - replanned_at) / 10)
 
 
 def assert_values(values: Values, multiples: dict[str, float]) -> None:

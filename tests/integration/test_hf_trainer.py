@@ -26,25 +26,26 @@ import torch_schedule_anything as tsa
 # From the optimizer, and a function that returns the Trainer, to the schedule.
 MakeSchedule = Callable[[Any, Callable[[], Trainer]], Any]
 
-# With accumulation, each batch is one row of another length.
-ACCUMULATED = {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 2}
+# The schedule is stepped in every batch, which is one row of another length.
+ACCUMULATED = {
+    "in_every_batch": True,
+    "per_device_train_batch_size": 1,
+    "gradient_accumulation_steps": 2,
+}
 
 
 class Recorder(TrainerCallback):
     """A callback that records the values before each step, and clips by them.
 
-    It can replan the learning rate before one of the steps, and step the schedule in every batch,
-    besides the Trainer.
+    It can step the schedule in every batch, besides the Trainer.
     """
 
-    def __init__(self, replan_at: int | None, in_every_batch: bool) -> None:
-        self.replan_at, self.in_every_batch = replan_at, in_every_batch
+    def __init__(self, in_every_batch: bool) -> None:
+        self.in_every_batch = in_every_batch
         self.values_by_step: dict[int, plan.Values] = {}
         self.tokens_by_step: dict[int, int] = {}
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if state.global_step == self.replan_at:
-            plan.replan(kwargs["lr_scheduler"])
         self.values_by_step[state.global_step] = plan.values_of(kwargs["optimizer"])
         self.tokens_by_step[state.global_step] = state.num_input_tokens_seen
 
@@ -59,11 +60,7 @@ class Recorder(TrainerCallback):
 
 
 def make_trainer(
-    folder: Path,
-    make_schedule: MakeSchedule,
-    replan_at: int | None = None,
-    in_every_batch: bool = False,
-    **arguments: Any,
+    folder: Path, make_schedule: MakeSchedule, in_every_batch: bool = False, **arguments: Any
 ) -> Trainer:
     """A Trainer of a small Llama, with a ``recorder``."""
     torch.manual_seed(0)
@@ -76,7 +73,7 @@ def make_trainer(
     rows = list(torch.randint(0, 32, (64, 6)))
     if "gradient_accumulation_steps" in arguments:
         rows = [torch.arange(length) + i for i, length in enumerate(plan.LENGTHS)]
-    recorder = Recorder(replan_at, in_every_batch)
+    recorder = Recorder(in_every_batch)
     trainer = Trainer(
         model,
         TrainingArguments(
@@ -113,30 +110,18 @@ def resumable_run(folder: Path, make_schedule: MakeSchedule, **settings: Any) ->
     return whole
 
 
-def saved_plan(optimizer: Any, get_trainer: Any) -> Any:
-    return plan.choosing(plan="saved")([plan.make_schedule(optimizer)])
-
-
 @pytest.mark.parametrize(
     ("make_schedule", "settings", "lr_multiple"),
     [
         (lambda o, _: plan.make_schedule(o), {}, plan.lr_multiple),
         (lambda o, _: plan.make_schedule(o, lr=[]), {}, lambda t: 1.0),
-        (
-            lambda o, _: plan.make_schedule_on_steps(o),
-            {"in_every_batch": True, **ACCUMULATED},
-            plan.lr_multiple,
-        ),
-        *(
-            (saved_plan, {"replan_at": t}, partial(plan.replanned_lr_multiple, replanned_at=t))
-            for t in (plan.SAVED_AT - 3, plan.SAVED_AT, plan.SAVED_AT + 3)
-        ),
+        (lambda o, _: plan.make_schedule_on_steps(o), ACCUMULATED, plan.lr_multiple),
     ],
 )
 def test_a_trainer_run_stays_on_the_plan_and_resumes_to_the_same_weights(
     tmp_path: Path, make_schedule: MakeSchedule, settings: Any, lr_multiple: Any
 ) -> None:
-    """So do the logs, and a run with a clock that is stepped in every batch, or that replans."""
+    """So do the logs, also with a clock, if accumulated batches step the schedule too."""
     trainer = resumable_run(tmp_path, make_schedule, **settings)
     values_by_step = trainer.recorder.values_by_step
     plan.assert_run_on_plan(values_by_step, lr_multiple)
@@ -161,8 +146,8 @@ def test_a_plan_in_tokens_counts_the_tokens_of_the_trainer(tmp_path: Path) -> No
             optimizer, lambda: get_trainer().state.num_input_tokens_seen
         )
 
-    counted = {"in_every_batch": True, "include_num_input_tokens_seen": "all"}
-    trainer = resumable_run(tmp_path, in_tokens, **counted, **ACCUMULATED)
+    settings = {**ACCUMULATED, "include_num_input_tokens_seen": "all"}
+    trainer = resumable_run(tmp_path, in_tokens, **settings)
     counts = [*trainer.recorder.tokens_by_step.values(), trainer.state.num_input_tokens_seen]
     assert (counts[0], counts[-1]) == (0, plan.TOKENS)
     assert len({after - before for before, after in itertools.pairwise(counts)}) > 1
@@ -174,30 +159,28 @@ def test_a_plan_in_tokens_counts_the_tokens_of_the_trainer(tmp_path: Path) -> No
 def test_the_trainer_hides_warnings_of_a_change_and_obeys_a_choice(tmp_path: Path) -> None:
     """The Trainer drops the warnings of another plan and lr. A choice in a subclass holds."""
 
-    def trainer_of(folder: str, steps: int, **choices: Any) -> Trainer:
+    def last_rates(steps: int, checkpoint: str | None = None, **choices: Any) -> list[float]:
+        """Those of a run in a plan of so many steps, under rates that are in proportion."""
+
         def make_schedule(optimizer: Any, get_trainer: Any) -> Any:
             for group in optimizer.param_groups:
                 group["lr"] *= steps / plan.STEPS
             linear = tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.0, 0, steps)
             return plan.choosing(**choices)([linear])
 
-        return make_trainer(tmp_path / folder, make_schedule)
-
-    def last_rates(**choices: Any) -> list[float]:
-        """Those of a run under twice the rates, in a plan of twice the steps."""
-        trainer = trainer_of("resumed", 2 * plan.STEPS, **choices)
+        trainer = make_trainer(tmp_path, make_schedule)
         trainer.train(resume_from_checkpoint=checkpoint)
         return plan.values_of(trainer.optimizer)["lr"]
 
-    trainer_of("whole", plan.STEPS).train()
-    checkpoint = str(tmp_path / "whole" / f"checkpoint-{plan.SAVED_AT}")
+    assert last_rates(plan.STEPS) == [0.0, 0.0]
+    resume = partial(last_rates, 2 * plan.STEPS, str(tmp_path / f"checkpoint-{plan.SAVED_AT}"))
     rates = list(plan.INITIAL["lr"])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        assert last_rates() == [lr / 2 for lr in rates]
-        assert last_rates(initial="code") == rates
+        assert resume() == [lr / 2 for lr in rates]
+        assert resume(initial="code") == rates
     assert not [each for each in caught if "saved" in str(each.message)]
-    assert last_rates(plan="saved", initial="saved") == [0.0, 0.0]
+    assert resume(plan="saved", initial="saved") == [0.0, 0.0]
     for choices in ({"plan": "same"}, {"plan": "saved", "initial": "same"}):
         with pytest.raises(ValueError, match="the code"):
-            last_rates(**choices)
+            resume(**choices)

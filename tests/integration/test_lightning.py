@@ -18,6 +18,8 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 from torch.utils.data import DataLoader, TensorDataset
 
+import torch_schedule_anything as tsa
+
 BATCHES_PER_EPOCH = 4
 EPOCHS_BEFORE_CHECKPOINT = 2
 
@@ -43,14 +45,6 @@ def replannable_in_every_batch(trainer: lightning.Trainer, optimizer: Any) -> An
     return in_every_batch(plan.choosing(plan="saved")([plan.make_schedule(optimizer)]))
 
 
-def on_global_step(trainer: lightning.Trainer, optimizer: Any) -> Any:
-    return in_every_batch(plan.make_schedule(optimizer, clock=lambda: trainer.global_step))
-
-
-def on_optimizer_steps(trainer: lightning.Trainer, optimizer: Any) -> Any:
-    return in_every_batch(plan.make_schedule_on_steps(optimizer))
-
-
 class Module(lightning.LightningModule):
     """A model on fixed data, which records the optimizer's values before each of its steps.
 
@@ -69,7 +63,7 @@ class Module(lightning.LightningModule):
 
     def on_train_batch_start(self, *args: Any) -> None:
         if self.global_step == self.replan_at:
-            plan.replan(self.lr_schedulers())
+            self.lr_schedulers().replan({"lr": tsa.curves.Linear(0.5, 0.0, 10)})
 
     def training_step(self, batch: list[torch.Tensor], i: int) -> torch.Tensor:
         values = plan.values_of(self.optimizers())
@@ -88,30 +82,8 @@ class Module(lightning.LightningModule):
 class ModuleThatStepsInEveryBatch(Module):
     """The same, and its own hook steps the schedule after every batch, besides Lightning."""
 
-    def configure_optimizers(self) -> Any:
-        configured = super().configure_optimizers()
-        self.schedule = configured["lr_scheduler"]["scheduler"]
-        return configured
-
     def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
-        self.schedule.step()
-
-
-class ModuleThatStepsAlone(ModuleThatStepsInEveryBatch):
-    """The same, and Lightning does not know the schedule: the module saves it."""
-
-    def configure_optimizers(self) -> Any:
-        return super().configure_optimizers()["optimizer"]
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["schedule"] = self.schedule.state_dict()
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.saved = checkpoint["schedule"]
-
-    def on_train_start(self) -> None:
-        if hasattr(self, "saved"):
-            self.schedule.load_state_dict(self.saved)
+        self.lr_schedulers().step()
 
 
 def fit(
@@ -160,17 +132,21 @@ def values_of_resumable_run(
 @pytest.mark.parametrize(
     ("kind", "clock"),
     crossed(
-        [Module, ModuleThatStepsInEveryBatch, ModuleThatStepsAlone],
-        [on_global_step, on_optimizer_steps],
+        [Module, ModuleThatStepsInEveryBatch],
+        [lambda trainer, _: lambda: trainer.global_step, lambda _, o: tsa.OptimizerSteps(o)],
     ),
 )
 def test_a_plan_with_a_clock_counts_the_steps_of_lightning(
-    kind: Any, clock: Configure, tmp_path: Path
+    kind: Any, clock: Any, tmp_path: Path
 ) -> None:
     """With accumulated batches a plan counts optimizer steps, however often it is stepped."""
+
+    def configure(trainer: Any, optimizer: Any) -> Any:
+        return in_every_batch(plan.make_schedule(optimizer, clock=clock(trainer, optimizer)))
+
     # Of 5 batches, Lightning makes steps after the second, the fourth and the last one.
     values_by_step = values_of_resumable_run(
-        lambda: kind(clock), tmp_path, plan.STEPS // 3, steps=3, batches=5, accumulated=2
+        lambda: kind(configure), tmp_path, plan.STEPS // 3, steps=3, batches=5, accumulated=2
     )
     plan.assert_run_on_plan(values_by_step)
 
@@ -183,8 +159,13 @@ def test_the_step_interval_moves_the_plan_with_every_optimizer_step(
     values_by_step = values_of_resumable_run(
         lambda: Module(replannable_in_every_batch, replan_at), tmp_path
     )
-    replanned_at = plan.STEPS if replan_at is None else replan_at
-    plan.assert_run_on_plan(values_by_step, lambda t: plan.replanned_lr_multiple(t, replanned_at))
+
+    def lr_multiple(t: int) -> float:
+        if replan_at is None or t < replan_at:
+            return plan.lr_multiple(t)
+        return 0.5 * max(0.0, 1 - (t - replan_at) / 10)
+
+    plan.assert_run_on_plan(values_by_step, lr_multiple)
     with (tmp_path / "whole" / "logs" / "metrics.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["lr-AdamW/pg1"]]
     for t, (row, values) in enumerate(zip(rows, values_by_step.values(), strict=True)):
