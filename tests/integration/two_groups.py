@@ -20,10 +20,12 @@ calls_get_lr = pytest.mark.filterwarnings("ignore:To get the last learning rate:
 
 
 def make_optimizer(target: str) -> torch.optim.AdamW:
-    groups = [
-        {"params": [torch.nn.Parameter(torch.ones(1))], target: value} for value in INITIAL_VALUES
-    ]
-    return torch.optim.AdamW(groups, lr=LR)
+    """The first group takes the optimizer's default for the target, the second has its own."""
+    groups = [{"params": [torch.nn.Parameter(torch.ones(1))]} for _ in INITIAL_VALUES]
+    groups[1][target] = INITIAL_VALUES[1]
+    defaults = {target: INITIAL_VALUES[0]} if target in ("lr", "weight_decay") else {}
+    optimizer = torch.optim.AdamW(groups, **{"lr": LR, **defaults})
+    return tsa.extend_optimizer(optimizer, target, INITIAL_VALUES[0])
 
 
 def values_of(optimizer: Any, target: str = "lr") -> list[float]:
