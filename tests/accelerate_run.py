@@ -22,8 +22,7 @@ def reset_accelerate() -> None:
 class TokenCounter:
     """A clock of a user's, which Accelerate saves."""
 
-    def __init__(self) -> None:
-        self.tokens = 0
+    tokens = 0
 
     def __call__(self) -> int:
         return self.tokens
@@ -35,73 +34,64 @@ class TokenCounter:
         self.tokens = state["tokens"]
 
 
-class Run:
+def train(
+    folder: Path,
+    make_schedule: Callable[[Any, TokenCounter], Any],
+    resume: bool = False,
+    *,
+    accumulation: int = 1,
+    lengths: Sequence[int] = (),
+    is_prepared: bool = True,
+    on_wrapper: bool = False,
+    calls: int = 1,
+    **settings: Any,
+) -> plan.Run:
     """Each process trains on one row per batch, and steps the schedule ``calls`` times after it.
 
     ``make_schedule`` gets the optimizer, or Accelerate's wrapper of it, and the counter of tokens.
+    The run saves at ``SAVED_AT``, or resumes there.
     """
-
-    def __init__(
-        self,
-        make_schedule: Callable[[Any, TokenCounter], Any],
-        *,
-        accumulation: int = 1,
-        lengths: Sequence[int] = (),
-        is_prepared: bool = True,
-        on_wrapper: bool = False,
-        calls: int = 1,
-        **settings: Any,
-    ) -> None:
-        reset_accelerate()
-        self.accelerator = accelerator = Accelerator(
-            cpu=True, gradient_accumulation_steps=accumulation, **settings
-        )
-        self.accumulation, self.calls, self.tokens = accumulation, calls, TokenCounter()
-        self.model, self.inner = plan.make_model_and_optimizer()
-        processes = accelerator.num_processes
-        lengths = lengths or [2] * (accumulation * plan.STEPS * processes)
-        rows = [torch.randn(length, 4) for length in lengths]
-        batch_size = processes if accelerator.split_batches else 1
-        loader = DataLoader(rows, batch_size, collate_fn=torch.cat)
-        prepared = accelerator.prepare(self.model, self.inner, loader)
-        self.prepared_model, self.optimizer, self.loader = prepared
-        schedule = make_schedule(self.optimizer if on_wrapper else self.inner, self.tokens)
-        self.schedule = accelerator.prepare(schedule) if is_prepared else schedule
-        accelerator.register_for_checkpointing(self.tokens, *([] if is_prepared else [schedule]))
-
-    def train(self, folder: Path, start: int = 0) -> plan.Run:
-        """A run from step 0 saves at ``SAVED_AT``. A run from any other step loads that first."""
-        accelerator, loader = self.accelerator, self.loader
-        if start:
-            accelerator.load_state(str(folder))
-            loader = accelerator.skip_first_batches(loader, start * self.accumulation)
-        values_by_step: dict[int, plan.Values] = {}
-        self.tokens_by_step: dict[int, int] = {}
-        t = start
-        for batch in loader:
-            if t == plan.SAVED_AT and t not in values_by_step and not start:
-                accelerator.save_state(str(folder))
-            with accelerator.accumulate(self.prepared_model):
-                values = plan.values_of(self.inner)
-                # The values stay the same while gradients are accumulated for a step.
-                assert values == values_by_step.setdefault(t, values)
-                self.tokens_by_step.setdefault(t, self.tokens())
-                self.tokens.tokens += len(batch)
-                accelerator.backward(self.prepared_model(batch).square().mean())
-                if accelerator.sync_gradients:
-                    plan.clip_gradients(self.inner)
-                    t += 1
-                self.optimizer.step()
-                for _ in range(self.calls):
-                    self.schedule.step()
-                self.optimizer.zero_grad()
-        return values_by_step, self.model.state_dict()
+    reset_accelerate()
+    accelerator = Accelerator(cpu=True, gradient_accumulation_steps=accumulation, **settings)
+    processes = accelerator.num_processes
+    model, inner = plan.make_model_and_optimizer()
+    lengths = lengths or [2] * (accumulation * plan.STEPS * processes)
+    rows = [torch.randn(length, 4) for length in lengths]
+    batch_size = processes if accelerator.split_batches else 1
+    loader = DataLoader(rows, batch_size, collate_fn=torch.cat)
+    prepared_model, optimizer, loader = accelerator.prepare(model, inner, loader)
+    tokens = TokenCounter()
+    schedule = make_schedule(optimizer if on_wrapper else inner, tokens)
+    accelerator.register_for_checkpointing(tokens, *([] if is_prepared else [schedule]))
+    if is_prepared:
+        schedule = accelerator.prepare(schedule)
+    t = 0
+    if resume:
+        t = plan.SAVED_AT
+        accelerator.load_state(str(folder))
+        loader = accelerator.skip_first_batches(loader, t * accumulation)
+    values_by_step: dict[int, plan.Values] = {}
+    for batch in loader:
+        if t == plan.SAVED_AT and t not in values_by_step and not resume:
+            accelerator.save_state(str(folder))
+        with accelerator.accumulate(prepared_model):
+            values = plan.values_of(inner)
+            # The values stay the same while gradients are accumulated for a step.
+            assert values == values_by_step.setdefault(t, values)
+            tokens.tokens += len(batch)
+            accelerator.backward(prepared_model(batch).square().mean())
+            if accelerator.sync_gradients:
+                plan.clip_gradients(inner)
+                t += 1
+            optimizer.step()
+            for _ in range(calls):
+                schedule.step()
+            optimizer.zero_grad()
+    return values_by_step, model.state_dict()
 
 
-def run_and_resume(folder: Path, make_schedule: Any, **settings: Any) -> tuple[Run, plan.Run]:
-    """A whole run, which a resumed one repeats exactly."""
-    whole = Run(make_schedule, **settings)
-    recorded = whole.train(folder)
-    resumed = Run(make_schedule, **settings).train(folder, plan.SAVED_AT)
-    plan.assert_resumed(resumed, recorded)
-    return whole, recorded
+def run_and_resume(folder: Path, make_schedule: Any, **settings: Any) -> list[plan.Run]:
+    """A whole run, and a resumed one that repeats it exactly."""
+    whole, resumed = (train(folder, make_schedule, each, **settings) for each in (False, True))
+    plan.assert_resumed(resumed, whole)
+    return [whole, resumed]

@@ -25,7 +25,11 @@ def main(dist: Path) -> None:
         package = stem.rpartition("-")[0]
         names = check_wheel(dist / f"{stem}-py3-none-any.whl", package, license_text)
         with tempfile.TemporaryDirectory() as folder:
-            rebuilt = wheel_from_sdist(dist / f"{stem}.tar.gz", stem, Path(folder))
+            with tarfile.open(dist / f"{stem}.tar.gz") as archive:
+                archive.extractall(folder, filter="data")
+            command = ["hatch", "build", "-t", "wheel", f"{folder}/out"]
+            subprocess.run(command, cwd=f"{folder}/{stem}", check=True)
+            (rebuilt,) = Path(folder, "out").glob("*.whl")
             names_from_sdist = check_wheel(rebuilt, package, license_text)
             assert names_from_sdist == names, f"{stem}: the wheel that its sdist makes differs"
     print(f"{len(built)} files of version {version} are complete")
@@ -45,16 +49,6 @@ def check_wheel(wheel: Path, package: str, license_text: bytes) -> list[str]:
         (license_name,) = (name for name in names if name.endswith("/LICENSE"))
         assert archive.read(license_name) == license_text, f"{wheel.name}: LICENSE differs"
     return names
-
-
-def wheel_from_sdist(sdist: Path, stem: str, folder: Path) -> Path:
-    with tarfile.open(sdist) as archive:
-        archive.extractall(folder, filter="data")
-    subprocess.run(
-        ["hatch", "build", "-t", "wheel", str(folder / "out")], cwd=folder / stem, check=True
-    )
-    (wheel,) = (folder / "out").glob("*.whl")
-    return wheel
 
 
 if __name__ == "__main__":

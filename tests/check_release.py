@@ -41,7 +41,12 @@ def main(dist: Path) -> None:
 
 def check_metadata(dist: Path) -> str:
     """All wheels have one version, and pin each other to exactly it; returns that version."""
-    wheels = {name: metadata(dist, name) for name in DISTRIBUTIONS}
+    wheels: dict[str, Message] = {}
+    for name in DISTRIBUTIONS:
+        (wheel,) = dist.glob(f"{name.replace('-', '_')}-*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            (path,) = (path for path in archive.namelist() if path.endswith("/METADATA"))
+            wheels[name] = HeaderParser().parsestr(archive.read(path).decode())
     versions = {name: wheel["Version"] for name, wheel in wheels.items()}
     (version, *others) = set(versions.values())
     assert not others, f"versions differ: {versions}"
@@ -51,13 +56,6 @@ def check_metadata(dist: Path) -> str:
         expected = {f"{needed}=={version}" for needed in DISTRIBUTIONS[:i]}
         assert pins == expected, f"{name}: expected the pins {expected}, got {pins}"
     return version
-
-
-def metadata(dist: Path, name: str) -> Message:
-    (wheel,) = dist.glob(f"{name.replace('-', '_')}-*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        (path,) = (path for path in archive.namelist() if path.endswith(".dist-info/METADATA"))
-        return HeaderParser().parsestr(archive.read(path).decode())
 
 
 def check_api(last_tag: str, version: str) -> None:

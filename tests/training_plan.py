@@ -61,41 +61,35 @@ def lr_schedule(optimizer: Any, calls: int = 1) -> Any:
     return tsa.cosine_annealing_with_warmup(optimizer, 1.0, 0.1, WARMUP * calls, STEPS * calls)
 
 
-def exponential(optimizer: Any, gamma: float = 0.99) -> Any:
+def exponential(optimizer: Any, calls: int = 1) -> Any:
     """A torch scheduler, which takes no clock."""
     return tsa.arbitrary_schedule_factory(
-        optimizer, lambda proxy: ExponentialLR(proxy, gamma), schedule_target="betas[0]"
+        optimizer, lambda o: ExponentialLR(o, 0.99 ** (1 / calls)), schedule_target="betas[0]"
     )
 
 
-def exponential_curve(optimizer: Any, gamma: float) -> Any:
-    return tsa.CurveSchedule(optimizer, lambda t: gamma**t, "betas[0]")
+def make_schedule(
+    optimizer: Any, calls: int = 1, lr: Any = None, clock: Any = None
+) -> tsa.SynchronousSchedule:
+    """The plan, for a loop that steps it ``calls`` times per optimizer step, or with a clock.
 
-
-def other_schedules(optimizer: Any, calls: int = 1, on_beta: Any = exponential) -> list[Any]:
-    """On every target of the plan except the learning rate."""
-    return [
+    ``lr`` replaces the members of the learning rate.
+    """
+    members = [
+        *([lr_schedule(optimizer, calls)] if lr is None else lr),
         tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.25, 0, STEPS * calls, "weight_decay"),
-        on_beta(optimizer, 0.99 ** (1 / calls)),
         tsa.constant_with_inverse_warmup(optimizer, 1.0, 8 * calls, 4.0, "clip"),
     ]
-
-
-def make_schedule(optimizer: Any, calls: int = 1) -> tsa.SynchronousSchedule:
-    """The plan, for a loop that steps it ``calls`` times per optimizer step."""
-    return tsa.SynchronousSchedule(
-        [lr_schedule(optimizer, calls), *other_schedules(optimizer, calls)]
-    )
-
-
-def make_schedule_with_clock(optimizer: Any, clock: Callable[[], float]) -> tsa.SynchronousSchedule:
-    others = other_schedules(optimizer, on_beta=exponential_curve)
-    return tsa.SynchronousSchedule([lr_schedule(optimizer), *others], clock=clock)
+    if clock is None:
+        members.append(exponential(optimizer, calls))
+    else:
+        members.append(tsa.CurveSchedule(optimizer, lambda t: 0.99**t, "betas[0]"))
+    return tsa.SynchronousSchedule(members, clock=clock)
 
 
 def make_schedule_on_steps(optimizer: Any) -> tsa.SynchronousSchedule:
     """The plan with a clock that counts the steps of the optimizer."""
-    return make_schedule_with_clock(optimizer, tsa.OptimizerSteps(optimizer))
+    return make_schedule(optimizer, clock=tsa.OptimizerSteps(optimizer))
 
 
 def make_schedule_in_tokens(optimizer: Any, clock: Callable[[], float]) -> tsa.SynchronousSchedule:
@@ -118,11 +112,6 @@ def choosing(**choices: Any) -> Any:
     return Choosing
 
 
-def replan(schedule: tsa.SynchronousSchedule) -> None:
-    """From now on the learning rate falls from half of its initial value to 0, in 10 steps."""
-    schedule.replan({"lr": tsa.curves.Linear(0.5, 0.0, 10)})
-
-
 # -- a step of training ---------------------------------------------------------------------------
 
 
@@ -138,10 +127,8 @@ def clip_gradients(optimizer: Any) -> None:
 
 
 def values_of(optimizer: Any) -> Values:
-    """The values that the optimizer holds now."""
-    groups = optimizer.param_groups
-    whole = {key: [group[key] for group in groups] for key in ("lr", "weight_decay", "clip")}
-    return {**whole, "betas[0]": [group["betas"][0] for group in groups]}
+    groups = [{**group, "betas[0]": group["betas"][0]} for group in optimizer.param_groups]
+    return {target: [group[target] for group in groups] for target in INITIAL}
 
 
 # -- what is expected -----------------------------------------------------------------------------
@@ -151,10 +138,6 @@ def lr_multiple(t: int) -> float:
     if t <= WARMUP:
         return t / WARMUP
     return 0.1 + 0.9 * math.cos(math.pi / 2 * min((t - WARMUP) / (STEPS - WARMUP), 1.0))
-
-
-def replanned_lr_multiple(t: int, replanned_at: int) -> float:
-    return lr_multiple(t) if t < replanned_at else 0.5 * max(0.0, 1 - (t - replanned_at) / 10)
 
 
 def assert_values(values: Values, multiples: dict[str, float]) -> None:

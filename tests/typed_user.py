@@ -38,17 +38,13 @@ cosine = tsa.cosine_annealing_with_warmup(optimizer, 1.0, 0.1, 10, 100)
 built_ins = [
     cosine,
     tsa.cosine_annealing_with_inverse_warmup(
-        optimizer,
-        warmup_to_value=1,
-        anneal_to_value=0,
-        num_warmup_steps=0.06 * 1000,
-        num_training_steps=1000,
-        warmup_multiplier=5,
-        schedule_target="betas[0]",
+        optimizer, 1, 0, 0.06 * 1000, 1000, warmup_multiplier=5, schedule_target="betas[0]"
     ),
     tsa.polynomial_schedule_with_warmup(optimizer, 1.0, 0.1, 10, 100, 3.0, "weight_decay"),
     tsa.polynomial_schedule_with_inverse_warmup(optimizer, 1.0, 0.1, 10, 100, 3.0, 5.0, "eps"),
-    tsa.linear_schedule_with_warmup(optimizer, 1, 0, 10, 100),
+    tsa.linear_schedule_with_warmup(
+        optimizer, warmup_to_value=1, anneal_to_value=0, num_warmup_steps=1, num_training_steps=9
+    ),
     tsa.linear_schedule_with_inverse_warmup(optimizer, 1, 0, 10, 100),
     tsa.quadratic_schedule_with_warmup(optimizer, 1, 0, 10, 100),
     tsa.quadratic_schedule_with_inverse_warmup(optimizer, 1, 0, 10, 100),
@@ -119,21 +115,12 @@ schedule.load_state_dict(schedule.state_dict())
 # -- schedulers from a factory keep their type ------------------------------------------------
 
 step_lr = tsa.arbitrary_schedule_factory(
-    optimizer, lambda proxy: StepLR(proxy, step_size=10), schedule_target="weight_decay"
+    optimizer=optimizer, schedule_factory=lambda proxy: StepLR(proxy, 10), schedule_target="eps"
 )
 assert_type(step_lr, StepLR)
-exponential = tsa.arbitrary_schedule_factory(
-    optimizer=optimizer,
-    schedule_factory=lambda proxy: ExponentialLR(proxy, gamma=0.95),
-    default_value=1.0,
-    schedule_target="gradient_clip_value",
-)
-assert_type(exponential, ExponentialLR)
-plateau = tsa.arbitrary_schedule_factory(
-    optimizer, lambda proxy: ReduceLROnPlateau(proxy), torch.tensor(1.0), "clip"
-)
+plateau = tsa.arbitrary_schedule_factory(optimizer, ReduceLROnPlateau, torch.tensor(1.0), "clip")
 assert_type(plateau, ReduceLROnPlateau)
-swa = tsa.arbitrary_schedule_factory(optimizer, lambda proxy: SWALR(proxy, swa_lr=0.05))
+swa = tsa.arbitrary_schedule_factory(optimizer, lambda o: SWALR(o, 0.05), default_value=1.0)
 assert_type(swa, SWALR)
 
 

@@ -33,15 +33,16 @@ FULL = StateDictOptions(full_state_dict=True, cpu_offload=True)
 Parts = tuple[Any, torch.optim.Optimizer, tsa.SynchronousSchedule]
 
 
-def make_model() -> Any:
+def make_parts(has_clip: bool = True) -> Parts:
     model = plan.make_model()
-    return fully_shard(model, mesh=init_device_mesh("cpu", (dist.get_world_size(),)))
-
-
-def make_parts() -> Parts:
-    model = make_model()
+    fully_shard(model, mesh=init_device_mesh("cpu", (dist.get_world_size(),)))
     optimizer = torch.optim.AdamW(plan.groups_of(model))
-    return model, optimizer, plan.make_schedule(optimizer)
+    if has_clip:
+        return model, optimizer, plan.make_schedule(optimizer)
+    for group in optimizer.param_groups:
+        del group["clip"]
+    members = [plan.lr_schedule(optimizer), plan.exponential(optimizer)]
+    return model, optimizer, tsa.SynchronousSchedule(members)
 
 
 def state_of(parts: Parts, options: StateDictOptions) -> dict[str, Any]:
@@ -50,16 +51,17 @@ def state_of(parts: Parts, options: StateDictOptions) -> dict[str, Any]:
     return {"model": model_state, "optimizer": optimizer_state, "schedule": schedule.state_dict()}
 
 
-def set_state(parts: Parts, state: dict[str, Any], options: StateDictOptions) -> None:
+def load(parts: Parts, checkpoint: Path, options: StateDictOptions, **settings: Any) -> None:
     model, optimizer, schedule = parts
+    state = state_of(parts, options)
+    dcp.load(state, checkpoint_id=checkpoint, **settings)
     states = {"model_state_dict": state["model"], "optim_state_dict": state["optimizer"]}
     set_state_dict(model, optimizer, **states, options=options)
     schedule.load_state_dict(state["schedule"])
 
 
-def train_to_the_end(parts: Parts, values: dict[int, plan.Values]) -> plan.Run:
-    """Go on after the steps that ``values`` has, or from ``SAVED_AT``."""
-    values = values | train(*parts, range(plan.SAVED_AT, plan.STEPS))
+def train_to_the_end(parts: Parts) -> plan.Run:
+    values = train(*parts, range(plan.SAVED_AT, plan.STEPS))
     # Every rank must take part in collecting the weights, but only rank 0 receives them.
     return values, get_model_state_dict(parts[0], options=FULL)
 
@@ -73,7 +75,8 @@ def train_and_save(folder: Path) -> plan.Run:
     full = state_of(parts, FULL)
     if dist.get_rank() == 0:
         torch.save(full, folder / "full.pt")
-    return train_to_the_end(parts, values)
+    later, weights = train_to_the_end(parts)
+    return values | later, weights
 
 
 def load_and_train(folder: Path) -> list[plan.Run]:
@@ -81,10 +84,8 @@ def load_and_train(folder: Path) -> list[plan.Run]:
     runs = []
     for layout, options in LAYOUTS.items():
         parts = make_parts()
-        state = state_of(parts, options)
-        dcp.load(state, checkpoint_id=folder / layout)
-        set_state(parts, state, options)
-        runs.append(train_to_the_end(parts, {}))
+        load(parts, folder / layout, options)
+        runs.append(train_to_the_end(parts))
     return runs
 
 
@@ -102,34 +103,25 @@ def load_full_and_train(folder: Path) -> list[plan.Run]:
     set_model_state_dict(model, state["model"], options=options)
     set_optimizer_state_dict(model, optimizer, state["optimizer"], options=options)
     schedule.load_state_dict(schedule_state[0])
-    return [train_to_the_end(parts, {})]
+    return [train_to_the_end(parts)]
 
 
 def load_a_checkpoint_without_clip(folder: Path) -> list[tuple[str, dict[int, plan.Values]]]:
     """Per layout: the error of ``dcp.load``, and the values after a partial load."""
     results = []
     for layout, options in LAYOUTS.items():
-        model = make_model()
-        optimizer = torch.optim.AdamW(plan.groups_of(model))
-        for group in optimizer.param_groups:
-            del group["clip"]
-        schedule = tsa.SynchronousSchedule(
-            [plan.lr_schedule(optimizer), plan.exponential(optimizer)]
-        )
+        model, optimizer, schedule = older = make_parts(has_clip=False)
         for _ in range(plan.SAVED_AT):
             model(torch.ones(1, 4)).sum().backward()
             optimizer.step()
             schedule.step()
-        older = state_of((model, optimizer, schedule), options)
-        dcp.save(older, checkpoint_id=folder / layout)
+        dcp.save(state_of(older, options), checkpoint_id=folder / layout)
 
         newer = make_parts()
-        state = state_of(newer, options)
         with pytest.raises(dcp.api.CheckpointException) as error:
-            dcp.load(state, checkpoint_id=folder / layout)
+            load(newer, folder / layout, options)
         planner = dcp.DefaultLoadPlanner(allow_partial_load=True)
-        dcp.load(state, checkpoint_id=folder / layout, planner=planner)
-        set_state(newer, state, options)
+        load(newer, folder / layout, options, planner=planner)
         values = train(*newer, range(plan.SAVED_AT, plan.SAVED_AT + 3))
         results.append((str(error.value), values))
     return results
@@ -171,10 +163,6 @@ def test_a_checkpoint_without_a_scheduled_entry_loads_only_partially(tmp_path: P
             assert "Missing key in checkpoint" in error
             assert "clip" in error
             for t, values in values_by_step.items():
-                # The targets that the checkpoint has go on from there.
-                steps = t - plan.SAVED_AT
-                from_start = {
-                    "clip": 4 - 3 * steps / 8,
-                    "weight_decay": 1 - 0.75 * steps / plan.STEPS,
-                }
-                plan.assert_on_plan(values, t, **from_start)
+                new = t - plan.SAVED_AT  # the targets that the checkpoint has go on from t
+                decay = 1 - 0.75 * new / plan.STEPS
+                plan.assert_on_plan(values, t, clip=4 - 3 * new / 8, weight_decay=decay)

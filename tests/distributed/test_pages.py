@@ -10,21 +10,22 @@ import pytest
 import torch
 from page_scripts import files_of, printed
 from torch.distributed.checkpoint.format_utils import dcp_to_torch_save
+from torch.utils._pytree import tree_leaves
 
 # After gloo was used, torch 2.13 sometimes aborts when Python exits, also without this library.
 EXIT_AT_ONCE = "\n__import__('sys').stdout.flush()\n__import__('os')._exit(0)\n"
-
-
-def script_of(page: str, name: str, folder: Path) -> Path:
-    file = files_of(page, folder)[name]
-    file.write_text(file.read_text() + EXIT_AT_ONCE)
-    return file
 
 
 def torchrun(file: Path) -> str:
     """Two processes run the script; returns the text that they printed."""
     command = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
     return printed(file, launcher=command)
+
+
+def script_of(page: str, name: str, folder: Path) -> Path:
+    file = files_of(page, folder)[name]
+    file.write_text(file.read_text() + EXIT_AT_ONCE)
+    return file
 
 
 def load(checkpoint: Path) -> Any:
@@ -36,11 +37,7 @@ def load(checkpoint: Path) -> Any:
 
 
 def tensors(state: Any) -> list[torch.Tensor]:
-    """Every tensor in a nested state."""
-    if isinstance(state, torch.Tensor):
-        return [state]
-    parts = state.values() if isinstance(state, dict) else []
-    return [tensor for part in parts for tensor in tensors(part)]
+    return [leaf for leaf in tree_leaves(state) if isinstance(leaf, torch.Tensor)]
 
 
 @pytest.mark.parametrize("name", ["train_ddp.py", "train_fsdp2.py", "train_zero.py"])

@@ -2,47 +2,40 @@
 
 from __future__ import annotations
 
-import torch
-from accelerate import Accelerator
+from pathlib import Path
+from typing import Any
+
+import training_plan as plan
+from accelerate_run import train
 from processes import launch
 from torch.optim.lr_scheduler import LambdaLR
 
 import torch_schedule_anything as tsa
 
 
-def warmup_and_decay(t: float) -> float:
-    return min(t / 4, 1.0) * max(1 - t / 20, 0.0)
+def learning_rates(folder: Path, with_clock: bool) -> list[list[float]]:
+    """Those of each optimizer step, where Accelerate steps the schedule."""
+
+    def make_schedule(optimizer: Any, tokens: Any) -> Any:
+        if not with_clock:
+            return LambdaLR(optimizer, plan.lr_multiple)
+        curve = tsa.CurveSchedule(optimizer, plan.lr_multiple)
+        return tsa.SynchronousSchedule([curve], clock=tsa.OptimizerSteps(optimizer))
+
+    values_by_step, _ = train(folder, make_schedule)
+    return [values["lr"] for values in values_by_step.values()]
 
 
-def learning_rates(with_clock: bool) -> list[float]:
-    """The rate of each of 10 optimizer steps, where Accelerate steps the schedule."""
-    accelerator = Accelerator(cpu=True)
-    model = torch.nn.Linear(4, 1)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=1.0)
-    if with_clock:
-        schedule = tsa.SynchronousSchedule(
-            [tsa.CurveSchedule(optimizer, warmup_and_decay)], clock=tsa.OptimizerSteps(optimizer)
-        )
-    else:
-        schedule = LambdaLR(optimizer, warmup_and_decay)
-    model, optimizer, schedule = accelerator.prepare(model, optimizer, schedule)
-    rates = []
-    for _ in range(10):
-        rates.append(optimizer.param_groups[0]["lr"])
-        accelerator.backward(model(torch.randn(8, 4)).square().mean())
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-    return rates
+def expected(calls: int) -> list[list[float]]:
+    multiples = [plan.lr_multiple(calls * t) for t in range(plan.STEPS)]
+    return [[lr * multiple for lr in plan.INITIAL["lr"]] for multiple in multiples]
 
 
-def test_accelerate_2926() -> None:
+def test_accelerate_2926(tmp_path: Path) -> None:
     """With a clock, a plan in optimizer steps is followed in two processes as in one."""
-    for rates in launch(learning_rates, True):
-        assert rates == [warmup_and_decay(t) for t in range(10)]
+    assert launch(learning_rates, tmp_path, True) == [expected(calls=1)] * 2
 
 
-def test_accelerate_2773() -> None:
+def test_accelerate_2773(tmp_path: Path) -> None:
     """The clock makes the difference: a plain scheduler goes two steps per optimizer step."""
-    for rates in launch(learning_rates, False):
-        assert rates == [warmup_and_decay(2 * t) for t in range(10)]
+    assert launch(learning_rates, tmp_path, False) == [expected(calls=2)] * 2

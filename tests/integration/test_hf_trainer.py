@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,22 +26,26 @@ import torch_schedule_anything as tsa
 # From the optimizer, and a function that returns the Trainer, to the schedule.
 MakeSchedule = Callable[[Any, Callable[[], Trainer]], Any]
 
+# The schedule is stepped in every batch, which is one row of another length.
+ACCUMULATED = {
+    "in_every_batch": True,
+    "per_device_train_batch_size": 1,
+    "gradient_accumulation_steps": 2,
+}
+
 
 class Recorder(TrainerCallback):
     """A callback that records the values before each step, and clips by them.
 
-    It can replan the learning rate before one of the steps, and step the schedule in every batch,
-    besides the Trainer.
+    It can step the schedule in every batch, besides the Trainer.
     """
 
-    def __init__(self, replan_at: int | None = None, in_every_batch: bool = False) -> None:
-        self.replan_at, self.in_every_batch = replan_at, in_every_batch
+    def __init__(self, in_every_batch: bool) -> None:
+        self.in_every_batch = in_every_batch
         self.values_by_step: dict[int, plan.Values] = {}
         self.tokens_by_step: dict[int, int] = {}
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        if state.global_step == self.replan_at:
-            plan.replan(kwargs["lr_scheduler"])
         self.values_by_step[state.global_step] = plan.values_of(kwargs["optimizer"])
         self.tokens_by_step[state.global_step] = state.num_input_tokens_seen
 
@@ -55,9 +60,9 @@ class Recorder(TrainerCallback):
 
 
 def make_trainer(
-    folder: Path, make_schedule: MakeSchedule, recorder: Recorder, **arguments: Any
+    folder: Path, make_schedule: MakeSchedule, in_every_batch: bool = False, **arguments: Any
 ) -> Trainer:
-    """A Trainer of a small Llama. With accumulation, each batch is one row of another length."""
+    """A Trainer of a small Llama, with a ``recorder``."""
     torch.manual_seed(0)
     sizes = {"hidden_size": 8, "intermediate_size": 16, "max_position_embeddings": 8}
     layers = {"num_hidden_layers": 1, "num_attention_heads": 2}
@@ -68,6 +73,7 @@ def make_trainer(
     rows = list(torch.randint(0, 32, (64, 6)))
     if "gradient_accumulation_steps" in arguments:
         rows = [torch.arange(length) + i for i, length in enumerate(plan.LENGTHS)]
+    recorder = Recorder(in_every_batch)
     trainer = Trainer(
         model,
         TrainingArguments(
@@ -86,68 +92,50 @@ def make_trainer(
         optimizers=(optimizer, make_schedule(optimizer, lambda: trainer)),
         callbacks=[recorder],
     )
+    trainer.recorder = recorder
     return trainer
 
 
-def resumable_run(
-    folder: Path, make_schedule: MakeSchedule, recorder: dict[str, Any], **arguments: Any
-) -> tuple[Trainer, Recorder]:
-    """The trainer and the records of a whole run, which a resumed one repeats exactly."""
-    (whole, of_whole), (resumed, of_resumed) = (
-        (make_trainer(folder / name, make_schedule, each, **arguments), each)
-        for name, each in (("whole", Recorder(**recorder)), ("resumed", Recorder(**recorder)))
+def resumable_run(folder: Path, make_schedule: MakeSchedule, **settings: Any) -> Trainer:
+    """A whole run, which a resumed one repeats exactly."""
+    whole, resumed = (
+        make_trainer(folder / name, make_schedule, **settings) for name in ("whole", "resumed")
     )
     whole.train()
     resumed.train(resume_from_checkpoint=str(folder / "whole" / f"checkpoint-{plan.SAVED_AT}"))
     plan.assert_resumed(
-        (of_resumed.values_by_step, resumed.model.state_dict()),
-        (of_whole.values_by_step, whole.model.state_dict()),
+        *((each.recorder.values_by_step, each.model.state_dict()) for each in (resumed, whole))
     )
-    assert of_resumed.tokens_by_step.items() <= of_whole.tokens_by_step.items()
-    return whole, of_whole
+    assert resumed.recorder.tokens_by_step.items() <= whole.recorder.tokens_by_step.items()
+    return whole
 
 
-def with_clock(folder: Path, make_schedule: MakeSchedule, **arguments: Any) -> Any:
-    """The same for a plan with a clock, which is stepped in every batch too."""
-    sizes = {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 2}
-    return resumable_run(folder, make_schedule, {"in_every_batch": True}, **sizes, **arguments)
-
-
-def without_clock(lr_member: Callable[[Any], Any] | None) -> MakeSchedule:
-    """A plan in the Trainer's steps; ``None`` leaves lr alone."""
-
-    def make_schedule(optimizer: Any, get_trainer: Any) -> Any:
-        members = plan.other_schedules(optimizer)
-        return tsa.SynchronousSchedule([*members, *([lr_member(optimizer)] if lr_member else [])])
-
-    return make_schedule
-
-
-@pytest.mark.parametrize("lr_member", [plan.lr_schedule, None])
+@pytest.mark.parametrize(
+    ("make_schedule", "settings", "lr_multiple"),
+    [
+        (lambda o, _: plan.make_schedule(o), {}, plan.lr_multiple),
+        (lambda o, _: plan.make_schedule(o, lr=[]), {}, lambda t: 1.0),
+        (lambda o, _: plan.make_schedule_on_steps(o), ACCUMULATED, plan.lr_multiple),
+    ],
+)
 def test_a_trainer_run_stays_on_the_plan_and_resumes_to_the_same_weights(
-    tmp_path: Path, lr_member: Callable[[Any], Any] | None
+    tmp_path: Path, make_schedule: MakeSchedule, settings: Any, lr_multiple: Any
 ) -> None:
-    """Under the Trainer values and logs follow the plan, and a checkpoint resumes exactly."""
-    trainer, whole = resumable_run(tmp_path, without_clock(lr_member), {})
-    lr_multiple = plan.lr_multiple if lr_member else lambda t: 1.0
-    plan.assert_run_on_plan(whole.values_by_step, lr_multiple)
+    """So do the logs, also with a clock, if accumulated batches step the schedule too."""
+    trainer = resumable_run(tmp_path, make_schedule, **settings)
+    values_by_step = trainer.recorder.values_by_step
+    plan.assert_run_on_plan(values_by_step, lr_multiple)
     logged = [entry["learning_rate"] for entry in trainer.state.log_history if "loss" in entry]
     # The Trainer logs each step with the learning rate of that step.
-    assert logged == [values["lr"][0] for values in whole.values_by_step.values()]
+    assert logged == [values["lr"][0] for values in values_by_step.values()]
 
 
 def test_a_plateau_member_under_the_trainer_is_refused(tmp_path: Path) -> None:
     """A ReduceLROnPlateau among the members raises at the first step: it gets no metrics."""
     # The Trainer passes metrics only if its scheduler itself is a ReduceLROnPlateau.
-    trainer = make_trainer(tmp_path, without_clock(ReduceLROnPlateau), Recorder())
+    trainer = make_trainer(tmp_path, lambda o, _: plan.make_schedule(o, lr=[ReduceLROnPlateau(o)]))
     with pytest.raises(TypeError, match="takes metrics"):
         trainer.train()
-
-
-def test_a_plan_with_a_clock_counts_the_steps_of_the_trainer(tmp_path: Path) -> None:
-    """With accumulated batches a plan counts optimizer steps, however often it is stepped."""
-    _, whole = with_clock(tmp_path, lambda optimizer, _: plan.make_schedule_on_steps(optimizer))
-    plan.assert_run_on_plan(whole.values_by_step)
 
 
 def test_a_plan_in_tokens_counts_the_tokens_of_the_trainer(tmp_path: Path) -> None:
@@ -158,57 +146,41 @@ def test_a_plan_in_tokens_counts_the_tokens_of_the_trainer(tmp_path: Path) -> No
             optimizer, lambda: get_trainer().state.num_input_tokens_seen
         )
 
-    trainer, whole = with_clock(tmp_path, in_tokens, include_num_input_tokens_seen="all")
-    counts = [*whole.tokens_by_step.values(), trainer.state.num_input_tokens_seen]
+    settings = {**ACCUMULATED, "include_num_input_tokens_seen": "all"}
+    trainer = resumable_run(tmp_path, in_tokens, **settings)
+    counts = [*trainer.recorder.tokens_by_step.values(), trainer.state.num_input_tokens_seen]
     assert (counts[0], counts[-1]) == (0, plan.TOKENS)
     assert len({after - before for before, after in itertools.pairwise(counts)}) > 1
-    values_by_step = [*whole.values_by_step.values(), plan.values_of(trainer.optimizer)]
+    values_by_step = [*trainer.recorder.values_by_step.values(), plan.values_of(trainer.optimizer)]
     for values, tokens in zip(values_by_step, counts, strict=True):
         plan.assert_on_plan_in_tokens(values, tokens)
-
-
-@pytest.mark.parametrize("replan_at", [plan.SAVED_AT - 3, plan.SAVED_AT, plan.SAVED_AT + 3])
-def test_a_replanned_run_of_the_trainer_resumes_to_the_same_weights(
-    tmp_path: Path, replan_at: int
-) -> None:
-    """A callback replans before, at or after the checkpoint, and the resumed run is the same."""
-
-    def make_schedule(optimizer: Any, get_trainer: Any) -> Any:
-        return plan.choosing(plan="saved")([plan.make_schedule(optimizer)])
-
-    _, whole = resumable_run(tmp_path, make_schedule, {"replan_at": replan_at})
-    plan.assert_run_on_plan(
-        whole.values_by_step, lambda t: plan.replanned_lr_multiple(t, replan_at)
-    )
 
 
 def test_the_trainer_hides_warnings_of_a_change_and_obeys_a_choice(tmp_path: Path) -> None:
     """The Trainer drops the warnings of another plan and lr. A choice in a subclass holds."""
 
-    def trainer_of(folder: str, steps: int, **choices: Any) -> Trainer:
+    def last_rates(steps: int, checkpoint: str | None = None, **choices: Any) -> list[float]:
+        """Those of a run in a plan of so many steps, under rates that are in proportion."""
+
         def make_schedule(optimizer: Any, get_trainer: Any) -> Any:
             for group in optimizer.param_groups:
                 group["lr"] *= steps / plan.STEPS
             linear = tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.0, 0, steps)
             return plan.choosing(**choices)([linear])
 
-        return make_trainer(tmp_path / folder, make_schedule, Recorder())
-
-    def last_rates(**choices: Any) -> list[float]:
-        """Those of a run under twice the rates, in a plan of twice the steps."""
-        trainer = trainer_of("resumed", 2 * plan.STEPS, **choices)
+        trainer = make_trainer(tmp_path, make_schedule)
         trainer.train(resume_from_checkpoint=checkpoint)
         return plan.values_of(trainer.optimizer)["lr"]
 
-    trainer_of("whole", plan.STEPS).train()
-    checkpoint = str(tmp_path / "whole" / f"checkpoint-{plan.SAVED_AT}")
+    assert last_rates(plan.STEPS) == [0.0, 0.0]
+    resume = partial(last_rates, 2 * plan.STEPS, str(tmp_path / f"checkpoint-{plan.SAVED_AT}"))
     rates = list(plan.INITIAL["lr"])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        assert last_rates() == [lr / 2 for lr in rates]
-        assert last_rates(initial="code") == rates
+        assert resume() == [lr / 2 for lr in rates]
+        assert resume(initial="code") == rates
     assert not [each for each in caught if "saved" in str(each.message)]
-    assert last_rates(plan="saved", initial="saved") == [0.0, 0.0]
+    assert resume(plan="saved", initial="saved") == [0.0, 0.0]
     for choices in ({"plan": "same"}, {"plan": "saved", "initial": "same"}):
         with pytest.raises(ValueError, match="the code"):
-            last_rates(**choices)
+            resume(**choices)

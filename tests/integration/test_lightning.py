@@ -34,28 +34,15 @@ def in_every_batch(schedule: Any) -> dict[str, Any]:
 def plateau_in_every_epoch(trainer: lightning.Trainer, optimizer: Any) -> Any:
     plateau = ReduceLROnPlateau(optimizer, factor=0.5, patience=1)
     return {
-        "scheduler": tsa.SynchronousSchedule([plateau, *plan.other_schedules(optimizer)]),
+        **in_every_batch(plan.make_schedule(optimizer, lr=[plateau])),
+        "frequency": BATCHES_PER_EPOCH,
         "monitor": "stuck",
         "reduce_on_plateau": True,
-        "interval": "step",
-        "frequency": BATCHES_PER_EPOCH,
     }
-
-
-def plan_in_every_batch(trainer: lightning.Trainer, optimizer: Any) -> Any:
-    return in_every_batch(plan.make_schedule(optimizer))
 
 
 def replannable_in_every_batch(trainer: lightning.Trainer, optimizer: Any) -> Any:
     return in_every_batch(plan.choosing(plan="saved")([plan.make_schedule(optimizer)]))
-
-
-def on_global_step(trainer: lightning.Trainer, optimizer: Any) -> Any:
-    return in_every_batch(plan.make_schedule_with_clock(optimizer, lambda: trainer.global_step))
-
-
-def on_optimizer_steps(trainer: lightning.Trainer, optimizer: Any) -> Any:
-    return in_every_batch(plan.make_schedule_on_steps(optimizer))
 
 
 class Module(lightning.LightningModule):
@@ -76,7 +63,7 @@ class Module(lightning.LightningModule):
 
     def on_train_batch_start(self, *args: Any) -> None:
         if self.global_step == self.replan_at:
-            plan.replan(self.lr_schedulers())
+            self.lr_schedulers().replan({"lr": tsa.curves.Linear(0.5, 0.0, 10)})
 
     def training_step(self, batch: list[torch.Tensor], i: int) -> torch.Tensor:
         values = plan.values_of(self.optimizers())
@@ -95,30 +82,8 @@ class Module(lightning.LightningModule):
 class ModuleThatStepsInEveryBatch(Module):
     """The same, and its own hook steps the schedule after every batch, besides Lightning."""
 
-    def configure_optimizers(self) -> Any:
-        configured = super().configure_optimizers()
-        self.schedule = configured["lr_scheduler"]["scheduler"]
-        return configured
-
     def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
-        self.schedule.step()
-
-
-class ModuleThatStepsAlone(ModuleThatStepsInEveryBatch):
-    """The same, and Lightning does not know the schedule: the module saves it."""
-
-    def configure_optimizers(self) -> Any:
-        return super().configure_optimizers()["optimizer"]
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["schedule"] = self.schedule.state_dict()
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        self.saved = checkpoint["schedule"]
-
-    def on_train_start(self) -> None:
-        if hasattr(self, "saved"):
-            self.schedule.load_state_dict(self.saved)
+        self.lr_schedulers().step()
 
 
 def fit(
@@ -155,10 +120,7 @@ def values_of_resumable_run(
     steps: int = BATCHES_PER_EPOCH,
     **settings: Any,
 ) -> dict[int, plan.Values]:
-    """The values of an uninterrupted run, after a check that a resumed one repeats it exactly.
-
-    An epoch has so many optimizer ``steps``.
-    """
+    """The values of a whole run with so many ``steps`` per epoch, which a resumed one repeats."""
     whole = fit(make_module(), folder / "whole", epochs, **settings)
     checkpoint = folder / "whole" / f"epoch={EPOCHS_BEFORE_CHECKPOINT - 1}.ckpt"
     resumed = fit(make_module(), folder / "resumed", epochs, checkpoint, **settings)
@@ -170,56 +132,66 @@ def values_of_resumable_run(
 @pytest.mark.parametrize(
     ("kind", "clock"),
     crossed(
-        [Module, ModuleThatStepsInEveryBatch, ModuleThatStepsAlone],
-        [on_global_step, on_optimizer_steps],
+        [Module, ModuleThatStepsInEveryBatch],
+        [lambda trainer, _: lambda: trainer.global_step, lambda _, o: tsa.OptimizerSteps(o)],
     ),
 )
 def test_a_plan_with_a_clock_counts_the_steps_of_lightning(
-    kind: Any, clock: Configure, tmp_path: Path
+    kind: Any, clock: Any, tmp_path: Path
 ) -> None:
     """With accumulated batches a plan counts optimizer steps, however often it is stepped."""
+
+    def configure(trainer: Any, optimizer: Any) -> Any:
+        return in_every_batch(plan.make_schedule(optimizer, clock=clock(trainer, optimizer)))
+
     # Of 5 batches, Lightning makes steps after the second, the fourth and the last one.
     values_by_step = values_of_resumable_run(
-        lambda: kind(clock), tmp_path, plan.STEPS // 3, steps=3, batches=5, accumulated=2
+        lambda: kind(configure), tmp_path, plan.STEPS // 3, steps=3, batches=5, accumulated=2
     )
     plan.assert_run_on_plan(values_by_step)
 
 
-def test_the_step_interval_moves_the_plan_with_every_optimizer_step(tmp_path: Path) -> None:
-    """With ``"interval": "step"`` each step is one of the plan, and LearningRateMonitor logs it."""
-    values_by_step = values_of_resumable_run(lambda: Module(plan_in_every_batch), tmp_path)
-    plan.assert_run_on_plan(values_by_step)
+@pytest.mark.parametrize("replan_at", [None, 5, 8, 11])
+def test_the_step_interval_moves_the_plan_with_every_optimizer_step(
+    tmp_path: Path, replan_at: int | None
+) -> None:
+    """LearningRateMonitor logs it. A hook may replan before, at or after the checkpoint."""
+    values_by_step = values_of_resumable_run(
+        lambda: Module(replannable_in_every_batch, replan_at), tmp_path
+    )
+
+    def lr_multiple(t: int) -> float:
+        if replan_at is None or t < replan_at:
+            return plan.lr_multiple(t)
+        return 0.5 * max(0.0, 1 - (t - replan_at) / 10)
+
+    plan.assert_run_on_plan(values_by_step, lr_multiple)
     with (tmp_path / "whole" / "logs" / "metrics.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["lr-AdamW/pg1"]]
-    for row, values in zip(rows, values_by_step.values(), strict=True):
+    for t, (row, values) in enumerate(zip(rows, values_by_step.values(), strict=True)):
         for i in (0, 1):
-            assert float(row[f"lr-AdamW/pg{i + 1}"]) == values["lr"][i]
             assert float(row[f"lr-AdamW/pg{i + 1}-weight_decay"]) == values["weight_decay"][i]
+            if t != replan_at:  # the monitor logs before the hook replans
+                assert float(row[f"lr-AdamW/pg{i + 1}"]) == values["lr"][i]
+
+
+STAYS = dict.fromkeys(["weight_decay", "betas[0]", "clip"], 1.0)
 
 
 @pytest.mark.parametrize(
-    ("make_schedule", "stays"),
-    [(plan.make_schedule, []), (plan.lr_schedule, ["weight_decay", "betas[0]", "clip"])],
-)
-def test_the_epoch_interval_moves_the_plan_with_every_epoch(
-    tmp_path: Path, make_schedule: Callable[[Any], Any], stays: list[str]
-) -> None:
-    """With Lightning's default interval each epoch is a step, also of a built-in that is alone."""
-    values_by_step = values_of_resumable_run(
-        lambda: Module(lambda _, optimizer: make_schedule(optimizer)), tmp_path, 7
-    )
-    for t, values in values_by_step.items():
-        plan.assert_on_plan(values, t // BATCHES_PER_EPOCH, **dict.fromkeys(stays, 1.0))
-
-
-def test_a_monitored_metric_reaches_a_plateau_member(tmp_path: Path) -> None:
-    """Lightning's monitored metric reaches the ReduceLROnPlateau, and other members step too."""
-    values_by_step = values_of_resumable_run(lambda: Module(plateau_in_every_epoch), tmp_path, 8)
-    for t, values in values_by_step.items():
-        epoch = t // BATCHES_PER_EPOCH
+    ("configure", "others"),
+    [
+        (lambda _, optimizer: plan.make_schedule(optimizer), lambda epoch: {}),
+        (lambda _, optimizer: plan.lr_schedule(optimizer), lambda epoch: STAYS),
         # The first metric is the best one. With patience 1, every second later one halves lr.
-        halvings = (epoch - 1) // 2 if epoch else 0
-        plan.assert_on_plan(values, epoch, lr=0.5**halvings)
+        (plateau_in_every_epoch, lambda epoch: {"lr": 0.5 ** max(0, (epoch - 1) // 2)}),
+    ],
+)
+def test_a_plan_moves_with_every_epoch(tmp_path: Path, configure: Configure, others: Any) -> None:
+    """By Lightning's default interval, also a built-in alone; or with a monitored metric."""
+    for t, values in values_of_resumable_run(lambda: Module(configure), tmp_path, 8).items():
+        epoch = t // BATCHES_PER_EPOCH
+        plan.assert_on_plan(values, epoch, **others(epoch))
 
 
 def test_a_factory_schedule_returned_directly_is_refused_by_lightning(tmp_path: Path) -> None:
@@ -227,14 +199,3 @@ def test_a_factory_schedule_returned_directly_is_refused_by_lightning(tmp_path: 
     message = "wasn't returned from `configure_optimizers`"
     with pytest.raises(MisconfigurationException, match=message):
         fit(Module(lambda _, optimizer: plan.exponential(optimizer)), tmp_path, epochs=1)
-
-
-@pytest.mark.parametrize("replan_at", [5, 8, 11])
-def test_a_replanned_run_of_lightning_resumes_to_the_same_weights(
-    tmp_path: Path, replan_at: int
-) -> None:
-    """A hook replans before, at or after the checkpoint, and the resumed run is the same."""
-    values_by_step = values_of_resumable_run(
-        lambda: Module(replannable_in_every_batch, replan_at), tmp_path
-    )
-    plan.assert_run_on_plan(values_by_step, lambda t: plan.replanned_lr_multiple(t, replan_at))

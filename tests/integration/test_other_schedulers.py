@@ -7,17 +7,15 @@ from typing import Any
 
 import pytest
 import torch
+import two_groups as pair
 from cases import crossed
 from pytorch_optimizer.lr_scheduler import CosineAnnealingWarmupRestarts, REXScheduler
-from torch.nn import Parameter
-from torch.optim.lr_scheduler import CyclicLR, ExponentialLR, LambdaLR, OneCycleLR
+from torch.optim.lr_scheduler import CyclicLR, ExponentialLR, OneCycleLR
 from transformers import get_scheduler
-from two_groups import run, values_of
 from warmup_scheduler import GradualWarmupScheduler
 
 import torch_schedule_anything as tsa
 
-INITIAL_VALUES = (0.2, 0.05)  # one per param group
 STEPS = 30
 
 
@@ -48,83 +46,56 @@ SCHEDULERS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def param_groups(target: str) -> list[dict[str, Any]]:
-    """Two groups. The first takes the optimizer's default for the target, the second its own."""
-    first, second = ({"params": [Parameter(torch.ones(1))]} for _ in range(2))
-    return [first, {**second, target: INITIAL_VALUES[1]}]
-
-
-def make_sgd() -> torch.optim.SGD:
-    return torch.optim.SGD(param_groups("lr"), lr=INITIAL_VALUES[0])
-
-
-# GradualWarmupScheduler calls get_lr() of its after_scheduler outside of a step.
-@pytest.mark.filterwarnings("ignore:To get the last learning rate computed:UserWarning")
+@pair.calls_get_lr  # GradualWarmupScheduler does
 @pytest.mark.parametrize(
     ("name", "target"), crossed(SCHEDULERS, ["weight_decay", "gradient_clip_threshold"])
 )
 def test_a_foreign_scheduler_gives_any_target_the_numbers_of_lr(name: str, target: str) -> None:
-    """A scheduler of another library gives a target the same numbers that it gives lr."""
-    reference = make_sgd()
-    expected = run(reference, SCHEDULERS[name](reference), "lr", STEPS)
-    defaults = {"weight_decay": INITIAL_VALUES[0]} if target == "weight_decay" else {}
-    optimizer = torch.optim.AdamW(param_groups(target), lr=0.007, **defaults)
-    tsa.extend_optimizer(optimizer, target, INITIAL_VALUES[0])
+    reference, optimizer = pair.make_optimizer("lr"), pair.make_optimizer(target)
+    expected = pair.run(reference, SCHEDULERS[name](reference), "lr", STEPS)
     schedule = tsa.arbitrary_schedule_factory(optimizer, SCHEDULERS[name], schedule_target=target)
     sync = tsa.SynchronousSchedule([schedule])
-    values = run(optimizer, sync, target, STEPS)
-    assert values == expected
-    assert len({str(value) for value in values}) > 3 or name == "constant"
-    assert sync.get_last_lr() == [0.007, 0.007]
+    assert pair.run(optimizer, sync, target, STEPS) == expected
+    assert len({str(row) for row in expected}) > 3 or name == "constant"
+    assert sync.get_last_lr() == [pair.LR, pair.LR]
 
 
-# torch's LambdaLR warns because GradualWarmupScheduler calls its get_lr() outside of a step.
-@pytest.mark.filterwarnings("ignore:To get the last learning rate computed:UserWarning")
+@pair.calls_get_lr
 def test_a_builtin_after_a_foreign_warmup_goes_on_from_its_learning_rates() -> None:
     """A built-in goes on from the learning rates that ``GradualWarmupScheduler`` sets for it."""
 
-    def falling(t: float) -> float:
-        return max(0.0, 1 - t / 8)
+    def values(make_schedule: Callable[[Any], Any]) -> list[list[float]]:
+        optimizer = pair.make_optimizer("lr")
+        return pair.run(optimizer, gradual(optimizer, make_schedule(optimizer)), "lr", STEPS)
 
-    def values(after_scheduler: Callable[[Any], Any]) -> list[list[float]]:
-        optimizer = make_sgd()
-        return run(optimizer, gradual(optimizer, after_scheduler(optimizer)), "lr", STEPS)
-
-    expected = values(lambda o: LambdaLR(o, falling))
-    assert expected[8] == [2 * value * falling(2) for value in INITIAL_VALUES]
-    assert values(lambda o: tsa.linear_schedule_with_warmup(o, 1.0, 0.0, 0, 8)) == expected
-
-
-def cyclic(optimizer: Any, **settings: Any) -> CyclicLR:
-    return CyclicLR(optimizer, 0.02, 0.1, 10, **settings)
-
-
-def one_cycle(optimizer: Any, **settings: Any) -> OneCycleLR:
-    return OneCycleLR(optimizer, 0.1, 40, final_div_factor=1.0, **settings)
+    expected = values(pair.lambda_lr)
+    assert expected[8] == [2 * value for value in pair.expected(2)]
+    assert values(pair.builtin) == expected
 
 
 @pytest.mark.parametrize(
-    ("scheduler", "lowest", "highest_momentum", "lowest_momentum"),
-    [(cyclic, 0.02, 0.9, 0.8), (one_cycle, 0.004, 0.95, 0.85)],
+    ("scheduler", "settings", "lowest", "momentums"),
+    [
+        (CyclicLR, {"base_lr": 0.02, "step_size_up": 10}, 0.02, (0.9, 0.8)),
+        (OneCycleLR, {"total_steps": 40, "final_div_factor": 1.0}, 0.004, (0.95, 0.85)),
+    ],
 )
 def test_momentum_that_falls_as_lr_rises_equals_that_of_torch(
-    scheduler: Any, lowest: float, highest_momentum: float, lowest_momentum: float
+    scheduler: Any, settings: dict[str, Any], lowest: float, momentums: tuple[float, float]
 ) -> None:
     """A line from lr to momentum gives what ``cycle_momentum=True`` gives."""
-
-    def momentum_of(lr: float) -> float:
-        p = (lr - lowest) / (0.1 - lowest)
-        return highest_momentum + (lowest_momentum - highest_momentum) * p
-
+    line = tsa.curves.Linear(*momentums, 0.1 - lowest)
     by_torch, ours = (
-        torch.optim.SGD([Parameter(torch.ones(1))], lr=0.1, momentum=highest_momentum)
+        torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=0.1, momentum=momentums[0])
         for _ in range(2)
     )
-    cycle = scheduler(by_torch)
-    momentum = tsa.DerivedSchedule(ours, momentum_of, "momentum", absolute=True)
-    schedule = tsa.SynchronousSchedule([scheduler(ours, cycle_momentum=False), momentum])
+    cycle = scheduler(by_torch, max_lr=0.1, **settings)
+    rates = scheduler(ours, max_lr=0.1, cycle_momentum=False, **settings)
+    momentum = tsa.DerivedSchedule(ours, lambda lr: line(lr - lowest), "momentum", absolute=True)
+    schedule = tsa.SynchronousSchedule([rates, momentum])
     for _ in range(39):
         for target in ("lr", "momentum"):
-            assert values_of(ours, target) == pytest.approx(values_of(by_torch, target), rel=1e-12)
+            value, expected = (each.param_groups[0][target] for each in (ours, by_torch))
+            assert value == pytest.approx(expected, rel=1e-12)
         for each in (by_torch, cycle, ours, schedule):
             each.step()

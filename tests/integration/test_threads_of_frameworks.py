@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import lightning
 import torch
+from finetuned import LR, WEIGHT_DECAY, values_of_finetuning
 from ignite.engine import Engine, Events
 from lightning.pytorch.callbacks import BaseFinetuning
 from torch.nn import Parameter
 from torch.optim.lr_scheduler import ReduceLROnPlateau
-from torch.utils.data import DataLoader
 from transformers import get_linear_schedule_with_warmup
 
 import torch_schedule_anything as tsa
@@ -44,38 +43,16 @@ def test_lightning_12141() -> None:
             if epoch == 2:
                 self.unfreeze_and_add_param_group(module.backbone, optimizer, lr=0.4)
 
-    class Module(lightning.LightningModule):
-        def __init__(self) -> None:
-            super().__init__()
-            self.backbone, self.head = torch.nn.Linear(4, 4), torch.nn.Linear(4, 1)
+    def make_schedule(optimizer: Any) -> Any:
+        plateau = ReduceLROnPlateau(optimizer, factor=0.5, patience=0)
+        decay = tsa.DerivedSchedule(optimizer, lambda lr: lr, "weight_decay")
+        schedule = tsa.SynchronousSchedule([plateau, decay])
+        return {"scheduler": schedule, "monitor": "no_progress", "reduce_on_plateau": True}
 
-        def training_step(self, batch: Any, i: int) -> Any:
-            self.log("no_progress", 1.0)
-            return self.head(self.backbone(batch)).square().mean() / 100
-
-        def configure_optimizers(self) -> Any:
-            optimizer = torch.optim.SGD(self.head.parameters(), lr=0.1, weight_decay=0.01)
-            plateau = ReduceLROnPlateau(optimizer, factor=0.5, patience=0)
-            decay = tsa.DerivedSchedule(optimizer, lambda lr: lr, "weight_decay")
-            schedule = tsa.SynchronousSchedule([plateau, decay])
-            monitored = {"monitor": "no_progress", "reduce_on_plateau": True}
-            return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, **monitored}}
-
-    module = Module()
-    trainer = lightning.Trainer(
-        max_epochs=4,
-        accelerator="cpu",
-        callbacks=[Thaw()],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(module, DataLoader(torch.ones(2, 4), batch_size=2))
-    # Reduced after each of the epochs 1, 2 and 3; the backbone joined before epoch 2.
-    schedule = module.lr_schedulers()
-    assert schedule.get_last_schedule("lr") == [0.1 / 8, 0.4 / 4]
-    assert schedule.get_last_schedule("weight_decay") == [0.01 / 8, 0.01 / 4]
+    values = values_of_finetuning(make_schedule, Thaw(), epochs=5)
+    # Reduced after each epoch but the first; the backbone joined before epoch 2.
+    assert values["lr"][4] == [LR / 8, 0.4 / 4]
+    assert values["weight_decay"][4] == [WEIGHT_DECAY / 8, WEIGHT_DECAY / 4]
 
 
 def test_ignite_438() -> None:

@@ -6,17 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from torch.optim.lr_scheduler import LambdaLR
-from two_groups import INITIAL_VALUES, make_optimizer, on_weight_decay, values_of
+import two_groups as pair
 
-import torch_schedule_anything as tsa
-
-STEPS = 8
 SAVED_AT = 3
-
-
-def multiplier(t: float) -> float:
-    return max(0.0, 1 - t / STEPS)
 
 
 class SchedulersContainer:
@@ -39,46 +31,37 @@ class SchedulersContainer:
             scheduler._last_lr = scheduler.get_lr()
 
 
-def lambda_lr(optimizer: Any) -> LambdaLR:
-    return LambdaLR(optimizer, multiplier)
-
-
-def builtin(optimizer: Any) -> tsa.CurveSchedule:
-    return tsa.linear_schedule_with_warmup(optimizer, 1.0, 0.0, 0, STEPS)
-
-
 def run(optimizers: list[Any], container: Any, target: str, steps: range) -> None:
     """Take the steps, each of which begins with the values and the position of the plan."""
     for t in steps:
-        expected = [initial_value * multiplier(t) for initial_value in INITIAL_VALUES]
+        expected = pair.expected(t)
         for optimizer, scheduler in zip(optimizers, container.schedulers, strict=True):
-            assert values_of(optimizer, target) == expected
+            assert pair.values_of(optimizer, target) == expected
             assert scheduler.get_last_lr() == expected
             assert scheduler.last_epoch == t
             optimizer.step()
         container.step()
 
 
-# torch's LambdaLR.get_lr warns because the container calls it outside of a step.
-@pytest.mark.filterwarnings("ignore:To get the last learning rate computed:UserWarning")
+@pair.calls_get_lr
 @pytest.mark.parametrize("optimizer_first", [True, False])
 @pytest.mark.parametrize(
     ("make_scheduler", "target"),
     [
-        (lambda_lr, "lr"),  # plain torch
-        (builtin, "lr"),
-        (on_weight_decay(builtin), "weight_decay"),
-        (on_weight_decay(lambda_lr), "weight_decay"),
+        (pair.lambda_lr, "lr"),  # plain torch
+        (pair.builtin, "lr"),
+        (pair.on_weight_decay(pair.builtin), "weight_decay"),
+        (pair.on_weight_decay(pair.lambda_lr), "weight_decay"),
     ],
 )
 def test_a_schedule_resumes_in_a_container_that_sets_the_step(
     make_scheduler: Callable[[Any], Any], target: str, optimizer_first: bool
 ) -> None:
     """A schedule goes on from the step and the ``_last_lr`` that such a container assigns."""
-    whole, resumed = ([make_optimizer(target) for _ in range(2)] for _ in range(2))
+    whole, resumed = ([pair.make_optimizer(target) for _ in range(2)] for _ in range(2))
     container, other = (SchedulersContainer(each, make_scheduler) for each in (whole, resumed))
     run(whole, container, target, range(SAVED_AT))
     pairs = [(other, container), *zip(resumed, whole, strict=True)]
     for new, saved in reversed(pairs) if optimizer_first else pairs:
         new.load_state_dict(saved.state_dict())
-    run(resumed, other, target, range(SAVED_AT, STEPS))
+    run(resumed, other, target, range(SAVED_AT, pair.STEPS))

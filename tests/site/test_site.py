@@ -7,49 +7,34 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from sphinx.search.en import SearchEnglish
 
 SITE = Path(os.environ.get("SITE", "docs/_build/html")).resolve()
 PAGES = sorted(SITE.rglob("*.html"))
+WORDS = runpy.run_path("docs/search_words.py")["WORDS"]
 MADE = {"genindex", "search", "py-modindex"}  # Sphinx makes them, and they have no text of ours
 
 
 class Page(HTMLParser):
-    """The links, the places to link to and the descriptions of one page."""
+    """The tags of a page, each with its attributes."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
-        self.links: list[str] = []
-        self.ids: set[str] = set()
-        self.descriptions: list[str] = []
-        self.icons: list[str] = []
-        self.images: list[dict[str, str]] = []
+        self.tags: list[tuple[str, dict[str, str]]] = []
         self.feed(path.read_text(encoding="utf-8"))
+        self.ids = {found["id"] for _, found in self.tags if "id" in found}
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
-        found = {name: value or "" for name, value in attributes}
-        if "id" in found:
-            self.ids.add(found["id"])
-        for name in ("href", "src"):
-            if name in found and tag != "use":
-                self.links.append(found[name])
-        if tag == "meta" and found.get("name") == "description":
-            self.descriptions.append(found["content"])
-        if tag == "link" and "icon" in found.get("rel", ""):
-            self.icons.append(found["href"])
-        if tag == "img":
-            self.images.append(found)
+        self.tags.append((tag, {name: value or "" for name, value in attributes}))
 
 
-@cache
-def read(path: Path) -> Page:
-    return Page(path)
+read = cache(Page)
 
 
 def name_of(path: Path) -> str:
@@ -69,9 +54,10 @@ def test_the_site_is_built_and_has_few_pages() -> None:
 def test_every_link_within_the_site_leads_somewhere(path: Path) -> None:
     """The file of each link exists, and so does the place in it."""
     broken = []
-    for link in read(path).links:
+    for tag, found in read(path).tags:
+        link = found.get("href", found.get("src", ""))
         parts = urlsplit(link)
-        if parts.scheme or parts.netloc:
+        if tag == "use" or parts.scheme or parts.netloc:
             continue
         target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
         if target.is_dir():
@@ -85,147 +71,77 @@ def test_every_link_within_the_site_leads_somewhere(path: Path) -> None:
 @pytest.mark.parametrize("path", WRITTEN, ids=name_of)
 def test_every_page_describes_itself_and_has_both_themes(path: Path) -> None:
     """A page has one description, an icon, and a text and a form in each theme for a picture."""
-    page = read(path)
-    assert len(page.descriptions) == 1
-    assert len(page.descriptions[0]) > 30
-    assert page.icons
-    assert all(image.get("alt") for image in page.images)
-    light, dark = (
-        [image for image in page.images if theme in image.get("class", "").split()]
-        for theme in ("only-light", "only-dark")
-    )
-    assert len(page.images) == len(light) + len(dark)
-    assert len(light) == len(dark)
+    tags = read(path).tags
+    (description,) = (found for _, found in tags if found.get("name") == "description")
+    assert len(description["content"]) > 30
+    assert any("icon" in found.get("rel", "") for _, found in tags)
+    images = [found for tag, found in tags if tag == "img"]
+    assert all(image.get("alt") for image in images)
+    themes = [{"only-light", "only-dark"} & {*image.get("class", "").split()} for image in images]
+    assert all(len(theme) == 1 for theme in themes)
+    assert themes.count({"only-light"}) == themes.count({"only-dark"})
     # A heading or a name in code may break, but not after a parenthesis that opens.
     assert "(<wbr>" not in path.read_text(encoding="utf-8")
 
 
 # Where the first result of the search leads, if a reader types one of these.
 ANSWERS = {
-    "api/schedules#torch_schedule_anything.CurveSchedule": ["CurveSchedule"],
-    "builtin_schedules": ["warmup"],
-    "builtin_schedules#the-two-warmups-and-skip-zero": ["skip_zero", "warmup from 1/N"],
-    "changes": ["upgrade"],
-    "checkpoints": ["resume"],
-    "checkpoints#several-processes": ["FSDP"],
-    "frameworks#hugging-face-trainer": ["huggingface", "Trainer"],
-    "frameworks#lightning": ["Lightning"],
-    "frameworks#replan-and-resume": ["resume_from_checkpoint"],
-    "frameworks#replan-in-a-callback": ["replan Trainer"],
-    "frameworks#replan-in-a-hook": ["replan Lightning"],
-    "frameworks#torch-amp-gradscaler": ["amp", "fused", "overflow"],
-    "gallery#two-shapes-are-called-cosine": ["cosine"],
-    "glossary": ["glossary"],
-    "howto/absolute_values#biases-and-norms-without-weight-decay": ["no weight decay"],
-    "howto/clipping_and_batch_size": ["clipping"],
-    "howto/clipping_and_batch_size#batch-size": ["batch size"],
-    "howto/clipping_and_batch_size#clip-each-group-by-its-own-threshold": [
-        "clip per group",
-        "global norm",
-    ],
-    "howto/epochs_samples_tokens#gradient-accumulation": ["gradient accumulation"],
-    "howto/epochs_samples_tokens#tokens": ["tokens"],
-    "howto/epochs_samples_tokens#tokens-for-one-target-seconds-for-another": ["seconds"],
-    "howto/extend_a_run#cool-down-from-mid-cosine": ["mid-cosine"],
-    "howto/extend_a_run#fine-tune-with-new-rates": ["finetune"],
-    "howto/extend_a_run#rewarm": ["rewarm"],
-    "howto/log_values#tensorboard": ["TensorBoard"],
-    "howto/log_values#weights-biases-wandb": ["wandb"],
-    "howto/outside_the_optimizer": ["temperature"],
-    "howto/outside_the_optimizer#dropout": ["dropout"],
-    "howto/outside_the_optimizer#ema-decay": ["EMA"],
-    "howto/outside_the_optimizer#loss-weight": ["loss weight"],
-    "howto/param_groups": ["layer decay"],
-    "howto/param_groups#freeze-and-thaw": ["freeze", "unfreeze"],
-    "howto/several_optimizers": ["GAN"],
-    "howto/several_optimizers#muon-beside-adamw": ["Muon"],
-    "howto/warmup_stable_decay": ["1-sqrt", "cool down", "cooldown", "wsd"],
-    "howto/warmup_stable_decay#warm-restarts": ["warm restarts"],
-    "howto/weight_decay_and_momentum": ["weight decay"],
-    "howto/weight_decay_and_momentum#beta1-and-beta2": ["beta2"],
-    "howto/weight_decay_and_momentum#momentum": ["momentum"],
-    "howto/weight_decay_and_momentum#momentum-that-rises-as-the-learning-rate-falls": [
-        "cycle_momentum"
-    ],
-    "mistakes#a-name-that-is-not-there": ["typo"],
-    "plans": ["YAML"],
-    "plans#hydra": ["Hydra"],
-    "plans#in-an-editor-such-as-vs-code": ["vscode"],
-    "quickstart": ["install"],
-    "quickstart#the-learning-rate": ["learning rate"],
-    "recipes#dinov2": ["DINOv2"],
-    "recipes#nanogpt": ["nanoGPT"],
-    "recipes#wall-clock-budget": ["wall clock"],
-    "speed#compiled-steps": ["compile"],
-    "user_guide#any-torch-scheduler-on-any-entry": ["OneCycleLR"],
-    "user_guide#groups-that-join-later": ["add_param_group"],
-    "user_guide#metrics": ["ReduceLROnPlateau"],
-    "user_guide#replan-another-plan-in-the-middle-of-a-run": ["replan"],
+    "builtin_schedules": "warmup, skip_zero, warmup from 1/N",
+    "changes": "upgrade",
+    "checkpoints": "resume, FSDP",
+    "frameworks": (
+        "huggingface, Trainer, Lightning, resume_from_checkpoint, replan Trainer, "
+        "replan Lightning, amp, fused, overflow"
+    ),
+    "gallery": "cosine",
+    "glossary": "glossary",
+    "howto/absolute_values": "no weight decay",
+    "howto/clipping_and_batch_size": "clipping, batch size, clip per group, global norm",
+    "howto/epochs_samples_tokens": "gradient accumulation, tokens, seconds",
+    "howto/extend_a_run": "mid-cosine, finetune, rewarm",
+    "howto/log_values": "TensorBoard, wandb",
+    "howto/outside_the_optimizer": "temperature, dropout, EMA, loss weight",
+    "howto/param_groups": "layer decay, freeze, unfreeze",
+    "howto/several_optimizers": "GAN, Muon",
+    "howto/warmup_stable_decay": "1-sqrt, cool down, cooldown, wsd, warm restarts",
+    "howto/weight_decay_and_momentum": "weight decay, beta2, momentum, cycle_momentum",
+    "mistakes": "typo",
+    "plans": "YAML, Hydra, vscode",
+    "quickstart": "install, learning rate",
+    "recipes": "DINOv2, nanoGPT, wall clock",
+    "speed": "compile",
+    "user_guide": "OneCycleLR, add_param_group, ReduceLROnPlateau, replan",
 }
 
 
 @cache
-def index() -> dict:
+def places_by_entry() -> dict[str, list[tuple[str, bool]]]:
+    """Where each entry of the search index leads, and whether that is a main entry."""
     text = (SITE / "searchindex.js").read_text(encoding="utf-8")
-    return json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))
+    index = json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))
+    return {
+        entry: [(f"{index['docnames'][i]}#{place}", is_main) for i, place, is_main in places]
+        for entry, places in index["indexentries"].items()
+    }
 
 
-def found(query: str) -> list[str]:
-    """Where the results of the search lead, best first.
-
-    The numbers are those of searchtools.js, without its fine print: an entry of the index, a
-    title, the name of an object, and a word of a title or of the text.
-    """
-    data, query = index(), query.lower()
-    scores: dict[str, float] = {}
-
-    def add(document: int, place: str | None, score: float) -> None:
-        where = data["docnames"][document] + (f"#{place}" if place else "")
-        scores[where] = max(scores.get(where, 0), score)
-
-    for entry, places in data["indexentries"].items():
-        if query in entry and len(query) >= len(entry) / 2:
-            for document, place, is_main in places:
-                # Other entries come after everything else.
-                add(document, place, 100 * len(query) / len(entry) if is_main else 0)
-    for title, places in data["alltitles"].items():
-        if query in title.lower() and len(query) >= len(title) / 2:
-            for document, place in places:
-                add(document, place, 15 * len(query) / len(title) + (place is None))
-    words = query.split()
-    for prefix, objects in data["objects"].items():
-        for document, _, _, anchor, name in objects:
-            last = name.lower().rpartition(".")[2]
-            if words[0] in last and len(words) == 1:
-                place = f"{prefix}.{name}" if anchor == "" else anchor
-                add(document, place, 16 if last == query else 11)
-    by_word: list[dict[int, int]] = []
-    for word in words:
-        stem, here = SearchEnglish({}).stem(word), {}
-        for terms, whole, part in ((data["terms"], 5, 2), (data["titleterms"], 15, 7)):
-            for term, documents in terms.items():
-                score = whole if term == stem else part * (stem in term and stem not in terms)
-                for document in documents if isinstance(documents, list) else [documents]:
-                    here[document] = max(here.get(document, 0), score)
-        by_word.append({document: score for document, score in here.items() if score})
-    for document in set.intersection(*map(set, by_word)):
-        add(document, None, max(here[document] for here in by_word))
-    return sorted(scores, key=lambda where: -scores[where])
+def found(query: str) -> str:
+    """Where the main entry that equals the query leads: Sphinx shows it before everything else."""
+    (place,) = (place for place, is_main in places_by_entry()[query.lower()] if is_main)
+    return place.removesuffix("#")
 
 
-@pytest.mark.parametrize(("answer", "queries"), ANSWERS.items(), ids=ANSWERS)
-def test_the_search_finds_first_what_is_meant(answer: str, queries: list[str]) -> None:
-    """The first result is the page, or the section of a page, that answers."""
-    assert {query: found(query)[0] for query in queries} == dict.fromkeys(queries, answer)
+def test_the_search_finds_first_what_is_meant() -> None:
+    """The first result is the page that answers, at the section that has the word."""
+    for page, queries in ANSWERS.items():
+        assert {found(query).partition("#")[0] for query in queries.split(", ")} == {page}
+    for place, words in WORDS.items():
+        assert {found(word) for word in words.split(", ")} == {place}
 
 
 def test_every_word_of_the_index_leads_somewhere() -> None:
     """The place that an entry of the index names is on its page."""
-    data = index()
-    missing = [
-        (entry, data["docnames"][document], place)
-        for entry, places in data["indexentries"].items()
-        for document, place, _ in places
-        if place and place not in read(SITE / f"{data['docnames'][document]}.html").ids
-    ]
-    assert not missing
+    for places in places_by_entry().values():
+        for place, _ in places:
+            page, _, fragment = place.partition("#")
+            assert fragment in {"", *read(SITE / f"{page}.html").ids}
