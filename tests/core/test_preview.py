@@ -319,8 +319,9 @@ SCHEDULES_REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
     *(
         (lambda each=each: each, TypeError, f"^schedule: expected a schedule .*, got {each!r}")
-        for each in (None, 3, "lr", decay)
+        for each in (None, 3, "lr")
     ),
+    (lambda: decay, TypeError, "^schedule: expected a schedule .*, got <function decay at "),
     *(
         (partial(SimpleNamespace, optimizer=each, step=print), TypeError, "^optimizer: expected a")
         for each in (None, 3, SimpleNamespace(), SimpleNamespace(param_groups=None))

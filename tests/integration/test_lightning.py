@@ -86,6 +86,28 @@ class ModuleThatStepsInEveryBatch(Module):
         self.lr_schedulers().step()
 
 
+class ModuleThatStepsAlone(Module):
+    """Lightning does not know the schedule: the module steps, saves and loads it."""
+
+    def configure_optimizers(self) -> Any:
+        configured = super().configure_optimizers()
+        self.schedule = configured["lr_scheduler"]["scheduler"]
+        return configured["optimizer"]
+
+    def on_train_batch_end(self, *args: Any, **kwargs: Any) -> None:
+        self.schedule.step()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["schedule"] = self.schedule.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self.saved = checkpoint["schedule"]
+
+    def on_train_start(self) -> None:
+        if hasattr(self, "saved"):
+            self.schedule.load_state_dict(self.saved)
+
+
 def fit(
     module: Module,
     folder: Path,
@@ -132,7 +154,7 @@ def values_of_resumable_run(
 @pytest.mark.parametrize(
     ("kind", "clock"),
     crossed(
-        [Module, ModuleThatStepsInEveryBatch],
+        [Module, ModuleThatStepsInEveryBatch, ModuleThatStepsAlone],
         [lambda trainer, _: lambda: trainer.global_step, lambda _, o: tsa.OptimizerSteps(o)],
     ),
 )

@@ -81,10 +81,10 @@ def test_a_load_of_other_values_without_the_position_warns(
     whole: Any = SynchronousSchedule([schedule]) if is_member else schedule
     optimizer.load_state_dict(copy.deepcopy(saved.state_dict()))
     message = (
-        f"the optimizer was loaded, which changed {target!r} from [0.5, 0.25] to [0.0625, 0.03125],"
-        f" and the schedule of {target!r} was not: it goes on from step 0. To resume a run, load "
-        "the state of the schedule too, or call step(epoch) with the step of the checkpoint. If "
-        "only the optimizer is meant, ignore this warning"
+        f"the optimizer was loaded, which changed {target!r} from 0.5 to 0.0625, from 0.25 to "
+        f"0.03125, and the schedule of {target!r} was not: it goes on from step 0. To resume a "
+        "run, load the state of the schedule too, or call step(epoch) with the step of the "
+        "checkpoint. If only the optimizer is meant, ignore this warning"
     )
     for _ in range(2):  # a warning that is made an error: nothing has moved
         with pytest.raises(UserWarning, match=f"^{re.escape(message)}$"):
@@ -106,6 +106,10 @@ LOADS: dict[str, Callable[[Any, Any, Any, Any], object]] = {
         o.load_state_dict(optimizer),
     ),
     "a given step": lambda o, s, optimizer, state: (o.load_state_dict(optimizer), s.step(STEPS)),
+    "its own count": lambda o, s, optimizer, state: (  # as the container of torchtitan does
+        o.load_state_dict(optimizer),
+        setattr(s, "last_epoch", STEPS),
+    ),
     "the same values": lambda o, s, optimizer, state: o.load_state_dict(o.state_dict()),
 }
 
@@ -117,19 +121,18 @@ def test_a_load_that_brings_the_position_or_no_other_value_does_not_warn(load: A
     A checkpoint may hold a float where the code has a tensor, which rounds it.
     """
 
-    def run() -> tuple[Any, SynchronousSchedule]:
+    def run() -> tuple[Any, CurveSchedule]:
         optimizer = adamw({"lr": torch.tensor(0.1)}, {"lr": 0.5}, {"lr": 0.25})
-        schedule = CurveSchedule(optimizer, [halving, halving, None])
-        return optimizer, SynchronousSchedule([schedule])
+        return optimizer, CurveSchedule(optimizer, [halving, halving, None])
 
-    optimizer, sync = run()
-    advance(sync, STEPS)
+    optimizer, schedule = run()
+    advance(schedule, STEPS)
     optimizer.param_groups[2]["lr"] = 8.0
     saved = copy.deepcopy(optimizer.state_dict())
     saved["param_groups"][0]["lr"] = 0.1 / 8
     resumed, again = run()
     derived = DerivedSchedule(resumed, same, "weight_decay", where=lambda g: g["lr"] != 8.0)
-    load(resumed, again, saved, sync.state_dict())
+    load(resumed, again, saved, schedule.state_dict())
     t = again.last_epoch + 1
     advance(again)
     derived.step()

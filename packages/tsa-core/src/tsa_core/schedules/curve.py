@@ -15,6 +15,7 @@ from ..targets.moves import END, Move, Numbers, move_to, over_objects
 from ..targets.numbers_ import real_number
 from ..targets.objects import ObjectGroups
 from ..targets.target import OptimizerLike, ParamGroup
+from ..targets.tensors import as_held
 from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
 from ..warnings_ import warn_user
@@ -135,18 +136,20 @@ class CurveSchedule(TargetSchedule):
             warn_if_momentum_grows(target, furthest)
 
     def check_position(self, groups: Sequence[ParamGroup]) -> None:
-        """Warn if a load of the optimizer has changed the values, and left the position."""
+        """Warn if a load of the optimizer has brought the values of another position."""
         target, driven = self.target, {*map(id, self.driven_groups())}
-        pairs = [
-            (real_number(target.read(before)), real_number(target.read(now)))
-            for before, now in self.replaced(groups)
-            if id(now) in driven and target.is_in(before)
-        ]
-        # A checkpoint may hold a tensor where the code has a float, or the reverse.
-        if not all(isclose(before, now, rel_tol=1e-6) for before, now in pairs):
-            before, now = ([*each] for each in zip(*pairs))
+        changed = []
+        values = self.values_at(max(self.last_epoch, 0))
+        for group, before, value in zip(groups, self.before_load(groups), values):
+            if id(group) in driven and before is not group and target.is_in(before):
+                now, held = (real_number(target.read(each)) for each in (group, before))
+                here, *_ = as_held([value], target.read(group))
+                # A checkpoint may hold a float where the code has a tensor, which rounds it.
+                if not (isclose(now, held, rel_tol=1e-6) or isclose(now, here, rel_tol=1e-6)):
+                    changed.append(f"from {held} to {now}")
+        if changed:
             warn_user(
-                f"the optimizer was loaded, which changed {target.name!r} from {before} to {now}, "
+                f"the optimizer was loaded, which changed {target.name!r} {', '.join(changed)}, "
                 f"and the schedule of {self.label!r} was not: it goes on from step "
                 f"{self.last_epoch}. To resume a run, load the state of the schedule too, or call "
                 "step(epoch) with the step of the checkpoint. If only the optimizer is meant, "

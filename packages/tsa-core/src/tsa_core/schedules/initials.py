@@ -118,11 +118,10 @@ class InitialValues(LRScheduler):
             if value is not None
         ]
 
-    def replaced(self, groups: Sequence[ParamGroup]) -> list[tuple[ParamGroup, ParamGroup]]:
-        """Return each group that a load has put in place of another, after that other one."""
+    def before_load(self, groups: Sequence[ParamGroup]) -> list[ParamGroup]:
+        """Return the groups of the last step in the places of ``groups``, which a load replaced."""
         before = {_place(each): each for each in self.seen[1]}
-        pairs = [(before.get(_place(group), group), group) for group in groups]
-        return [pair for pair in pairs if pair[0] is not pair[1]]
+        return [before.get(_place(group), group) for group in groups]
 
     def check_code_holds(self, groups: Sequence[ParamGroup]) -> None:
         """Raise if the optimizer was loaded after the code's initial values had been chosen.
