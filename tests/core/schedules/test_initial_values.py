@@ -92,6 +92,7 @@ def test_a_load_of_other_values_without_the_position_warns(
         assert (schedule.last_epoch, floats(optimizer, target)) == (0, [0.0625, 0.03125])
     with pytest.warns(UserWarning, match=f"^{re.escape(message)}$"):
         advance(whole)
+    optimizer.load_state_dict(copy.deepcopy(saved.state_dict()))  # a step back in a run is meant
     advance(whole)
     assert floats(optimizer, target) == [0.125, 0.0625]
 
@@ -164,7 +165,7 @@ def test_a_load_without_a_record_keeps_the_initial_value(
     expected = of_torch(CODE, OTHER)
     assert schedule.values_at(2) == expected[1]
     for row in expected:
-        advance_after_load(whole)
+        (advance if schedule.last_epoch else advance_after_load)(whole)
         assert floats(optimizer, target) == row
         load_other_values(optimizer, target, KINDS[kind])
     load_other_values(optimizer, target, KINDS[kind])
@@ -175,7 +176,7 @@ def test_a_load_without_a_record_keeps_the_initial_value(
     optimizer.load_state_dict(other.state_dict())
     for t in (3, 4):
         assert schedule.base_lrs == [0.5, 0.75]
-        advance_after_load(whole)
+        advance(whole)
         assert floats(optimizer, target) == [0.5 * 0.5**t, 0.75 * 0.5**t]
         load_other_values(optimizer, target, KINDS[kind])
 

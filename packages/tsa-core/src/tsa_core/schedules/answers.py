@@ -12,9 +12,8 @@ from ..targets.moves import Move
 from ..targets.target import ParamGroup, Value
 from .initials import InitialValues
 
-# All that a step will write, computed and checked: the position, all groups, if they are those of
-# the last step, and the move.
-Prepared: TypeAlias = tuple[float, Sequence[ParamGroup], bool, Move]
+# All that a step will write, computed and checked: the position, all groups, and the move.
+Prepared: TypeAlias = tuple[float, Sequence[ParamGroup], Move]
 
 
 class TargetAnswers(InitialValues):
@@ -61,7 +60,7 @@ class TargetAnswers(InitialValues):
 
     def values_of(self, prepared: Prepared) -> list[float]:
         """Return the value that each group will hold; one that is left alone keeps its own."""
-        _, groups, _, (driven, values, *_) = prepared
+        _, groups, (driven, values, *_) = prepared
         if len(driven) == len(groups):  # all of them, or the dicts that hold their values
             return values
         value_of = {id(group): value for group, value in zip(driven, values)}

@@ -56,8 +56,8 @@ class TargetSchedule(TargetAnswers):
         self.last_epoch = -1
         self._step_count = 0
         # Set by the first step() without an argument: only that says that the optimizer should
-        # have used the value before.
-        self._order_was_checked = False
+        # have used the value before, and that the schedule goes on from where it stands.
+        self._was_checked = False
 
     def begin(self, first: Prepared) -> None:
         """Write the ``first`` values; warn if the schedule cannot take effect."""
@@ -92,8 +92,8 @@ class TargetSchedule(TargetAnswers):
     def check_ahead(self) -> None:
         """Raise if what is followed will lead out of the range; a rule does not know."""
 
-    def check_position(self, groups: Sequence[ParamGroup]) -> None:
-        """Warn if a load has changed the values alone; a rule has no position to load."""
+    def check_position(self) -> None:
+        """Warn if the optimizer was loaded and the schedule was not; a rule has no position."""
 
     @uncompiled
     def step(self, epoch: float | None = None) -> None:
@@ -109,8 +109,8 @@ class TargetSchedule(TargetAnswers):
 
         Warns:
             UserWarning: ``epoch`` goes back to a fraction, and is probably a metric.
-            UserWarning: the optimizer was loaded since the last step and holds other values, and
-                the state of the schedule was not loaded. A derived schedule needs no state.
+            UserWarning: at the first ``step()``, the optimizer was loaded and holds other values,
+                and the state of the schedule was not loaded. A derived schedule needs no state.
 
         If the call raises, nothing has moved.
         """
@@ -127,25 +127,22 @@ class TargetSchedule(TargetAnswers):
         wants all of them to move, or none.
         """
         if epoch is None:
-            if not self._order_was_checked and self._step_count:
-                self._check_order_once()
+            if not self._was_checked and self._step_count:
+                self._check_first_step()
             position: float = self.last_epoch + 1
         else:
             position = step_number(epoch)
         if self.optimizer is not self.real_optimizer:
             self.optimizer.check_groups()  # parts of a compound on a proxy follow it
         groups = self.real_optimizer.param_groups or groups_of(self.real_optimizer)
-        is_known = groups is self.seen[0] or self.has_seen(groups)
-        if self.counts_from_code and not is_known:
+        if self.counts_from_code and not self.has_seen(groups):
             self.check_code_holds(groups)
-        move = self.moves_to(position, groups, source_values)
-        if epoch is None and not is_known:
-            self.check_position(groups)
-        return position, groups, is_known, move
+        return position, groups, self.moves_to(position, groups, source_values)
 
     def commit(self, prepared: Prepared) -> None:
         """Write what :meth:`prepare` returned."""
-        position, groups, is_known, (driven, values, over_floats, may_be_new) = prepared
+        position, groups, (driven, values, over_floats, may_be_new) = prepared
+        is_known = groups is self.seen[0] or self.has_seen(groups)
         if over_floats and is_known:
             key = self.target.key  # in line, because a call per group takes longer than the write
             for group, value in zip(driven, values):
@@ -175,9 +172,10 @@ class TargetSchedule(TargetAnswers):
     def _update_lr(self, epoch: float | None = None) -> None:
         self.step(epoch)
 
-    def _check_order_once(self) -> None:
+    def _check_first_step(self) -> None:
         warn_if_not_stepped(self.real_optimizer, self.label)
-        self._order_was_checked = True  # not before, because a warning may raise
+        self.check_position()
+        self._was_checked = True  # not before, because a warning may raise
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the schedule stands, in numbers, strings, lists and dicts.
@@ -247,7 +245,7 @@ class TargetSchedule(TargetAnswers):
         """Stand at a loaded position, after so many steps."""
         self.last_epoch = position  # type: ignore[assignment]  # see commit
         self._step_count = step_count
-        self._order_was_checked = step_count > 1
+        self._was_checked = step_count > 1
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -135,21 +135,19 @@ class CurveSchedule(TargetSchedule):
         if not isinstance(groups, ObjectGroups):  # the momentum of an average may end at 1
             warn_if_momentum_grows(target, furthest)
 
-    def check_position(self, groups: Sequence[ParamGroup]) -> None:
-        """Warn if a load of the optimizer has brought the values of another position."""
-        target, driven = self.target, {*map(id, self.driven_groups())}
-        changed = []
-        values = self.values_at(max(self.last_epoch, 0))
-        for group, before, value in zip(groups, self.before_load(groups), values):
-            if id(group) in driven and before is not group and target.is_in(before):
-                now, held = (real_number(target.read(each)) for each in (group, before))
-                here, *_ = as_held([value], target.read(group))
-                # A checkpoint may hold a float where the code has a tensor, which rounds it.
-                if not (isclose(now, held, rel_tol=1e-6) or isclose(now, here, rel_tol=1e-6)):
-                    changed.append(f"from {held} to {now}")
-        if changed:
+    def check_position(self) -> None:
+        """Warn if the optimizer was loaded, and holds the values of another position."""
+        changed, target = self.changed_by_a_load(), self.target
+        if not changed:
+            return
+        values, said = self.values_at(max(self.last_epoch, 0)), []
+        for i, (before, now) in changed.items():
+            (here,) = as_held([values[i]], target.read(self.real_optimizer.param_groups[i]))
+            if not isclose(now, here, rel_tol=1e-6):
+                said.append(f"from {before} to {now}")
+        if said:
             warn_user(
-                f"the optimizer was loaded, which changed {target.name!r} {', '.join(changed)}, "
+                f"the optimizer was loaded, which changed {target.name!r} {', '.join(said)}, "
                 f"and the schedule of {self.label!r} was not: it goes on from step "
                 f"{self.last_epoch}. To resume a run, load the state of the schedule too, or call "
                 "step(epoch) with the step of the checkpoint. If only the optimizer is meant, "

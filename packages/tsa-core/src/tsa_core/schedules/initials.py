@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from itertools import compress
+from math import isclose
 from operator import is_
 from typing import Any
 
@@ -118,10 +119,26 @@ class InitialValues(LRScheduler):
             if value is not None
         ]
 
-    def before_load(self, groups: Sequence[ParamGroup]) -> list[ParamGroup]:
-        """Return the groups of the last step in the places of ``groups``, which a load replaced."""
-        before = {_place(each): each for each in self.seen[1]}
-        return [before.get(_place(group), group) for group in groups]
+    def changed_by_a_load(self) -> dict[int, tuple[float, float]]:
+        """Return by position the values of driven groups that a load has changed, before and now.
+
+        A checkpoint may hold a float where the code has a tensor, which rounds it: that is the same
+        value here.
+        """
+        groups, target, driven = self.real_optimizer.param_groups, self.target, self.driven_groups()
+        by_place = {_place(each): each for each in self.seen[1]}
+        before = [by_place.get(_place(group), group) for group in groups]
+        if all(map(is_, before, groups)):
+            return {}  # no tensor is read
+        now = present_numbers(target, groups, driven)
+        held = present_numbers(target, before, [])
+        ids = {*map(id, driven)}
+        return {
+            i: (held[i], now[i])
+            for i, group in enumerate(groups)
+            if id(group) in ids and held[i] is not None
+            if not isclose(held[i], now[i], rel_tol=1e-6)
+        }
 
     def check_code_holds(self, groups: Sequence[ParamGroup]) -> None:
         """Raise if the optimizer was loaded after the code's initial values had been chosen.

@@ -312,7 +312,7 @@ class OwnMember(MemberOfOwnState):
     def upcoming_values(self, prepared: Prepared) -> list[float]:
         """Return the values that the groups will hold; a tensor rounds them."""
         values = self.schedule.values_of(prepared)
-        _, groups, _, (_, _, over_floats, _) = prepared
+        _, groups, (_, _, over_floats, _) = prepared
         if over_floats:
             return values
         held = self.target.read_or_none(groups)
