@@ -193,7 +193,7 @@ def test_its_plan_agrees_with_it_at_every_position(new: Any, origin: float, abso
 
 
 def test_a_replan_of_the_schedule_itself_leaves_what_derives_from_it_to_the_next_step() -> None:
-    """What was copied, without a rule that cannot be, does not matter to what derives."""
+    """A copy or a preview of a member does not matter to it, also where a rule cannot be copied."""
     optimizer = three_groups(eps=1.0)
     lr, eps = CurveSchedule(optimizer, OLD), DerivedSchedule(optimizer, abs, "eps")
     rule = DerivedSchedule(optimizer, lambda multiple: multiple, "weight_decay")
