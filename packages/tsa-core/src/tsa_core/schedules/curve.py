@@ -147,11 +147,10 @@ class CurveSchedule(TargetSchedule):
                 said.append(f"from {before} to {now}")
         if said:
             warn_user(
-                f"the optimizer was loaded, which changed {target.name!r} {', '.join(said)}, "
-                f"and the schedule of {self.label!r} was not: it goes on from step "
-                f"{self.last_epoch}. To resume a run, load the state of the schedule too, or call "
-                "step(epoch) with the step of the checkpoint. If only the optimizer is meant, "
-                "ignore this warning"
+                f"the optimizer was loaded, {target.name!r} went {', '.join(said)}, and the "
+                f"schedule of {self.label!r} goes on from step {self.last_epoch}. To resume a run, "
+                "load the state of the schedule too, or call step(epoch) with the step of the "
+                "checkpoint. If the schedule is meant to go on from there, ignore this warning"
             )
 
     @property

@@ -126,10 +126,11 @@ class InitialValues(LRScheduler):
         value here.
         """
         groups, target, driven = self.real_optimizer.param_groups, self.target, self.driven_groups()
-        by_place = {_place(each): each for each in self.seen[1]}
+        seen_in, seen = self.seen
+        by_place = {_place(each): each for each in seen}
         before = [by_place.get(_place(group), group) for group in groups]
-        if all(map(is_, before, groups)):
-            return {}  # no tensor is read
+        if groups is seen_in or all(map(is_, before, groups)):  # a load brings a list of new dicts
+            return {}
         now = present_numbers(target, groups, driven)
         held = present_numbers(target, before, [])
         ids = {*map(id, driven)}
