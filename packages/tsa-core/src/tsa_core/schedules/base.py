@@ -57,7 +57,7 @@ class TargetSchedule(TargetAnswers):
         self._step_count = 0
         # Set by the first step() without an argument: only that says that the optimizer should
         # have used the value before, and that the schedule goes on from where it stands.
-        self._was_checked = False
+        self._first_step_was_checked = False
 
     def begin(self, first: Prepared) -> None:
         """Write the ``first`` values; warn if the schedule cannot take effect."""
@@ -127,7 +127,7 @@ class TargetSchedule(TargetAnswers):
         wants all of them to move, or none.
         """
         if epoch is None:
-            if not self._was_checked and self._step_count:
+            if not self._first_step_was_checked and self._step_count:
                 self._check_first_step()
             position: float = self.last_epoch + 1
         else:
@@ -175,7 +175,7 @@ class TargetSchedule(TargetAnswers):
     def _check_first_step(self) -> None:
         warn_if_not_stepped(self.real_optimizer, self.label)
         self.check_position()
-        self._was_checked = True  # not before, because a warning may raise
+        self._first_step_was_checked = True  # not before, because a warning may raise
 
     def state_dict(self) -> dict[str, Any]:
         """Return where the schedule stands, in numbers, strings, lists and dicts.
@@ -245,7 +245,7 @@ class TargetSchedule(TargetAnswers):
         """Stand at a loaded position, after so many steps."""
         self.last_epoch = position  # type: ignore[assignment]  # see commit
         self._step_count = step_count
-        self._was_checked = step_count > 1
+        self._first_step_was_checked = step_count > 1
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

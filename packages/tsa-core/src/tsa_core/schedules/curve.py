@@ -67,6 +67,7 @@ class CurveSchedule(TargetSchedule):
             the CPU beside parameters on an accelerator. A captured step ignores such a value.
         UserWarning: at the first ``step()``, the optimizer has not stepped yet. An optimizer is
             taken to have stepped if its ``step`` does not lead to torch's step hooks.
+        UserWarning: at the first ``step()``, only the optimizer was loaded; see :meth:`step`.
 
     Example:
         >>> import torch
