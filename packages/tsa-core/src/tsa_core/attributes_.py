@@ -11,11 +11,11 @@ from weakref import WeakValueDictionary
 from torch import Tensor
 from torch.nn import Module
 
+from .messages import warn_user
 from .targets.checks import check_held, did_you_mean
 from .targets.numbers_ import real_number
 from .targets.objects import Missing, ObjectGroup, ObjectGroups
 from .targets.target import OptimizerLike, Target
-from .warnings_ import warn_user
 
 # By the id of an object, which a group keeps alive, the group that was made of it last. It serves a
 # warning alone: no value depends on whether an earlier group still lives.

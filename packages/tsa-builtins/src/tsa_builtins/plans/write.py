@@ -12,7 +12,7 @@ from tsa_core import (
     SynchronousSchedule,
     torch_schedulers,
 )
-from tsa_core.errors_ import describe
+from tsa_core.messages import describe
 
 from ..checks import entry, errors_at, item
 from ..curves import Curve, Power, delay

@@ -7,8 +7,8 @@ import inspect
 from collections.abc import Callable
 from typing import Any, ParamSpec
 
-import tsa_core
-from tsa_core.warnings_ import warn_user
+from tsa_core import CurveSchedule
+from tsa_core.messages import warn_user
 
 from ..curves import Curve
 from .described import described
@@ -23,7 +23,7 @@ STEP_ARGUMENTS = frozenset({"num_warmup_steps", "num_decay_steps", "num_training
 """The arguments that are steps, in the unit of ``step()``. Stretching a plan multiplies them."""
 
 
-def built_in(curve_of: Callable[P, Curve]) -> Callable[P, tsa_core.CurveSchedule]:
+def built_in(curve_of: Callable[P, Curve]) -> Callable[P, CurveSchedule]:
     """Make a built-in of a function from its arguments to a curve: it puts the curve on a target.
 
     It takes the arguments of :class:`tsa_core.CurveSchedule` too, and describes all of them.
@@ -31,7 +31,7 @@ def built_in(curve_of: Callable[P, Curve]) -> Callable[P, tsa_core.CurveSchedule
     name = curve_of.__name__
 
     @functools.wraps(curve_of)
-    def put(*args: P.args, **kwargs: P.kwargs) -> tsa_core.CurveSchedule:
+    def put(*args: P.args, **kwargs: P.kwargs) -> CurveSchedule:
         curve = curve_of(*args, **kwargs)
         given = inspect.signature(curve_of).bind(*args, **kwargs)
         given.apply_defaults()
@@ -39,11 +39,10 @@ def built_in(curve_of: Callable[P, Curve]) -> Callable[P, tsa_core.CurveSchedule
         for doubt in doubts_about(given.arguments):
             warn_user(f"{name}: {doubt}")
         optimizer, target, absolute, where = map(given.arguments.get, _OF_EVERY_SCHEDULE)
-        return tsa_core.CurveSchedule(optimizer, curve, target, absolute=absolute, where=where)  # type: ignore[arg-type]  # it checks them
+        return CurveSchedule(optimizer, curve, target, absolute=absolute, where=where)  # type: ignore[arg-type]  # it checks them
 
-    # inspect.signature follows put to curve_of, and shows what put returns. As text, because the
-    # class is imported when the first schedule is made.
-    curve_of.__annotations__["return"] = "tsa_core.CurveSchedule"
+    # inspect.signature follows put to curve_of, and shows what put returns.
+    curve_of.__annotations__["return"] = CurveSchedule
     put.__annotations__ = curve_of.__annotations__
     if curve_of.__doc__:  # None under python -OO
         put.__doc__ = described(name, curve_of.__doc__, curve_of.__annotations__)

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from ..errors_ import describe, told_again
+from ..messages import describe, told_again
 from ..targets.checks import present_numbers, present_values
 from ..targets.moves import Move
 from ..targets.target import ParamGroup, Value

@@ -9,6 +9,7 @@ from math import isclose, isfinite
 from types import FunctionType, MappingProxyType, MethodType
 from typing import Any
 
+from ..messages import warn_user
 from ..targets.checks import check_target, warn_if_momentum_grows
 from ..targets.driven import Curve, CurvePerGroup, SeveralCurves
 from ..targets.moves import END, Move, Numbers, move_to, over_objects
@@ -18,7 +19,6 @@ from ..targets.target import OptimizerLike, ParamGroup
 from ..targets.tensors import as_held
 from ..targets.undo import undone_on_error
 from ..torch_.compile import uncompiled
-from ..warnings_ import warn_user
 from .base import TargetSchedule
 from .records import Record, curve_of, knows_its_end, record_of, turns_of
 

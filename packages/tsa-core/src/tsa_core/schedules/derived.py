@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from typing import TypeAlias
 
-from ..errors_ import describe, told_again
+from ..messages import describe, told_again
 from ..targets.checks import check_target, present_numbers
 from ..targets.moves import Move, Numbers, move_to
 from ..targets.numbers_ import real_number

@@ -6,7 +6,7 @@ import numbers
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from ..errors_ import describe
+from ..messages import describe
 
 if TYPE_CHECKING:
     from ..targets.driven import Curve, CurvePerGroup

@@ -6,11 +6,11 @@ import copy
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
+from ..messages import warn_user
 from ..targets.checks import check_target, check_values_fit
 from ..targets.numbers_ import real_number
 from ..targets.target import groups_of
 from ..torch_.states import check_entries
-from ..warnings_ import warn_user
 from .records import differ, has_code, sentence_of
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from ..messages import warn_user
 from ..schedules.answers import Prepared
 from ..schedules.base import TargetSchedule
 from ..schedules.derived import DerivedSchedule
@@ -25,7 +26,6 @@ from ..torch_.schedulers import (
     position_of,
     with_parts,
 )
-from ..warnings_ import warn_user
 
 LR = Target.parse("lr")
 

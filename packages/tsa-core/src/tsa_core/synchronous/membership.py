@@ -7,10 +7,10 @@ from typing import Any
 
 from torch import Tensor
 
+from ..messages import warn_user
 from ..targets.objects import ObjectGroup
 from ..targets.target import Target, defaults_of
 from ..torch_.schedulers import cycles_momentum, is_schedule
-from ..warnings_ import warn_user
 from .member import Member, member_of
 
 _NAME_EACH = "Name each optimizer: SynchronousSchedule({'muon': [...], 'adamw': [...]})"

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
-from ..warnings_ import warn_user
+from ..messages import warn_user
 from .numbers_ import real_number
 from .objects import ObjectGroup
 from .target import ParamGroup, Target, range_in_words

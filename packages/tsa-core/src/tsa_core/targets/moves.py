@@ -8,7 +8,7 @@ from math import isfinite
 from operator import mul
 from typing import NamedTuple, TypeAlias
 
-from ..errors_ import describe
+from ..messages import describe
 from .checks import check_target
 from .numbers_ import real_number
 from .objects import ObjectGroups

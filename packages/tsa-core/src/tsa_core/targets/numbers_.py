@@ -6,7 +6,7 @@ import math
 import numbers
 import sys
 
-from ..warnings_ import warn_user
+from ..messages import warn_user
 
 
 def real_number(value: object, before: str = "", after: str = "") -> float:

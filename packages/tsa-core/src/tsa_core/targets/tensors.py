@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..warnings_ import warn_user
+from ..messages import warn_user
 from .target import OptimizerLike, ParamGroup, Target, defaults_of
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from ..warnings_ import warn_user
+from ..messages import warn_user
 from .compile import uncompiled
 
 # torch's schedulers look for these marks on optimizer.step: LRScheduler.__init__.
